@@ -1,0 +1,1 @@
+"""How work is carried out: executors, progress, atomic files. Beside the flow."""

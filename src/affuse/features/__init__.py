@@ -1,0 +1,1 @@
+"""3. Recording to streams: extractors, the store, `prepare`, batches."""

@@ -1,0 +1,109 @@
+"""The one batch type that every model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affuse.features.stream import Stream, StreamSpec
+
+
+@dataclass
+class Batch:
+    """Streams of several clips, side by side.
+
+    Args:
+        streams: Name -> (B, T, ...). Raw after `collate` (pictures (B, T, H, W, 3) uint8); after
+            `normalise` float32, pictures (B, T, 3, H, W).
+        masks: Name -> (B, T) bool, True = present. A missing modality is all False.
+        targets: (B,) int64 class indices, or None.
+        ids: Clip ids.
+    """
+
+    streams: dict[str, Tensor]
+    masks: dict[str, Tensor]
+    targets: Tensor | None = None
+    ids: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.masks.values())))
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on another device."""
+        return Batch(
+            {name: x.to(device, non_blocking=True) for name, x in self.streams.items()},
+            {name: x.to(device, non_blocking=True) for name, x in self.masks.items()},
+            None if self.targets is None else self.targets.to(device, non_blocking=True),
+            self.ids,
+        )
+
+    def without(self, modality: str) -> Batch:
+        """The batch with every stream of a modality absent: values zero, masks False."""
+        gone = [name for name in self.streams if name.split("/", 1)[0] == modality]
+        streams = {n: torch.zeros_like(x) if n in gone else x for n, x in self.streams.items()}
+        masks = {n: torch.zeros_like(m) if n in gone else m for n, m in self.masks.items()}
+        return replace(self, streams=streams, masks=masks)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """x -> (x - mean) / std, per feature (vectors) or per colour channel (pictures).
+
+    Args:
+        mean: Values over the last axis of a frame, or one value for all.
+        std: The same; never zero.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def to_json(self) -> dict[str, Any]:
+        """The statistics as JSON values."""
+        return {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Normalisation:
+        """The inverse of `to_json`."""
+        return cls(tuple(value["mean"]), tuple(value["std"]))
+
+
+def collate(
+    samples: Sequence[Mapping[str, Stream]],
+    specs: Mapping[str, StreamSpec],
+    targets: Sequence[int] | None = None,
+    ids: Sequence[str] = (),
+) -> Batch:
+    """Lay the streams of several clips side by side, the shorter ones padded as absent."""
+    streams, masks = {}, {}
+    for name, spec in specs.items():
+        parts = [sample[name] for sample in samples]
+        length = max(len(part.mask) for part in parts)
+        values = np.zeros((len(parts), length, *spec.shape), spec.dtype)
+        mask = np.zeros((len(parts), length), bool)
+        for row, part in enumerate(parts):
+            values[row, : len(part.mask)] = part.values
+            mask[row, : len(part.mask)] = part.mask
+        streams[name], masks[name] = torch.from_numpy(values), torch.from_numpy(mask)
+    labels = None if targets is None else torch.tensor(list(targets), dtype=torch.int64)
+    return Batch(streams, masks, labels, list(ids))
+
+
+def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
+    """Streams as float32 with the statistics applied; absent frames are exactly zero.
+
+    Pictures become (B, T, 3, H, W), laid out channels-last in memory.
+    """
+    streams = {}
+    for name, raw in batch.streams.items():
+        norm = statistics.get(name, Normalisation())
+        x = raw.float()
+        x = (x - x.new_tensor(norm.mean)) / x.new_tensor(norm.std)
+        mask = batch.masks[name]
+        x = x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
+        streams[name] = x.movedim(-1, 2) if raw.dtype == torch.uint8 else x
+    return replace(batch, streams=streams)

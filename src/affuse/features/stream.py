@@ -1,0 +1,93 @@
+"""What a stream is: a named time series of one modality of one clip."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """Everything about a stream but its values; travels in stores and model files.
+
+    Args:
+        name: `modality/kind`, such as `audio/mfcc10`; the modality is the first part.
+        rate: Frames per second in Hz; 0 for one row per clip.
+        shape: Shape of one frame.
+        dtype: `float32`, or `uint8` for pictures (H, W, 3) RGB.
+        recipe: The extractor and its exact parameters, as JSON values.
+        span: Seconds of the one fixed window that it describes; None for the whole clip.
+    """
+
+    name: str
+    rate: float
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    recipe: dict[str, Any] = field(default_factory=dict)
+    span: float | None = None
+
+    @property
+    def modality(self) -> str:
+        """`audio` or `video`."""
+        return self.name.split("/", 1)[0]
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a frame is a picture (H, W, 3) uint8."""
+        return self.dtype == "uint8" and len(self.shape) == 3
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as JSON values."""
+        return asdict(self) | {"shape": list(self.shape)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> StreamSpec:
+        """The inverse of `to_json`."""
+        return cls(**{**value, "shape": tuple(value["shape"])})
+
+
+@dataclass
+class Stream:
+    """The values of one stream of one clip.
+
+    Args:
+        values: (T, ...) in the dtype of its spec; frame i lies at `start + i / rate`.
+        mask: (T,) bool, True where the frame is present.
+        start: Seconds from the start of the clip to the first frame.
+    """
+
+    values: np.ndarray
+    mask: np.ndarray
+    start: float = 0.0
+
+    def cut(self, spec: StreamSpec, start: float, seconds: float) -> Stream:
+        """The frames of a window; what lies outside the stream is absent (zeros, mask False).
+
+        Args:
+            spec: The spec of this stream.
+            start: Start of the window in seconds of the clip's time.
+            seconds: Length of the window.
+
+        Returns:
+            A stream of exactly `round(seconds * rate)` frames (at least one); a stream of one row
+            per clip and a stream of a fixed span are returned unchanged.
+        """
+        if spec.rate == 0 or spec.span is not None:
+            return self
+        length = max(1, round(seconds * spec.rate))
+        first = round((start - self.start) * spec.rate)
+        source = slice(max(first, 0), min(first + length, len(self.values)))
+        values = np.zeros((length, *self.values.shape[1:]), self.values.dtype)
+        mask = np.zeros(length, bool)
+        if source.start < source.stop:
+            target = slice(source.start - first, source.stop - first)
+            values[target], mask[target] = self.values[source], self.mask[source]
+        return Stream(values, mask, self.start + first / spec.rate)
+
+    @classmethod
+    def absent(cls, spec: StreamSpec, seconds: float) -> Stream:
+        """A stream of `seconds` in which nothing is present."""
+        length = max(1, round((spec.span or seconds) * spec.rate))
+        return cls(np.zeros((length, *spec.shape), spec.dtype), np.zeros(length, bool))

@@ -1,0 +1,1 @@
+"""4. Streams to emotion: one module per paper, shared layers, backbones, registry."""
