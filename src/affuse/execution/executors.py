@@ -12,9 +12,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_unordered(
-    function: Callable[[T], R], inputs: Iterable[T], workers: int = 1
-) -> Iterator[R]:
+def map_unordered(function: Callable[[T], R], inputs: Iterable[T], workers: int = 1) -> Iterator[R]:
     """Yield `function(x)` for every input, in the order in which they finish.
 
     Args:

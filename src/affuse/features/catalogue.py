@@ -1,0 +1,86 @@
+"""The streams by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from affuse.errors import AffuseError
+from affuse.features.extractor import Extractor
+from affuse.features.stream import StreamSpec
+
+#: Pattern of names -> ("module:Class", keyword arguments taken from the name, what it is).
+#: `<N>` in a name stands for a number.
+STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "audio/mfcc10": ("sound:Mfcc", {}, "10 MFCCs, 43 Hz"),
+    "audio/mfcc10-reference": (
+        "sound:ReferenceMfcc",
+        {},
+        "10 MFCCs of the middle 3.6 s as published (reflected ends, librosa 0.8)",
+    ),
+    "audio/mfcc10-reference-constant": (
+        "sound:ReferenceMfcc",
+        {"padding": "constant"},
+        "the same with zeros beyond the ends (librosa 0.9 and later)",
+    ),
+    "audio/logmel<N>": ("sound:LogMel", {"mels": int}, "log-mel spectrum of N bands, 100 Hz"),
+    "video/faces<N>": (
+        "faces:Faces",
+        {"size": int},
+        "RGB face crops of N x N pixels, 15 in 3.6 s, presence mask",
+    ),
+    "video/faces224-reference": (
+        "faces:ReferenceFaces",
+        {},
+        "15 BGR crops of the first 3.6 s as published",
+    ),
+    "video/openface": (
+        "openface:OpenFace",
+        {"source": Path},
+        "action units imported from OpenFace CSV (per frame or per clip)",
+    ),
+}
+
+
+def create_extractor(name: str, source: Path | None = None) -> Extractor:
+    """The extractor of a stream.
+
+    Args:
+        name: A name that `STREAMS` describes, such as `video/faces224`.
+        source: File or folder that an imported stream is read from.
+
+    Raises:
+        AffuseError: No such stream, or an imported stream without its source.
+    """
+    for pattern, (target, options, _) in STREAMS.items():
+        match = re.fullmatch(pattern.replace("<N>", r"([1-9]\d{0,2})"), name)
+        if match is None:
+            continue
+        given: dict[str, Any] = {}
+        for key, value in options.items():
+            if value is Path:
+                if source is None:
+                    raise AffuseError(f"stream {name} is imported; say where from with --{key}")
+                given[key] = source
+            else:
+                given[key] = int(match[1]) if value is int else value
+        module, attribute = target.split(":")
+        extractor: Extractor = getattr(import_module(f"affuse.features.{module}"), attribute)(
+            **given
+        )
+        return extractor
+    near = difflib.get_close_matches(name, STREAMS, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise AffuseError(f"unknown stream {name!r}{hint} (known: {', '.join(STREAMS)})")
+
+
+def stream_spec(name: str) -> StreamSpec:
+    """The spec of a computed stream.
+
+    Raises:
+        AffuseError: No such stream, or one that is imported (its spec depends on its files).
+    """
+    return create_extractor(name).spec

@@ -1,0 +1,71 @@
+"""Streams of face crops."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from affuse.corpora.clip import Clip
+from affuse.features.stream import Stream, StreamSpec
+from affuse.media.faces import FaceOptions
+
+#: 15 pictures in 3.6 s, as Chumachenko et al. 2022 sample their clips.
+RATE = 15 / 3.6
+
+
+class Faces:
+    """`video/faces<size>`: RGB crops of the main face of the clip at 4.17 Hz.
+
+    Crops are taken by timestamp in the middle of each 0.24 s; where the face is not seen, the
+    picture is zero and the mask False.
+
+    Args:
+        size: Height and width of the crops in pixels.
+        options: How faces are found, followed and cropped.
+    """
+
+    def __init__(self, size: int, options: FaceOptions | None = None) -> None:
+        self.options = options or FaceOptions()
+        recipe = {"extractor": "faces", "size": size, **asdict(self.options)}
+        self.spec = StreamSpec(f"video/faces{size}", RATE, (size, size, 3), "uint8", recipe)
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(T, size, size, 3) uint8 RGB."""
+        from affuse.media.crops import crop_faces
+        from affuse.media.probe import probe
+        from affuse.media.tracks import find_main_face
+
+        if clip.video is None:
+            return None
+        info = probe(clip.video)
+        if not info.has_video:
+            return None
+        end = info.duration if clip.end is None else min(clip.end, info.duration)
+        count = max(1, int((end - clip.start) * RATE))
+        start = 0.5 / RATE
+        times = clip.start + start + np.arange(count) / RATE
+        track = find_main_face(clip.video, self.options, start=clip.start, end=clip.end)
+        crops, present = crop_faces(clip.video, times, track, self.spec.shape[0], self.options)
+        return Stream(crops, present, start)
+
+
+class ReferenceFaces:
+    """`video/faces224-reference`: the published face preprocessing, 15 BGR crops from the start.
+
+    Source: Chumachenko et al. 2022, released preprocessing.
+    """
+
+    def __init__(self) -> None:
+        recipe = {"extractor": "reference faces", "colours": "BGR", "frames": "3, 10, ... 103"}
+        self.spec = StreamSpec(
+            "video/faces224-reference", RATE, (224, 224, 3), "uint8", recipe, span=3.6
+        )
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(15, 224, 224, 3) uint8 BGR."""
+        from affuse.media.crops import reference_faces224
+
+        if clip.video is None:
+            return None
+        return Stream(*reference_faces224(clip.video))

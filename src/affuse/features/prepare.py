@@ -1,0 +1,217 @@
+"""Corpus to store: every stream of every clip, in parallel, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from affuse.corpora.clip import Clip, Corpus
+from affuse.errors import AffuseError, BadInput
+from affuse.execution.executors import map_unordered
+from affuse.execution.files import write_csv
+from affuse.execution.progress import progress
+from affuse.features.archive import read_archive, write_archive
+from affuse.features.extractor import Extractor
+from affuse.features.store import StreamFile, read_failures, stream_path, write_index
+from affuse.features.stream import Stream
+
+
+@dataclass
+class Prepared:
+    """What `prepare` did.
+
+    Args:
+        clips: Number of clips in the corpus.
+        computed: Streams of clips that were computed now.
+        kept: Streams of clips that were there already.
+        absent: Stream name -> clips that lack its modality.
+        failures: (clip id, stream, reason).
+    """
+
+    clips: int
+    computed: int = 0
+    kept: int = 0
+    absent: dict[str, int] = field(default_factory=dict)
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def prepare(
+    corpus: Corpus, store: Path, extractors: Sequence[Extractor], workers: int = 1
+) -> Prepared:
+    """Compute streams of all clips into a store; run again after an interrupt, it continues.
+
+    Args:
+        corpus: The clips.
+        store: Folder of the store, made when absent.
+        extractors: One per stream.
+        workers: Processes.
+
+    Returns:
+        Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
+        the others go on.
+
+    Raises:
+        BadInput: The folder is the store of another corpus.
+    """
+    store = Path(store)
+    store.mkdir(parents=True, exist_ok=True)
+    write_index(store, corpus)
+    parts = {e.spec.name: store / "parts" / _key(e) for e in extractors}
+    old = {e.spec.name: _reusable(store, e) for e in extractors}
+    tasks: list[tuple[Clip, list[Extractor]]] = []
+    for clip in corpus.clips:
+        wanted = [
+            e
+            for e in extractors
+            if clip.id not in old[e.spec.name] and not _part(parts[e.spec.name], clip.id).is_file()
+        ]
+        if wanted:
+            tasks.append((clip, wanted))
+    report = Prepared(len(corpus.clips), computed=sum(len(wanted) for _, wanted in tasks))
+    report.kept = len(corpus.clips) * len(extractors) - report.computed
+    for folder in parts.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    failed: dict[tuple[str, str], str] = {}
+    work = map_unordered(partial(_compute, parts=parts), tasks, workers)
+    for clip_id, reasons in progress(work, "prepare", total=len(tasks)):
+        failed.update({(clip_id, name): reason for name, reason in reasons.items()})
+    for extractor in extractors:
+        name = extractor.spec.name
+        report.absent[name] = _consolidate(
+            store, extractor, [clip.id for clip in corpus.clips], old[name], parts[name]
+        )
+    failures = [(*key, reason) for key, reason in failed.items()]
+    report.failures = sorted(failures + _empty(store, corpus, extractors, failed))
+    others = [row for row in read_failures(store) if row[1] and row[1] not in parts]
+    write_csv(
+        store / "failures.csv", ("clip", "stream", "reason"), sorted(report.failures + others)
+    )
+    shutil.rmtree(store / "parts", ignore_errors=True)
+    return report
+
+
+def _key(extractor: Extractor) -> str:
+    """Folder name of the parts of a stream: another recipe never mixes with them."""
+    spec = json.dumps(extractor.spec.to_json(), sort_keys=True)
+    name = extractor.spec.name.replace("/", "-")
+    return f"{name}-{hashlib.sha256(spec.encode()).hexdigest()[:12]}"
+
+
+def _part(folder: Path, clip: str) -> Path:
+    safe = clip.replace("%", "%25").replace("/", "%2F")
+    return folder / f"{safe}.safetensors"
+
+
+def _reusable(store: Path, extractor: Extractor) -> StreamFile | dict[str, Stream]:
+    """The stream file in the store where its recipe is the same, else nothing."""
+    path = stream_path(store, extractor.spec.name)
+    if path.is_file():
+        try:
+            file = StreamFile(path)
+        except BadInput:
+            return {}
+        if file.spec.to_json() == json.loads(json.dumps(extractor.spec.to_json())):
+            return file
+    return {}
+
+
+def _compute(
+    task: tuple[Clip, list[Extractor]], parts: dict[str, Path]
+) -> tuple[str, dict[str, str]]:
+    """Write the missing streams of one clip; returns the reasons of those that failed."""
+    clip, extractors = task
+    reasons = {}
+    for extractor in extractors:
+        name = extractor.spec.name
+        try:
+            stream = extractor.extract(clip)
+        except AffuseError as error:
+            reasons[name] = str(error)
+        except Exception as error:  # one bad clip must not end the others
+            reasons[name] = f"{type(error).__name__}: {error}"
+        else:
+            _write_part(_part(parts[name], clip.id), extractor, stream)
+    return clip.id, reasons
+
+
+def _write_part(path: Path, extractor: Extractor, stream: Stream | None) -> None:
+    """One clip's stream; a clip that lacks the modality gets zero frames."""
+    spec = extractor.spec
+    if stream is None:
+        stream = Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
+    write_archive(
+        path,
+        {
+            "values": (spec.dtype, stream.values.shape, [stream.values]),
+            "mask": ("bool", stream.mask.shape, [stream.mask]),
+        },
+        {"start": stream.start},
+    )
+
+
+def _read_part(path: Path) -> Stream:
+    arrays, metadata = read_archive(path)
+    return Stream(arrays["values"], arrays["mask"], metadata["start"])
+
+
+def _consolidate(
+    store: Path,
+    extractor: Extractor,
+    clips: list[str],
+    old: StreamFile | dict[str, Stream],
+    parts: Path,
+) -> int:
+    """All clips of a stream in one file, in the corpus' order; returns how many are absent."""
+    spec = extractor.spec
+    there = [clip for clip in clips if clip in old or _part(parts, clip).is_file()]
+
+    def read(clip: str) -> Stream:
+        return old[clip] if clip in old else _read_part(_part(parts, clip))
+
+    lengths, starts = [], []
+    for clip in there:
+        stream = read(clip)
+        lengths.append(len(stream.mask))
+        starts.append(stream.start)
+    total = sum(lengths)
+
+    def blocks(what: str) -> Iterator[np.ndarray]:
+        for clip in there:
+            yield getattr(read(clip), what)
+
+    count = len(there)
+    write_archive(
+        stream_path(store, spec.name),
+        {
+            "offset": ("int64", (count + 1,), [np.cumsum([0, *lengths])]),
+            "start": ("float64", (count,), [np.array(starts)]),
+            "values": (spec.dtype, (total, *spec.shape), blocks("values")),
+            "mask": ("bool", (total,), blocks("mask")),
+        },
+        {"spec": spec.to_json(), "clips": there},
+    )
+    return sum(length == 0 for length in lengths)
+
+
+def _empty(
+    store: Path,
+    corpus: Corpus,
+    extractors: Sequence[Extractor],
+    failed: Collection[tuple[str, str]],
+) -> list[tuple[str, str, str]]:
+    """Clips of which no stream has a single present frame."""
+    files = [StreamFile(stream_path(store, e.spec.name)) for e in extractors]
+    known = {clip for clip, _ in failed}
+    return [
+        (clip.id, "", f"{clip.video or clip.audio}: neither sound nor a face")
+        for clip in corpus.clips
+        if clip.id not in known
+        and not any(file[clip.id].mask.any() for file in files if clip.id in file)
+    ]

@@ -1,0 +1,117 @@
+"""Streams computed from the sound of a clip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from affuse.corpora.clip import Clip
+from affuse.features.stream import Stream, StreamSpec
+
+_MFCC = {"rate": 22050, "coefficients": 10, "n_fft": 2048, "hop": 512, "mels": 128}
+
+
+class Mfcc:
+    """`audio/mfcc10`: ten MFCCs of the whole clip, at 43.07 Hz.
+
+    A frame depends on its own 93 ms of sound only (no floor relative to the loudest frame), so a
+    window cut from a long recording equals the same window of a short clip.
+    """
+
+    def __init__(self) -> None:
+        recipe = {"extractor": "mfcc", **_MFCC, "padding": "constant", "top_db": None}
+        self.spec = StreamSpec("audio/mfcc10", 22050 / 512, (10,), recipe=recipe)
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(1 + N // 512, 10) float32."""
+        from affuse.features.spectral import mfcc
+
+        audio = _read(clip, 22050)
+        return None if audio is None else _present(mfcc(audio, padding="constant", top_db=None))
+
+
+class ReferenceMfcc:
+    """`audio/mfcc10-reference`: the published audio preprocessing, 156 frames of 3.6 s.
+
+    Sound is cut in the middle or padded with zeros at the end, quantised to 16 bits, and turned
+    into ten MFCCs with a floor 80 dB below the loudest value.
+
+    Args:
+        padding: `reflect` as in librosa 0.8.1, which the published code pins; `constant` as in
+            every librosa from 0.9 on.
+
+    Source: Chumachenko et al. 2022, released preprocessing. A clip of exactly 3.6 s, which that
+    code turns into an empty file, is kept as it is.
+    """
+
+    def __init__(self, padding: str = "reflect") -> None:
+        name = "audio/mfcc10-reference" + ("-constant" if padding == "constant" else "")
+        recipe = {
+            "extractor": "reference mfcc",
+            **_MFCC,
+            "padding": padding,
+            "top_db": 80.0,
+            "samples": 79380,
+            "crop": "centre",
+            "quantised": "16 bit",
+        }
+        self.spec = StreamSpec(name, 22050 / 512, (10,), recipe=recipe, span=3.6)
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(156, 10) float32, every frame present."""
+        from affuse.features.spectral import mfcc
+
+        audio = _read(clip, 22050)
+        if audio is None:
+            return None
+        surplus = len(audio) - 79380
+        audio = audio[surplus // 2 :][:79380] if surplus > 0 else np.pad(audio, (0, -surplus))
+        audio = (np.clip(np.round(audio * 32768), -32768, 32767) / 32768).astype(np.float32)
+        return _present(mfcc(audio, padding=self.spec.recipe["padding"], top_db=80.0))
+
+
+class LogMel:
+    """`audio/logmel64`-like streams: natural logarithm of the mel power of the whole clip.
+
+    Args:
+        mels: Number of mel filters.
+    """
+
+    def __init__(self, mels: int = 64) -> None:
+        self.recipe: dict[str, Any] = {
+            "extractor": "logmel",
+            "rate": 16000,
+            "n_fft": 512,
+            "hop": 160,
+            "mels": mels,
+            "fmin": 50.0,
+            "fmax": 8000.0,
+            "floor": 1e-6,
+        }
+        self.spec = StreamSpec(f"audio/logmel{mels}", 100.0, (mels,), recipe=self.recipe)
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(1 + N // hop, mels) float32."""
+        from affuse.features.spectral import mel_spectrogram
+
+        recipe = self.recipe
+        audio = _read(clip, recipe["rate"])
+        if audio is None:
+            return None
+        keys = ("n_fft", "hop", "mels", "fmin", "fmax")
+        power = mel_spectrogram(audio, recipe["rate"], **{key: recipe[key] for key in keys})
+        return _present((power + recipe["floor"]).log().numpy())
+
+
+def _read(clip: Clip, rate: int) -> np.ndarray | None:
+    """Mono sound of a clip at a rate in Hz, or None without sound."""
+    from affuse.media.audio import read_audio
+
+    if clip.audio is None:
+        return None
+    return read_audio(clip.audio, rate, start=clip.start, end=clip.end)
+
+
+def _present(values: np.ndarray) -> Stream:
+    return Stream(values, np.ones(len(values), bool))

@@ -1,0 +1,103 @@
+"""Face detectors: what one returns and which there are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in one image.
+
+    Attributes:
+        box: x1, y1, x2, y2 in pixels; may reach beyond the image.
+        probability: The detector's own, 0 to 1.
+        landmarks: (5, 2) float64 x, y in pixels: the eye, the other eye, the tip of the nose and
+            the corners of the mouth, each pair from left to right in the image; None from a
+            detector that finds none.
+    """
+
+    box: tuple[float, float, float, float]
+    probability: float
+    landmarks: NDArray[np.float64] | None = None
+
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels."""
+        x1, y1, x2, y2 = self.box
+        return (x2 - x1) * (y2 - y1)
+
+    def scaled(self, factor: float) -> Face:
+        """The same face in an image that is `factor` times as large."""
+        x1, y1, x2, y2 = self.box
+        landmarks = None if self.landmarks is None else self.landmarks * factor
+        box = (x1 * factor, y1 * factor, x2 * factor, y2 * factor)
+        return Face(box, self.probability, landmarks)
+
+
+class Detector(ABC):
+    """Finds faces in images.
+
+    Args:
+        max_side: Images whose longer side is greater are searched at this size, in pixels; None
+            searches them as they are. The faces are always given in pixels of the image itself.
+    """
+
+    def __init__(self, max_side: int | None = None) -> None:
+        if max_side is not None and max_side < 1:
+            raise ValueError(f"max_side must be positive, not {max_side}")
+        self.max_side = max_side
+
+    def detect(self, frames: list[NDArray[np.uint8]]) -> list[list[Face]]:
+        """Find the faces in each of some RGB images (H, W, 3) uint8, the largest first."""
+        faces: list[list[Face]] = [[] for _ in frames]
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for index, frame in enumerate(frames):
+            by_size.setdefault(frame.shape, []).append(index)
+        for (height, width, _), indices in by_size.items():
+            factor = max(height, width) / (self.max_side or np.inf)
+            batch = [frames[index] for index in indices]
+            if factor > 1:
+                import cv2
+
+                size = (max(1, round(width / factor)), max(1, round(height / factor)))
+                batch = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in batch]
+            for index, found in zip(indices, self._search(np.stack(batch)), strict=True):
+                if factor > 1:
+                    found = [face.scaled(factor) for face in found]
+                faces[index] = sorted(found, key=lambda face: -face.area)
+        return faces
+
+    @abstractmethod
+    def _search(self, images: NDArray[np.uint8]) -> list[list[Face]]:
+        """Find the faces in RGB images (B, H, W, 3) uint8, in any order."""
+
+
+DETECTORS: dict[str, str] = {
+    "mtcnn": "affuse.media.mtcnn:MTCNN",
+    "haar": "affuse.media.haar:Haar",
+}
+"""Where the class of each detector is; imported when asked for."""
+
+
+def create_detector(name: str, **options: Any) -> Detector:
+    """Create a face detector.
+
+    Args:
+        name: One of `DETECTORS`.
+        options: Of the detector's class: `max_side` and `min_face_size` for all of them.
+
+    Raises:
+        ValueError: There is no such detector.
+    """
+    if name not in DETECTORS:
+        raise ValueError(f"no face detector {name!r}; there are: {', '.join(DETECTORS)}")
+    module, attribute = DETECTORS[name].split(":")
+    detector: Detector = getattr(import_module(module), attribute)(**options)
+    return detector

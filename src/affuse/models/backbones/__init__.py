@@ -1,0 +1,1 @@
+"""Networks that turn one picture into one vector."""
