@@ -1,0 +1,71 @@
+"""affuse: from a recording to an emotion over time, by fusing what is heard and what is seen.
+
+import affuse
+timeline = affuse.predict("video.mp4", model="model.safetensors")
+timeline.emotion, timeline.starts, timeline.probabilities
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affuse.inference.timeline import Timeline
+    from affuse.models.base import Model
+    from affuse.models.modelfile import ModelSpec
+
+__all__ = ["create_model", "list_models", "load_model", "predict"]
+
+
+def predict(path: str | Path, model: str | Path, hop: float | None = None) -> Timeline:
+    """The emotion over time of one recording.
+
+    Args:
+        path: Any file with sound, pictures or both.
+        model: Model file.
+        hop: Seconds between windows; a quarter of the model's window by default.
+
+    Raises:
+        affuse.errors.BadInput: A file cannot be used.
+    """
+    from affuse.inference.predictor import Predictor
+
+    return Predictor(Path(model), hop).predict(Path(path))
+
+
+def create_model(name: str, streams: Sequence[str], classes: int = 8, **options: Any) -> Model:
+    """A new model with random weights.
+
+    Args:
+        name: Such as `chumachenko-ia` (see `list_models`).
+        streams: Names of computed streams, such as `["audio/mfcc10", "video/faces224"]`.
+        classes: Number of classes.
+        **options: Options of the model.
+
+    Raises:
+        affuse.errors.AffuseError: Unknown model, stream or option.
+    """
+    from affuse.features.catalogue import stream_spec
+    from affuse.models import registry
+
+    return registry.create_model(name, {s: stream_spec(s) for s in streams}, classes, **options)
+
+
+def load_model(path: str | Path) -> tuple[Model, ModelSpec]:
+    """The model of a model file, in evaluation mode, and its spec.
+
+    Raises:
+        affuse.errors.BadInput: The file cannot be used.
+    """
+    from affuse.models import modelfile
+
+    return modelfile.load_model(Path(path))
+
+
+def list_models() -> list[dict[str, Any]]:
+    """Name, task, paper and licence of every model."""
+    from affuse.models import registry
+
+    return registry.list_models()

@@ -21,7 +21,7 @@ class Batch:
         streams: Name -> (B, T, ...). Raw after `collate` (pictures (B, T, H, W, 3) uint8); after
             `normalise` float32, pictures (B, T, 3, H, W).
         masks: Name -> (B, T) bool, True = present. A missing modality is all False.
-        targets: (B,) int64 class indices, or None.
+        targets: (B,) int64 class indices, or (B, C) float32 probabilities, or None.
         ids: Clip ids.
     """
 

@@ -91,3 +91,15 @@ class Stream:
         """A stream of `seconds` in which nothing is present."""
         length = max(1, round((spec.span or seconds) * spec.rate))
         return cls(np.zeros((length, *spec.shape), spec.dtype), np.zeros(length, bool))
+
+
+def window_of(
+    streams: dict[str, Stream], specs: dict[str, StreamSpec], start: float, seconds: float
+) -> dict[str, Stream]:
+    """The same window of every stream; a stream without frames is absent throughout."""
+    return {
+        name: stream.cut(specs[name], start, seconds)
+        if len(stream.mask)
+        else Stream.absent(specs[name], seconds)
+        for name, stream in streams.items()
+    }

@@ -23,15 +23,10 @@ def intersection(a: Array, b: Array) -> Array:
     return np.maximum(width, 0) * np.maximum(height, 0)
 
 
-def overlap(a: Array, b: Array, relative_to: Literal["union", "smaller"] = "union") -> Array:
-    """Shared area as a part of the union (IoU) or of the smaller box; `a` and `b` broadcast."""
+def intersection_over_union(a: Array, b: Array) -> Array:
+    """Shared area as a part of the union, 0 to 1; `a` and `b` broadcast."""
     shared = intersection(a, b)
-    area_a, area_b = area(a), area(b)
-    if relative_to == "union":
-        whole = area_a + area_b - shared
-    else:
-        whole = np.minimum(area_a, area_b)
-    return shared / np.maximum(whole, 1e-9)
+    return shared / np.maximum(area(a) + area(b) - shared, 1e-9)
 
 
 def non_maximum_suppression(
@@ -52,9 +47,16 @@ def non_maximum_suppression(
         (K,) indices of the boxes that stay, best first.
     """
     order = np.argsort(-scores, kind="stable")
+    boxes, areas = boxes[order], area(boxes[order])
+    left = np.arange(len(order))
     kept = []
-    while order.size:
-        best, order = order[0], order[1:]
-        kept.append(best)
-        order = order[overlap(boxes[best], boxes[order], relative_to) <= threshold]
+    while left.size:
+        best, left = left[0], left[1:]
+        kept.append(order[best])
+        shared = intersection(boxes[best], boxes[left])
+        if relative_to == "union":
+            whole = areas[best] + areas[left] - shared
+        else:
+            whole = np.minimum(areas[best], areas[left])
+        left = left[shared <= threshold * whole]
     return np.array(kept, np.intp)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BATCH_PIXELS = 4_000_000  # searched at once, which bounds the memory whatever the number of images
+
 
 @dataclass(frozen=True)
 class Face:
@@ -67,11 +69,15 @@ class Detector(ABC):
                 import cv2
 
                 size = (max(1, round(width / factor)), max(1, round(height / factor)))
-                batch = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in batch]
-            for index, found in zip(indices, self._search(np.stack(batch)), strict=True):
-                if factor > 1:
-                    found = [face.scaled(factor) for face in found]
-                faces[index] = sorted(found, key=lambda face: -face.area)
+                smaller = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in batch]
+                batch = [frame.astype(np.uint8, copy=False) for frame in smaller]
+            step = max(1, BATCH_PIXELS // (batch[0].shape[0] * batch[0].shape[1]))
+            for first in range(0, len(batch), step):
+                part = slice(first, first + step)
+                found = self._search(np.stack(batch[part]))
+                for index, of_one in zip(indices[part], found, strict=True):
+                    scaled = [face.scaled(factor) for face in of_one] if factor > 1 else of_one
+                    faces[index] = sorted(scaled, key=lambda face: -face.area)
         return faces
 
     @abstractmethod

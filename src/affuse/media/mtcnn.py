@@ -7,7 +7,8 @@ crops: P-Net at all windows of an image pyramid, R-Net and O-Net at what is left
 
 from __future__ import annotations
 
-import cv2
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,10 +17,11 @@ from torch import Tensor
 from affuse.media.boxes import Array, non_maximum_suppression
 from affuse.media.detectors import Detector, Face
 from affuse.media.mtcnn_networks import networks
+from affuse.media.summed_area import resize_crops, resize_images, summed_area
 
 CELL, STRIDE = 12, 2  # side and step of P-Net's window, in pixels
-P_NET_PIXELS = 1_000_000  # per pass, which bounds the memory for activations
-CROPS = 256  # per pass of R-Net and O-Net
+P_NET_PIXELS = 100_000  # per pass; more fall out of the cache and take longer
+CROPS = 64  # per pass of R-Net and O-Net, for the same reason
 
 
 class MTCNN(Detector):
@@ -49,30 +51,140 @@ class MTCNN(Detector):
 
     @torch.inference_mode()
     def _search(self, images: NDArray[np.uint8]) -> list[list[Face]]:
-        sums = np.stack([cv2.integral(image) for image in images])
+        sums = summed_area(images)
         source, boxes = self._propose(sums)
         source, boxes = self._refine(sums, source, boxes)
         return self._describe(sums, source, boxes)
 
+    def _scales(self, height: int, width: int) -> list[float]:
+        """Sizes of the pyramid relative to the image, the largest first."""
+        scales = []
+        scale = CELL / self.min_face_size
+        shorter = min(height, width) * scale
+        while shorter >= CELL:
+            scales.append(scale)
+            scale *= self.factor
+            shorter *= self.factor
+        return scales
+
     def _propose(self, sums: NDArray[np.int32]) -> tuple[NDArray[np.intp], Array]:
         """P-Net: image numbers (N,) and square boxes (N, 4) that may hold a face."""
         batch, height, width = sums.shape[0], sums.shape[1] - 1, sums.shape[2] - 1
-        found = []
+        found = [(np.zeros(0, np.intp), *(np.zeros(n, np.float32) for n in ((0, 4), 0, (0, 4))))]
         for scale in self._scales(height, width):
             size = (int(height * scale + 1), int(width * scale + 1))
             step = max(1, P_NET_PIXELS // (size[0] * size[1]))
             for first in range(0, batch, step):
-                levels = _resize_images(sums[first : first + step], size)
-                probability, correction = self.p_net(levels)
+                levels = resize_images(sums[first : first + step], *size)
+                probability, correction = self.p_net(_network_input(levels))
                 image, y, x = torch.nonzero(probability >= self.thresholds[0], as_tuple=True)
                 scores = probability[image, y, x].numpy()
                 shift = correction[image, :, y, x].numpy()
-                corner = torch.stack([x, y], 1).numpy().astype(np.float32) * STRIDE + 1
-                boxes = np.floor(np.hstack([corner, corner + (CELL - 1)]) / np.float32(scale))
-                source = image.numpy() + first
+                corner = torch.stack([x, y], 1).numpy().astype(np.float32) * STRIDE
+                boxes = np.hstack([corner + 1, corner + CELL]) / np.float32(scale)
+                boxes, source = np.floor(boxes), image.numpy() + first
                 keep = _suppress(source, boxes, scores, 0.5)
                 found.append((source[keep], boxes[keep], scores[keep], shift[keep]))
         source, boxes, scores, shift = (np.concatenate(parts) for parts in zip(*found, strict=True))
         keep = _suppress(source, boxes, scores, 0.7)
         source, boxes, shift = source[keep], boxes[keep], shift[keep]
-        return source, _square(_corrected(boxes, shift, boxes[:, 2:] - boxes[:, :2]))
+        return source, _square(boxes + shift * _sides(boxes))
+
+    def _refine(
+        self, sums: NDArray[np.int32], source: NDArray[np.intp], boxes: Array
+    ) -> tuple[NDArray[np.intp], Array]:
+        """R-Net: those of the boxes that hold a face, corrected and square again."""
+        source, boxes, scores, shift, _ = _classify(
+            self.r_net, 24, self.thresholds[1], sums, source, boxes
+        )
+        keep = _suppress(source, boxes, scores, 0.7)
+        source, boxes, shift = source[keep], boxes[keep], shift[keep]
+        return source, _square(boxes + shift * (_sides(boxes) + 1))
+
+    def _describe(
+        self, sums: NDArray[np.int32], source: NDArray[np.intp], boxes: Array
+    ) -> list[list[Face]]:
+        """O-Net: the faces of each image with their landmarks."""
+        source, boxes, scores, shift, points = _classify(
+            self.o_net, 48, self.thresholds[2], sums, source, boxes
+        )
+        x = boxes[:, :1] - 1 + (_sides(boxes)[:, :1] + 1) * points[:, :5]
+        y = boxes[:, 1:2] - 1 + (_sides(boxes)[:, 1:2] + 1) * points[:, 5:]
+        landmarks = np.stack([x, y], 2).astype(np.float64)
+        boxes = boxes + shift * (_sides(boxes) + 1)
+        faces: list[list[Face]] = [[] for _ in range(len(sums))]
+        # this last suppression counts the last row and column of a box as part of it
+        inclusive = boxes + np.array([0, 0, 1, 1], np.float32)
+        for i in _suppress(source, inclusive, scores, 0.7, relative_to="smaller"):
+            x1, y1, x2, y2 = boxes[i].tolist()
+            faces[source[i]].append(Face((x1, y1, x2, y2), float(scores[i]), landmarks[i]))
+        return faces
+
+
+def _network_input(levels: NDArray[np.float32]) -> Tensor:
+    """Levels (N, h, w, 3) 0 to 255 as the networks' input (N, 3, h, w)."""
+    return torch.from_numpy((levels - np.float32(127.5)) / np.float32(128)).permute(0, 3, 1, 2)
+
+
+def _sides(boxes: Array) -> Array:
+    """Width, height, width, height (N, 4), to scale corrections with."""
+    return np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+
+
+def _square(boxes: Array) -> Array:
+    """Squares (N, 4) around the same centres, with the longer side."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    longer = sides.max(1, keepdims=True)
+    corner = boxes[:, :2] + sides / 2 - longer / 2
+    return np.hstack([corner, corner + longer])
+
+
+def _suppress(
+    source: NDArray[np.intp],
+    boxes: Array,
+    scores: Array,
+    threshold: float,
+    relative_to: Literal["union", "smaller"] = "union",
+) -> NDArray[np.intp]:
+    """Non-maximum suppression in each image by itself."""
+    kept = [np.zeros(0, np.intp)]
+    for image in np.unique(source):
+        members = np.flatnonzero(source == image)
+        kept.append(
+            members[
+                non_maximum_suppression(boxes[members], scores[members], threshold, relative_to)
+            ]
+        )
+    return np.concatenate(kept)
+
+
+def _classify(
+    network: torch.nn.Module,
+    side: int,
+    threshold: float,
+    sums: NDArray[np.int32],
+    source: NDArray[np.intp],
+    boxes: Array,
+) -> tuple[NDArray[np.intp], Array, Array, Array, Array]:
+    """Run R-Net or O-Net on boxes and keep what it takes for a face.
+
+    Returns:
+        Image numbers (K,), boxes (K, 4), probabilities (K,), corrections (K, 4) and landmarks
+        (K, 10) relative to the box, or (K, 0) from R-Net.
+    """
+    height, width = sums.shape[1] - 1, sums.shape[2] - 1
+    pixels = np.trunc(boxes).astype(np.intp)
+    # the published rule counts pixels from one: its box takes in pixel x1 - 1
+    inside = np.hstack(
+        [np.maximum(pixels[:, :2], 1) - 1, np.minimum(pixels[:, 2:], [width, height])]
+    )
+    visible = (inside[:, 2:] > inside[:, :2]).all(1)
+    source, boxes, inside = source[visible], boxes[visible], inside[visible]
+    found = []
+    for first in range(0, max(1, len(boxes)), CROPS):  # no box: one empty pass gives the shapes
+        part = slice(first, first + CROPS)
+        levels = resize_crops(sums, source[part], inside[part], side)
+        found.append([output.numpy() for output in network(_network_input(levels))])
+    scores, shift, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    keep = scores >= threshold
+    return source[keep], boxes[keep], scores[keep], shift[keep], points[keep]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from affuse.errors import AffuseError
+
+N = TypeVar("N", bound=nn.Module)
 
 
 def _convolutions(*layers: tuple[int, int, int, int | None]) -> nn.Sequential:
@@ -50,12 +53,12 @@ class _CropNetwork(nn.Module):
         self.landmarks = nn.Linear(hidden, 10) if landmarks else None
         self.face = nn.Linear(hidden, 2)
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Face probability (N,), box correction (N, 4) and landmarks (N, 10) or None."""
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Face probability (N,), box correction (N, 4) and landmarks (N, 10) or (N, 0)."""
         x = self.trunk(crops)
         # the published weights come from a column-major framework: flattened as (x, y, channel)
         x = self.activation(self.dense(x.permute(0, 3, 2, 1).flatten(1)))
-        landmarks = None if self.landmarks is None else self.landmarks(x)
+        landmarks = x[:, :0] if self.landmarks is None else self.landmarks(x)
         return self.face(x).softmax(1)[:, 1], self.box(x), landmarks
 
 
@@ -89,14 +92,16 @@ def networks() -> tuple[ProposalNetwork, RefinementNetwork, OutputNetwork]:
     )
 
 
-def _load[N: nn.Module](network: N, name: str) -> N:
+def _load(network: N, name: str) -> N:
     """Fill a network from a list of arrays that stand in the order of its parameters."""
     import joblib
 
     # found without importing it: the package itself needs TensorFlow
     package = importlib.util.find_spec("mtcnn")
     if package is None or package.origin is None:
-        raise AffuseError("MTCNN needs the weights in the Python package 'mtcnn' (pip install mtcnn)")
+        raise AffuseError(
+            "MTCNN needs the weights in the Python package 'mtcnn' (pip install mtcnn)"
+        )
     arrays = joblib.load(Path(package.origin).parent / "assets" / "weights" / f"{name}.lz4")
     parameters = list(network.parameters())
     if len(arrays) != len(parameters):

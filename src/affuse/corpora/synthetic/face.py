@@ -1,9 +1,4 @@
-"""A talking face: one public-domain photograph, warped into actors, expressions and speech.
-
-The photograph is NASA's portrait of Eileen Collins, bundled with scikit-image. Every actor is
-that one person in another colour, shape and light, so the pictures exercise face detection and
-learning; they say nothing about accuracy on people.
-"""
+"""A talking face: expressions, speech and head motion, by warping a portrait."""
 
 from __future__ import annotations
 
@@ -13,66 +8,19 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from affuse.errors import AffuseError
-
-Image = NDArray[np.uint8]
-Array = NDArray[np.float32]
+from affuse.corpora.synthetic.portrait import EYES, FACE_CENTRE, Appearance, Array, Image, portrait
 
 FRAME_HEIGHT, FRAME_WIDTH = 240, 320  # pixels
 
 # Landmarks of the photograph, in its pixels (x right, y down).
-FACE_CENTRE = (224.0, 125.0)
 REGION = (slice(58, 206), slice(164, 288))  # rows, columns that expressions may change
-EYES = ((202.0, 96.5, 104.5, 11.5), (247.0, 99.0, 107.0, 12.0))  # centre x, lids y, half width
 BROWS = ((201.0, 91.0), (249.0, 93.0))
 INNER_BROWS = ((211.0, 92.5, 1.0), (238.0, 93.5, -1.0))  # x, y, direction of the nose
 MOUTH_X, MOUTH_CORNER_Y, MOUTH_HALF_WIDTH = 224.0, 140.0, 21.0
 UPPER_LIP_BOW, TEETH = 3.8, 6.0  # how far the inner lips hang below the corners; gap between them
 NOSE_BASE_Y, CHIN_Y, NECK_Y = 132.0, 178.0, 204.0
-
-
-@dataclass(frozen=True)
-class Appearance:
-    """What one actor looks like; the defaults are the photograph."""
-
-    mirrored: bool = False
-    hue: float = 0.0  # degrees
-    saturation: float = 1.0
-    gamma: float = 1.0
-    hair: float = 1.0  # brightness of the hair
-    backdrop: tuple[float, float, float] = (1.0, 1.0, 1.0)  # gain of red, green and blue
-    brow_ink: float = 0.3  # 0 faint .. 1 black
-    jaw: float = 1.0  # width below the cheeks
-    eyes: float = 1.0  # size
-    side_light: float = 0.0  # -1 .. 1, left or right
-    scale: float = 1.15  # frame pixels per pixel of the photograph
-    aspect: float = 1.0  # width over height
-    blur: float = 0.0  # standard deviation, pixels
-    noise: float = 1.0  # standard deviation, grey levels
-
-    @classmethod
-    def random(cls, rng: np.random.Generator) -> Appearance:
-        """Draw an actor."""
-        backdrop = rng.uniform(0.45, 1.1) * rng.uniform(0.85, 1.15, 3)
-        red, green, blue = (float(gain) for gain in backdrop)
-        return cls(
-            mirrored=bool(rng.random() < 0.5),
-            hue=rng.uniform(-14.0, 10.0),
-            saturation=rng.uniform(0.5, 1.35),
-            gamma=rng.uniform(0.75, 1.5),
-            hair=rng.uniform(0.35, 1.15),
-            backdrop=(red, green, blue),
-            brow_ink=rng.uniform(0.35, 0.8),
-            jaw=rng.uniform(0.92, 1.1),
-            eyes=rng.uniform(0.92, 1.12),
-            side_light=rng.uniform(-0.35, 0.35),
-            scale=rng.uniform(1.0, 1.3),
-            aspect=rng.uniform(0.9, 1.13),
-            blur=rng.uniform(0.0, 0.8),
-            noise=rng.uniform(0.8, 3.0),
-        )
+NO_SECOND_MAP = np.empty(0, np.float32)  # both coordinates are in the first map of cv2.remap
 
 
 @dataclass(frozen=True)
@@ -100,34 +48,6 @@ class Pose:
     y: float = 0.0
     turn: float = 0.0
     growth: float = 0.0
-
-
-@lru_cache(maxsize=1)
-def photograph() -> Image:
-    """The portrait, (320, 448, 3) uint8 RGB.
-
-    Raises:
-        AffuseError: scikit-image is not installed.
-    """
-    try:
-        from skimage.data import astronaut
-    except ImportError as error:
-        raise AffuseError(
-            "synthetic faces need the photograph in scikit-image: pip install affuse[demo]"
-        ) from error
-    return np.ascontiguousarray(astronaut()[:320, :448])
-
-
-@lru_cache(maxsize=2)
-def portrait(appearance: Appearance) -> tuple[Image, Image]:
-    """The photograph dressed up as an actor, smiling and relaxed (without the folds of the smile).
-
-    Returns:
-        Two images, (320, 448, 3) uint8 RGB, landmarks where the photograph has them.
-    """
-    smiling = photograph()
-    relaxed = _without_smile_folds(smiling)
-    return _dress(smiling, appearance), _dress(relaxed, appearance)
 
 
 class Face:
@@ -200,22 +120,21 @@ class Face:
         ):
             where = cv2.scaleAdd(field, amount, where)
         frame = cv2.remap(
-            self._canvas, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self._canvas, where, NO_SECOND_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         top, left = self._rng.integers(0, 32, 2)
         noise = self._noise[top : top + FRAME_HEIGHT, left : left + FRAME_WIDTH]
         return cv2.add(frame, noise, dtype=cv2.CV_8U)
 
 
-def head_motion(times: Array, rng: np.random.Generator, amount: float = 1.0) -> Iterator[Pose]:
+def head_motion(times: Array, rng: np.random.Generator) -> Iterator[Pose]:
     """Slow wandering of the head: a sum of random sines for each way it can move.
 
     Args:
         times: (T,) float, seconds.
         rng: Where amplitudes, rates and phases come from.
-        amount: Factor on all movements.
     """
-    spans = np.array([3.0, 2.0, 0.035, 0.02]) * amount
+    spans = np.array([3.0, 2.0, 0.035, 0.02])
     rates = rng.uniform(0.1, 0.7, (3, 4))  # Hz
     phases = rng.uniform(0.0, 2 * np.pi, (3, 4))
     weights = rng.normal(0.0, 0.6, (3, 4)) * spans
@@ -245,15 +164,18 @@ def _bump(x0: float, y0: float, width: float, height: float) -> Array:
 def _brow_fields() -> tuple[Array, Array, Array, Array]:
     """Source displacement for raised brows (y) and for a frown (x, y), and the furrow's shade."""
     y = _grid()[1]
-    raised = sum(
-        5.0 * _bump(x, 0.0, 13.0, np.inf) * np.clip(np.minimum(y - by + 15, by + 5.5 - y) / 8, 0, 1)
-        for x, by in BROWS
-    )
-    inner = [(_bump(x, y, 7.0, 6.0), side) for x, y, side in INNER_BROWS]
-    frown_x = sum(-3.0 * side * bump for bump, side in inner)
-    frown_y = sum(-5.0 * bump for bump, _ in inner)
-    furrow = sum(0.35 * _bump(x, 92.5, 2.0, 5.0) for x in (219.0, 229.0))
-    furrow = furrow + 0.6 * sum(_bump(x, 97.0, 10.0, 3.5) for x, *_ in EYES)
+    raised = np.zeros_like(y)
+    for brow_x, brow_y in BROWS:
+        height = np.clip(np.minimum(y - brow_y + 15, brow_y + 5.5 - y) / 8, 0, 1)
+        raised += 5.0 * height * _bump(brow_x, 0.0, 13.0, np.inf)
+    frown_x, frown_y = np.zeros_like(y), np.zeros_like(y)
+    for inner_x, inner_y, side in INNER_BROWS:
+        inner = _bump(inner_x, inner_y, 7.0, 6.0)
+        frown_x -= 3.0 * side * inner
+        frown_y -= 5.0 * inner
+    furrow = 0.35 * (_bump(219.0, 92.5, 2.0, 5.0) + _bump(229.0, 92.5, 2.0, 5.0))
+    for eye_x, *_ in EYES:
+        furrow += 0.6 * _bump(eye_x, 97.0, 10.0, 3.5)
     return raised, frown_x, frown_y, furrow
 
 
@@ -280,10 +202,8 @@ def _move_lids(from_y: Array, expression: Expression) -> None:
     """Lower the upper lids over the eyes, or raise them; changes `from_y` in place."""
     x, y = _grid()
     for centre, upper, lower, half_width in EYES:
-        part = (
-            slice(int(upper) - 72, int(upper) - 42),
-            slice(int(centre) - 182, int(centre) - 146),
-        )
+        row, column = int(upper) - REGION[0].start, int(centre) - REGION[1].start
+        part = (slice(row - 14, row + 16), slice(column - 18, column + 18))
         u = (x[part] - centre) / half_width
         arch = np.clip(1.0 - u * u, 0.0, None)
         middle = (upper + 2 * lower) / 3
@@ -291,12 +211,12 @@ def _move_lids(from_y: Array, expression: Expression) -> None:
         rise = (2.6 if expression.lids > 0 else 7.0) * expression.lids * arch
         top = upper - 9.0
         new_lid = lid - rise
-        row = y[part]
-        above = top + (row - top) * (lid - top) / (new_lid - top)
-        stretched = lower - (lower - row) * (lower - lid) / (lower - new_lid)
-        inside = stretched if expression.lids > 0 else row
-        moved = np.where(row < new_lid, above, np.where(row < lower, inside, row))
-        from_y[part] += np.where(row > top, moved - row, 0.0)
+        y_here = y[part]
+        above = top + (y_here - top) * (lid - top) / (new_lid - top)
+        stretched = lower - (lower - y_here) * (lower - lid) / (lower - new_lid)
+        inside = stretched if expression.lids > 0 else y_here
+        moved = np.where(y_here < new_lid, above, np.where(y_here < lower, inside, y_here))
+        from_y[part] += np.where(y_here > top, moved - y_here, 0.0)
 
 
 def _move_mouth(from_x: Array, from_y: Array, expression: Expression, speech: float) -> Array:
@@ -314,18 +234,18 @@ def _move_mouth(from_x: Array, from_y: Array, expression: Expression, speech: fl
     u = (from_x - MOUTH_X) / MOUTH_HALF_WIDTH
     arch = np.clip(1.0 - u * u, 0.0, None)
     carried = np.clip(2.2 - np.abs(u), 0.0, 1.2) / 1.2  # how far cheeks follow the corners
-    shift = np.minimum(carried, 1.0) * (corner - MOUTH_CORNER_Y)
+    shift = carried * (corner - MOUTH_CORNER_Y)
 
     upper = MOUTH_CORNER_Y + UPPER_LIP_BOW * arch
     lower = upper + TEETH * arch
     new_upper = MOUTH_CORNER_Y + shift + bow * arch - 0.12 * opening * arch
-    new_lower = new_upper + (TEETH * grin + opening * np.sqrt(arch)) * np.minimum(arch, 1.0)
+    new_lower = new_upper + (TEETH * grin + opening * np.sqrt(arch)) * arch
     chin_drop = 0.55 * opening * np.exp(-0.5 * ((x - MOUTH_X) / 32.0) ** 2)
 
     above = NOSE_BASE_Y + (y - NOSE_BASE_Y) * (upper - NOSE_BASE_Y) / (new_upper - NOSE_BASE_Y)
     depth = y - new_upper
     # Only a smile lifts the upper lip off the teeth.
-    behind_lip = np.minimum(3.2 * (1.0 - grin), lower - upper)
+    behind_lip = np.minimum(3.2 * max(1.0 - grin, 0.0), lower - upper)
     inside = upper + np.minimum(depth + behind_lip, lower - upper)
     new_chin = CHIN_Y + chin_drop
     below = lower + (y - new_lower) * (CHIN_Y - lower) / (new_chin - new_lower)
@@ -344,83 +264,3 @@ def _move_mouth(from_x: Array, from_y: Array, expression: Expression, speech: fl
 def _mouth_reach() -> Array:
     """How far the skin around the mouth follows it sideways."""
     return _bump(MOUTH_X, 147.0, 24.0, 12.0)
-
-
-# --- actors ------------------------------------------------------------------------------------
-
-
-def _without_smile_folds(photo: Image) -> Image:
-    folds = np.zeros(photo.shape[:2], np.uint8)
-    for line in ([(207, 126), (200, 132), (196, 137)], [(240, 126), (246, 132), (250, 140)]):
-        cv2.polylines(folds, [np.array(line, np.int32)], False, 255, 5)
-    smooth = cv2.inpaint(photo, folds, 5, cv2.INPAINT_TELEA)
-    soft = cv2.GaussianBlur(folds, (0, 0), 2.0)[..., None].astype(np.float32) / 255.0
-    return (photo + np.minimum(soft * 1.5, 1.0) * (smooth.astype(np.float32) - photo)).astype(
-        np.uint8
-    )
-
-
-def _dress(photo: Image, appearance: Appearance) -> Image:
-    height, width = photo.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    image = _reshape(photo, appearance, x, y)
-    image = image * _paint(image, appearance, x, y)
-    hsv = cv2.cvtColor(np.clip(image, 0, 255) / np.float32(255), cv2.COLOR_RGB2HSV)
-    hsv[..., 0] = (hsv[..., 0] + appearance.hue) % 360
-    hsv[..., 1] = np.clip(hsv[..., 1] * appearance.saturation, 0, 1)
-    rgb = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) ** appearance.gamma
-    if appearance.blur > 0.05:
-        rgb = cv2.GaussianBlur(rgb, (0, 0), appearance.blur)
-    return (np.clip(rgb, 0, 1) * 255).astype(np.uint8)
-
-
-def _reshape(photo: Image, appearance: Appearance, x: Array, y: Array) -> Array:
-    """Widen the jaw and enlarge the eyes about their own centres."""
-    from_x, from_y = x.copy(), y.copy()
-    jaw = np.exp(-0.5 * (((x - FACE_CENTRE[0]) / 45) ** 2 + ((y - 165) / 25) ** 2))
-    from_x += (x - FACE_CENTRE[0]) * (1 / appearance.jaw - 1) * jaw
-    for centre, upper, lower, _ in EYES:
-        middle = (upper + lower) / 2
-        near = np.exp(-0.5 * (((x - centre) / 11) ** 2 + ((y - middle) / 8) ** 2))
-        from_x += (x - centre) * (1 / appearance.eyes - 1) * near
-        from_y += (y - middle) * (1 / appearance.eyes - 1) * near
-    return cv2.remap(photo, from_x, from_y, cv2.INTER_CUBIC).astype(np.float32)
-
-
-def _paint(image: Array, appearance: Appearance, x: Array, y: Array) -> Array:
-    """Gain for each pixel: hair, backdrop, brows and light from a side."""
-    head = _soft(np.hypot((x - 226) / 76, (y - 86) / 74))
-    face = _soft(np.hypot((x - 224) / 47, (y - 128) / 54))
-    yellowish = np.clip((image[..., 1] - image[..., 2]) / 20, 0, 1)
-    hair = head * (1 - face) * np.clip(yellowish + _soft(image.max(-1) / 90), 0, 1)
-    gain = 1 + (appearance.hair - 1) * hair[..., None]
-    backdrop = _backdrop()[..., None]
-    gain = gain * (1 + (np.array(appearance.backdrop, np.float32) - 1) * backdrop)
-    ink = np.zeros(image.shape[:2], np.uint8)
-    for line in (
-        [(189, 91), (194, 89.5), (200, 89.3), (207, 91), (213, 93.5)],
-        [(236, 94.5), (242, 92.8), (250, 92.5), (256, 93.5), (261, 96)],
-    ):
-        points = np.round(np.array(line) * 16).astype(np.int32)
-        cv2.polylines(ink, [points], False, 255, 2, cv2.LINE_AA, shift=4)
-    brow = cv2.GaussianBlur(ink, (0, 0), 0.9).astype(np.float32)[..., None] / 255
-    gain = gain * (1 - appearance.brow_ink * brow)
-    return gain * (1 + appearance.side_light * np.tanh((x - FACE_CENTRE[0]) / 60))[..., None]
-
-
-@lru_cache(maxsize=1)
-def _backdrop() -> Array:
-    """1 on the studio's backdrop, 0 on the astronaut, soft between."""
-    smooth = cv2.medianBlur(photograph(), 7)
-    height, width = smooth.shape[:2]
-    filled = np.zeros((height + 2, width + 2), np.uint8)
-    for seed in ((5, 5), (width - 60, 5), (60, 60), (width - 80, 150)):
-        cv2.floodFill(smooth, filled, seed, 0, (2, 2, 2), (2, 2, 2), 4 | cv2.FLOODFILL_MASK_ONLY)
-    mask = cv2.morphologyEx(filled[1:-1, 1:-1], cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    mask = cv2.dilate(mask, np.ones((5, 5), np.uint8))
-    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.5)
-
-
-def _soft(radius: Array) -> Array:
-    """1 inside the unit circle, 0 outside, with a soft edge."""
-    return 0.5 - 0.5 * np.tanh((radius - 1.0) * 12.5)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 SAMPLE_RATE = 48_000  # Hz, of what comes out
 SOURCE_RATE = 24_000  # Hz, of the synthesis
@@ -25,10 +26,8 @@ WINDOW = 4 * HOP
 # First three formants (Hz) of an adult man, after Peterson and Barney (1952), and mouth opening.
 VOWELS: dict[str, tuple[float, float, float, float]] = {
     "i": (270, 2290, 3010, 0.35),
-    "e": (530, 1840, 2480, 0.6),
     "a": (730, 1090, 2440, 1.0),
     "o": (570, 840, 2410, 0.8),
-    "u": (300, 870, 2240, 0.3),
     "@": (500, 1500, 2500, 0.5),
 }
 # Centre and width (Hz) of the noise, how loud it is and how loud the voice is meanwhile.
@@ -39,8 +38,6 @@ CONSONANTS: dict[str, tuple[float, float, float, float]] = {
     "b": (600, 500, 0.15, 0.1),
     "d": (3000, 1500, 0.2, 0.1),
     "z": (6000, 1800, 0.25, 0.3),
-    "r": (1400, 400, 0.0, 0.5),
-    "n": (1000, 400, 0.0, 0.4),
 }
 
 Syllable = tuple[str, str]
@@ -152,7 +149,7 @@ def speak(
     audio = signal.resample_poly(audio, SAMPLE_RATE // SOURCE_RATE, 1)
     audio = audio[: round(seconds * SAMPLE_RATE)]
     audio = audio + 2e-4 * rng.standard_normal(len(audio))  # the room is never silent
-    return Utterance(np.clip(np.tanh(audio), -1, 1).astype(np.float32), _mouth(sounds, times))
+    return Utterance(np.tanh(audio).astype(np.float32), _mouth(sounds, times))
 
 
 def _timing(
@@ -269,12 +266,12 @@ def _tilt(decibels: float) -> Array:
 
 def _mouth(sounds: Sequence[_Sound], times: Array) -> Array:
     """How far each syllable opens the mouth, (frames,) float32, the widest at 1."""
-    knots, opening = [0.0], [0.0]
+    knots, opening = [max(sound.start - 0.1, 0.0) for sound in sounds[:1]] or [0.0], [0.0]
     for sound in sounds:
         middle = 0.5 * (sound.vowel_start + sound.end)
         knots += [sound.start, middle, sound.end]
         opening += [0.1, VOWELS[sound.vowel][3], 0.1]
-    knots += [knots[-1] + 0.08]
+    knots += [knots[-1] + 0.1]
     opening += [0.0]
     smooth = _smooth(np.interp(times, knots, opening), 13)
     return (smooth / max(float(smooth.max()), 1e-6)).astype(np.float32)

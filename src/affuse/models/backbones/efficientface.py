@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affuse.features.batch import Normalisation
+from affuse.models.layers.temporal import masked_norm
 
 SIZE = 224
 FEATURES = 1024
@@ -84,12 +85,9 @@ class Modulator(nn.Module):
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
         hidden = channels // reduction
-        self.channel = nn.Sequential(
-            nn.Linear(channels, hidden),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, channels),
-        )
+        self.squeeze = nn.Linear(channels, hidden)
+        self.norm = nn.BatchNorm1d(hidden)
+        self.excite = nn.Linear(hidden, channels)
         self.spatial = nn.Sequential(
             nn.Conv2d(channels, hidden, 1),
             nn.BatchNorm2d(hidden),
@@ -105,8 +103,10 @@ class Modulator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        channel = self.channel(x.mean((2, 3)))[:, :, None, None]
-        return torch.sigmoid(channel * self.spatial(x)) * x
+        pooled = self.squeeze(x.mean((2, 3))).unsqueeze(-1)
+        present = torch.ones(len(x), 1, dtype=torch.bool, device=x.device)
+        channel = self.excite(F.relu(masked_norm(self.norm, pooled, present)).squeeze(-1))
+        return torch.sigmoid(channel[:, :, None, None] * self.spatial(x)) * x
 
 
 class LocalFeatures(nn.Module):
@@ -140,14 +140,11 @@ class LocalFeatures(nn.Module):
 
 
 class EfficientFace(nn.Module):
-    """Pictures of faces to feature vectors, and to class scores where it has a classifier.
+    """Pictures of faces to feature vectors; a linear layer on them classifies."""
 
-    Args:
-        classes: Classes of the classifier (7 or 8 in the published weights); 0 for none, and
-            `forward` then gives the features.
-    """
+    outputs = FEATURES
 
-    def __init__(self, classes: int = 0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(*conv_norm(3, 29, 3, 2), nn.ReLU(inplace=True))
         self.pool = nn.MaxPool2d(3, 2, 1)
@@ -157,14 +154,13 @@ class EfficientFace(nn.Module):
         self.stage3 = self._stage(116, 232, 8)
         self.stage4 = self._stage(232, 464, 4)
         self.last = nn.Sequential(*conv_norm(464, FEATURES, 1), nn.ReLU(inplace=True))
-        self.classifier = nn.Linear(FEATURES, classes) if classes else nn.Identity()
 
     @staticmethod
     def _stage(inputs: int, outputs: int, units: int) -> nn.Sequential:
         first = ShuffleUnit(inputs, outputs, 2)
         return nn.Sequential(first, *(ShuffleUnit(outputs, outputs, 1) for _ in range(units - 1)))
 
-    def features(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Feature vectors.
 
         Args:
@@ -181,8 +177,4 @@ class EfficientFace(nn.Module):
             raise ValueError(f"EfficientFace takes pictures (N, 3, 224, 224), not {shape}")
         x = self.pool(self.stem(images.contiguous(memory_format=torch.channels_last)))
         x = self.modulator(self.stage2(x)) + self.local(x)
-        return F.relu(self.last(self.stage4(self.stage3(x)))).mean((2, 3))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, 224, 224) -> (N, classes), or (N, 1024) without a classifier."""
-        return self.classifier(self.features(images))
+        return self.last(self.stage4(self.stage3(x))).mean((2, 3))

@@ -26,20 +26,21 @@ def masked_norm(norm: nn.BatchNorm1d, x: Tensor, mask: Tensor) -> Tensor:
     Returns:
         The shape of `x`; absent frames hold no particular value.
     """
-    if not norm.training:
-        return norm(x.flatten(2)).view_as(x)
-    frames = x.movedim(1, 2)
-    present = int(mask.sum())
-    if present * x.shape[3:].numel() < 2:
-        flat = F.batch_norm(
+    present = int(mask.sum()) if norm.training else mask.numel()
+    if norm.training and present * x.shape[3:].numel() < 2:
+        return F.batch_norm(
             x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
-        return flat
     if present == mask.numel():
         return norm(x.flatten(2)).view_as(x)
-    result = x.new_zeros(frames.shape, dtype=x.dtype)
-    result[mask] = norm(frames[mask]).to(x.dtype)
-    return result.movedim(2, 1)
+    frames = x.movedim(2, 1)
+    normed = norm(frames[mask])
+    return normed.new_zeros(frames.shape).index_put((mask,), normed).movedim(1, 2)
+
+
+def masked_relu(x: Tensor, mask: Tensor) -> Tensor:
+    """ReLU, zero where absent: (B, C, T, ...) and (B, T) -> the shape of `x`."""
+    return F.relu(x) * mask.reshape(len(mask), 1, -1, *[1] * (x.ndim - 3))
 
 
 def complete_windows(mask: Tensor, width: int) -> Tensor:
@@ -64,21 +65,19 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, T) and (B, T) -> the same length, absent frames zero."""
-        x = F.relu(masked_norm(self.norm, self.conv(x), mask))
-        return x * mask.unsqueeze(1), mask
+        return masked_relu(masked_norm(self.norm, self.conv(x), mask), mask), mask
 
 
 class ValidConvBlock(nn.Module):
     """Convolution (width 3), batch normalisation, ReLU, maximum of neighbours; nothing is padded.
 
-    An output frame is present if the whole window of `shrink + 1` frames that it sees is.
+    An output frame is present if the whole window of 4 frames that it sees is. A series shorter
+    than that becomes one absent frame.
 
     Args:
         inputs: Channels in.
         outputs: Channels out.
     """
-
-    shrink = 3
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -87,10 +86,35 @@ class ValidConvBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, T) and (B, T) -> 3 frames fewer, absent frames zero."""
+        if (short := 4 - mask.shape[1]) > 0:
+            x, mask = F.pad(x, (0, short)), F.pad(mask, (0, short))
         mask = complete_windows(mask, 3)
-        x = F.relu(masked_norm(self.norm, self.conv(x), mask))
+        x = masked_relu(masked_norm(self.norm, self.conv(x), mask), mask)
         mask = complete_windows(mask, 2)
         return F.max_pool1d(x, 2, stride=1) * mask.unsqueeze(1), mask
+
+
+class SpectrogramBlock(nn.Module):
+    """2-D convolution (3 x 3) over time and frequency, batch normalisation, ReLU.
+
+    Output frame t looks at input frames around `t * stride[0]` and is present where that one is.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        stride: Strides in time and in frequency.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm1d(outputs)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, T, F) and (B, T) -> (B, C', T / stride, F / stride) and its mask."""
+        mask = mask[:, :: self.stride[0]]
+        return masked_relu(masked_norm(self.norm, self.conv(x), mask), mask), mask
 
 
 class TemporalStack(nn.Module):

@@ -1,0 +1,8 @@
+"""`python -m affuse` is `affuse`."""
+
+import sys
+
+from affuse.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

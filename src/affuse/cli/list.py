@@ -1,0 +1,94 @@
+"""`affuse list`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib import import_module
+
+KINDS = ("models", "corpora", "streams", "recipes", "protocols", "conditions")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--json", action="store_true", help="print JSON to stdout")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a table of what there is."""
+    rows = globals()[f"_{options.kind}"]()
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return 0
+    columns = list(rows[0])
+    widths = [
+        max(len(str(row[column])) for row in [*rows, dict.fromkeys(columns, "")])
+        for column in columns
+    ]
+    widths = [max(width, len(column)) for width, column in zip(widths, columns, strict=True)]
+    for row in [{column: column for column in columns}, *rows]:
+        cells = (str(row[c]).ljust(w) for c, w in zip(columns, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    return 0
+
+
+def _models() -> list[dict[str, object]]:
+    from affuse.models.registry import list_models
+
+    return list_models()
+
+
+def _corpora() -> list[dict[str, object]]:
+    from affuse.corpora.registry import CORPORA
+
+    return [{"corpus": name, "what": what} for name, (_, what) in CORPORA.items()]
+
+
+def _streams() -> list[dict[str, object]]:
+    from affuse.features.catalogue import STREAMS
+
+    return [{"stream": name, "what": what} for name, (_, _, what) in STREAMS.items()]
+
+
+def _recipes() -> list[dict[str, object]]:
+    from affuse.training.recipe import list_recipes, load_recipe
+
+    rows: list[dict[str, object]] = []
+    for name in list_recipes():
+        recipe = load_recipe(name)
+        rows.append(
+            {
+                "recipe": name,
+                "corpus": recipe.corpus,
+                "protocol": recipe.protocol,
+                "model": recipe.model["name"],
+                "streams": " ".join(recipe.streams),
+            }
+        )
+    return rows
+
+
+def _protocols() -> list[dict[str, object]]:
+    protocol = import_module("affuse.corpora.protocols.protocol")
+    rows: list[dict[str, object]] = []
+    for name in protocol.list_protocols():
+        if name == protocol.LEAVE_ONE_SPEAKER_OUT:
+            rows.append({"protocol": name, "corpus": "any", "folds": "speakers", "source": ""})
+        else:
+            one = protocol.load_protocol(name, [])
+            rows.append(
+                {
+                    "protocol": name,
+                    "corpus": one.corpus,
+                    "folds": len(one.folds),
+                    "source": one.source,
+                }
+            )
+    return rows
+
+
+def _conditions() -> list[dict[str, object]]:
+    from affuse.evaluation.conditions import CONDITIONS
+
+    return [{"condition": name, "what": what} for name, (_, what) in CONDITIONS.items()]

@@ -1,0 +1,47 @@
+"""`affuse predict`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="recordings")
+    parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the timelines")
+    parser.add_argument(
+        "--hop", type=float, help="seconds between windows (default: a quarter of the window)"
+    )
+    parser.add_argument("--source", type=Path, help="imported features, for models that read them")
+    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Predict every input; exit code 2 when some could not be used, after all others are done."""
+    from affuse.errors import AffuseError, BadInput
+    from affuse.execution.progress import progress
+    from affuse.inference.output import output_names, write_timeline
+    from affuse.inference.predictor import Predictor
+
+    if options.hop is not None and options.hop <= 0:
+        raise AffuseError(f"--hop must be positive, not {options.hop:g}")
+    if options.out.exists() and not options.out.is_dir():
+        raise BadInput(options.out, "is a file; --out must be a folder")
+    predictor = Predictor(options.model, options.hop, options.device, options.source)
+    failed = 0
+    names = output_names(options.inputs)
+    for path in progress(options.inputs, "predict"):
+        try:
+            timeline = predictor.predict(path)
+        except BadInput as error:
+            failed += 1
+            print(f"affuse predict: {error}", file=sys.stderr)
+            continue
+        write_timeline(timeline, options.out, names[path])
+        likely = timeline.overall.max()
+        shares = ", ".join(f"{name} {p.share:.0%}" for name, p in timeline.presence.items())
+        print(f"{path}: {timeline.emotion} {likely:.2f} (present: {shares})")
+    return 2 if failed else 0

@@ -1,0 +1,50 @@
+"""`affuse prepare`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("corpus", help="name of the corpus (affuse list corpora)")
+    parser.add_argument("root", type=Path, help="where the corpus lies")
+    parser.add_argument("--store", type=Path, required=True, help="folder for the streams")
+    parser.add_argument(
+        "--streams",
+        required=True,
+        help="comma-separated names, such as audio/mfcc10,video/faces224 (affuse list streams)",
+    )
+    parser.add_argument(
+        "--source", type=Path, help="file or folder that imported streams are read from"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepare; exit code 2 when some clips failed, after all others are done."""
+    from affuse.corpora.registry import read_corpus
+    from affuse.features.catalogue import create_extractor
+    from affuse.features.prepare import prepare
+
+    corpus = read_corpus(options.corpus, options.root)
+    print(corpus.summary(), file=sys.stderr)
+    source = options.source or corpus.rows
+    extractors = [create_extractor(name, source) for name in options.streams.split(",")]
+    report = prepare(corpus, options.store, extractors, options.workers)
+    for clip, stream, reason in report.failures:
+        print(f"affuse prepare: {reason} (clip {clip}{stream and ', '}{stream})", file=sys.stderr)
+    absent = "".join(f", {n} clips have no {name}" for name, n in report.absent.items() if n)
+    print(
+        f"{options.store}: {report.computed - len(report.failures)} streams computed, "
+        f"{report.kept} were there already{absent}",
+        file=sys.stderr,
+    )
+    if report.failures:
+        print(
+            f"{len(report.failures)} failed and are left out: {options.store / 'failures.csv'}",
+            file=sys.stderr,
+        )
+    return 2 if report.failures else 0

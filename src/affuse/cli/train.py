@@ -1,0 +1,45 @@
+"""`affuse train`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from affuse.errors import AffuseError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("recipe", help="name (affuse list recipes) or YAML file")
+    parser.add_argument(
+        "changes",
+        nargs="*",
+        metavar="key=value",
+        help="changes to the recipe, such as epochs=3 or optimiser.lr=1e-4; "
+        "fold=0,1 trains some folds only",
+    )
+    parser.add_argument("--store", type=Path, required=True, help="prepared streams")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train all folds, or those given."""
+    from affuse.training.recipe import load_recipe
+    from affuse.training.train import train
+
+    folds = None
+    changes = []
+    for change in options.changes:
+        if change.startswith("fold="):
+            try:
+                folds = [int(k) for k in change.removeprefix("fold=").split(",")]
+            except ValueError:
+                raise AffuseError(f"{change!r} does not name folds such as fold=0,1") from None
+        else:
+            changes.append(change)
+    recipe = load_recipe(options.recipe, changes)
+    for fold, model in train(recipe, options.store, options.out, folds, options.resume):
+        print(f"fold {fold}: {model}", file=sys.stderr)
+    return 0

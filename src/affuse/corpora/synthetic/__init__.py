@@ -1,0 +1,1 @@
+"""Synthetic look-alikes of corpora, in their publishers' layouts, from a seed."""

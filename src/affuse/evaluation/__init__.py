@@ -1,0 +1,1 @@
+"""6. Judge: conditions, scores with intervals, reports."""

@@ -1,0 +1,143 @@
+"""A run judged under every condition: per-clip predictions and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from affuse.errors import BadInput
+from affuse.evaluation.conditions import condition
+from affuse.execution.files import atomic_path, write_json
+from affuse.execution.progress import progress
+from affuse.features.batch import normalise
+from affuse.features.store import Store
+from affuse.metrics.classification import accuracy_interval, classification_scores
+from affuse.models.modelfile import load_model
+from affuse.training.data import ClipDataset, loader
+from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
+
+_BATCH = 32
+
+
+def evaluate(
+    run: Path, conditions: Sequence[str], store: Path | None = None, device: str = "cpu"
+) -> dict[str, Any]:
+    """Predict the test clips of all trained folds under each condition, and score them.
+
+    Clips of all folds are scored together. Where a protocol has no test clip at hand, the
+    development clips are used, and the result says so.
+
+    Args:
+        run: Folder that `train` made.
+        conditions: Names in `CONDITIONS`.
+        store: Where the streams are, if they have moved since training.
+        device: Torch device.
+
+    Returns:
+        The scores as written to `evaluation/metrics.json`; `predictions.csv` and a confusion
+        matrix per condition lie beside it.
+
+    Raises:
+        BadInput: The folder is no run, or no fold has been trained.
+    """
+    changes = {name: condition(name) for name in conditions}
+    folders = trained_folds(run)
+    data = Store(store or Path(read_run(run)["store"]))
+    splits = {folder: read_split(folder) for folder in folders}
+    role = "test" if any(split["test"] for split in splits.values()) else "development"
+    tables = []
+    for folder in progress(folders, "evaluate"):
+        model, spec = load_model(folder / MODEL_FILE)
+        model.to(device)
+        chosen = set(splits[folder][role])
+        clips = [clip for clip in data.clips if clip.id in chosen]
+        if not clips:
+            continue
+        dataset = ClipDataset(data, clips, list(spec.streams), spec.window or 0.0)
+        speakers = {clip.id: clip.speaker or clip.id for clip in clips}
+        for batch in loader(dataset, _BATCH, "fixed"):
+            clean = normalise(batch.to(device), spec.normalisation)
+            for name, change in changes.items():
+                with torch.inference_mode():
+                    scores = model(change(clean)).logits.float().softmax(-1).cpu().numpy()
+                tables.append(
+                    pd.DataFrame(scores, columns=[f"p_{c}" for c in spec.classes]).assign(
+                        fold=fold_number(folder),
+                        condition=name,
+                        clip=batch.ids,
+                        speaker=[speakers[clip] for clip in batch.ids],
+                        label=[spec.classes[int(t)] for t in batch.targets],  # type: ignore[union-attr]
+                        predicted=[spec.classes[i] for i in scores.argmax(1)],
+                    )
+                )
+    if not tables:
+        raise BadInput(run, "its protocol has neither test nor development clips at hand")
+    table = pd.concat(tables, ignore_index=True)
+    table["order"] = table["condition"].map(list(changes).index)
+    table = table.sort_values(["order", "fold", "clip"], kind="stable").drop(columns="order")
+    lead = ["fold", "condition", "clip", "speaker", "label", "predicted"]
+    table = table[[*lead, *(name for name in table if name not in lead)]]
+    out = run / "evaluation"
+    with atomic_path(out / "predictions.csv") as path:
+        table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    result = {
+        "run": run.name,
+        "role": role,
+        "folds": len(folders),
+        "conditions": {
+            str(name): _scores(part, data.classes)
+            for name, part in table.groupby("condition", sort=False)
+        },
+    }
+    write_json(out / "metrics.json", result)
+    from affuse.evaluation.plots import plot_confusion
+
+    for name, scores in result["conditions"].items():  # type: ignore[attr-defined]
+        plot_confusion(
+            np.array(scores["confusion"]),
+            data.classes,
+            f"{run.name}, {name}: {scores['accuracy']:.1%}",
+            out / f"confusion-{name}.png",
+        )
+    return result
+
+
+def _scores(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
+    index = {name: k for k, name in enumerate(classes)}
+    true = table["label"].map(index).to_numpy()
+    predicted = table["predicted"].map(index).to_numpy()
+    scores = classification_scores(true, predicted, len(classes))
+    low, high = accuracy_interval(true == predicted, table["speaker"].to_numpy())
+    right = table["label"] == table["predicted"]
+    return {
+        "clips": len(table),
+        "speakers": int(table["speaker"].nunique()),
+        "accuracy": scores.accuracy,
+        "accuracy_interval_95": [_number(low), _number(high)],
+        "uar": scores.uar,
+        "macro_f1": scores.macro_f1,
+        "accuracy_per_fold": {
+            str(k): float(v) for k, v in right.groupby(table["fold"]).mean().items()
+        },
+        "per_class": {
+            name: {
+                "recall": _number(scores.recall[k]),
+                "precision": _number(scores.precision[k]),
+                "f1": _number(scores.f1[k]),
+                "clips": int(scores.confusion[k].sum()),
+            }
+            for name, k in index.items()
+        },
+        "classes": classes,
+        "confusion": scores.confusion.tolist(),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN: an undefined score is null."""
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,1 @@
+"""7. Use: recordings of any length to emotions over time."""

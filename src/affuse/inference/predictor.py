@@ -1,0 +1,160 @@
+"""A model file applied to recordings of any length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from affuse.corpora.clip import Clip
+from affuse.errors import BadInput
+from affuse.features.batch import collate, normalise
+from affuse.features.catalogue import create_extractor
+from affuse.features.stream import Stream, StreamSpec, window_of
+from affuse.inference.keyframes import key_frames
+from affuse.inference.timeline import Presence, Timeline
+from affuse.media.probe import SHORTEST, probe
+from affuse.models.modelfile import load_model
+
+_BATCH = 16
+
+
+class Predictor:
+    """Slides a model over recordings, the same way its training clips were cut.
+
+    Args:
+        model: Model file.
+        hop: Seconds between windows; a quarter of the window by default.
+        device: Torch device.
+        source: File or folder of imported features, for models that read them.
+
+    Raises:
+        BadInput: The model file cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        hop: float | None = None,
+        device: str = "cpu",
+        source: Path | None = None,
+    ) -> None:
+        self.model, self.spec = load_model(model)
+        self.model.to(device)
+        self.device, self.source = device, source
+        spans = [s.span for s in self.spec.streams.values() if s.span is not None]
+        self.window = self.spec.window or max(spans)
+        self.hop = hop or self.window / 4
+
+    def predict(self, path: Path, thumbnails: bool = True) -> Timeline:
+        """The timeline of one recording.
+
+        Args:
+            path: Any file that PyAV opens, with sound, pictures or both.
+            thumbnails: Whether to take key frames.
+
+        Raises:
+            BadInput: The file cannot be decoded, is too short, or has neither sound nor a face.
+        """
+        path = Path(path)
+        info = probe(path)
+        if info.duration < SHORTEST:
+            raise BadInput(
+                path, f"is only {info.duration:.2f} s long; at least {SHORTEST} s are needed"
+            )
+        clip = Clip(
+            id=path.stem,
+            video=path if info.has_video else None,
+            audio=path if info.has_audio else None,
+        )
+        starts = _window_starts(info.duration, self.window, self.hop)
+        whole = {
+            name: self._extract(name, spec, clip)
+            for name, spec in self.spec.streams.items()
+            if spec.span is None
+        }
+        samples = [self._window(clip, whole, float(start)) for start in starts]
+        presence = {
+            spec.modality: _presence(name, spec, whole, samples, starts)
+            for name, spec in reversed(self.spec.streams.items())
+        }
+        if not any(stream.mask.any() for sample in samples for stream in sample.values()):
+            wanted = " nor ".join("a face" if m == "video" else "sound" for m in sorted(presence))
+            raise BadInput(path, f"has neither {wanted}" if " nor " in wanted else f"no {wanted}")
+        return Timeline(
+            source=path,
+            duration=info.duration,
+            classes=self.spec.classes,
+            starts=np.maximum(starts, 0),
+            ends=np.minimum(starts + self.window, info.duration),
+            probabilities=self._probabilities(samples),
+            presence=presence,
+            window_presence={
+                modality: np.array([_share(sample, modality) for sample in samples])
+                for modality in presence
+            },
+            model={"name": self.spec.model, "window": self.window, **self.spec.training},
+            key_frames=key_frames(path, info.duration) if thumbnails and info.has_video else [],
+        )
+
+    def _extract(self, name: str, spec: StreamSpec, clip: Clip) -> Stream:
+        """A stream of a recording; without frames where the modality is not there."""
+        there = clip.video if spec.modality == "video" else clip.audio
+        stream = create_extractor(name, self.source).extract(clip) if there else None
+        if stream is None:
+            return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
+        return stream
+
+    def _window(self, clip: Clip, whole: dict[str, Stream], start: float) -> dict[str, Stream]:
+        """All streams of one window; those of a fixed span are computed for it."""
+        part = Clip(clip.id, clip.video, clip.audio, max(start, 0.0), start + self.window)
+        streams = {
+            name: whole[name] if name in whole else self._extract(name, spec, part)
+            for name, spec in self.spec.streams.items()
+        }
+        return window_of(streams, self.spec.streams, start, self.window)
+
+    def _probabilities(self, samples: list[dict[str, Stream]]) -> np.ndarray:
+        """(W, C) float32; NaN where nothing is present."""
+        parts = []
+        for first in range(0, len(samples), _BATCH):
+            group = samples[first : first + _BATCH]
+            batch = collate(group, self.spec.streams).to(self.device)
+            with torch.inference_mode():
+                logits = self.model(normalise(batch, self.spec.normalisation)).logits
+            scores = logits.float().softmax(-1).cpu().numpy()
+            empty = [not any(s.mask.any() for s in sample.values()) for sample in group]
+            scores[np.array(empty)] = np.nan
+            parts.append(scores)
+        return np.concatenate(parts)
+
+
+def _window_starts(duration: float, window: float, hop: float) -> np.ndarray:
+    """Starts of the windows: one around the middle of a short recording, else flush to the end."""
+    if duration <= window:
+        return np.array([(duration - window) / 2])
+    starts = np.arange(0, duration - window, hop)
+    return np.append(starts, duration - window)
+
+
+def _share(sample: dict[str, Stream], modality: str) -> float:
+    """Share of the frames of a window that are present."""
+    masks = [s.mask for name, s in sample.items() if name.split("/", 1)[0] == modality]
+    return float(np.mean([mask.mean() if len(mask) else 0.0 for mask in masks]))
+
+
+def _presence(
+    name: str,
+    spec: StreamSpec,
+    whole: dict[str, Stream],
+    samples: list[dict[str, Stream]],
+    starts: np.ndarray,
+) -> Presence:
+    """When the modality of a stream was there, at the rate of the stream."""
+    if name in whole:
+        stream = whole[name]
+        return Presence(stream.start, spec.rate, stream.mask)
+    hop = float(starts[1] - starts[0]) if len(starts) > 1 else 1.0
+    present = np.array([sample[name].mask.mean() >= 0.5 for sample in samples])
+    return Presence(float(max(starts[0], 0)), 1 / hop, present)

@@ -1,0 +1,142 @@
+"""An emotion over time, and the files it is written to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affuse.execution.files import write_csv, write_json
+
+
+@dataclass(frozen=True)
+class Presence:
+    """When a modality was there.
+
+    Args:
+        start: Seconds of the first frame.
+        rate: Frames per second in Hz; 0 for one value for the whole recording.
+        present: (T,) bool.
+    """
+
+    start: float
+    rate: float
+    present: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """Share of the frames that are present."""
+        return float(self.present.mean()) if len(self.present) else 0.0
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A small picture of the recording.
+
+    Args:
+        time: Seconds.
+        picture: (H, W, 3) uint8 RGB.
+    """
+
+    time: float
+    picture: np.ndarray
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What a model says about a recording, window by window.
+
+    Args:
+        source: The recording.
+        duration: Seconds.
+        classes: C names.
+        starts: (W,) seconds.
+        ends: (W,) seconds.
+        probabilities: (W, C) float32; NaN where nothing was present.
+        presence: `audio` and `video` -> when it was there, for the modalities the model reads.
+        window_presence: The same names -> (W,) share of each window that is present.
+        model: Name of the model and what it was trained on, for the record.
+        key_frames: Small pictures, in the order of time.
+    """
+
+    source: Path
+    duration: float
+    classes: list[str]
+    starts: np.ndarray
+    ends: np.ndarray
+    probabilities: np.ndarray
+    presence: dict[str, Presence]
+    window_presence: dict[str, np.ndarray]
+    model: dict[str, Any]
+    key_frames: list[KeyFrame] = field(default_factory=list)
+
+    @property
+    def centres(self) -> np.ndarray:
+        """(W,) seconds."""
+        return (self.starts + self.ends) / 2
+
+    @property
+    def overall(self) -> np.ndarray:
+        """(C,) mean probabilities over the windows in which something was present."""
+        return np.asarray(np.nanmean(self.probabilities, axis=0))
+
+    @property
+    def emotion(self) -> str:
+        """The class with the highest mean probability."""
+        return self.classes[int(self.overall.argmax())]
+
+    def write_csv(self, path: Path) -> None:
+        """One row per window: start, end, the likeliest class, all probabilities, presence."""
+        names = list(self.window_presence)
+        header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
+        rows = []
+        for k, row in enumerate(self.probabilities):
+            known = not np.isnan(row).any()
+            rows.append(
+                [
+                    f"{self.starts[k]:.3f}",
+                    f"{self.ends[k]:.3f}",
+                    self.classes[int(row.argmax())] if known else "",
+                    *(f"{value:.6f}" if known else "" for value in row),
+                    *(f"{self.window_presence[name][k]:.3f}" for name in names),
+                ]
+            )
+        write_csv(path, header, rows)
+
+    def write_json(self, path: Path) -> None:
+        """Everything but the pictures; times in seconds."""
+        windows = [
+            {
+                "start": round(float(self.starts[k]), 4),
+                "end": round(float(self.ends[k]), 4),
+                "probabilities": None
+                if np.isnan(row).any()
+                else {c: round(float(p), 6) for c, p in zip(self.classes, row, strict=True)},
+                "present": {n: round(float(v[k]), 4) for n, v in self.window_presence.items()},
+            }
+            for k, row in enumerate(self.probabilities)
+        ]
+        write_json(
+            path,
+            {
+                "source": self.source.name,
+                "duration": round(self.duration, 4),
+                "model": self.model,
+                "emotion": self.emotion,
+                "probabilities": {
+                    c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)
+                },
+                "presence": {
+                    name: {
+                        "share": round(p.share, 4),
+                        "start": round(p.start, 4),
+                        "rate": round(p.rate, 6),
+                        "present": p.present.astype(int).tolist(),
+                    }
+                    for name, p in self.presence.items()
+                },
+                "windows": windows,
+            },
+        )

@@ -1,0 +1,312 @@
+"""Follow faces through a recording and choose the one to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affuse.media.boxes import area, intersection_over_union
+from affuse.media.detectors import Detector, Face, create_detector
+from affuse.media.video import Frame, read_frames
+
+Floats = NDArray[np.float64]
+Choice = Literal["largest", "longest"]
+
+LEAST_DETECTIONS = 3  # of a track; fewer are taken for a mistake of the detector
+LEAST_PROBABILITY = 0.9  # of a track, on average, for the same reason
+SAME_OVERLAP = 0.2  # intersection over union from which two boxes are one face that moved
+SAME_DISTANCE = 0.6  # or centres at most so many sides apart, when the sizes are alike
+SAME_SIZE = 1.6  # greatest ratio of the sides for that
+RETURNING_SIZE = 2.0  # greatest ratio of the sides of a person who left and came back
+LONGEST_BRIDGE = 2.5  # steps between detections over which a face is taken to be still there
+BATCH = 8  # pictures searched at once
+
+
+@dataclass(frozen=True)
+class FaceOptions:
+    """How the face of a recording is found and cut out; the recipe of a stream of faces.
+
+    Attributes:
+        detector: One of `affuse.media.detectors.DETECTORS`.
+        min_face_size: Side of the smallest face to be found, in pixels of the searched image.
+        max_side: Longer side of the searched image in pixels; None searches at full size.
+        every: Least time between two searches, in seconds.
+        choice: Which face counts, see `main_track`.
+        margin: Part of the longer side of the box by which the square around it is larger.
+        align: Turn and scale every face so that eyes and mouth come to lie in the same place.
+    """
+
+    detector: str = "mtcnn"
+    min_face_size: int = 40
+    max_side: int | None = 640
+    every: float = 0.2
+    choice: Choice = "largest"
+    margin: float = 0.1
+    align: bool = False
+
+
+@dataclass(frozen=True)
+class Track:
+    """One face through time.
+
+    Attributes:
+        times: (K,) seconds, increasing, of the detections.
+        boxes: (K, 4) x1, y1, x2, y2 in pixels of the upright picture.
+        probabilities: (K,) of the detector.
+        landmarks: (K, 5, 2) x, y in pixels as in `Face`, or None.
+        step: Seconds between two searches.
+        parts: (K,) number of the stretch that a detection belongs to; between stretches the
+            face was lost, or the scene changed, so nothing is interpolated.
+    """
+
+    times: Floats
+    boxes: Floats
+    probabilities: Floats
+    landmarks: Floats | None
+    step: float
+    parts: NDArray[np.intp]
+
+    def at(self, times: NDArray[np.floating]) -> tuple[Floats, NDArray[np.bool_]]:
+        """Boxes (N, 4) at times (N,) in seconds, and whether the face is there (N,) bool.
+
+        A box is interpolated between detections at most 2.5 steps apart. Otherwise the face is
+        taken to be there for half a step before and after a detection. Boxes of an absent face
+        mean nothing.
+        """
+        return self._interpolate(self.boxes, times)
+
+    def landmarks_at(self, times: NDArray[np.floating]) -> tuple[Floats, NDArray[np.bool_]]:
+        """Landmarks (N, 5, 2) at times (N,) in seconds, and whether the face is there (N,) bool.
+
+        Raises:
+            ValueError: The detector found no landmarks.
+        """
+        if self.landmarks is None:
+            raise ValueError("this face detector finds no landmarks")
+        return self._interpolate(self.landmarks, times)
+
+    def _interpolate(
+        self, values: Floats, times: NDArray[np.floating]
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        times = np.asarray(times, np.float64)
+        before = np.clip(np.searchsorted(self.times, times, "right") - 1, 0, len(self.times) - 1)
+        after = np.minimum(before + 1, len(self.times) - 1)
+        gap = self.times[after] - self.times[before]
+        share = np.clip((times - self.times[before]) / np.where(gap > 0, gap, 1), 0, 1)
+        bridged = (gap <= LONGEST_BRIDGE * self.step) & (self.parts[before] == self.parts[after])
+        share = np.where(bridged, share, np.round(share))
+        distance = np.minimum(abs(times - self.times[before]), abs(times - self.times[after]))
+        inside = (times >= self.times[before]) & (times <= self.times[after])
+        present = (bridged & inside) | (distance <= self.step / 2 + 1e-9)
+        share = share.reshape(-1, *[1] * (values.ndim - 1))
+        return values[before] + share * (values[after] - values[before]), present
+
+
+def track_faces(
+    path: str | Path,
+    detector: Detector,
+    every: float = 0.2,
+    start: float | None = None,
+    end: float | None = None,
+    max_gap: float = 1.0,
+) -> list[Track]:
+    """Find the faces of a recording and follow each, in one pass.
+
+    The first and the last picture are searched, and in between those at least `every` seconds
+    apart. Faces that are found fewer than three times (of three or more searches), or with a mean
+    probability below 0.9, are dropped as mistakes of the detector.
+
+    Args:
+        path: The recording.
+        detector: What finds faces; at most eight pictures of its `max_side` are kept for it.
+        every: Least time between two searches, in seconds.
+        start: Beginning of the window, in seconds of the recording.
+        end: End of the window, in seconds of the recording.
+        max_gap: Seconds for which a face may be lost and still continue at the same place.
+
+    Returns:
+        The tracks by the time of their first detection; none when there is no face.
+
+    Raises:
+        BadInput: The recording has no pictures or cannot be decoded.
+    """
+    times: list[float] = []
+    faces: list[list[Face]] = []
+    images: list[NDArray[np.uint8]] = []
+
+    def search() -> None:
+        for found, image in zip(detector.detect(images), images, strict=True):
+            faces.append([face.scaled(width / image.shape[1]) for face in found])
+        images.clear()
+
+    for frame in _sampled(path, every, start, end):
+        width = frame.width
+        times.append(frame.time)
+        images.append(frame.rgb(detector.max_side))
+        if len(images) == BATCH:
+            search()
+    search()
+    tracks = link_faces(np.array(times), faces, every, max_gap)
+    least = min(LEAST_DETECTIONS, len(times))
+    return [
+        track
+        for track in tracks
+        if len(track.times) >= least and track.probabilities.mean() >= LEAST_PROBABILITY
+    ]
+
+
+def _sampled(
+    path: str | Path, every: float, start: float | None, end: float | None
+) -> Iterator[Frame]:
+    """Yield the first picture, those at least `every` seconds later, and the last."""
+    due = -np.inf
+    skipped = None
+    for frame in read_frames(path, start, end):
+        if frame.time >= due - 1e-3:  # a millisecond, for time stamps are rounded
+            due = frame.time + every
+            skipped = None
+            yield frame
+        else:
+            skipped = frame
+    if skipped is not None:
+        yield skipped
+
+
+def link_faces(
+    times: Floats, faces: list[list[Face]], every: float, max_gap: float = 1.0
+) -> list[Track]:
+    """Link faces in successive pictures into tracks.
+
+    A face continues the track whose last box it overlaps most, or lies next to with about the same
+    size; the best pairs first.
+
+    Args:
+        times: (K,) seconds, increasing, at which pictures were searched.
+        faces: The faces found at each of these times.
+        every: Seconds between two searches.
+        max_gap: Seconds for which a face may be lost and still continue its track.
+
+    Returns:
+        All tracks by the time of their first detection.
+    """
+    chains: list[list[tuple[float, Face]]] = []
+    for time, found in zip(times, faces, strict=True):
+        open_chains = [chain for chain in chains if time - chain[-1][0] <= max_gap + 1e-3]
+        pairs = [
+            (closeness, i, j)
+            for i, chain in enumerate(open_chains)
+            for j, face in enumerate(found)
+            if (closeness := _closeness(chain[-1][1], face)) is not None
+        ]
+        free = set(range(len(found)))
+        for _, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+            if j in free and open_chains[i][-1][0] < time:
+                open_chains[i].append((time, found[j]))
+                free.remove(j)
+        chains.extend([(time, found[j])] for j in sorted(free))
+    spacing = float(np.median(np.diff(times))) if len(times) > 1 else every
+    # pictures that come less often than asked for are all searched
+    return [_track(chain, max(every, spacing)) for chain in chains]
+
+
+def _closeness(old: Face, new: Face) -> float | None:
+    """How well a face continues another, or None when it cannot be the same."""
+    a, b = np.array(old.box), np.array(new.box)
+    overlap = float(intersection_over_union(a, b))
+    side_a, side_b = np.sqrt(old.area), np.sqrt(new.area)
+    distance = np.linalg.norm(a[:2] + a[2:] - b[:2] - b[2:]) / (side_a + side_b)
+    alike = max(side_a, side_b) <= SAME_SIZE * min(side_a, side_b)
+    if overlap < SAME_OVERLAP and not (alike and distance <= SAME_DISTANCE):
+        return None
+    return overlap - float(distance)
+
+
+def _track(chain: list[tuple[float, Face]], step: float) -> Track:
+    points = [face.landmarks for _, face in chain if face.landmarks is not None]
+    return Track(
+        times=np.array([time for time, _ in chain]),
+        boxes=np.array([face.box for _, face in chain], np.float64),
+        probabilities=np.array([face.probability for _, face in chain]),
+        landmarks=np.stack(points) if len(points) == len(chain) else None,
+        step=step,
+        parts=np.zeros(len(chain), np.intp),
+    )
+
+
+def main_track(tracks: list[Track], choice: Choice = "largest") -> Track | None:
+    """Choose the face that a recording is about.
+
+    There is one main face for the whole recording. Where it is not seen, other tracks fill in, the
+    foremost first: those that do not overlap in time with what is chosen and whose faces are at
+    most twice as large or small. So a person who leaves and comes back, or whom the camera shows
+    from elsewhere, stays the main face; but when two people are shown in turn, at about the same
+    size, the result changes from one to the other, and does so at the cut.
+
+    Args:
+        tracks: Of one recording.
+        choice: "largest" has the greatest area summed over its detections, "longest" the most
+            detections. The earlier track wins a tie.
+
+    Returns:
+        The main face with its stretches numbered in `parts`; None when there are no tracks.
+    """
+    if choice not in get_args(Choice):
+        raise ValueError(f"choice must be one of {', '.join(get_args(Choice))}, not {choice!r}")
+    if not tracks:
+        return None
+
+    def rank(track: Track) -> tuple[float, float]:
+        weight = area(track.boxes).sum() if choice == "largest" else len(track.times)
+        return -float(weight), float(track.times[0])
+
+    foremost, *others = sorted(tracks, key=rank)
+    chosen = [foremost]
+    for track in others:
+        ratio = _side(track) / _side(foremost)
+        apart = all(
+            track.times[0] > other.times[-1] or track.times[-1] < other.times[0] for other in chosen
+        )
+        if apart and 1 / RETURNING_SIZE <= ratio <= RETURNING_SIZE:
+            chosen.append(track)
+    chosen.sort(key=lambda track: track.times[0])
+    points = [track.landmarks for track in chosen if track.landmarks is not None]
+    return Track(
+        times=np.concatenate([track.times for track in chosen]),
+        boxes=np.concatenate([track.boxes for track in chosen]),
+        probabilities=np.concatenate([track.probabilities for track in chosen]),
+        landmarks=np.concatenate(points) if len(points) == len(chosen) else None,
+        step=foremost.step,
+        parts=np.repeat(np.arange(len(chosen)), [len(track.times) for track in chosen]),
+    )
+
+
+def _side(track: Track) -> float:
+    return float(np.sqrt(np.median(area(track.boxes))))
+
+
+def find_face(
+    path: str | Path,
+    options: FaceOptions,
+    start: float | None = None,
+    end: float | None = None,
+) -> Track | None:
+    """Find and follow the main face of a recording; None when there is none.
+
+    Args:
+        path: The recording.
+        options: How to find it and which one to choose.
+        start: Beginning of the window, in seconds of the recording.
+        end: End of the window, in seconds of the recording.
+
+    Raises:
+        BadInput: The recording has no pictures or cannot be decoded.
+    """
+    detector = create_detector(
+        options.detector, min_face_size=options.min_face_size, max_side=options.max_side
+    )
+    return main_track(track_faces(path, detector, options.every, start, end), options.choice)

@@ -1,0 +1,264 @@
+"""Front-ends: one stream to features over time, in two stages.
+
+A fusion may sit after the first stage, after the second, or both, and so runs on any pair of
+streams. Time series between the stages are (B, T, C) with a mask (B, T); absent frames are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affuse.errors import AffuseError
+from affuse.features.stream import StreamSpec
+from affuse.models.backbones.efficientface import FEATURES, SIZE, EfficientFace
+from affuse.models.backbones.face_cnn import FaceCNN
+from affuse.models.layers.temporal import (
+    ConvBlock,
+    SpectrogramBlock,
+    TemporalStack,
+    ValidConvBlock,
+)
+from affuse.models.options import check_options, unknown
+
+# Frames that pass an image network together on a CPU; small enough for its caches.
+CHUNK = 16
+
+
+class FrontEnd(nn.Module):
+    """The contract of a front-end.
+
+    Attributes:
+        channels: Channels after the first and after the second stage.
+        stage1: (B, T, ...) and (B, T) bool -> (B, T1, C1) and (B, T1).
+        stage2: (B, T1, C1) and (B, T1) -> (B, T2, C2) and (B, T2).
+    """
+
+    channels: tuple[int, int]
+    stage1: nn.Module
+    stage2: nn.Module
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Both stages: (B, T, ...) and (B, T) -> (B, T2, C2) and (B, T2)."""
+        return self.stage2(*self.stage1(x, mask))
+
+
+def vector_length(spec: StreamSpec, name: str) -> int:
+    """Values per frame of a stream of vectors; an `AffuseError` for any other stream."""
+    if len(spec.shape) != 1:
+        raise AffuseError(f"front-end {name} reads vectors; {spec.name} has frames {spec.shape}")
+    return spec.shape[0]
+
+
+ImageNetwork = EfficientFace | FaceCNN
+
+
+class FrameFeatures(nn.Module):
+    """An image network on every present frame, then temporal blocks.
+
+    Args:
+        net: (N, 3, H, W) -> (N, F).
+        blocks: Temporal blocks.
+    """
+
+    def __init__(self, net: ImageNetwork, *blocks: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.temporal = TemporalStack(*blocks)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, 3, H, W) and (B, T) -> (B, T, C) and (B, T)."""
+        return self.temporal(present_features(self.net, x, mask), mask)
+
+
+def present_features(net: ImageNetwork, x: Tensor, mask: Tensor) -> Tensor:
+    """Features of the frames that are present; zero for the others.
+
+    Args:
+        net: (N, 3, H, W) -> (N, F).
+        x: (B, T, 3, H, W).
+        mask: (B, T) bool.
+
+    Returns:
+        (B, T, F).
+    """
+    frames = x.movedim(2, -1)[mask].movedim(-1, 1)
+    if not len(frames):
+        return x.new_zeros(*mask.shape, net.outputs)
+    # Training needs the batch statistics of all frames at once.
+    chunk = CHUNK if x.device.type == "cpu" and not net.training else len(frames)
+    rows = torch.cat([net(part) for part in frames.split(chunk)])
+    return rows.new_zeros(*mask.shape, net.outputs).index_put((mask,), rows)
+
+
+class MFCCConv(FrontEnd):
+    """The audio branch of Chumachenko et al. (2022): four convolutions without padding.
+
+    It sees 13 frames around each output; a shorter stream counts as absent.
+
+    Args:
+        spec: A stream of vectors.
+        width: Channels of the first block (64 as published); then twice, four times and twice.
+    """
+
+    def __init__(self, spec: StreamSpec, *, width: int = 64) -> None:
+        super().__init__()
+        size = vector_length(spec, "mfcc-conv")
+        self.channels = (2 * width, 2 * width)
+        self.stage1 = TemporalStack(ValidConvBlock(size, width), ValidConvBlock(width, 2 * width))
+        self.stage2 = TemporalStack(
+            ValidConvBlock(2 * width, 4 * width), ValidConvBlock(4 * width, 2 * width)
+        )
+
+
+class EfficientFaceConv(FrontEnd):
+    """The visual branch of Chumachenko et al. (2022): EfficientFace and four convolutions.
+
+    Args:
+        spec: A stream of pictures of 224 x 224 pixels.
+        width: Channels of the first two blocks (64 as published); then twice as many.
+    """
+
+    def __init__(self, spec: StreamSpec, *, width: int = 64) -> None:
+        super().__init__()
+        if spec.shape != (SIZE, SIZE, 3):
+            raise AffuseError(
+                f"front-end efficientface reads pictures of 224 x 224 pixels; "
+                f"{spec.name} has frames {spec.shape}"
+            )
+        self.channels = (width, 2 * width)
+        self.stage1 = FrameFeatures(
+            EfficientFace(), ConvBlock(FEATURES, width), ConvBlock(width, width)
+        )
+        self.stage2 = TemporalStack(ConvBlock(width, 2 * width), ConvBlock(2 * width, 2 * width))
+
+
+class FaceConv(FrontEnd):
+    """A compact network for pictures of any size, and four convolutions over time.
+
+    Args:
+        spec: A stream of pictures, 32 to 128 pixels wide.
+        width: Channels of the first layer; all others are multiples of it.
+    """
+
+    def __init__(self, spec: StreamSpec, *, width: int = 16) -> None:
+        super().__init__()
+        if not spec.is_picture:
+            raise AffuseError(f"front-end face-cnn reads pictures; {spec.name} holds none")
+        self.channels = (3 * width, 6 * width)
+        self.stage1 = FrameFeatures(
+            FaceCNN(width), ConvBlock(6 * width, 3 * width), ConvBlock(3 * width, 3 * width)
+        )
+        self.stage2 = TemporalStack(
+            ConvBlock(3 * width, 6 * width), ConvBlock(6 * width, 6 * width)
+        )
+
+
+class SpectrogramFeatures(nn.Module):
+    """2-D convolutions over a spectrogram; four times fewer frames come out.
+
+    Args:
+        bands: Frequency bands.
+        width: Channels of the first block.
+        outputs: Channels out.
+    """
+
+    def __init__(self, bands: int, width: int, outputs: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            (
+                SpectrogramBlock(1, width, (1, 2)),
+                SpectrogramBlock(width, 2 * width, (2, 2)),
+                SpectrogramBlock(2 * width, 4 * width, (2, 2)),
+                SpectrogramBlock(4 * width, 4 * width, (1, 2)),
+            )
+        )
+        self.join = ConvBlock(4 * width * -(-bands // 16), outputs, kernel=1)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, bands) and (B, T) -> (B, T / 4, outputs) and its mask."""
+        x = x.unsqueeze(1)
+        for block in self.blocks:
+            x, mask = block(x, mask)
+        x, mask = self.join(x.transpose(2, 3).flatten(1, 2), mask)
+        return x.transpose(1, 2), mask
+
+
+class LogMelCNN(FrontEnd):
+    """A compact network for log-mel spectrograms; four times fewer frames come out.
+
+    Args:
+        spec: A stream of vectors, one value per mel band.
+        width: Channels of the first block; all others are multiples of it.
+    """
+
+    def __init__(self, spec: StreamSpec, *, width: int = 16) -> None:
+        super().__init__()
+        bands = vector_length(spec, "logmel-cnn")
+        self.channels = (4 * width, 8 * width)
+        self.stage1 = SpectrogramFeatures(bands, width, 4 * width)
+        self.stage2 = TemporalStack(
+            ConvBlock(4 * width, 8 * width), ConvBlock(8 * width, 8 * width)
+        )
+
+
+class Sequence(FrontEnd):
+    """Four convolutions over time on vectors of any size, one frame being enough.
+
+    Args:
+        spec: A stream of vectors.
+        width: Channels of the first two blocks; then twice as many.
+    """
+
+    def __init__(self, spec: StreamSpec, *, width: int = 64) -> None:
+        super().__init__()
+        size = vector_length(spec, "sequence")
+        self.channels = (width, 2 * width)
+        self.stage1 = TemporalStack(ConvBlock(size, width), ConvBlock(width, width))
+        self.stage2 = TemporalStack(ConvBlock(width, 2 * width), ConvBlock(2 * width, 2 * width))
+
+
+FRONTENDS: dict[str, type[FrontEnd]] = {
+    "mfcc-conv": MFCCConv,
+    "efficientface": EfficientFaceConv,
+    "face-cnn": FaceConv,
+    "logmel-cnn": LogMelCNN,
+    "sequence": Sequence,
+}
+
+
+def default_frontend(spec: StreamSpec) -> str:
+    """The name of the front-end that suits a stream."""
+    for prefix, name in (
+        ("audio/mfcc10", "mfcc-conv"),
+        ("audio/logmel", "logmel-cnn"),
+        ("video/faces224", "efficientface"),
+    ):
+        if spec.name.startswith(prefix):
+            return name
+    return "face-cnn" if spec.is_picture else "sequence"
+
+
+FrontEndChoice = str | Mapping[str, Any] | None
+
+
+def build_frontend(spec: StreamSpec, choice: FrontEndChoice = None) -> FrontEnd:
+    """A front-end for a stream.
+
+    Args:
+        spec: The stream that it reads.
+        choice: Its name, or a mapping with `name` and its options; what is left out is the
+            default.
+
+    Raises:
+        AffuseError: No such front-end or option, or it cannot read this stream.
+    """
+    options = {"name": choice} if isinstance(choice, str) else dict(choice or {})
+    name = options.pop("name", None) or default_frontend(spec)
+    if name not in FRONTENDS:
+        raise unknown("front-end", name, FRONTENDS)
+    check_options(f"front-end {name}", FRONTENDS[name], options)
+    return FRONTENDS[name](spec, **options)

@@ -1,0 +1,49 @@
+"""Options given by name: checked before anything is built, so that a slip is one clear line."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
+
+from affuse.errors import AffuseError
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> AffuseError:
+    """The error for a name that does not exist, with the closest one that does."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+    return AffuseError(f"no {kind} named {name!r}; {hint}")
+
+
+def accepted(build: Callable[..., Any]) -> list[str]:
+    """Names of the keyword-only parameters."""
+    parameters = inspect.signature(build).parameters.values()
+    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+
+
+def check_options(owner: str, build: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Compare options with the keyword-only parameters of what will be built.
+
+    Args:
+        owner: What the message calls it.
+        build: A class or function.
+        options: Name -> value.
+
+    Raises:
+        AffuseError: One of them does not exist; the message names those that do.
+    """
+    known = accepted(build)
+    for name in options:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise AffuseError(f"{owner} has no option {name!r}; its options: {listed}")
+
+
+def check_choice(name: str, value: object, literal: Any) -> None:
+    """Raise an `AffuseError` unless the value is one of a `Literal`."""
+    if value not in get_args(literal):
+        listed = " or ".join(map(repr, get_args(literal)))
+        raise AffuseError(f"{name}={value!r}: expected {listed}")

@@ -1,0 +1,116 @@
+"""Chumachenko et al. (2022) as published: `lt_1head_moddrop_2.pth` and what training writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from affuse.errors import BadInput
+from affuse.features.batch import Normalisation
+from affuse.features.catalogue import stream_spec
+from affuse.models.chumachenko import Chumachenko, LateTransformer
+from affuse.models.modelfile import ModelSpec
+from affuse.models.published.efficientface import BACKBONE
+from affuse.models.published.names import Rules, class_names, prefixed
+from affuse.models.registry import MODELS
+
+AUDIO, VIDEO = "audio/mfcc10-reference", "video/faces224-reference"
+RAVDESS_CLASSES = (
+    "neutral",
+    "calm",
+    "happy",
+    "sad",
+    "angry",
+    "fearful",
+    "disgust",
+    "surprised",
+)
+
+#: Entry that only one of the variants has -> variant.
+_VARIANTS = {
+    "av.attn.q.weight": "chumachenko-lt",
+    "av1.attn.q.weight": "chumachenko-it",
+    "av1.q.weight": "chumachenko-ia",
+}
+
+
+def recognises(state: Mapping[str, Tensor]) -> bool:
+    """Whether these are weights of one of the three variants."""
+    branches = {name.split(".", 1)[0] for name in state}
+    return {"audio_model", "visual_model"} <= branches and "finalAttention" not in branches
+
+
+def describe(
+    path: Path,
+    state: Mapping[str, Tensor],
+    *,
+    heads: int = 1,
+    classes: Sequence[str] | None = None,
+) -> ModelSpec:
+    """The spec of the published model.
+
+    Args:
+        path: The file that messages name.
+        state: Published entry -> value.
+        heads: Attention heads, which the weights do not tell; 1 or 4 in the paper.
+        classes: Names of the classes; the eight emotions of RAVDESS by default.
+
+    Raises:
+        BadInput: No fusion or classifier, or a number of classes without names.
+    """
+    variants = [variant for entry, variant in _VARIANTS.items() if entry in state]
+    if len(variants) != 1:
+        raise BadInput(path, f"needs one of the weights {', '.join(_VARIANTS)}")
+    if "classifier_1.0.bias" not in state:
+        raise BadInput(path, "lacks weights: classifier_1.0.bias")
+    count = len(state["classifier_1.0.bias"])
+    ravdess = RAVDESS_CLASSES if count == len(RAVDESS_CLASSES) else None
+    build = MODELS[variants[0]].load()
+    assert issubclass(build, Chumachenko)
+    return ModelSpec(
+        model=variants[0],
+        options=build.reference_options() | {"heads": heads},
+        streams={name: stream_spec(name) for name in (AUDIO, VIDEO)},
+        normalisation={AUDIO: Normalisation(), VIDEO: Normalisation(std=(255.0,))},
+        classes=class_names(path, count, classes or ravdess),
+        training={
+            "data": "RAVDESS",
+            "licence": "RAVDESS: CC BY-NC-SA 4.0",
+            "system": "chumachenko",
+            "checkpoint": path.name,
+        },
+    )
+
+
+def rules(model: nn.Module) -> Rules | None:
+    """Published and our prefixes; None where the model is not in its published form."""
+    if not isinstance(model, Chumachenko) or not model.dead:
+        return None
+    last = "" if isinstance(model, LateTransformer) else "1"
+    audio, video = (
+        [
+            rule
+            for block in range(4)
+            for rule in prefixed(
+                f"{branch}.conv1d_{block}",
+                f"{stages[block // 2]}.blocks.{block % 2}",
+                [(".0", ".conv"), (".1", ".norm"), ("", "")],
+            )
+        ]
+        for branch, stages in (
+            ("audio_model", ("audio.stage1", "audio.stage2")),
+            ("visual_model", ("video.stage1.temporal", "video.stage2")),
+        )
+    )
+    return [
+        *audio,
+        *video,
+        ("audio_model.classifier_1.0", "dead.audio_classifier"),
+        ("visual_model.classifier_1.0", "dead.video_classifier"),
+        *prefixed("visual_model.", "video.stage1.net.", BACKBONE),
+        (f"av{last}", "to_audio"),
+        (f"va{last}", "to_video"),
+        ("classifier_1.0", "classifier"),
+    ]

@@ -1,0 +1,1 @@
+"""5. Learn: recipes, data, modality dropout, folds."""

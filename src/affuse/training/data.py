@@ -1,0 +1,143 @@
+"""Clips of a store as batches: windows, their order, and statistics of the training clips."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from affuse.corpora.clip import Clip
+from affuse.errors import AffuseError
+from affuse.features.batch import Batch, Normalisation, collate
+from affuse.features.store import Store
+from affuse.features.stream import Stream, StreamSpec, window_of
+
+Sample = tuple[dict[str, Stream], int, str]
+
+
+class ClipDataset(Dataset[Sample]):
+    """Windows around the middle of clips.
+
+    Args:
+        store: Where the streams are.
+        clips: The clips.
+        streams: Names of the streams.
+        window: Seconds.
+        shift: Largest random shift of the window in seconds, for training.
+        seed: Of the shifts; together with the epoch and the clip it fixes each of them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clips: Sequence[Clip],
+        streams: Sequence[str],
+        window: float,
+        shift: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.files = {name: store.stream(name) for name in streams}
+        self.specs = {name: file.spec for name, file in self.files.items()}
+        self.clips = list(clips)
+        self.classes = {name: index for index, name in enumerate(store.classes)}
+        self.window, self.shift, self.seed, self.epoch = window, shift, seed, 0
+        for clip in self.clips:
+            if clip.label not in self.classes:
+                raise AffuseError(f"clip {clip.id} has the label {clip.label!r}, which is no class")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Sample:
+        clip = self.clips[index]
+        streams = {name: file[clip.id] for name, file in self.files.items()}
+        start = (_duration(streams, self.specs) - self.window) / 2
+        if self.shift:
+            random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.id.encode())])
+            start += random.uniform(-self.shift, self.shift)
+        return (
+            window_of(streams, self.specs, start, self.window),
+            self.classes[str(clip.label)],
+            clip.id,
+        )
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Some of the clips as a raw batch."""
+        samples, targets, ids = zip(*(self[index] for index in indices), strict=True)
+        return collate(samples, self.specs, targets, ids)
+
+
+class EpochSampler(Sampler[int]):
+    """A new order in every epoch that depends on the seed and the epoch alone.
+
+    Args:
+        dataset: What is sampled; its `epoch` follows.
+        seed: Of the orders.
+    """
+
+    def __init__(self, dataset: ClipDataset, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.dataset.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng([self.seed, self.dataset.epoch])
+        return iter(random.permutation(len(self.dataset)).tolist())
+
+
+def loader(
+    dataset: ClipDataset, batch_size: int, order: Literal["random", "fixed"], seed: int = 0
+) -> DataLoader[Batch]:
+    """Raw batches of a data set. Windows are cut from memory maps; worker processes do not pay."""
+
+    def stack(samples: list[Sample]) -> Batch:
+        parts, targets, ids = zip(*samples, strict=True)
+        return collate(parts, dataset.specs, targets, ids)
+
+    sampler = EpochSampler(dataset, seed) if order == "random" else None
+    own = torch.Generator()  # or every pass over the data would draw from the global one
+    return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=stack, generator=own)
+
+
+def training_statistics(dataset: ClipDataset) -> dict[str, Normalisation]:
+    """Mean and deviation of every feature (or colour) over the present frames of training clips."""
+    sums = {name: np.zeros((3, spec.shape[-1])) for name, spec in dataset.specs.items()}
+    for index in range(len(dataset)):
+        for name, stream in dataset[index][0].items():
+            values = stream.values[stream.mask].reshape(-1, dataset.specs[name].shape[-1])
+            values = values.astype(np.float64)
+            sums[name] += [np.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)]
+    statistics = {}
+    for name, (count, total, squares) in sums.items():
+        if count[0] == 0:
+            raise AffuseError(f"no training clip has anything present in stream {name}")
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+        std[std < 1e-6 * np.maximum(np.abs(mean), 1)] = 1.0
+        statistics[name] = Normalisation(tuple(mean.tolist()), tuple(std.tolist()))
+    return statistics
+
+
+def published_normalisation(specs: dict[str, StreamSpec]) -> dict[str, Normalisation]:
+    """Pictures divided by 255, everything else as it is."""
+    return {
+        name: Normalisation(std=(255.0,)) if spec.is_picture else Normalisation()
+        for name, spec in specs.items()
+    }
+
+
+def _duration(streams: dict[str, Stream], specs: dict[str, StreamSpec]) -> float:
+    """Seconds of a clip, from its longest stream."""
+    return max(
+        [s.start + len(s.mask) / specs[n].rate for n, s in streams.items() if specs[n].rate > 0],
+        default=0.0,
+    )

@@ -1,0 +1,87 @@
+"""Modality dropout: batches in which sound or picture is weak, gone or noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from affuse.features.batch import Batch
+from affuse.training.recipe import Dropout
+
+
+def apply_dropout(batch: Batch, dropout: Dropout) -> Batch:
+    """A training batch after modality dropout.
+
+    Args:
+        batch: A normalised batch of n clips.
+        dropout: What is done; `softhard` gives 4n clips, `noise` 3n, the others n.
+
+    Returns:
+        The batch in a random order, except for `drop` and `none`.
+
+    Source: Chumachenko et al. 2022, released code. Its draws come from torch's global generator in
+    the same order: for `softhard` the factors, for `noise` the sound and then the picture, then
+    the order of the clips.
+    """
+    if dropout.kind == "none":
+        return batch
+    if dropout.kind == "drop":
+        return _drop(batch, dropout.probability)
+    n = len(batch)
+    if dropout.kind == "softhard":
+        alpha = torch.randint(0, 100, (n,)) / 100
+        silent, unseen = batch.without("audio"), batch.without("video")
+        copies = [batch, _scaled(batch, alpha), silent, unseen]
+    else:
+        copies = [batch, _noise(batch, "audio"), _noise(batch, "video")]
+    if not dropout.masks or dropout.kind == "noise":
+        copies = [Batch(copy.streams, batch.masks, copy.targets, copy.ids) for copy in copies]
+    return _concatenate(copies, torch.randperm(n * len(copies)))
+
+
+def _scaled(batch: Batch, alpha: Tensor) -> Batch:
+    """Sound times alpha, picture times 1 - alpha, per clip."""
+
+    def factor(name: str, x: Tensor) -> Tensor:
+        weight = alpha if name.startswith("audio/") else 1 - alpha
+        return weight.to(x).reshape(-1, *[1] * (x.ndim - 1))
+
+    streams = {name: x * factor(name, x) for name, x in batch.streams.items()}
+    return Batch(streams, batch.masks, batch.targets, batch.ids)
+
+
+def _noise(batch: Batch, modality: str) -> Batch:
+    """Every stream of a modality replaced by N(0, 1) noise."""
+    streams = {
+        name: torch.randn(x.shape).to(x) if name.startswith(modality + "/") else x
+        for name, x in batch.streams.items()
+    }
+    return Batch(streams, batch.masks, batch.targets, batch.ids)
+
+
+def _drop(batch: Batch, probability: float) -> Batch:
+    """Each clip loses sound or picture, either as likely, with a probability."""
+    n = len(batch)
+    lost = torch.rand(n) < probability
+    which = torch.randint(0, 2, (n,))
+    streams, masks = {}, {}
+    for name, x in batch.streams.items():
+        gone = lost & (which == (0 if name.startswith("audio/") else 1))
+        kept = (~gone).to(x.device)
+        streams[name] = x * kept.reshape(-1, *[1] * (x.ndim - 1))
+        masks[name] = batch.masks[name] & kept[:, None]
+    return Batch(streams, masks, batch.targets, batch.ids)
+
+
+def _concatenate(copies: list[Batch], order: Tensor) -> Batch:
+    first = copies[0]
+    index = order.to(next(iter(first.masks.values())).device)
+    targets = None
+    if first.targets is not None:
+        targets = torch.cat([first.targets] * len(copies))[index]
+    return Batch(
+        {name: torch.cat([c.streams[name] for c in copies])[index] for name in first.streams},
+        {name: torch.cat([c.masks[name] for c in copies])[index] for name in first.masks},
+        targets,
+        [(first.ids * len(copies))[i] for i in order.tolist()] if first.ids else [],
+    )

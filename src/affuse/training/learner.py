@@ -1,0 +1,123 @@
+"""One model in training: its loss, its optimiser and what is watched."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from affuse.features.batch import Batch, Normalisation, normalise
+from affuse.metrics.classification import classification_scores
+from affuse.models.base import Model
+from affuse.training.augmentation import augment
+from affuse.training.dropout import apply_dropout
+from affuse.training.recipe import Optimiser, Recipe
+from affuse.training.schedule import rate_factor
+
+
+class Learner(lightning.LightningModule):
+    """A model, what the recipe says about its training, and its scores on development clips.
+
+    Every epoch seeds its own random numbers from the recipe's seed and the epoch, so that a
+    training that was interrupted between epochs ends in the same weights.
+
+    Args:
+        model: What is trained.
+        recipe: How.
+        normalisation: Statistics of the training clips, by stream.
+    """
+
+    def __init__(
+        self, model: Model, recipe: Recipe, normalisation: Mapping[str, Normalisation]
+    ) -> None:
+        super().__init__()
+        self.model, self.recipe, self.normalisation = model, recipe, dict(normalisation)
+        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Called by the trainer."""
+        return batch.to(device)
+
+    def on_train_epoch_start(self) -> None:
+        """Fix the random numbers of this epoch."""
+        torch.manual_seed(
+            int(np.random.SeedSequence([self.recipe.seed, self.current_epoch]).generate_state(1)[0])
+        )
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Loss of one raw batch: cross-entropy, plus that of the auxiliary heads."""
+        batch = normalise(batch, self.normalisation)
+        batch = augment(batch, self.recipe.augmentation, self.model.classes)
+        batch = apply_dropout(batch, self.recipe.dropout)
+        output = self.model(batch)
+        loss = self._cross_entropy(output.logits, batch.targets)
+        if self.recipe.auxiliary:
+            for logits in output.auxiliary.values():
+                loss = loss + self.recipe.auxiliary * self._cross_entropy(logits, batch.targets)
+        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
+        return loss
+
+    def _cross_entropy(self, logits: Tensor, targets: Tensor | None) -> Tensor:
+        assert targets is not None
+        return cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last epoch's predictions."""
+        self._seen = []
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Predict development clips, everything present."""
+        assert batch.targets is not None
+        logits = self.model(normalise(batch, self.normalisation)).logits
+        self._seen.append((batch.targets.cpu().numpy(), logits.float().cpu().numpy()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Report accuracy, unweighted recall and loss on the development clips."""
+        true, logits = (np.concatenate(part) for part in zip(*self._seen, strict=True))
+        scores = classification_scores(true, logits.argmax(1), self.model.classes)
+        loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(true))
+        self.log("development/accuracy", scores.accuracy, prog_bar=True)
+        self.log("development/uar", scores.uar)
+        self.log("development/loss", loss)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The optimiser and schedule of the recipe."""
+        chosen = self.recipe.optimiser
+        optimiser = _optimiser(self.model, chosen)
+        by_step = chosen.schedule == "cosine"
+        total = int(self.trainer.estimated_stepping_batches) if by_step else self.recipe.epochs
+        with warnings.catch_warnings():
+            schedule = torch.optim.lr_scheduler.LambdaLR(
+                optimiser, lambda done: rate_factor(chosen, done, total)
+            )
+        interval = "step" if by_step else "epoch"
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": interval},
+        }
+
+
+def _optimiser(model: nn.Module, chosen: Optimiser) -> torch.optim.Optimizer:
+    if chosen.name == "sgd":
+        return torch.optim.SGD(
+            model.parameters(),
+            chosen.lr,
+            momentum=chosen.momentum,
+            dampening=chosen.dampening,
+            weight_decay=chosen.weight_decay,
+        )
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": weights, "weight_decay": chosen.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, chosen.lr)

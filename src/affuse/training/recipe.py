@@ -1,0 +1,215 @@
+"""A recipe: everything about a training run in one YAML file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from affuse.errors import AffuseError, BadInput
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Modality dropout while training.
+
+    Args:
+        kind: `softhard` (four copies of the batch: as it is, the modalities scaled by alpha and
+            1 - alpha, sound gone, picture gone), `noise` (three copies: as it is, sound replaced
+            by N(0, 1), picture replaced), `drop` (each clip loses sound or picture with a
+            probability, the batch does not grow), `none`.
+        masks: Whether a modality that is gone is absent by its mask (sound), or zeros that count
+            as input (the published semantics).
+        probability: Of losing one modality, for `drop`.
+    """
+
+    kind: Literal["softhard", "noise", "drop", "none"] = "none"
+    masks: bool = True
+    probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes to training clips; all are off by default.
+
+    Args:
+        flip: Probability of mirroring all pictures of a clip.
+        rotation: Largest angle in degrees by which all pictures of a clip are turned.
+        shift: Largest shift of the window in seconds, either way, beyond the free room of long
+            clips.
+        gain: Standard deviation of a value added to whole log spectra (normalised units).
+        noise: Standard deviation of noise added to vectors (normalised units).
+        frequency_masks: Bands of a spectrum that are blanked, per clip.
+        time_masks: Stretches of a spectrum that are blanked, per clip.
+        mixup: Parameter of the Beta distribution of mixup; 0 for none.
+    """
+
+    flip: float = 0.0
+    rotation: float = 0.0
+    shift: float = 0.0
+    gain: float = 0.0
+    noise: float = 0.0
+    frequency_masks: int = 0
+    time_masks: int = 0
+    mixup: float = 0.0
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How weights move.
+
+    Args:
+        name: `adamw` or `sgd`.
+        lr: Learning rate (its peak).
+        weight_decay: On all weights as published for `sgd`; for `adamw` not on biases and norms.
+        momentum: For `sgd`.
+        dampening: For `sgd`.
+        schedule: `cosine` (linear warm-up, then half a cosine to zero, per step), `steps` (times
+            0.1 at each of the `steps`, per epoch) or `constant`.
+        warmup: Share of all steps that warm up, for `cosine`.
+        steps: Epochs, counted from 1, from which on the rate is ten times lower.
+        clip: Largest norm of the gradient; 0 for no limit.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    dampening: float = 0.0
+    schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    warmup: float = 0.1
+    steps: tuple[int, ...] = ()
+    clip: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run.
+
+    Args:
+        name: What the run is called.
+        corpus: Corpus that the store must hold.
+        protocol: Name or file of the protocol.
+        streams: Streams that the model reads.
+        model: `name` in the registry, and the options of the model.
+        window: Seconds of each clip that the model sees, from its middle.
+        normalisation: `standard` (mean and deviation of the training clips), or `published`
+            (pictures divided by 255, everything else as it is).
+        dropout: Modality dropout.
+        augmentation: Random changes.
+        optimiser: How weights move.
+        epochs: Passes over the training clips.
+        batch_size: Clips per step.
+        label_smoothing: Share of the target spread over all classes.
+        auxiliary: Weight of the loss of each auxiliary head.
+        ema: Decay per step of the averaged weights that are kept; 0 keeps the weights themselves.
+        selection: `best` keeps the epoch with the best development accuracy (the first of equals),
+            `last` keeps the last one and needs no development clips.
+        precision: `32`, `bf16-mixed` or `16-mixed`.
+        backbone: File of a pretrained backbone, made by `affuse convert`; empty for none.
+        seed: Of everything random.
+    """
+
+    name: str
+    corpus: str
+    protocol: str
+    streams: tuple[str, ...]
+    model: dict[str, Any]
+    window: float = 3.6
+    normalisation: Literal["standard", "published"] = "standard"
+    dropout: Dropout = field(default_factory=Dropout)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    epochs: int = 50
+    batch_size: int = 16
+    label_smoothing: float = 0.0
+    auxiliary: float = 0.0
+    ema: float = 0.0
+    selection: Literal["best", "last"] = "best"
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    backbone: str = ""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch_size", "window"):
+            if getattr(self, key) <= 0:
+                raise ValueError(f"{key} must be positive, not {getattr(self, key)}")
+        if not self.streams:
+            raise ValueError("streams must name at least one stream")
+        if "name" not in self.model:
+            raise ValueError("model.name is missing")
+
+    def to_yaml(self) -> str:
+        """The recipe with every default written out."""
+        plain = _plain(asdict(self))
+        return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def list_recipes() -> dict[str, Path]:
+    """Recipes that come with affuse: name -> file."""
+    folder = Path(__file__).parent / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe by name or from a file, with `key=value` changes.
+
+    Args:
+        source: One of `list_recipes()`, or a YAML file.
+        overrides: Such as `epochs=3`, `optimiser.lr=1e-4` or `model.heads=4`.
+
+    Raises:
+        BadInput: The file is absent, no YAML mapping, or holds a wrong key or value.
+        AffuseError: An override is wrong.
+    """
+    path = list_recipes().get(str(source), Path(source))
+    if not path.is_file():
+        near = difflib.get_close_matches(str(source), list_recipes(), 1)
+        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(list_recipes())})"
+        raise BadInput(source, f"no such recipe{hint}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(path, "is not YAML: " + " ".join(str(error).split())) from error
+    if not isinstance(values, dict):
+        raise BadInput(path, "is not a recipe (a mapping of keys to values)")
+    for override in overrides:
+        _override(values, override)
+    try:
+        return _recipe(values)
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise BadInput(path, " ".join(str(error).split())) from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise AffuseError(f"{override!r} is not of the form key=value")
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise AffuseError(f"{override!r}: {parent} has no parts")
+    values[last] = yaml.safe_load(text)
+
+
+def _recipe(values: dict[str, Any]) -> Recipe:
+    """A recipe from plain values, strictly; ArgumentError on a wrong key or value."""
+    for part in ("dropout", "augmentation", "optimiser"):
+        if not isinstance(values.get(part, {}), dict):
+            raise ArgumentError(None, f"{part} must be a mapping of keys to values")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Recipe)
+    return Recipe(**parser.instantiate(parser.parse_object(values)).as_dict())
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, for YAML."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

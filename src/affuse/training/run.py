@@ -1,0 +1,65 @@
+"""The folder that a training makes.
+
+recipe.yaml              the recipe with every default written out
+run.json                 store, corpus, licence, protocol, versions
+fold<k>/split.json       clip ids by role
+fold<k>/log.csv          one row per epoch; TensorBoard files lie in fold<k>/tensorboard
+fold<k>/checkpoints/     for --resume
+fold<k>/model.safetensors  written when the fold is finished
+evaluation/              made by `affuse evaluate`
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from affuse.errors import BadInput
+
+MODEL_FILE = "model.safetensors"
+SPLIT_FILE = "split.json"
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """What `run.json` says.
+
+    Raises:
+        BadInput: The folder is no run.
+    """
+    try:
+        facts: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(run, "is not a run (no run.json); make one: affuse train") from error
+    return facts
+
+
+def read_split(folder: Path) -> dict[str, list[str]]:
+    """Clip ids by role of a trained fold.
+
+    Raises:
+        BadInput: The folder holds no trained fold.
+    """
+    try:
+        split: dict[str, list[str]] = json.loads((folder / SPLIT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(folder, "holds no trained fold") from error
+    return split
+
+
+def trained_folds(run: Path) -> list[Path]:
+    """Folders of the folds that have a model, in the order of their numbers.
+
+    Raises:
+        BadInput: The folder is no run, or no fold has been trained.
+    """
+    read_run(run)
+    folders = sorted((path.parent for path in run.glob(f"fold*/{MODEL_FILE}")), key=fold_number)
+    if not folders:
+        raise BadInput(run, "has no trained fold yet; go on: affuse train ... --resume")
+    return folders
+
+
+def fold_number(folder: Path) -> int:
+    """The k of a folder `fold<k>`."""
+    return int(folder.name.removeprefix("fold"))

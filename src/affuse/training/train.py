@@ -1,0 +1,224 @@
+"""Recipe and store to a run: one model per fold, resumable."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from affuse.corpora.protocols.protocol import Protocol, load_protocol
+from affuse.errors import AffuseError, BadInput
+from affuse.execution.files import write_json, write_text
+from affuse.features.batch import Batch
+from affuse.features.store import Store
+from affuse.models.checkpoints import load_backbone
+from affuse.models.modelfile import ModelSpec, save_model
+from affuse.models.registry import create_model
+from affuse.training.callbacks import EpochBar, EpochLog
+from affuse.training.data import (
+    ClipDataset,
+    loader,
+    published_normalisation,
+    training_statistics,
+)
+from affuse.training.learner import Learner
+from affuse.training.recipe import Recipe
+from affuse.training.run import MODEL_FILE, SPLIT_FILE
+
+
+def train(
+    recipe: Recipe,
+    store: Path,
+    out: Path,
+    folds: list[int] | None = None,
+    resume: bool = False,
+) -> Iterator[tuple[int, Path]]:
+    """Train a recipe, fold by fold.
+
+    Args:
+        recipe: What is trained and how.
+        store: Prepared streams.
+        out: Folder of the run.
+        folds: Numbers from 0; all folds of the protocol by default.
+        resume: Go on with a run that is there: finished folds are kept, an interrupted one
+            continues after its last whole epoch, to the same weights as if never interrupted.
+
+    Yields:
+        (fold, model file) as folds finish.
+
+    Raises:
+        BadInput: The store is of another corpus or lacks a stream; the run exists already.
+        AffuseError: The protocol does not fit the clips.
+    """
+    data, out = Store(store), Path(out)
+    if data.corpus != recipe.corpus:
+        raise BadInput(
+            store, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
+        )
+    clips = data.usable(recipe.streams)
+    protocol = load_protocol(recipe.protocol, clips)
+    wanted = folds if folds is not None else list(range(len(protocol.folds)))
+    for fold in wanted:
+        split = protocol.split(fold, clips)
+        if recipe.selection == "best" and not split["development"]:
+            raise AffuseError(
+                f"protocol {protocol.name}, fold {fold}, has no development clips to select the "
+                f"best epoch with; set selection=last"
+            )
+    _open_run(recipe, data, protocol, out, resume)
+    for fold in wanted:
+        folder = out / f"fold{fold}"
+        if not (folder / MODEL_FILE).is_file():
+            _train_fold(recipe, data, protocol, fold, folder)
+        yield fold, folder / MODEL_FILE
+
+
+def _open_run(recipe: Recipe, data: Store, protocol: Protocol, out: Path, resume: bool) -> None:
+    """Make the folder of a run, or check that the one there is the same run."""
+    saved = out / "recipe.yaml"
+    if saved.is_file():
+        if not resume:
+            raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
+        if saved.read_text(encoding="utf-8") != recipe.to_yaml():
+            raise BadInput(saved, "differs from the recipe given; resume with the same one")
+        return
+    facts = {
+        "store": str(data.path.resolve()),
+        "corpus": data.corpus,
+        "licence": data.licence,
+        "protocol": {"name": protocol.name, "version": protocol.version},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("affuse", "torch", "lightning", "numpy", "av")},
+        },
+    }
+    write_json(out / "run.json", facts)
+    write_text(saved, recipe.to_yaml())
+
+
+def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, folder: Path) -> None:
+    clips = data.usable(recipe.streams)
+    split = protocol.split(fold, clips)
+    write_json(folder / SPLIT_FILE, {role: [c.id for c in part] for role, part in split.items()})
+    window = (recipe.streams, recipe.window)
+    training = ClipDataset(
+        data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
+    )
+    development = ClipDataset(data, split["development"], *window)
+    plain = ClipDataset(data, split["train"], *window)
+    statistics = (
+        published_normalisation(training.specs)
+        if recipe.normalisation == "published"
+        else training_statistics(plain)
+    )
+    lightning.seed_everything(recipe.seed, verbose=False)
+    options: dict[str, Any] = {k: v for k, v in recipe.model.items() if k != "name"}
+    model = create_model(recipe.model["name"], training.specs, len(data.classes), **options)
+    if recipe.backbone:
+        load_backbone(model, Path(recipe.backbone))
+    learner = Learner(model, recipe, statistics)
+    best = ModelCheckpoint(
+        folder / "checkpoints",
+        "best",
+        monitor="development/accuracy" if recipe.selection == "best" else None,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+        save_weights_only=False,
+    )
+    batches = loader(training, recipe.batch_size, "random", recipe.seed)
+    judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
+    last = folder / "checkpoints" / "last.ckpt"
+    with _quiet():
+        trainer = _trainer(recipe, fold, folder, best)
+        _fit(trainer, learner, batches, judged, last if last.is_file() else None)
+    chosen = best.best_model_path if recipe.selection == "best" else str(last)
+    state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
+    model.load_state_dict(
+        {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+    )
+    spec = ModelSpec(
+        model=recipe.model["name"],
+        options=options,
+        streams=training.specs,
+        normalisation=statistics,
+        classes=list(data.classes),
+        task="classification",
+        window=recipe.window,
+        training={
+            "recipe": recipe.name,
+            "corpus": data.corpus,
+            "licence": data.licence,
+            "protocol": protocol.name,
+            "fold": fold,
+            "seed": recipe.seed,
+            "clips": len(training),
+        },
+    )
+    save_model(folder / MODEL_FILE, model, spec)
+
+
+def _fit(
+    trainer: lightning.Trainer,
+    learner: Learner,
+    batches: DataLoader[Batch],
+    judged: DataLoader[Batch] | None,
+    checkpoint: Path | None,
+) -> None:
+    """Fit; Ctrl-C, which Lightning turns into an exit with SIGINT ignored, stays Ctrl-C."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(learner, batches, judged, ckpt_path=checkpoint, weights_only=False)
+    except SystemExit:
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
+
+
+def _trainer(
+    recipe: Recipe, fold: int, folder: Path, checkpoint: ModelCheckpoint
+) -> lightning.Trainer:
+    callbacks: list[lightning.Callback] = [
+        checkpoint,
+        EpochLog(folder / "log.csv"),
+        EpochBar(f"{recipe.name} fold {fold}"),
+    ]
+    if recipe.ema:
+        callbacks.append(EMAWeightAveraging(decay=recipe.ema))
+    return lightning.Trainer(
+        max_epochs=recipe.epochs,
+        accelerator="auto",
+        devices=1,
+        precision=recipe.precision,
+        gradient_clip_val=recipe.optimiser.clip or None,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        deterministic="warn",
+        use_distributed_sampler=False,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what Lightning says about choices that are made on purpose."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    logger.setLevel(level)

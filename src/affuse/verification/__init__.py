@@ -1,0 +1,1 @@
+"""Whether affuse computes what the published systems compute."""

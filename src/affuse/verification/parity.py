@@ -1,0 +1,157 @@
+"""Re-computes the parity cases: the published systems' numbers on weights filled by a rule.
+
+A parity folder holds `fill.py` (the rule), `state_dicts/` and `cases/`; its README says what is
+in a case.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from affuse.errors import BadInput
+
+#: What a case is compared on: quantity, error, tolerance.
+Measure = tuple[str, float, float]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One parity case and what it takes to compute it.
+
+    Args:
+        path: Its file.
+        content: What the file says.
+        fill: The module with the filling rule.
+        data: Folder of the recordings that some cases are about.
+        device: Torch device.
+    """
+
+    path: Path
+    content: dict[str, Any]
+    fill: ModuleType
+    data: Path
+    device: str = "cpu"
+
+    @property
+    def id(self) -> str:
+        """The name of the file."""
+        return self.path.stem
+
+    @property
+    def system(self) -> str:
+        """The model that it is about, or its own name."""
+        return self.content.get("model", self.id)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """The outcome of one case.
+
+    Args:
+        case: Its name.
+        quantity: What comes closest to its tolerance, or exceeds it most; empty if not computed.
+        error: The error of that quantity.
+        tolerance: Its tolerance.
+        passed: Whether all quantities keep their tolerances; None if not computed.
+        note: Why it was not computed.
+    """
+
+    case: str
+    quantity: str = ""
+    error: float | None = None
+    tolerance: float | None = None
+    passed: bool | None = None
+    note: str = ""
+
+
+def _media(case: Case) -> Iterable[Measure]:
+    if not case.data.is_dir():
+        raise NotComputed(f"needs the recordings in {case.data}")
+    module = import_module("affuse.verification.media_cases")
+    check = getattr(module, case.id.replace("data_", "check_"))
+    measures: Iterable[Measure] = check(case.content, case.data)
+    return measures
+
+
+#: System or case -> checker: a function, or `module:function` below `affuse.verification`.
+CHECKERS: dict[str, str | Callable[[Case], Iterable[Measure]]] = {
+    "chumachenko": "model_cases:check_chumachenko",
+    "efficientface": "model_cases:check_efficientface",
+    "signal_mfcc10": "signal_cases:check_mfcc10",
+    "data_mtcnn": _media,
+    "data_faces224": _media,
+}
+
+
+class NotComputed(Exception):
+    """A case that cannot be computed here, without anything being wrong."""
+
+
+def run_parity(folder: Path, device: str = "cpu", data: Path | None = None) -> Iterator[CaseResult]:
+    """Compute every case of a folder.
+
+    Args:
+        folder: A parity folder, or the `cases` in it.
+        device: Torch device of the models.
+        data: Folder of the recordings; beside the parity folder by default.
+
+    Yields:
+        One result per case, by name; cases of systems that affuse does not have are among them.
+
+    Raises:
+        BadInput: The folder holds no parity cases, or one of them is damaged.
+    """
+    folder = Path(folder)
+    cases = folder / "cases" if (folder / "cases").is_dir() else folder
+    paths = sorted(cases.glob("*.json"))
+    if not paths:
+        raise BadInput(folder, "holds no parity cases")
+    fill = _load_fill(cases.parent / "fill.py")
+    for path in paths:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BadInput(path, f"not JSON ({error})") from error
+        data = data or cases.parent.parent / "data"
+        yield check_case(Case(path, content, fill, data, device))
+
+
+def check_case(case: Case) -> CaseResult:
+    """Compute one case and compare it with what its file says."""
+    checker = CHECKERS.get(case.system)
+    if checker is None:
+        return CaseResult(case.id, note="not implemented")
+    if isinstance(checker, str):
+        module, name = checker.split(":")
+        checker = getattr(import_module(f"affuse.verification.{module}"), name)
+    try:
+        quantity, error, tolerance = max(checker(case), key=_severity)
+    except NotComputed as reason:
+        return CaseResult(case.id, note=f"not computed: {reason}")
+    except Exception as problem:  # one broken case must not hide the others
+        return CaseResult(case.id, passed=False, note=f"{type(problem).__name__}: {problem}")
+    return CaseResult(case.id, quantity, error, tolerance, error <= tolerance)
+
+
+def _severity(measure: Measure) -> float:
+    _, error, tolerance = measure
+    if math.isnan(error) or error > 0.0 == tolerance:
+        return math.inf
+    return error / tolerance if tolerance else 0.0
+
+
+def _load_fill(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("parity_fill", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise BadInput(path, "no such file; a parity folder holds its filling rule")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

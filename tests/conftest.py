@@ -1,0 +1,39 @@
+"""What all tests share: real recordings and parity cases where they are, and a synthetic corpus."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings beside the project."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("the real recordings (../shared/data) are not here")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def parity_cases() -> Path:
+    """Parity cases beside the project."""
+    if not (SHARED / "parity" / "cases").is_dir():
+        pytest.skip("the parity cases (../shared/parity) are not here")
+    return SHARED / "parity" / "cases"
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A folder with a small generated store, a protocol and room for runs."""
+    from tests.toy import toy_store
+
+    toy_store(tmp_path)
+    return tmp_path

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from affuse.corpora.ravdess import CLASSES
+from affuse.corpora.registry import read_corpus
+from affuse.errors import AffuseError, BadInput
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_the_files_of_one_performance_are_one_clip(tmp_path):
+    touch(
+        tmp_path,
+        "Video_Speech_Actor_01/Actor_01/01-01-05-02-01-02-01.mp4",
+        "Video_Speech_Actor_01/Actor_01/02-01-05-02-01-02-01.mp4",
+        "Audio_Speech/Actor_01/03-01-05-02-01-02-01.wav",
+    )
+    corpus = read_corpus("ravdess", tmp_path)
+    (clip,) = corpus.clips
+    assert clip.id == "01-05-02-01-02-01"
+    assert clip.video.name.startswith("01-") and clip.audio.name.startswith("03-")
+    assert (clip.label, clip.speaker, clip.sex) == ("angry", "01", "male")
+    assert clip.intensity == "strong"
+
+
+def test_sound_of_the_video_is_used_when_there_is_no_sound_file(tmp_path):
+    touch(tmp_path, "Actor_02/01-01-01-01-01-01-02.mp4", "Actor_02/02-01-02-01-01-01-02.mp4")
+    both, silent = read_corpus("ravdess", tmp_path).clips
+    assert both.audio == both.video
+    assert silent.video.name.startswith("02-") and silent.audio is None
+
+
+def test_song_stray_and_repeated_files_are_left_out_and_counted(tmp_path):
+    touch(
+        tmp_path,
+        "Actor_01/03-01-01-01-01-01-01.wav",
+        "copy/Actor_01/03-01-01-01-01-01-01.wav",
+        "Actor_01/03-02-01-01-01-01-01.wav",
+        "Actor_01/notes.docx",
+        "Actor_01/03-01-09-01-01-01-01.wav",
+        "README.txt",
+    )
+    corpus = read_corpus("ravdess", tmp_path)
+    assert len(corpus.clips) == 1
+    assert corpus.left_out == {"second copies": 1, "song files": 1, "stray files": 2}
+    assert "1 song files" in corpus.summary()
+
+
+@pytest.mark.parametrize("root", ["absent", "file", "empty"])
+def test_a_wrong_root_is_named(tmp_path, root):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=root):
+        read_corpus("ravdess", tmp_path / root)
+
+
+def test_an_unknown_corpus_lists_the_known_ones(tmp_path):
+    with pytest.raises(AffuseError, match="ravdess, folder"):
+        read_corpus("ravdes", tmp_path)
+
+
+def test_the_real_speech_has_twenty_actors_and_all_classes(shared_data):
+    corpus = read_corpus("ravdess", shared_data / "ravdess_speech")
+    assert len(corpus.clips) == 1200
+    assert len({clip.speaker for clip in corpus.clips}) == 20
+    counts = [sum(clip.label == name for clip in corpus.clips) for name in CLASSES]
+    assert counts == [80] + [160] * 7

@@ -1,0 +1,146 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affuse.corpora.clip import Clip, Corpus
+from affuse.errors import BadInput
+from affuse.features.archive import read_archive, write_archive
+from affuse.features.prepare import prepare
+from affuse.features.store import Store, read_failures
+from affuse.features.stream import Stream, StreamSpec
+
+
+@dataclass
+class Counting:
+    """An extractor of numbers from text files, which fails on some and notes each call."""
+
+    name: str = "audio/numbers"
+    scale: float = 1.0
+    log: Path | None = None
+    stop_at: str | None = None
+    spec: StreamSpec = field(init=False)
+
+    def __post_init__(self):
+        self.spec = StreamSpec(self.name, 10.0, (2,), recipe={"scale": self.scale})
+
+    def extract(self, clip: Clip) -> Stream | None:
+        if clip.id == self.stop_at:
+            raise KeyboardInterrupt
+        if self.log is not None:
+            with self.log.open("a") as file:
+                file.write(clip.id + "\n")
+        if clip.audio is None:
+            return None
+        text = clip.audio.read_text()
+        if not text:
+            raise BadInput(clip.audio, "is empty")
+        values = self.scale * np.tile(np.float32(text.split()), (2, 1)).T
+        return Stream(values.astype(np.float32), np.ones(len(values), bool), start=0.25)
+
+
+def corpus(root: Path, texts: dict[str, str]) -> Corpus:
+    clips = []
+    for name, text in texts.items():
+        (root / name).write_text(text)
+        clips.append(Clip(name, audio=root / name, speaker=name, label="joy"))
+    clips.append(Clip("zz-silent", speaker="s", label="joy"))
+    return Corpus("folder", root, clips, ("joy",), "none")
+
+
+TEXTS = {"a/b": "1 2 3", "b": "4", "c": "5 6 7 8"}
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    (tmp_path / "raw" / "a").mkdir(parents=True)
+    return corpus(tmp_path / "raw", TEXTS)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_streams_come_back_as_they_were(tmp_path, numbers):
+    report = prepare(numbers, tmp_path / "store", [Counting()])
+    store = Store(tmp_path / "store")
+    stream = store.stream("audio/numbers")["a/b"]
+    assert stream.values[:, 0].tolist() == [1, 2, 3] and stream.mask.all()
+    assert stream.start == 0.25
+    assert report.absent == {"audio/numbers": 1}
+    assert [clip.id for clip in store.usable(["audio/numbers"])] == ["a/b", "b", "c"]
+
+
+def test_workers_and_order_do_not_change_a_byte(tmp_path, numbers):
+    prepare(numbers, tmp_path / "one", [Counting()], workers=1)
+    prepare(numbers, tmp_path / "two", [Counting()], workers=2)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_an_interrupted_run_continues_to_the_same_bytes(tmp_path, numbers):
+    prepare(numbers, tmp_path / "whole", [Counting()])
+    with pytest.raises(KeyboardInterrupt):
+        prepare(numbers, tmp_path / "cut", [Counting(stop_at="c")])
+    log = tmp_path / "log"
+    prepare(numbers, tmp_path / "cut", [Counting(log=log)])
+    assert log.read_text().split() == ["c", "zz-silent"]
+    assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+
+
+def test_nothing_is_computed_twice_unless_the_recipe_changes(tmp_path, numbers):
+    log = tmp_path / "log"
+    for scale, calls in ((1.0, 4), (1.0, 4), (2.0, 8)):
+        prepare(numbers, tmp_path / "store", [Counting(scale=scale, log=log)])
+        assert len(log.read_text().split()) == calls
+    assert Store(tmp_path / "store").stream("audio/numbers")["b"].values[0, 0] == 8
+
+
+def test_a_bad_clip_is_listed_and_the_others_go_on(tmp_path, numbers):
+    (tmp_path / "raw" / "b").write_text("")
+    report = prepare(numbers, tmp_path / "store", [Counting()])
+    store = Store(tmp_path / "store")
+    assert [clip.id for clip in store.usable(["audio/numbers"])] == ["a/b", "c"]
+    assert ("b", "audio/numbers", f"{tmp_path / 'raw' / 'b'}: is empty") in report.failures
+    prepare(numbers, tmp_path / "store", [Counting(name="audio/other")])
+    failed = read_failures(tmp_path / "store")
+    assert {("b", "audio/numbers"), ("b", "audio/other")} <= {row[:2] for row in failed}
+    (tmp_path / "raw" / "b").write_text("4")
+    prepare(numbers, tmp_path / "store", [Counting()])
+    assert "b" in Store(tmp_path / "store").stream("audio/numbers")
+
+
+def test_a_clip_with_nothing_in_it_is_a_failure(tmp_path, numbers):
+    report = prepare(numbers, tmp_path / "store", [Counting()])
+    assert [row[0] for row in report.failures] == ["zz-silent"]
+    assert "neither sound nor a face" in report.failures[0][2]
+
+
+def test_the_store_of_another_corpus_is_left_alone(tmp_path, numbers):
+    prepare(numbers, tmp_path / "store", [Counting()])
+    before = tree(tmp_path / "store")
+    other = Corpus("ravdess", numbers.root, numbers.clips, ("joy",), "none")
+    with pytest.raises(BadInput, match="is a store of corpus folder, not of ravdess"):
+        prepare(other, tmp_path / "store", [Counting()])
+    assert tree(tmp_path / "store") == before
+
+
+def test_a_folder_that_is_no_store_says_how_to_make_one(tmp_path):
+    with pytest.raises(BadInput, match="affuse prepare"):
+        Store(tmp_path)
+
+
+def test_archives_open_with_safetensors_and_damage_is_noticed(tmp_path):
+    from safetensors.numpy import load_file
+
+    path = tmp_path / "x.safetensors"
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    write_archive(path, {"values": ("float32", (4, 3), [values[:1], values[1:]])}, {"k": [1]})
+    assert (load_file(path)["values"] == values).all()
+    arrays, metadata = read_archive(path)
+    assert (arrays["values"] == values).all() and metadata == {"k": [1]}
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(BadInput, match="not a whole archive"):
+        read_archive(path)
+    with pytest.raises(ValueError, match="do not fill"):
+        write_archive(path, {"values": ("float32", (5, 3), [values])}, {})

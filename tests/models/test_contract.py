@@ -1,0 +1,79 @@
+"""Every registered model keeps the contract."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from affuse.features.stream import StreamSpec
+from affuse.models.chumachenko import IntermediateAttention, LateTransformer
+
+from tests.models.base import FACES224, MFCC, OPENFACE, ModelContract, uncovered
+
+
+def test_every_registered_model_has_a_test_class() -> None:
+    assert uncovered() == set()
+
+
+class TestAudioOnly(ModelContract):
+    name = "audio-only"
+
+
+class TestVideoOnly(ModelContract):
+    name = "video-only"
+
+
+class TestConcatenation(ModelContract):
+    name = "concat"
+
+
+class TestLateTransformer(ModelContract):
+    name = "chumachenko-lt"
+
+
+class TestIntermediateTransformer(ModelContract):
+    name = "chumachenko-it"
+    options: ClassVar[dict[str, Any]] = {"heads": 4}
+
+
+class TestIntermediateAttention(ModelContract):
+    name = "chumachenko-ia"
+
+
+class TestEfficientFace(ModelContract):
+    name = "efficientface"
+    streams: ClassVar[dict[str, StreamSpec]] = {FACES224.name: FACES224}
+    lengths: ClassVar[dict[str, list[int]]] = {FACES224.name: [1, 2, 1]}
+    overfits_in = 12
+    learning_rate = 1e-3
+    examples = 2
+
+
+class TestPublishedWeights(ModelContract):
+    """The published tensors in sound use, dead ones included."""
+
+    name = "chumachenko-ia"
+    options: ClassVar[dict[str, Any]] = {"dead_weights": True, "audio": "mfcc-conv"}
+    unused = ("dead.", "to_audio.proj", "to_video.proj")
+
+
+class TestRecordedSpeechAndFaces(ModelContract):
+    """Other front-ends under the same fusion."""
+
+    name = "chumachenko-it"
+    streams: ClassVar[dict[str, StreamSpec]] = {
+        spec.name: spec
+        for spec in (
+            StreamSpec("audio/logmel32", 100.0, (32,)),
+            StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8"),
+        )
+    }
+    lengths: ClassVar[dict[str, list[int]]] = {
+        "audio/logmel32": [40, 31, 50],
+        "video/faces48": [3, 6, 4],
+    }
+
+
+def test_reference_options_are_options() -> None:
+    assert LateTransformer.reference_options()["query_residual"] is False
+    assert IntermediateAttention.reference_options()["normalise_weights"] is False
+    assert MFCC.modality == "audio" and OPENFACE.modality == "video"

@@ -1,0 +1,91 @@
+import pytest
+import yaml
+
+from affuse.errors import AffuseError, BadInput
+from affuse.models.registry import list_models
+from affuse.training.recipe import Optimiser, list_recipes, load_recipe
+from affuse.training.schedule import rate_factor
+
+PLAIN = {
+    "name": "a",
+    "corpus": "ravdess",
+    "protocol": "ravdess/6fold",
+    "streams": ["audio/mfcc10"],
+    "model": {"name": "audio-only"},
+}
+
+
+def file(tmp_path, **changes):
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump(PLAIN | changes))
+    return path
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_is_whole_and_named_after_its_file(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.model["name"] in {row["model"] for row in list_models()}
+
+
+def test_written_out_it_is_the_same_recipe(tmp_path):
+    recipe = load_recipe(file(tmp_path, optimiser={"lr": 2e-3, "steps": [3, 5]}))
+    again = tmp_path / "again.yaml"
+    again.write_text(recipe.to_yaml())
+    assert load_recipe(again) == recipe
+
+
+def test_overrides_reach_nested_keys(tmp_path):
+    recipe = load_recipe(
+        file(tmp_path), ["epochs=3", "optimiser.lr=1e-4", "model.heads=4", "dropout.kind=drop"]
+    )
+    assert (recipe.epochs, recipe.optimiser.lr, recipe.model["heads"]) == (3, 1e-4, 4)
+    assert recipe.dropout.kind == "drop"
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"modle": 1}, "modle"),
+        ({"optimiser": {"lrr": 1}}, "lrr"),
+        ({"epochs": "many"}, "epochs"),
+        ({"epochs": 0}, "epochs"),
+        ({"dropout": {"kind": "softhrd"}}, "softhrd"),
+        ({"streams": "audio/mfcc10"}, "streams"),
+        ({"streams": []}, "streams"),
+        ({"optimiser": 3}, "optimiser"),
+        ({"model": {}}, "model.name"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_in_one_line(tmp_path, changes, word):
+    with pytest.raises(BadInput) as error:
+        load_recipe(file(tmp_path, **changes))
+    assert word in str(error.value) and "r.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_sources_and_overrides(tmp_path):
+    with pytest.raises(BadInput, match="no such recipe"):
+        load_recipe("ravdess-nothing")
+    with pytest.raises(AffuseError, match="key=value"):
+        load_recipe(file(tmp_path), ["epochs"])
+    broken = tmp_path / "b.yaml"
+    broken.write_text("name: [")
+    with pytest.raises(BadInput, match="not YAML"):
+        load_recipe(broken)
+
+
+def test_steps_are_the_published_schedule():
+    published = Optimiser("sgd", schedule="steps", steps=(40, 55, 65, 70, 200, 250))
+    rates = {epoch: 0.04 * rate_factor(published, epoch - 1, 100) for epoch in range(1, 101)}
+    assert rates[1] == rates[39] == 0.04
+    for epoch, rate in ((40, 4e-3), (54, 4e-3), (55, 4e-4), (65, 4e-5), (70, 4e-6), (100, 4e-6)):
+        assert rates[epoch] == pytest.approx(rate)
+
+
+def test_cosine_rises_then_falls_to_zero():
+    chosen = Optimiser(schedule="cosine", warmup=0.1)
+    factors = [rate_factor(chosen, step, 100) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1) and max(factors) == factors[9] == 1.0
+    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert factors[100] == pytest.approx(0, abs=1e-9)

@@ -1,0 +1,128 @@
+import csv
+import json
+import shutil
+
+import pytest
+import torch
+
+from affuse.errors import AffuseError, BadInput
+from affuse.models.modelfile import load_model
+from affuse.training.data import ClipDataset, training_statistics
+from affuse.training.learner import Learner
+from affuse.training.recipe import load_recipe
+from affuse.training.train import train
+from tests.toy import toy_recipe
+
+MODEL = "fold0/model.safetensors"
+CHANGES = {
+    "dropout": {"kind": "softhard"},
+    "augmentation": {"noise": 0.3, "shift": 0.1, "mixup": 0.4},
+    "ema": 0.9,
+}
+
+
+def run(toy, out, folds=(0,), resume=False, **changes):
+    recipe = load_recipe(toy_recipe(toy, **changes))
+    return dict(train(recipe, toy / "store", toy / out, list(folds), resume))
+
+
+def test_the_model_file_is_all_that_prediction_needs(toy):
+    path = run(toy, "run")[0]
+    model, spec = load_model(path)
+    assert spec.classes == ["neutral", "calm", "happy", "sad"]
+    assert spec.window == 1.2 and spec.training["licence"] == "none"
+    assert set(spec.streams) == {"audio/mfcc10", "video/openface"}
+    assert not model.training
+
+
+def test_one_seed_gives_the_same_bytes_and_another_does_not(toy):
+    a = run(toy, "a", **CHANGES)[0].read_bytes()
+    b = run(toy, "b", **CHANGES)[0].read_bytes()
+    c = run(toy, "c", seed=2, **CHANGES)[0].read_bytes()
+    assert a == b and a != c
+
+
+@pytest.mark.parametrize("selection", ["best", "last"])
+def test_resuming_after_a_kill_gives_the_same_bytes(toy, monkeypatch, selection):
+    changes = CHANGES | {"selection": selection}
+    whole = run(toy, "whole", **changes)[0]
+    step = Learner.training_step
+
+    def killed(self, batch, index):
+        if self.current_epoch == 2 and index == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    monkeypatch.setattr(Learner, "training_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(toy, "cut", **changes)
+    assert not (toy / "cut" / MODEL).exists()
+    monkeypatch.setattr(Learner, "training_step", step)
+    with pytest.raises(BadInput, match="--resume"):
+        run(toy, "cut", **changes)
+    resumed = run(toy, "cut", resume=True, **changes)[0]
+    assert resumed.read_bytes() == whole.read_bytes()
+    logs = [list(csv.DictReader((toy / r / "fold0/log.csv").open())) for r in ("cut", "whole")]
+    assert logs[0] == logs[1] and [row["epoch"] for row in logs[0]] == ["1", "2", "3", "4"]
+
+
+def test_finished_folds_are_kept_when_resuming(toy):
+    first = run(toy, "run")[0]
+    stamp = first.stat().st_mtime_ns
+    both = run(toy, "run", folds=(0, 1), resume=True)
+    assert set(both) == {0, 1} and first.stat().st_mtime_ns == stamp
+
+
+def test_resuming_with_another_recipe_is_refused(toy):
+    run(toy, "run")
+    with pytest.raises(BadInput, match="differs"):
+        run(toy, "run", resume=True, epochs=5)
+
+
+def test_roles_are_speaker_disjoint_and_written_down(toy):
+    run(toy, "run")
+    split = json.loads((toy / "run/fold0/split.json").read_text())
+    speakers = {role: {int(clip) % 8 for clip in clips} for role, clips in split.items()}
+    assert speakers == {"train": {2, 3, 6, 7}, "development": {1, 5}, "test": {0, 4}}
+
+
+def test_statistics_come_from_training_clips_only(toy):
+    from affuse.features.store import Store
+
+    store = Store(toy / "store")
+    names = ("audio/mfcc10", "video/openface")
+    chosen = [clip for clip in store.clips if int(clip.speaker[1]) % 4 >= 2]
+    expected = training_statistics(ClipDataset(store, chosen, names, 1.2))
+    _, spec = load_model(run(toy, "run")[0])
+    assert spec.normalisation == expected
+    everyone = training_statistics(ClipDataset(store, store.clips, names, 1.2))
+    assert everyone != expected
+
+
+def test_it_learns_and_the_best_epoch_is_kept(toy):
+    run(toy, "run", epochs=8)
+    rows = list(csv.DictReader((toy / "run/fold0/log.csv").open()))
+    scores = [float(row["development/accuracy"]) for row in rows]
+    assert max(scores) >= 0.8
+    state = torch.load(toy / "run/fold0/checkpoints/best.ckpt", weights_only=False)
+    assert state["epoch"] == scores.index(max(scores))
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(toy):
+    with pytest.raises(BadInput, match="is a store of folder"):
+        run(toy, "run", corpus="ravdess")
+    with pytest.raises(BadInput, match="has no stream audio/logmel64"):
+        run(toy, "run", streams=["audio/logmel64"], model={"name": "audio-only"})
+    with pytest.raises(AffuseError, match="folds 0 to 1"):
+        run(toy, "run", folds=(7,))
+    text = (toy / "protocol.csv").read_text().replace("development", "train")
+    (toy / "protocol.csv").write_text(text)
+    with pytest.raises(AffuseError, match="selection=last"):
+        run(toy, "run")
+    assert not (toy / "run").exists()
+
+
+def test_a_corpus_without_sound_in_some_clips_still_trains(toy):
+    shutil.rmtree(toy / "store" / "parts", ignore_errors=True)
+    path = run(toy, "run", model={"name": "video-only"}, streams=["video/openface"])[0]
+    assert path.is_file()
