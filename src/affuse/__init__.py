@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from affuse.inference.timeline import Timeline
     from affuse.models.base import Model
     from affuse.models.modelfile import ModelSpec
+    from affuse.models.registry import ModelEntry
 
 __all__ = ["create_model", "list_models", "load_model", "predict"]
 
@@ -64,8 +65,8 @@ def load_model(path: str | Path) -> tuple[Model, ModelSpec]:
     return modelfile.load_model(Path(path))
 
 
-def list_models() -> list[dict[str, Any]]:
-    """Name, task, paper and licence of every model."""
+def list_models() -> dict[str, ModelEntry]:
+    """Every model: name -> task, paper, licence of the reference."""
     from affuse.models import registry
 
     return registry.list_models()

@@ -125,7 +125,7 @@ class ModelContract:
             torch.testing.assert_close(ours[order], theirs, rtol=1e-5, atol=1e-5)
 
     def test_alone_is_the_same_as_padded(self, model: Model) -> None:
-        shortest = {name: 1 for name in self.streams}
+        shortest = dict.fromkeys(self.streams, 1)
         longest = {name: max(rows) for name, rows in self.lengths.items()}
 
         @settings(max_examples=self.examples, deadline=None)

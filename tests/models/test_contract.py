@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from affuse.features.stream import StreamSpec
 from affuse.models.chumachenko import IntermediateAttention, LateTransformer
-
 from tests.models.base import FACES224, MFCC, OPENFACE, ModelContract, uncovered
 
 

@@ -36,7 +36,17 @@ def run(options: argparse.Namespace) -> int:
 def _models() -> list[dict[str, object]]:
     from affuse.models.registry import list_models
 
-    return list_models()
+    return [
+        {
+            "model": name,
+            "task": entry.task,
+            "reads": " ".join(entry.modalities),
+            "what": entry.summary,
+            "paper": entry.paper,
+            "licence of the reference": entry.licence,
+        }
+        for name, entry in list_models().items()
+    ]
 
 
 def _corpora() -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ import torch
 
 from affuse.errors import BadInput
 from affuse.evaluation.conditions import condition
+from affuse.evaluation.plots import confusion_png
 from affuse.execution.files import atomic_path, write_json
 from affuse.execution.progress import progress
 from affuse.features.batch import normalise
@@ -85,7 +86,7 @@ def evaluate(
     out = run / "evaluation"
     with atomic_path(out / "predictions.csv") as path:
         table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
-    result = {
+    result: dict[str, Any] = {
         "run": run.name,
         "role": role,
         "folds": len(folders),
@@ -95,15 +96,10 @@ def evaluate(
         },
     }
     write_json(out / "metrics.json", result)
-    from affuse.evaluation.plots import plot_confusion
-
-    for name, scores in result["conditions"].items():  # type: ignore[attr-defined]
-        plot_confusion(
-            np.array(scores["confusion"]),
-            data.classes,
-            f"{run.name}, {name}: {scores['accuracy']:.1%}",
-            out / f"confusion-{name}.png",
-        )
+    for name, scores in result["conditions"].items():
+        title = f"{run.name}, {name}: {scores['accuracy']:.1%}"
+        with atomic_path(out / f"confusion-{name}.png") as path:
+            path.write_bytes(confusion_png(np.array(scores["confusion"]), data.classes, title))
     return result
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from io import BytesIO
 
 import numpy as np
 
-from affuse.execution.files import atomic_path
 
-
-def plot_confusion(confusion: np.ndarray, classes: Sequence[str], title: str, path: Path) -> None:
-    """Draw a confusion matrix as a PNG: counts, coloured by the share of the true class.
+def confusion_png(confusion: np.ndarray, classes: Sequence[str], title: str) -> bytes:
+    """A confusion matrix as a PNG picture: counts, coloured by the share of the true class.
 
     Args:
         confusion: (C, C) int, rows are the true classes.
         classes: C names.
         title: Above the matrix.
-        path: The PNG.
     """
     from matplotlib.figure import Figure
 
@@ -45,5 +42,6 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str], title: str, pa
     axes.set_ylabel("true")
     axes.set_title(title, fontsize=10)
     figure.colorbar(image, ax=axes, fraction=0.045, label="share of the true class")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()

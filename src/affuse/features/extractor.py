@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from affuse.corpora.clip import Clip
+from affuse.errors import BadInput
 from affuse.features.stream import Stream, StreamSpec
+
+#: Seconds of a recording below which nothing can be said about an emotion.
+SHORTEST = 0.5
 
 
 class Extractor(Protocol):
@@ -20,3 +25,13 @@ class Extractor(Protocol):
             BadInput: A file of the clip cannot be used.
         """
         ...
+
+
+def check_length(path: Path, seconds: float) -> None:
+    """Refuse what is too short.
+
+    Raises:
+        BadInput: Less than `SHORTEST` seconds.
+    """
+    if seconds < SHORTEST:
+        raise BadInput(path, f"is only {max(seconds, 0):.2f} s long; {SHORTEST} s are needed")

@@ -7,8 +7,9 @@ from dataclasses import asdict
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec
-from affuse.media.faces import FaceOptions
+from affuse.media.tracks import FaceOptions
 
 #: 15 pictures in 3.6 s, as Chumachenko et al. 2022 sample their clips.
 RATE = 15 / 3.6
@@ -34,7 +35,7 @@ class Faces:
         """(T, size, size, 3) uint8 RGB."""
         from affuse.media.crops import crop_faces
         from affuse.media.probe import probe
-        from affuse.media.tracks import find_main_face
+        from affuse.media.tracks import find_face
 
         if clip.video is None:
             return None
@@ -42,11 +43,13 @@ class Faces:
         if not info.has_video:
             return None
         end = info.duration if clip.end is None else min(clip.end, info.duration)
+        check_length(clip.video, end - clip.start)
         count = max(1, int((end - clip.start) * RATE))
         start = 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE
-        track = find_main_face(clip.video, self.options, start=clip.start, end=clip.end)
-        crops, present = crop_faces(clip.video, times, track, self.spec.shape[0], self.options)
+        track = find_face(clip.video, self.options, clip.start, clip.end)
+        options = {"margin": self.options.margin, "align": self.options.align}
+        crops, present = crop_faces(clip.video, times, track, self.spec.shape[0], **options)
         return Stream(crops, present, start)
 
 

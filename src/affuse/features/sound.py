@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec
 
 _MFCC = {"rate": 22050, "coefficients": 10, "n_fft": 2048, "hop": 512, "mels": 128}
@@ -110,7 +111,10 @@ def _read(clip: Clip, rate: int) -> np.ndarray | None:
 
     if clip.audio is None:
         return None
-    return read_audio(clip.audio, rate, start=clip.start, end=clip.end)
+    audio = read_audio(clip.audio, rate, start=clip.start, end=clip.end)
+    if audio is not None:
+        check_length(clip.audio, len(audio) / rate)
+    return audio
 
 
 def _present(values: np.ndarray) -> Stream:

@@ -11,10 +11,11 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import create_extractor
+from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import Presence, Timeline
-from affuse.media.probe import SHORTEST, probe
+from affuse.media.probe import probe
 from affuse.models.modelfile import load_model
 
 _BATCH = 16
@@ -59,10 +60,7 @@ class Predictor:
         """
         path = Path(path)
         info = probe(path)
-        if info.duration < SHORTEST:
-            raise BadInput(
-                path, f"is only {info.duration:.2f} s long; at least {SHORTEST} s are needed"
-            )
+        check_length(path, info.duration)
         clip = Clip(
             id=path.stem,
             video=path if info.has_video else None,

@@ -101,7 +101,7 @@ def run_parity(folder: Path, device: str = "cpu", data: Path | None = None) -> I
     Args:
         folder: A parity folder, or the `cases` in it.
         device: Torch device of the models.
-        data: Folder of the recordings; beside the parity folder by default.
+        data: Folder of the recordings; `data/videos` beside the parity folder by default.
 
     Yields:
         One result per case, by name; cases of systems that affuse does not have are among them.
@@ -114,14 +114,14 @@ def run_parity(folder: Path, device: str = "cpu", data: Path | None = None) -> I
     paths = sorted(cases.glob("*.json"))
     if not paths:
         raise BadInput(folder, "holds no parity cases")
-    fill = _load_fill(cases.parent / "fill.py")
+    fill = load_fill(cases.parent / "fill.py")
+    recordings = data or cases.parent.parent / "data" / "videos"
     for path in paths:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise BadInput(path, f"not JSON ({error})") from error
-        data = data or cases.parent.parent / "data"
-        yield check_case(Case(path, content, fill, data, device))
+        yield check_case(Case(path, content, fill, recordings, device))
 
 
 def check_case(case: Case) -> CaseResult:
@@ -148,7 +148,8 @@ def _severity(measure: Measure) -> float:
     return error / tolerance if tolerance else 0.0
 
 
-def _load_fill(path: Path) -> ModuleType:
+def load_fill(path: Path) -> ModuleType:
+    """The filling rule; `BadInput` where it is missing."""
     spec = importlib.util.spec_from_file_location("parity_fill", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise BadInput(path, "no such file; a parity folder holds its filling rule")

@@ -1,0 +1,271 @@
+"""Published checkpoints: what is accepted, what comes out, what is refused."""
+
+from __future__ import annotations
+
+import collections
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from affuse.errors import AffuseError, BadInput
+from affuse.models.checkpoints import (
+    SYSTEMS,
+    convert,
+    import_state,
+    load_backbone,
+    published_state_dict,
+    read_checkpoint,
+)
+from affuse.models.modelfile import load_model
+from affuse.models.published.chumachenko import AUDIO, VIDEO
+from affuse.models.registry import create_model
+from tests.models.base import FACES224, MFCC, OPENFACE, random_batch
+
+LISTINGS = {"chumachenko": ("lt", "it", "ia"), "efficientface": ("efficientface",)}
+
+
+def filled(parity_cases: Path, listing: str, seed: int = 1) -> dict[str, Tensor]:
+    """Published entries with values from the filling rule."""
+    folder = parity_cases.parent
+    spec = importlib.util.spec_from_file_location("fill", folder / "fill.py")
+    assert spec is not None and spec.loader is not None
+    fill = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fill)
+    values = fill.fill_listing(folder / "state_dicts" / f"{listing}.txt", seed)
+    return {name: torch.from_numpy(x) for name, x in values.items()}
+
+
+@pytest.fixture(scope="module", params=[(s, x) for s in LISTINGS for x in LISTINGS[s]], ids=str)
+def published(request: pytest.FixtureRequest, parity_cases: Path) -> tuple[str, dict[str, Tensor]]:
+    system, listing = request.param
+    return system, filled(parity_cases, listing)
+
+
+@pytest.fixture(scope="module")
+def faces(parity_cases: Path) -> dict[str, Tensor]:
+    return filled(parity_cases, "efficientface")
+
+
+@pytest.fixture(scope="module")
+def fusion(parity_cases: Path) -> dict[str, Tensor]:
+    return filled(parity_cases, "ia")
+
+
+def test_there_and_back(published: tuple[str, dict[str, Tensor]]) -> None:
+    system, state = published
+    model, spec = import_state(system, Path("x"), state)
+    back = published_state_dict(model)
+    assert back.keys() == state.keys()
+    assert all(back[name].equal(state[name]) for name in state)
+    assert not model.training and len(spec.classes) == (8 if system == "chumachenko" else 7)
+
+
+def test_every_system_has_a_test() -> None:
+    assert LISTINGS.keys() == SYSTEMS.keys()
+
+
+class RecorderMeter:
+    """Like the class of this name that EfficientFace's training saves with the weights."""
+
+    def __init__(self) -> None:
+        self.losses = np.zeros((2, 2), np.float32)
+        self.best = np.float64(3.0)
+
+
+class Malicious:
+    def __reduce__(self) -> Any:
+        return os.getenv, ("HOME",)
+
+
+def wrapped(state: dict[str, Tensor], kind: str) -> Any:
+    parallel = collections.OrderedDict((f"module.{name}", x) for name, x in state.items())
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], 0.1, momentum=0.9)
+    return {
+        "bare": state,
+        "DataParallel": {"state_dict": parallel},
+        "prefix inside": {
+            "state_dict": {
+                n.replace("visual_model.", "visual_model.module."): x for n, x in parallel.items()
+            }
+        },
+        "whole training": {
+            "epoch": 3,
+            "arch": "multimodalcnn",
+            "state_dict": parallel,
+            "optimizer": optimiser.state_dict(),
+            "best_prec1": torch.tensor(81.0),
+        },
+        "numpy numbers": {"state_dict": state, "best": np.float64(1), "worst": np.float32(0)},
+    }[kind]
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+@pytest.mark.parametrize(
+    "kind", ["bare", "DataParallel", "prefix inside", "whole training", "numpy numbers"]
+)
+def test_ways_to_save(fusion: dict[str, Tensor], tmp_path: Path, kind: str, legacy: bool) -> None:
+    path = tmp_path / "x.pth"
+    torch.save(wrapped(fusion, kind), path, _use_new_zipfile_serialization=not legacy)
+    read = read_checkpoint(path)
+    assert read.keys() == fusion.keys()
+    assert all(read[name].equal(fusion[name]) for name in fusion)
+
+
+def test_recorder_of_efficientface(
+    faces: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RecorderMeter, "__module__", "__main__")
+    monkeypatch.setattr("__main__.RecorderMeter", RecorderMeter, raising=False)
+    path = tmp_path / "EfficientFace.pth.tar"
+    torch.save({"state_dict": faces, "recorder": RecorderMeter()}, path)
+    assert read_checkpoint(path).keys() == faces.keys()
+
+
+def test_converted_fusion(fusion: dict[str, Tensor], tmp_path: Path) -> None:
+    path, out = tmp_path / "ia_4head.pth", tmp_path / "out.safetensors"
+    torch.save(fusion, path)
+    spec = convert("chumachenko", path, out, heads=4)
+    model, read = load_model(out)
+    assert read == spec
+    assert spec.model == "chumachenko-ia" and spec.options["heads"] == 4
+    assert spec.classes[0] == "neutral" and spec.classes[-1] == "surprised"
+    assert list(spec.streams) == [AUDIO, VIDEO]
+    assert {s.span for s in spec.streams.values()} == {3.6} and spec.window is None
+    assert spec.normalisation[VIDEO].std == (255.0,)
+    assert "CC BY-NC-SA" in spec.training["licence"]
+    assert published_state_dict(model)["av1.proj.bias"].equal(fusion["av1.proj.bias"])
+
+
+def test_converted_face_network_starts_another_model(
+    faces: dict[str, Tensor], tmp_path: Path
+) -> None:
+    path, out = tmp_path / "faces.pth.tar", tmp_path / "faces.safetensors"
+    torch.save({"state_dict": faces}, path)
+    spec = convert("efficientface", path, out)
+    assert spec.classes[:2] == ["neutral", "happy"]
+    pretrained, _ = load_model(out)
+    streams = {s.name: s for s in (MFCC, FACES224)}
+    model = create_model("chumachenko-it", streams, 5)
+    temporal = model.video.stage1.temporal.blocks[0].conv.weight.clone()
+    load_backbone(model, out)
+    images = random_batch({FACES224.name: FACES224}, {FACES224.name: [1]}, 0).streams
+    x = images[FACES224.name][0]
+    with torch.no_grad():
+        ours, theirs = model.eval().video.stage1.net(x), pretrained.backbone(x)
+    assert torch.equal(ours, theirs)
+    assert temporal.equal(model.video.stage1.temporal.blocks[0].conv.weight)
+    with pytest.raises(AffuseError, match="no EfficientFace"):
+        load_backbone(create_model("concat", {s.name: s for s in (MFCC, OPENFACE)}, 5), out)
+
+
+def test_eight_faces_have_contempt(faces: dict[str, Tensor]) -> None:
+    eight = faces | {"fc.weight": torch.zeros(8, 1024), "fc.bias": torch.zeros(8)}
+    assert import_state("efficientface", Path("x"), eight)[1].classes[-1] == "contempt"
+
+
+def test_another_number_of_classes_needs_names(faces: dict[str, Tensor]) -> None:
+    three = faces | {"fc.weight": torch.zeros(3, 1024), "fc.bias": torch.zeros(3)}
+    with pytest.raises(BadInput, match="3 classes of unknown meaning"):
+        import_state("efficientface", Path("x"), three)
+    with pytest.raises(BadInput, match="3 classes, but 2 names"):
+        import_state("efficientface", Path("x"), three, classes=["a", "b"])
+    assert import_state("efficientface", Path("x"), three, classes=list("abc"))
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("malicious", r"holds code \(\S*getenv\)"),
+            ("module", r"holds code \(torch.nn.modules.linear.Linear\)"),
+            ("list", "holds a list, not weights"),
+            ("numbers", "holds no weights"),
+        ],
+    )
+    def test_pickled(self, tmp_path: Path, content: str, message: str) -> None:
+        path = tmp_path / "x.pth"
+        value = {
+            "malicious": {"state_dict": {}, "x": Malicious()},
+            "module": torch.nn.Linear(2, 2),
+            "list": [1, 2],
+            "numbers": {"epoch": 1},
+        }[content]
+        torch.save(value, path)
+        with pytest.raises(BadInput, match=message) as error:
+            read_checkpoint(path)
+        assert "\n" not in str(error.value) and str(path) in str(error.value)
+
+    @pytest.mark.parametrize("content", [b"", b"text, no checkpoint", json.dumps({}).encode()])
+    def test_not_a_checkpoint(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "x.pth"
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match="not a PyTorch checkpoint"):
+            read_checkpoint(path)
+
+    def test_truncated(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.pth"
+        torch.save({"w": torch.zeros(1000)}, path)
+        path.write_bytes(path.read_bytes()[:2000])
+        with pytest.raises(BadInput, match="damaged"):
+            read_checkpoint(path)
+
+    def test_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInput, match="no such file"):
+            read_checkpoint(tmp_path / "x.pth")
+
+    def test_unknown_system_and_option(self, tmp_path: Path) -> None:
+        with pytest.raises(AffuseError, match="did you mean 'chumachenko'"):
+            convert("chumachenco", tmp_path / "x", tmp_path / "y")
+        with pytest.raises(AffuseError, match="no option 'heads'; its options: classes"):
+            convert("efficientface", tmp_path / "x", tmp_path / "y", heads=4)
+
+    def test_wrong_system(self, faces: dict[str, Tensor], fusion: dict[str, Tensor]) -> None:
+        with pytest.raises(BadInput, match="weights of efficientface, not of chumachenko"):
+            import_state("chumachenko", Path("x"), faces)
+        with pytest.raises(BadInput, match="weights of chumachenko, not of efficientface"):
+            import_state("efficientface", Path("x"), fusion)
+        with pytest.raises(BadInput, match=r"weights such as layer\.weight"):
+            import_state("efficientface", Path("x"), {"layer.weight": torch.zeros(1)})
+
+    def test_avtca_is_not_taken_for_its_parent(self, fusion: dict[str, Tensor]) -> None:
+        fork = fusion | {"finalAttention.in_proj_bias": torch.zeros(384)}
+        with pytest.raises(BadInput, match="not of chumachenko"):
+            import_state("chumachenko", Path("x"), fork)
+
+    def test_missing_left_over_and_misshapen(self, fusion: dict[str, Tensor]) -> None:
+        few = {n: x for n, x in fusion.items() if not n.startswith("visual_model.conv1.")}
+        with pytest.raises(
+            BadInput, match=r"lacks weights: visual_model.conv1.0.weight, .* 3 more"
+        ):
+            import_state("chumachenko", Path("x"), few)
+        with pytest.raises(BadInput, match=r"unknown weights: av1.norm1_q.bias$"):
+            import_state("chumachenko", Path("x"), fusion | {"av1.norm1_q.bias": torch.ones(1)})
+        with pytest.raises(BadInput, match=r"another shape: av1.q.weight"):
+            import_state("chumachenko", Path("x"), fusion | {"av1.q.weight": torch.ones(4, 4)})
+        bare = {n: x for n, x in fusion.items() if not n.startswith("av1.")}
+        with pytest.raises(BadInput, match=r"needs one of the weights av.attn.q.weight"):
+            import_state("chumachenko", Path("x"), bare)
+
+    def test_heads_that_do_not_fit(self, fusion: dict[str, Tensor]) -> None:
+        with pytest.raises(BadInput, match="heads=3"):
+            import_state("chumachenko", Path("x"), fusion, heads=3)
+
+    def test_a_model_in_sound_form_has_no_published_names(self) -> None:
+        model = create_model("chumachenko-ia", {s.name: s for s in (MFCC, OPENFACE)}, 8)
+        with pytest.raises(AffuseError, match="not in the form of a published checkpoint"):
+            published_state_dict(model)
+
+    def test_a_fusion_is_no_backbone(self, fusion: dict[str, Tensor], tmp_path: Path) -> None:
+        path, out = tmp_path / "x.pth", tmp_path / "x.safetensors"
+        torch.save(fusion, path)
+        convert("chumachenko", path, out)
+        model, _ = load_model(out)
+        with pytest.raises(BadInput, match="holds a model chumachenko-ia, not the backbone"):
+            load_backbone(model, out)

@@ -1,0 +1,148 @@
+"""Layers and their masks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from affuse.errors import AffuseError
+from affuse.models.layers.attention import AttentionMap, CrossAttention, CrossAttentionBlock
+from affuse.models.layers.pooling import masked_mean
+from affuse.models.layers.temporal import (
+    ConvBlock,
+    SpectrogramBlock,
+    ValidConvBlock,
+    complete_windows,
+    masked_norm,
+)
+
+
+def random_series(seed: int, frames: int, channels: int = 3) -> tuple[Tensor, Tensor]:
+    """(2, C, T) with about a third of the frames absent and zero."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.rand(2, frames, generator=generator) > 1 / 3
+    return torch.randn(2, channels, frames, generator=generator) * mask.unsqueeze(1), mask
+
+
+class TestAttention:
+    def test_absent_keys_are_the_same_as_no_keys(self) -> None:
+        attention = CrossAttention(6, 4, 8, heads=2)
+        keys, queries = torch.randn(1, 5, 4), torch.randn(1, 3, 6)
+        mask = torch.tensor([[True, False, True, True, False]])
+        masked, weights = attention(keys, queries, mask)
+        few, few_weights = attention(keys[:, mask[0]], queries, torch.ones(1, 3).bool())
+        torch.testing.assert_close(masked, few)
+        torch.testing.assert_close(weights[..., mask[0]], few_weights)
+        assert weights[..., ~mask[0]].eq(0).all()
+
+    def test_without_any_key_the_result_is_the_bias_and_gradients_are_finite(self) -> None:
+        attention = CrossAttention(6, 4, 8, heads=2)
+        keys = torch.randn(2, 5, 4, requires_grad=True)
+        mask = torch.tensor([[False] * 5, [True] * 5])
+        result, weights = attention(keys, torch.randn(2, 3, 6), mask)
+        assert weights[0].eq(0).all()
+        torch.testing.assert_close(result[0], attention.proj.bias.expand(3, 8))
+        result.sum().backward()
+        assert keys.grad is not None and keys.grad.isfinite().all()
+        assert keys.grad[0].eq(0).all() and keys.grad[1].abs().sum() > 0
+
+    def test_agrees_with_torch(self) -> None:
+        attention = CrossAttention(8, 8, 8, heads=4)
+        keys, queries = torch.randn(2, 7, 8), torch.randn(2, 5, 8)
+        q, (k, v) = attention.q(queries), attention.kv(keys).chunk(2, -1)
+        split = [x.unflatten(-1, (4, 2)).transpose(1, 2) for x in (q, k, v)]
+        gathered = F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+        result, _ = attention(keys, queries, torch.ones(2, 7).bool())
+        torch.testing.assert_close(result, attention.proj(gathered))
+
+    def test_block_without_keys_keeps_the_queries(self) -> None:
+        block = CrossAttentionBlock(8, 4, query_residual=True)
+        queries = torch.randn(1, 3, 8)
+        result = block(torch.randn(1, 5, 4), queries, torch.zeros(1, 5).bool())
+        torch.testing.assert_close(result, queries + block.mlp(block.norm2(queries)))
+
+    def test_number_of_heads_must_divide_the_width(self) -> None:
+        with pytest.raises(AffuseError, match="heads=3"):
+            CrossAttention(8, 8, 8, heads=3)
+        with pytest.raises(AffuseError, match="heads=0"):
+            AttentionMap(8, 8, 8, heads=0)
+
+
+class TestPooling:
+    def test_mean_over_what_is_present(self) -> None:
+        x = torch.arange(12.0).reshape(2, 3, 2)
+        mask = torch.tensor([[True, False, True], [False, False, False]])
+        assert masked_mean(x, mask).tolist() == [[2.0, 3.0], [0.0, 0.0]]
+
+    def test_sums_in_full_precision(self) -> None:
+        x = torch.full((1, 3000, 1), 1.01, dtype=torch.bfloat16)
+        result = masked_mean(x, torch.ones(1, 3000).bool())
+        assert result.dtype == torch.float32
+        torch.testing.assert_close(result, x[:, 0].float())
+
+
+class TestTemporalBlocks:
+    @given(st.lists(st.booleans(), min_size=4, max_size=20))
+    def test_valid_windows_are_present_where_all_frames_are(self, present: list[bool]) -> None:
+        width = 4
+        result = complete_windows(torch.tensor([present]), width)[0].tolist()
+        assert result == [all(present[i : i + width]) for i in range(len(present) - width + 1)]
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.integers(0, 999), st.integers(1, 12), st.integers(1, 5))
+    @pytest.mark.parametrize("training", [False, True])
+    @pytest.mark.parametrize("kind", [ConvBlock, ValidConvBlock])
+    def test_padding_changes_neither_results_nor_statistics(
+        self, kind: type[nn.Module], training: bool, seed: int, frames: int, padding: int
+    ) -> None:
+        torch.manual_seed(0)
+        one, two = kind(3, 4).train(training), kind(3, 4).train(training)
+        two.load_state_dict(one.state_dict())
+        x, mask = random_series(seed, frames)
+        result, result_mask = one(x, mask)
+        padded, padded_mask = two(F.pad(x, (0, padding)), F.pad(mask, (0, padding)))
+        common = result.shape[2]
+        torch.testing.assert_close(padded[..., :common], result, rtol=1e-4, atol=1e-5)
+        assert padded_mask[:, :common].equal(result_mask)
+        assert not padded_mask[:, common:].any() and padded[..., common:].eq(0).all()
+        torch.testing.assert_close(two.norm.running_var, one.norm.running_var)
+
+    def test_absent_frames_do_not_count_in_training_statistics(self) -> None:
+        norm = nn.BatchNorm1d(3, momentum=1.0)
+        x, mask = random_series(seed=1, frames=30)
+        result = masked_norm(norm, x, mask)
+        present = x.movedim(1, 2)[mask]
+        torch.testing.assert_close(norm.running_mean, present.mean(0))
+        normed = result.movedim(1, 2)[mask]
+        torch.testing.assert_close(normed.mean(0), torch.zeros(3), atol=1e-6, rtol=0)
+
+    def test_nothing_present_leaves_the_statistics(self) -> None:
+        norm = nn.BatchNorm1d(3)
+        before = norm.running_mean.clone()
+        masked_norm(norm, torch.zeros(2, 3, 5), torch.zeros(2, 5).bool())
+        assert norm.running_mean.equal(before)
+        assert norm.num_batches_tracked == 0
+
+    @pytest.mark.parametrize("frames", range(1, 9))
+    def test_valid_block_loses_three_frames_but_never_all(self, frames: int) -> None:
+        block = ValidConvBlock(3, 4).eval()
+        x, mask = block(torch.randn(1, 3, frames), torch.ones(1, frames).bool())
+        assert x.shape[2] == mask.shape[1] == max(1, frames - 3)
+        assert mask.any() == (frames >= 4)
+
+    @given(st.integers(1, 20), st.integers(0, 5))
+    @settings(max_examples=20, deadline=None)
+    def test_strided_block_ignores_padding(self, frames: int, padding: int) -> None:
+        torch.manual_seed(0)
+        block = SpectrogramBlock(1, 2, (2, 2)).eval()
+        x, mask = torch.randn(1, 1, frames, 8), torch.ones(1, frames).bool()
+        result, result_mask = block(x, mask)
+        padded, padded_mask = block(F.pad(x, (0, 0, 0, padding)), F.pad(mask, (0, padding)))
+        assert result.shape == (1, 2, -(-frames // 2), 4) and result_mask.all()
+        torch.testing.assert_close(padded[:, :, : result.shape[2]], result)
+        assert padded_mask.sum() == result_mask.sum()
+        assert padded[:, :, result.shape[2] :].eq(0).all()

@@ -1,0 +1,135 @@
+"""Model files that cannot be used say why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from affuse.errors import BadInput
+from affuse.features.batch import Normalisation
+from affuse.models.modelfile import KEY, ModelSpec, load_model, read_spec, save_model
+from tests.models.base import MFCC
+
+
+@pytest.fixture
+def spec() -> ModelSpec:
+    return ModelSpec(
+        model="audio-only",
+        options={"audio": {"name": "mfcc-conv", "width": 4}},
+        streams={MFCC.name: MFCC},
+        normalisation={MFCC.name: Normalisation((0.5,) * 10, (2.0,) * 10)},
+        classes=["calm", "fröhlich"],
+        window=3.6,
+        training={"data": "ravdess", "licence": "CC BY-NC-SA 4.0", "fold": 2},
+    )
+
+
+@pytest.fixture
+def path(spec: ModelSpec, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_model(path, spec.build(), spec)
+    return path
+
+
+def rewrite(path: Path, drop: str = "", add: dict[str, Any] | None = None, **changes: Any) -> None:
+    """Write a model file again with another description or other weights."""
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        value = json.loads(file.metadata()[KEY]) | changes
+    state.pop(drop, None)
+    save_file(state | (add or {}), path, {KEY: json.dumps(value)})
+
+
+def test_the_spec_can_be_read_alone(path: Path, spec: ModelSpec) -> None:
+    assert read_spec(path) == spec
+    assert spec.version
+    assert ModelSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_loading_draws_no_random_numbers(path: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    load_model(path)
+    assert torch.rand(1) == expected
+
+
+def test_loaded_weights_can_be_trained(path: Path) -> None:
+    model, _ = load_model(path)
+    assert all(p.requires_grad and not p.is_meta for p in model.parameters())
+
+
+def test_an_interrupted_save_leaves_the_old_file(path: Path, spec: ModelSpec) -> None:
+    before = path.read_bytes()
+    spec.training["loss"] = float("nan")
+    with pytest.raises(ValueError):
+        save_model(path, spec.build(), spec)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such file"):
+        load_model(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model at all", b"\xff" * 64])
+def test_not_safetensors(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="not a model file"):
+        load_model(path)
+
+
+def test_truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadInput, match="damaged"):
+        load_model(path)
+
+
+def test_of_another_program(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"w": torch.zeros(1)}, path)
+    with pytest.raises(BadInput, match="not a model file of affuse"):
+        load_model(path)
+
+
+def test_of_a_newer_version(path: Path) -> None:
+    rewrite(path, format=99, version="9.0", surprise=1)
+    with pytest.raises(BadInput, match=r"newer affuse \(9.0\)"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"streams": None}, {"streams": {"audio/mfcc10": {"rate": 3}}}, {"format": "x"}, {"new": 1}],
+)
+def test_damaged_description(path: Path, changes: dict[str, Any]) -> None:
+    rewrite(path, **changes)
+    with pytest.raises(BadInput, match="description is damaged"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "unheard-of"}, "cannot be built: no model named"),
+        ({"options": {"audio": {"wide": 4}}}, "cannot be built: .* no option 'wide'"),
+        ({"options": {"audio": {"width": "4"}}}, "cannot be built"),
+        ({"classes": ["one"]}, "another shape: classifier.weight, classifier.bias"),
+        ({"drop": "classifier.bias"}, "lacks weights: classifier.bias"),
+        ({"add": {"extra": torch.zeros(1)}}, "unknown weights: extra"),
+    ],
+)
+def test_description_and_weights_disagree(
+    path: Path, changes: dict[str, Any], message: str
+) -> None:
+    rewrite(path, **changes)
+    with pytest.raises(BadInput, match=message):
+        load_model(path)

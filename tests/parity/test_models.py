@@ -1,0 +1,98 @@
+"""Our models compute what the published ones compute; and parity would notice if they did not."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from affuse.errors import BadInput
+from affuse.verification.parity import CHECKERS, Case, CaseResult, check_case, load_fill, run_parity
+
+CASES = (
+    *(f"chumachenko_{fusion}_h{heads}" for fusion in ("lt", "it", "ia") for heads in (1, 4)),
+    "efficientface_7",
+    "signal_mfcc10",
+)
+
+
+def read(parity_cases: Path, name: str) -> Case:
+    path = parity_cases / f"{name}.json"
+    fill = load_fill(parity_cases.parent / "fill.py")
+    return Case(path, json.loads(path.read_text()), fill, parity_cases)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case(parity_cases: Path, name: str) -> None:
+    result = check_case(read(parity_cases, name))
+    assert result.passed, result
+
+
+@pytest.mark.parametrize(
+    ("change", "quantity"),
+    [
+        ("seed", "logits"),
+        ("parameters", "number of parameters"),
+        ("sha", "names and shapes of weights"),
+        ("shape", "logits"),
+        ("value", "stage3"),
+    ],
+)
+def test_a_difference_is_noticed(parity_cases: Path, change: str, quantity: str) -> None:
+    case = read(parity_cases, "efficientface_7")
+    content = copy.deepcopy(case.content)
+    if change == "seed":
+        content["inputs"]["images"]["seed"] += 1
+        content["intermediates"] = {}
+    elif change == "parameters":
+        content["parameters"] += 1
+    elif change == "sha":
+        content["state_dict_sha"] = "0" * 64
+    elif change == "shape":
+        content["outputs"]["logits"]["shape"] = [7, 3]
+    else:
+        probe = content["intermediates"]["stage3"]["probe"]
+        probe[1][1] += 1e-3 * max(value for _, value in probe)
+    result = check_case(replace(case, content=content))
+    assert result.passed is False and result.quantity == quantity
+
+
+def test_a_case_that_breaks_is_a_failure_with_a_reason(parity_cases: Path) -> None:
+    case = read(parity_cases, "efficientface_7")
+    result = check_case(replace(case, content=case.content | {"listing": "none.txt"}))
+    assert result.passed is False and "none.txt" in result.note
+
+
+def test_recordings_that_are_not_here_are_no_failure(parity_cases: Path, tmp_path: Path) -> None:
+    case = replace(read(parity_cases, "data_mtcnn"), data=tmp_path / "none")
+    result = check_case(case)
+    assert result.passed is None and "none" in result.note
+
+
+def test_what_is_not_implemented_is_listed(parity_cases: Path, tmp_path: Path) -> None:
+    (tmp_path / "cases").mkdir()
+    shutil.copy(parity_cases.parent / "fill.py", tmp_path)
+    shutil.copytree(parity_cases.parent / "state_dicts", tmp_path / "state_dicts")
+    shutil.copy(parity_cases / "efficientface_7.json", tmp_path / "cases")
+    (tmp_path / "cases" / "zzz.json").write_text('{"model": "unheard-of"}')
+    for folder in (tmp_path, tmp_path / "cases"):
+        known, unknown = run_parity(folder)
+        assert known.case == "efficientface_7" and known.passed
+        assert unknown == CaseResult("zzz", note="not implemented")
+
+
+def test_folders_that_hold_no_cases(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no parity cases"):
+        list(run_parity(tmp_path))
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(BadInput, match=r"fill.py"):
+        list(run_parity(tmp_path))
+
+
+def test_every_model_case_is_checked_or_known_to_be_missing(parity_cases: Path) -> None:
+    systems = {read(parity_cases, path.stem).system for path in parity_cases.glob("*.json")}
+    assert set(CHECKERS) <= systems
