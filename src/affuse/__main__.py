@@ -2,7 +2,7 @@
 
 import sys
 
-from affuse.cli import main
+from affuse.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -50,4 +50,3 @@ def test_blocks_do_not_show():
 def test_reflection_needs_enough_samples():
     with pytest.raises(ValueError, match="1024"):
         mfcc(np.zeros(1000, np.float32), padding="reflect")
-

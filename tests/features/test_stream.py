@@ -55,7 +55,10 @@ def test_collate_pads_as_absent_and_normalise_keeps_absent_at_zero():
     samples = [{"audio/x": ramp(n), "video/p": picture} for n in (2, 5)]
     batch = collate(samples, specs, [1, 0], ["a", "b"])
     assert batch.masks["audio/x"].sum(1).tolist() == [2, 5]
-    statistics = {"audio/x": Normalisation((1.0, 2.0), (2.0, 4.0)), "video/p": Normalisation(std=(255.0,))}
+    statistics = {
+        "audio/x": Normalisation((1.0, 2.0), (2.0, 4.0)),
+        "video/p": Normalisation(std=(255.0,)),
+    }
     ready = normalise(batch, statistics)
     assert ready.streams["audio/x"][0, 1].tolist() == [1.0, 0.5]
     assert ready.streams["audio/x"][0, 2:].abs().sum() == 0

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from affuse.errors import BadInput
-from affuse.verification.parity import CHECKERS, Case, CaseResult, check_case, load_fill, run_parity
+from affuse.verification.parity import (
+    CHECKERS,
+    Case,
+    CaseResult,
+    check_case,
+    count_cases,
+    load_fill,
+    run_parity,
+)
 
 CASES = (
     *(f"chumachenko_{fusion}_h{heads}" for fusion in ("lt", "it", "ia") for heads in (1, 4)),
@@ -81,6 +89,7 @@ def test_what_is_not_implemented_is_listed(parity_cases: Path, tmp_path: Path) -
     (tmp_path / "cases" / "zzz.json").write_text('{"model": "unheard-of"}')
     for folder in (tmp_path, tmp_path / "cases"):
         known, unknown = run_parity(folder)
+        assert count_cases(folder) == 2
         assert known.case == "efficientface_7" and known.passed
         assert unknown == CaseResult("zzz", note="not implemented")
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import yaml
 
@@ -87,5 +89,5 @@ def test_cosine_rises_then_falls_to_zero():
     chosen = Optimiser(schedule="cosine", warmup=0.1)
     factors = [rate_factor(chosen, step, 100) for step in range(101)]
     assert factors[0] == pytest.approx(0.1) and max(factors) == factors[9] == 1.0
-    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert all(a > b for a, b in pairwise(factors[10:]))
     assert factors[100] == pytest.approx(0, abs=1e-9)

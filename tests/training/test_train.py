@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from tests.toy import toy_recipe
 
 from affuse.errors import AffuseError, BadInput
 from affuse.models.modelfile import load_model
@@ -11,7 +12,6 @@ from affuse.training.data import ClipDataset, training_statistics
 from affuse.training.learner import Learner
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
-from tests.toy import toy_recipe
 
 MODEL = "fold0/model.safetensors"
 CHANGES = {

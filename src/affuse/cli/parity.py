@@ -31,11 +31,12 @@ def run(options: argparse.Namespace) -> int:
         width = max(len(result.case) for result in results)
         for result in results:
             if result.note:
-                print(f"{result.case:{width}}  {result.note}")
+                failed = "" if result.passed is None else "FAILED: "
+                print(f"{result.case:{width}}  {failed}{result.note}")
                 continue
             verdict = "ok" if result.passed else "MISSES"
             print(
                 f"{result.case:{width}}  {result.error:9.2e}  (tolerance {result.tolerance:.0e}, "
                 f"{result.quantity})  {verdict}"
             )
-    return 0 if all(result.passed or result.note for result in results) else 1
+    return 1 if any(result.passed is False for result in results) else 0

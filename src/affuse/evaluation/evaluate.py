@@ -72,7 +72,7 @@ def evaluate(
                         condition=name,
                         clip=batch.ids,
                         speaker=[speakers[clip] for clip in batch.ids],
-                        label=[spec.classes[int(t)] for t in batch.targets],  # type: ignore[union-attr]
+                        label=[spec.classes[int(t)] for t in batch.targets],
                         predicted=[spec.classes[i] for i in scores.argmax(1)],
                     )
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
         TimeRemainingColumn,
     )
 
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     console = Console(stderr=True)
     columns = (

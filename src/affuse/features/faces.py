@@ -48,8 +48,9 @@ class Faces:
         start = 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE
         track = find_face(clip.video, self.options, clip.start, clip.end)
-        options = {"margin": self.options.margin, "align": self.options.align}
-        crops, present = crop_faces(clip.video, times, track, self.spec.shape[0], **options)
+        crops, present = crop_faces(
+            clip.video, times, track, self.spec.shape[0], self.options.margin, self.options.align
+        )
         return Stream(crops, present, start)
 
 

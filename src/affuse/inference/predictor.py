@@ -19,6 +19,11 @@ from affuse.media.probe import probe
 from affuse.models.modelfile import load_model
 
 _BATCH = 16
+_NOTHING = {
+    frozenset({"audio", "video"}): "has neither sound nor a face",
+    frozenset({"audio"}): "has no sound",
+    frozenset({"video"}): "has no face",
+}
 
 
 class Predictor:
@@ -78,8 +83,7 @@ class Predictor:
             for name, spec in reversed(self.spec.streams.items())
         }
         if not any(stream.mask.any() for sample in samples for stream in sample.values()):
-            wanted = " nor ".join("a face" if m == "video" else "sound" for m in sorted(presence))
-            raise BadInput(path, f"has neither {wanted}" if " nor " in wanted else f"no {wanted}")
+            raise BadInput(path, _NOTHING[frozenset(presence)])
         return Timeline(
             source=path,
             duration=info.duration,

@@ -49,7 +49,9 @@ def read_audio(
     with open_recording(path) as recording:
         if recording.audio is None:
             return None
-        frames = recording.decode(recording.audio, start=(start or 0.0) - WARM_UP)
+        # where time stamps are coarser than samples, only counting from the beginning is exact
+        exact = recording.audio.time_base * recording.audio.rate <= 1
+        frames = recording.decode(recording.audio, (start or 0.0) - WARM_UP if exact else 0.0)
         first = next(frames)
         native = first.sample_rate
         # the window in native samples, with a context of whole samples at both rates

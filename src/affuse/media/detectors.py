@@ -47,13 +47,15 @@ class Detector(ABC):
     """Finds faces in images.
 
     Args:
+        min_face_size: Side of the smallest face to be found, in pixels of the searched image.
         max_side: Images whose longer side is greater are searched at this size, in pixels; None
             searches them as they are. The faces are always given in pixels of the image itself.
     """
 
-    def __init__(self, max_side: int | None = None) -> None:
-        if max_side is not None and max_side < 1:
-            raise ValueError(f"max_side must be positive, not {max_side}")
+    def __init__(self, min_face_size: int, max_side: int | None = None) -> None:
+        if min_face_size < 1 or (max_side is not None and max_side < 1):
+            raise ValueError(f"sizes must be positive: {min_face_size=}, {max_side=}")
+        self.min_face_size = min_face_size
         self.max_side = max_side
 
     def detect(self, frames: list[NDArray[np.uint8]]) -> list[list[Face]]:
@@ -97,7 +99,7 @@ def create_detector(name: str, **options: Any) -> Detector:
 
     Args:
         name: One of `DETECTORS`.
-        options: Of the detector's class: `max_side` and `min_face_size` for all of them.
+        options: Of the detector's class: `min_face_size` and `max_side` for all of them.
 
     Raises:
         ValueError: There is no such detector.

@@ -18,7 +18,7 @@ class Haar(Detector):
     Its boxes are squares, somewhat wider than those of MTCNN, without landmarks.
 
     Args:
-        min_face_size: Side of the smallest face to be found, in pixels of the searched image.
+        min_face_size: See `Detector`.
         max_side: See `Detector`.
 
     Raises:
@@ -26,8 +26,7 @@ class Haar(Detector):
     """
 
     def __init__(self, min_face_size: int = 40, max_side: int | None = None) -> None:
-        super().__init__(max_side)
-        self.min_face_size = min_face_size
+        super().__init__(min_face_size, max_side)
         file = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
         if not hasattr(cv2, "CascadeClassifier") or not file.is_file():
             raise AffuseError(f"OpenCV {cv2.__version__} has no Haar cascades; use one before 5")

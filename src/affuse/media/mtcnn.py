@@ -28,7 +28,7 @@ class MTCNN(Detector):
     """Multitask cascaded convolutional networks.
 
     Args:
-        min_face_size: Side of the smallest face to be found, in pixels of the searched image.
+        min_face_size: See `Detector`.
         max_side: See `Detector`.
         thresholds: Least face probability after each of the three networks.
         factor: Ratio of the sizes of successive images of the pyramid.
@@ -43,8 +43,7 @@ class MTCNN(Detector):
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         factor: float = 0.709,
     ) -> None:
-        super().__init__(max_side)
-        self.min_face_size = min_face_size
+        super().__init__(min_face_size, max_side)
         self.thresholds = thresholds
         self.factor = factor
         self.p_net, self.r_net, self.o_net = networks()

@@ -146,6 +146,8 @@ def open_recording(path: str | Path) -> Iterator[Recording]:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(path, f"not a recording that can be decoded ({reason})") from error
     with container:
+        if container.format.name == "tty":  # FFmpeg would draw a text file
+            raise BadInput(path, "not a recording that can be decoded (text)")
         video = next(filter(_is_video, container.streams.video), None)
         audio = next(filter(_is_decodable, container.streams.audio), None)
         if video is None and audio is None:
@@ -187,6 +189,8 @@ def probe(path: str | Path) -> MediaInfo:
             stream = getattr(recording, kind)
             if stream is None:
                 continue
+            if kind == "video":
+                stream.thread_type = "NONE"  # threads would decode more than the one picture
             try:
                 frame = next(recording.decode(stream))
             except BadInput as error:

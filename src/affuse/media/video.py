@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from affuse.errors import BadInput
@@ -24,10 +25,13 @@ class Frame:
         height: Of the upright picture, in pixels.
     """
 
-    __slots__ = ("_picture", "_stored_size", "_turns", "height", "time", "width")
+    __slots__ = ("_picture", "_reformatter", "_stored_size", "_turns", "height", "time", "width")
 
-    def __init__(self, picture: Any, time: float, stored_size: tuple[int, int]) -> None:
+    def __init__(
+        self, picture: Any, time: float, stored_size: tuple[int, int], reformatter: Any
+    ) -> None:
         self._picture = picture
+        self._reformatter = reformatter
         self._stored_size = stored_size
         self._turns = picture.rotation // 90 % 4
         self.time = time
@@ -47,7 +51,9 @@ class Frame:
         if factor > 1:
             width, height = max(1, round(width / factor)), max(1, round(height / factor))
         method = "AREA" if factor > 1 else "BILINEAR"
-        picture = self._picture.reformat(width, height, "rgb24", interpolation=method)
+        picture = self._reformatter.reformat(
+            self._picture, width, height, "rgb24", interpolation=method
+        )
         return np.ascontiguousarray(np.rot90(picture.to_ndarray(), self._turns))
 
 
@@ -72,6 +78,7 @@ def read_frames(
         if recording.video is None:
             raise BadInput(path, "has no pictures")
         interval = 1 / frame_rate(recording.video)
+        reformatter = VideoReformatter()  # shared, for to set one up takes longer than to use it
         time = size = None
         for picture in recording.decode(recording.video, start=(start or 0.0) - interval):
             size = size or (picture.width, picture.height)
@@ -83,4 +90,4 @@ def read_frames(
             if end is not None and time >= end:
                 break
             if start is None or time >= start:
-                yield Frame(picture, time, size)
+                yield Frame(picture, time, size, reformatter)

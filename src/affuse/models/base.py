@@ -16,7 +16,7 @@ class Output:
     """What every model returns.
 
     Args:
-        logits: (B, C) class scores before softmax, or None.
+        logits: (B, C) class scores before softmax.
         auxiliary: Named further heads, each (B, C).
     """
 

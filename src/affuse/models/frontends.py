@@ -205,7 +205,7 @@ class LogMelCNN(FrontEnd):
         )
 
 
-class Sequence(FrontEnd):
+class SequenceConv(FrontEnd):
     """Four convolutions over time on vectors of any size, one frame being enough.
 
     Args:
@@ -226,7 +226,7 @@ FRONTENDS: dict[str, type[FrontEnd]] = {
     "efficientface": EfficientFaceConv,
     "face-cnn": FaceConv,
     "logmel-cnn": LogMelCNN,
-    "sequence": Sequence,
+    "sequence": SequenceConv,
 }
 
 

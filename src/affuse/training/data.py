@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -96,8 +96,8 @@ class EpochSampler(Sampler[int]):
 
 def loader(
     dataset: ClipDataset, batch_size: int, order: Literal["random", "fixed"], seed: int = 0
-) -> DataLoader[Batch]:
-    """Raw batches of a data set. Windows are cut from memory maps; worker processes do not pay."""
+) -> DataLoader[Any]:
+    """A data set as raw batches, cut from memory maps: worker processes would not pay."""
 
     def stack(samples: list[Sample]) -> Batch:
         parts, targets, ids = zip(*samples, strict=True)

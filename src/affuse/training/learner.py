@@ -88,7 +88,7 @@ class Learner(lightning.LightningModule):
         self.log("development/uar", scores.uar)
         self.log("development/loss", loss)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """The optimiser and schedule of the recipe."""
         chosen = self.recipe.optimiser
         optimiser = _optimiser(self.model, chosen)

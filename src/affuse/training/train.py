@@ -21,7 +21,6 @@ from torch.utils.data import DataLoader
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import write_json, write_text
-from affuse.features.batch import Batch
 from affuse.features.store import Store
 from affuse.models.checkpoints import load_backbone
 from affuse.models.modelfile import ModelSpec, save_model
@@ -173,8 +172,8 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
 def _fit(
     trainer: lightning.Trainer,
     learner: Learner,
-    batches: DataLoader[Batch],
-    judged: DataLoader[Batch] | None,
+    batches: DataLoader[Any],
+    judged: DataLoader[Any] | None,
     checkpoint: Path | None,
 ) -> None:
     """Fit; Ctrl-C, which Lightning turns into an exit with SIGINT ignored, stays Ctrl-C."""

@@ -68,7 +68,9 @@ def _check(
     model.to(case.device)
     step = content.get("train_step")
     names = {name: str(translate(name, rules)) for name in content["intermediates"]}
-    with recorded(model, names) as values, torch.set_grad_enabled(step is not None):
+    # On a GPU convolutions are rounded to 10 bits (TF32) unless told otherwise.
+    full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with full_precision, recorded(model, names) as values, torch.set_grad_enabled(step is not None):
         logits = model(batch).logits
     yield "logits", tensor_error(logits, content["outputs"]["logits"]), VALUES
     for name, expected in content["intermediates"].items():

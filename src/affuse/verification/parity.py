@@ -95,6 +95,25 @@ class NotComputed(Exception):
     """A case that cannot be computed here, without anything being wrong."""
 
 
+def case_files(folder: Path) -> list[Path]:
+    """The cases of a parity folder, or of the `cases` in it, by name.
+
+    Raises:
+        BadInput: The folder holds no parity cases.
+    """
+    folder = Path(folder)
+    inner = folder / "cases"
+    paths = sorted((inner if inner.is_dir() else folder).glob("*.json"))
+    if not paths:
+        raise BadInput(folder, "holds no parity cases")
+    return paths
+
+
+def count_cases(folder: Path) -> int:
+    """How many results `run_parity` yields; `BadInput` where there are no cases."""
+    return len(case_files(folder))
+
+
 def run_parity(folder: Path, device: str = "cpu", data: Path | None = None) -> Iterator[CaseResult]:
     """Compute every case of a folder.
 
@@ -109,13 +128,10 @@ def run_parity(folder: Path, device: str = "cpu", data: Path | None = None) -> I
     Raises:
         BadInput: The folder holds no parity cases, or one of them is damaged.
     """
-    folder = Path(folder)
-    cases = folder / "cases" if (folder / "cases").is_dir() else folder
-    paths = sorted(cases.glob("*.json"))
-    if not paths:
-        raise BadInput(folder, "holds no parity cases")
-    fill = load_fill(cases.parent / "fill.py")
-    recordings = data or cases.parent.parent / "data" / "videos"
+    paths = case_files(folder)
+    root = paths[0].absolute().parents[1]
+    fill = load_fill(root / "fill.py")
+    recordings = data or root.parent / "data" / "videos"
     for path in paths:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,105 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.toy import toy_recipe
+
+from affuse.cli.main import VERBS, main
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_imports_nothing_heavy(verb):
+    """Start-up time is measured in the benchmark; here: what makes it slow is not imported."""
+    code = (
+        "import sys; from affuse.cli.main import main\n"
+        f"try: main({[verb, '--help'] if verb else ['--help']!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'cv2', 'av', 'lightning', 'matplotlib'}\n"
+        "sys.exit(sorted(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "kind", ["models", "corpora", "streams", "recipes", "protocols", "conditions"]
+)
+def test_list_prints_a_table_and_json(kind, capsys):
+    assert main(["list", kind]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert main(["list", kind, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(table) - 1 >= 2
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def test_train_and_evaluate_by_command(toy, capsys):
+    recipe = toy_recipe(toy)
+    store, out = toy / "store", toy / "run"
+    assert run("train", recipe, "--store", store, "--out", out, "epochs=6", "fold=0") == 0
+    assert run("evaluate", out, "--conditions", "av", "audio", "noisy-video") == 0
+    printed = capsys.readouterr().out
+    assert "noisy-video" in printed and "test clips of 1 fold" in printed
+    assert run("evaluate", out, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result["conditions"]) == {"av", "audio", "video"}
+    assert result["conditions"]["av"]["clips"] == 16
+    assert (out / "evaluation" / "confusion-audio.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_mistakes_end_with_one_line_and_exit_code_2(toy, tmp_path, capsys):
+    recipe, store = toy_recipe(toy), toy / "store"
+    for words, expected in (
+        (("train", recipe, "epocs=3", "--store", store, "--out", toy / "r"), "epocs"),
+        (("train", "nothing", "--store", store, "--out", toy / "r"), "no such recipe"),
+        (("train", recipe, "--store", toy / "no", "--out", toy / "r"), "is not a store"),
+        (("train", recipe, "corpus=ravdess", "--store", store, "--out", toy / "r"), "folder"),
+        (("train", recipe, "fold=x", "--store", store, "--out", toy / "r"), "fold=x"),
+        (("evaluate", toy / "nowhere"), "is not a run"),
+        (
+            (
+                "prepare",
+                "ravdess",
+                toy / "nowhere",
+                "--store",
+                toy / "s",
+                "--streams",
+                "audio/mfcc10",
+            ),
+            "nowhere",
+        ),
+        (("prepare", "folder", toy, "--store", toy / "s", "--streams", "audio/mfc"), "clips.csv"),
+    ):
+        assert run(*words) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and expected in lines[0], lines
+    assert not (toy / "r").exists() and not (toy / "s").exists()
+
+
+def test_words_that_no_verb_knows_are_refused(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["list", "models", "surprise"])
+    assert exit.value.code == 2 and "surprise" in capsys.readouterr().err
+
+
+def test_folder_corpus_from_recordings_to_streams(tmp_path, shared_data, capsys):
+    videos = shared_data / "videos"
+    (tmp_path / "broken.mp4").write_text("x")
+    rows = [f"{videos / name},joy" for name in ("bbaf2n.mpg", "single_face.mp4")]
+    (tmp_path / "clips.csv").write_text("\n".join(["path,label", *rows, "broken.mp4,joy"]) + "\n")
+    words = ["prepare", "folder", tmp_path, "--store", tmp_path / "s", "--workers", 1]
+    assert run(*words, "--streams", "audio/mfcc10,video/faces48") == 2
+    printed = capsys.readouterr().err
+    assert "broken.mp4" in printed and "failures.csv" in printed
+    from affuse.features.store import Store
+
+    store = Store(Path(tmp_path / "s"))
+    usable = store.usable(["audio/mfcc10", "video/faces48"])
+    assert len(usable) == 2
+    for clip in usable:
+        assert store.stream("video/faces48")[clip.id].mask.mean() >= 0.95
