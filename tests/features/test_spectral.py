@@ -21,9 +21,11 @@ def test_mfcc_equals_librosa_on_real_speech(shared_data, padding):
 
 
 @pytest.mark.parametrize(("rate", "n_fft", "mels"), [(16000, 512, 64), (22050, 2048, 128)])
-def test_filters_equal_librosa(rate, n_fft, mels):
-    theirs = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=mels, fmin=50, fmax=rate / 2)
-    ours = mel_filters(rate, n_fft, mels, 50.0, rate / 2).numpy()
+@pytest.mark.parametrize("scale", ["slaney", "htk"])
+def test_filters_equal_librosa(rate, n_fft, mels, scale):
+    kind = {"htk": True, "norm": None} if scale == "htk" else {}
+    theirs = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=mels, fmin=50, fmax=rate / 2, **kind)
+    ours = mel_filters(rate, n_fft, mels, 50.0, rate / 2, scale).numpy()
     assert np.abs(ours - theirs).max() <= 1e-6 * theirs.max()
 
 

@@ -21,6 +21,10 @@ class TestVideoOnly(ModelContract):
     name = "video-only"
 
 
+class TestLateFusion(ModelContract):
+    name = "late"
+
+
 class TestConcatenation(ModelContract):
     name = "concat"
 
@@ -55,6 +59,25 @@ class TestPublishedWeights(ModelContract):
     unused = ("dead.", "to_audio.proj", "to_video.proj")
 
 
+class TestLogMelAndClipMeans(ModelContract):
+    """Decisions of a spectrogram and of one row per clip, pooled by attention and maximum."""
+
+    name = "late"
+    unused = ("video.pool.score",)  # one row leaves attention no choice
+    options: ClassVar[dict[str, Any]] = {"video": "dense", "pooling": "attention-max"}
+    streams: ClassVar[dict[str, StreamSpec]] = {
+        spec.name: spec
+        for spec in (
+            StreamSpec("audio/logmel32-16k", 50.0, (32,)),
+            StreamSpec("video/openface", 0.0, (12,)),
+        )
+    }
+    lengths: ClassVar[dict[str, list[int]]] = {
+        "audio/logmel32-16k": [40, 31, 50],
+        "video/openface": [1, 1, 1],
+    }
+
+
 class TestRecordedSpeechAndFaces(ModelContract):
     """Other front-ends under the same fusion."""
 
@@ -62,12 +85,12 @@ class TestRecordedSpeechAndFaces(ModelContract):
     streams: ClassVar[dict[str, StreamSpec]] = {
         spec.name: spec
         for spec in (
-            StreamSpec("audio/logmel32", 100.0, (32,)),
+            StreamSpec("audio/logmel32-16k", 50.0, (32,)),
             StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8"),
         )
     }
     lengths: ClassVar[dict[str, list[int]]] = {
-        "audio/logmel32": [40, 31, 50],
+        "audio/logmel32-16k": [40, 31, 50],
         "video/faces48": [3, 6, 4],
     }
 

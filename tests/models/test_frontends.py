@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
-from torch import nn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
@@ -17,9 +22,10 @@ from affuse.models.frontends import (
     default_frontend,
     present_features,
 )
+from affuse.models.layers.pooling import AttentiveMaxPool
 from tests.models.base import FACES224, MFCC, OPENFACE
 
-LOGMEL = StreamSpec("audio/logmel64", 100.0, (64,))
+LOGMEL = StreamSpec("audio/logmel64-16k", 50.0, (64,))
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
 STREAMS = {
     "mfcc-conv": MFCC,
@@ -27,14 +33,16 @@ STREAMS = {
     "face-cnn": FACES48,
     "logmel-cnn": LOGMEL,
     "sequence": OPENFACE,
+    "dense": OPENFACE,
 }
 # Frames out for so many frames in, after either stage.
 LENGTHS = {
     "mfcc-conv": lambda t: (max(1, t - 6), max(1, t - 12)),
     "efficientface": lambda t: (t, t),
     "face-cnn": lambda t: (t, t),
-    "logmel-cnn": lambda t: (-(-t // 4), -(-t // 4)),
+    "logmel-cnn": lambda t: (-(-t // 8), -(-t // 8)),
     "sequence": lambda t: (t, t),
+    "dense": lambda t: (t, t),
 }
 
 
@@ -47,7 +55,7 @@ def parameters(module: nn.Module) -> int:
     [
         ("audio/mfcc10", (10,), "mfcc-conv"),
         ("audio/mfcc10-reference", (10,), "mfcc-conv"),
-        ("audio/logmel64", (64,), "logmel-cnn"),
+        ("audio/logmel64-16k", (64,), "logmel-cnn"),
         ("audio/vggish", (128,), "sequence"),
         ("video/faces224", (224, 224, 3), "efficientface"),
         ("video/faces224-reference", (224, 224, 3), "efficientface"),
@@ -89,6 +97,89 @@ def test_thirteen_frames_are_enough_for_mfcc_conv_and_twelve_are_absent() -> Non
     for frames in (12, 13):
         _, mask = frontend(torch.randn(1, frames, 10), torch.ones(1, frames).bool())
         assert mask.tolist() == [[frames == 13]]
+
+
+@pytest.mark.parametrize("bands", [1, 17, 40, 128])
+def test_logmel_cnn_takes_any_number_of_bands(bands: int) -> None:
+    frontend = build_frontend(StreamSpec("audio/logmel-16k", 50.0, (bands,))).eval()
+    x, mask = frontend(torch.randn(1, 20, bands), torch.ones(1, 20).bool())
+    assert x.shape == (1, 3, frontend.channels[1]) and x.isfinite().all() and mask.all()
+
+
+def series(seed: int, frames: list[int], bands: int, gaps: bool) -> tuple[Tensor, Tensor]:
+    """Spectrograms (B, T, bands) and their mask; row b is present up to its length."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.arange(max(frames)) < torch.tensor(frames)[:, None]
+    if gaps:
+        mask &= torch.rand(mask.shape, generator=generator) > 1 / 3
+    return torch.randn(*mask.shape, bands, generator=generator) * mask.unsqueeze(-1), mask
+
+
+@pytest.fixture(scope="module")
+def spectral() -> tuple[nn.Module, nn.Module]:
+    """A log-mel front-end and its pooling, in training mode, batch statistics settled."""
+    torch.manual_seed(0)
+    frontend = build_frontend(StreamSpec("audio/logmel20-16k", 50.0, (20,)), {"width": 4})
+    frontend(*series(0, [60, 60], 20, gaps=False))
+    return frontend, AttentiveMaxPool(frontend.channels[1])
+
+
+@pytest.mark.parametrize("training", [False, True])
+@settings(max_examples=40, deadline=None)
+@given(
+    frames=st.lists(st.integers(1, 41), min_size=1, max_size=3),
+    padding=st.integers(1, 19),
+    seed=st.integers(0, 999),
+    gaps=st.booleans(),
+)
+def test_padding_changes_neither_a_spectrogram_s_features_nor_the_statistics(
+    spectral: tuple[nn.Module, nn.Module],
+    training: bool,
+    frames: list[int],
+    padding: int,
+    seed: int,
+    gaps: bool,
+) -> None:
+    # in float64, because the variance of two values that are nearly alike magnifies rounding
+    one, two = (copy.deepcopy(spectral[0]).double().train(training) for _ in range(2))
+    pool = copy.deepcopy(spectral[1]).double()
+    x, mask = series(seed, frames, 20, gaps)
+    x = x.double()
+    result = pool(*one(x, mask))
+    padded = pool(*two(F.pad(x, (0, 0, 0, padding)), F.pad(mask, (0, padding))))
+    torch.testing.assert_close(padded, result, rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(one.buffers(), two.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 41), st.integers(1, 41), st.integers(0, 999))
+def test_a_spectrogram_s_features_do_not_depend_on_batch_mates(
+    spectral: tuple[nn.Module, nn.Module], mine: int, other: int, seed: int
+) -> None:
+    frontend, pool = copy.deepcopy(spectral[0]).eval(), spectral[1]
+    x, mask = series(seed, [mine, other], 20, gaps=False)
+    together = pool(*frontend(x, mask))[0]
+    alone = pool(*frontend(x[:1, :mine], mask[:1, :mine]))[0]
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_spectrogram_of_one_present_frame_is_present() -> None:
+    frontend = build_frontend(LOGMEL).eval()
+    _, mask = frontend(*series(0, [1, 9], 64, gaps=False))
+    assert mask.tolist() == [[True, False], [True, True]]
+
+
+def test_dense_leaves_absent_frames_zero_and_mixes_no_frames() -> None:
+    frontend = build_frontend(OPENFACE, "dense").eval()
+    mask = torch.tensor([[True, False, True]])
+    x = torch.randn(1, 3, 12)
+    result, result_mask = frontend(x, mask)
+    assert result_mask.equal(mask) and result[0, 1].eq(0).all()
+    for t in (0, 2):
+        torch.testing.assert_close(
+            result[:, t : t + 1], frontend(x[:, t : t + 1], mask[:, t : t + 1])[0]
+        )
 
 
 @pytest.mark.parametrize("size", [32, 47, 128])
@@ -146,6 +237,9 @@ def test_efficientface_gives_1024_features_channels_last() -> None:
         ("mfc-conv", MFCC, "did you mean 'mfcc-conv'"),
         ({"name": "mfcc-conv", "wide": 3}, MFCC, "no option 'wide'; its options: width"),
         ("mfcc-conv", FACES48, "reads vectors"),
+        ("logmel-cnn", FACES48, "reads vectors"),
+        ("dense", FACES48, "reads vectors"),
+        ({"name": "logmel-cnn", "depth": 3}, LOGMEL, "its options: width, dropout"),
         ("face-cnn", MFCC, "reads pictures"),
         ("efficientface", MFCC, "224 x 224"),
     ],

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from affuse.errors import AffuseError
 from affuse.models.layers.attention import AttentionMap, CrossAttention, CrossAttentionBlock
-from affuse.models.layers.pooling import masked_mean
+from affuse.models.layers.pooling import AttentiveMaxPool, MeanPool, build_pool, masked_mean
 from affuse.models.layers.temporal import (
     ConvBlock,
     SpectrogramBlock,
@@ -85,6 +85,72 @@ class TestPooling:
         torch.testing.assert_close(result, x[:, 0].float())
 
 
+class TestAttentiveMaxPool:
+    @staticmethod
+    def pool(channels: int = 3) -> AttentiveMaxPool:
+        torch.manual_seed(0)
+        return AttentiveMaxPool(channels)
+
+    def test_a_weighted_mean_beside_the_maximum(self) -> None:
+        pool, x = self.pool(), torch.randn(2, 4, 3)
+        mean, highest = pool(x, torch.ones(2, 4).bool()).chunk(2, -1)
+        torch.testing.assert_close(highest, x.amax(1))
+        torch.testing.assert_close(mean, (x * pool.score(x).softmax(1)).sum(1))
+
+    @given(st.integers(0, 999), st.integers(1, 12), st.sampled_from([0.0, 7.0, -1e4, 1e30]))
+    @settings(max_examples=25, deadline=None)
+    def test_absent_frames_are_the_same_as_no_frames(
+        self, seed: int, frames: int, elsewhere: float
+    ) -> None:
+        x, mask = random_series(seed, frames)
+        x = torch.where(mask.unsqueeze(-1), x.transpose(1, 2), elsewhere)
+        pool = self.pool()
+        result = pool(x, mask)
+        for row in range(2):
+            present = x[row][mask[row]][None]
+            few = (
+                pool(present, torch.ones(present.shape[:2]).bool())
+                if present.numel()
+                else torch.zeros(1, 6)
+            )
+            torch.testing.assert_close(result[row], few[0], rtol=1e-5, atol=1e-6)
+
+    def test_nothing_present_gives_zeros_and_finite_gradients(self) -> None:
+        pool, x = self.pool(), torch.randn(2, 4, 3, requires_grad=True)
+        mask = torch.tensor([[False] * 4, [True, False, True, True]])
+        result = pool(x, mask)
+        assert result[0].eq(0).all() and result[1].ne(0).all()
+        result.sum().backward()
+        assert x.grad is not None and x.grad.isfinite().all()
+        assert x.grad[~mask].eq(0).all() and x.grad[1, 0].ne(0).all()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in pool.parameters())
+
+    def test_negative_features_are_not_hidden_by_absent_zeros(self) -> None:
+        x, mask = -torch.ones(1, 2, 3), torch.tensor([[True, False]])
+        torch.testing.assert_close(self.pool()(x * mask.unsqueeze(-1), mask), -torch.ones(1, 6))
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    def test_half_precision_is_close_and_the_weights_are_in_full(self, dtype: torch.dtype) -> None:
+        pool, x = self.pool(), torch.randn(2, 3000, 3)
+        mask = torch.arange(3000) < torch.tensor([[3000], [0]])
+        exact = pool(x, mask)
+        with torch.autocast("cpu", dtype):
+            rough = pool(x.to(dtype), mask)
+        assert rough.dtype == torch.float32 and rough[1].eq(0).all()
+        torch.testing.assert_close(rough, exact, rtol=0.02, atol=0.02)
+
+    def test_by_name(self) -> None:
+        for name, kind, features in (
+            ("mean", MeanPool, 5),
+            ("attention-max", AttentiveMaxPool, 10),
+        ):
+            pool, width = build_pool(name, 5)
+            assert isinstance(pool, kind) and width == features
+            assert pool(torch.randn(2, 3, 5), torch.ones(2, 3).bool()).shape == (2, features)
+        with pytest.raises(AffuseError, match="no pooling named 'maen'; did you mean 'mean'"):
+            build_pool("maen", 5)
+
+
 class TestTemporalBlocks:
     @given(st.lists(st.booleans(), min_size=4, max_size=20))
     def test_valid_windows_are_present_where_all_frames_are(self, present: list[bool]) -> None:
@@ -134,15 +200,48 @@ class TestTemporalBlocks:
         assert x.shape[2] == mask.shape[1] == max(1, frames - 3)
         assert mask.any() == (frames >= 4)
 
-    @given(st.integers(1, 20), st.integers(0, 5))
-    @settings(max_examples=20, deadline=None)
-    def test_strided_block_ignores_padding(self, frames: int, padding: int) -> None:
+
+class TestSpectrogramBlock:
+    SHAPES = (((4, 2), 5), ((2, 2), 3), ((1, 2), 3))
+
+    @pytest.mark.parametrize("training", [False, True])
+    @pytest.mark.parametrize(("stride", "kernel"), SHAPES)
+    @given(frames=st.integers(1, 22), padding=st.integers(0, 9), seed=st.integers(0, 999))
+    @settings(max_examples=25, deadline=None)
+    def test_padding_changes_neither_results_nor_statistics(
+        self,
+        stride: tuple[int, int],
+        kernel: int,
+        training: bool,
+        frames: int,
+        padding: int,
+        seed: int,
+    ) -> None:
         torch.manual_seed(0)
-        block = SpectrogramBlock(1, 2, (2, 2)).eval()
-        x, mask = torch.randn(1, 1, frames, 8), torch.ones(1, frames).bool()
-        result, result_mask = block(x, mask)
-        padded, padded_mask = block(F.pad(x, (0, 0, 0, padding)), F.pad(mask, (0, padding)))
-        assert result.shape == (1, 2, -(-frames // 2), 4) and result_mask.all()
-        torch.testing.assert_close(padded[:, :, : result.shape[2]], result)
-        assert padded_mask.sum() == result_mask.sum()
-        assert padded[:, :, result.shape[2] :].eq(0).all()
+        one = SpectrogramBlock(3, 2, stride, kernel).train(training)
+        two = SpectrogramBlock(3, 2, stride, kernel).train(training)
+        two.load_state_dict(one.state_dict())
+        x, mask = random_series(seed, frames)
+        x = x.unsqueeze(-1) * torch.linspace(-1, 1, 8)
+        result, result_mask = one(x, mask)
+        common = -(-frames // stride[0])
+        assert result.shape == (2, 2, common, 4) and result_mask.equal(mask[:, :: stride[0]])
+        padded, padded_mask = two(F.pad(x, (0, 0, 0, padding)), F.pad(mask, (0, padding)))
+        torch.testing.assert_close(padded[:, :, :common], result, rtol=1e-4, atol=1e-5)
+        assert padded_mask[:, :common].equal(result_mask)
+        assert not padded_mask[:, common:].any() and padded[:, :, common:].eq(0).all()
+        torch.testing.assert_close(two.norm.running_var, one.norm.running_var)
+
+    @pytest.mark.parametrize(("stride", "kernel"), SHAPES)
+    def test_an_output_sees_the_frames_around_its_own(
+        self, stride: tuple[int, int], kernel: int
+    ) -> None:
+        torch.manual_seed(0)
+        block = SpectrogramBlock(1, 16, stride, kernel).eval()
+        x = torch.randn(1, 1, 20, 8, requires_grad=True)
+        result, _ = block(x, torch.ones(1, 20).bool())
+        for t in range(result.shape[2]):
+            (gradient,) = torch.autograd.grad(result[:, :, t].sum(), x, retain_graph=True)
+            seen = gradient[0, 0].abs().sum(-1).nonzero().flatten()
+            centre, reach = t * stride[0], kernel // 2
+            assert seen.tolist() == list(range(max(0, centre - reach), min(20, centre + reach + 1)))

@@ -122,8 +122,8 @@ def test_damaged_description(path: Path, changes: dict[str, Any]) -> None:
         ({"model": "unheard-of"}, "cannot be built: no model named"),
         ({"options": {"audio": {"wide": 4}}}, "cannot be built: .* no option 'wide'"),
         ({"options": {"audio": {"width": "4"}}}, "cannot be built"),
-        ({"classes": ["one"]}, "another shape: classifier.weight, classifier.bias"),
-        ({"drop": "classifier.bias"}, "lacks weights: classifier.bias"),
+        ({"classes": ["one"]}, "another shape: audio.classifier.weight, audio.classifier.bias"),
+        ({"drop": "audio.classifier.bias"}, "lacks weights: audio.classifier.bias"),
         ({"add": {"extra": torch.zeros(1)}}, "unknown weights: extra"),
     ],
 )

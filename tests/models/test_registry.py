@@ -37,7 +37,7 @@ def test_every_entry_is_a_documented_model() -> None:
     ("name", "streams", "options", "message"),
     [
         ("chumachenko-la", STREAMS, {}, r"did you mean 'chumachenko-"),
-        ("xyz", STREAMS, {}, "there are: audio-only, video-only, concat"),
+        ("xyz", STREAMS, {}, "there are: audio-only, video-only, late, concat"),
         ("concat", STREAMS, {"hiden": 3}, "no option 'hiden'; its options: .*hidden.*dropout"),
         ("efficientface", STREAMS, {"width": 3}, "no option 'width'; its options: none"),
         ("chumachenko-it", STREAMS, {"masking": "none"}, "expected 'sound' or 'reference'"),
@@ -46,6 +46,7 @@ def test_every_entry_is_a_documented_model() -> None:
         ("concat", {MFCC.name: MFCC}, {}, "needs a stream of video; given: audio/mfcc10"),
         ("audio-only", {}, {}, "needs a stream of audio; given: none"),
         ("efficientface", STREAMS, {}, "224 x 224"),
+        ("late", STREAMS, {"pooling": "max"}, "no pooling named 'max'; .*attention-max"),
     ],
 )
 def test_refusals(name: str, streams: Any, options: dict[str, Any], message: str) -> None:

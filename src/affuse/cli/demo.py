@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         say(f"train {recipe.model['name']} {name}" + (" modality dropout" if changes else ""))
         chosen = load_recipe("demo", changes)
         list(train(chosen, out / "store", run, resume=True))
-        results[name] = evaluate(run, ["av", "audio", "video"])
+        results[name] = evaluate(run)
     say("predict a recording of a new actor")
     synthesise(
         out / "new",

@@ -13,9 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--conditions",
         nargs="+",
-        default=["av", "audio", "video"],
         metavar="NAME",
-        help="default: av audio video (affuse list conditions)",
+        help="default: av audio video, or the one modality of the model (affuse list conditions)",
     )
     parser.add_argument("--store", type=Path, help="where the streams are, if they have moved")
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+HEARD = {"audio": "sound", "video": "face"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
@@ -42,6 +44,6 @@ def run(options: argparse.Namespace) -> int:
             continue
         write_timeline(timeline, options.out, names[path])
         likely = timeline.overall.max()
-        shares = ", ".join(f"{name} {p.share:.0%}" for name, p in timeline.presence.items())
-        print(f"{path}: {timeline.emotion} {likely:.2f} (present: {shares})")
+        shares = ", ".join(f"{HEARD[name]} {p.share:.0%}" for name, p in timeline.presence.items())
+        print(f"{path}: {timeline.emotion} {likely:.2f} ({shares})")
     return 2 if failed else 0

@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
     source = options.source or corpus.rows
     extractors = [create_extractor(name, source) for name in options.streams.split(",")]
     report = prepare(corpus, options.store, extractors, options.workers)
-    for clip, stream, reason in report.failures:
-        print(f"affuse prepare: {reason} (clip {clip}{stream and ', '}{stream})", file=sys.stderr)
+    for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
+        print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
     absent = "".join(f", {n} clips have no {name}" for name, n in report.absent.items() if n)
     print(
         f"{options.store}: {report.computed - len(report.failures)} streams computed, "
@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     )
     if report.failures:
         print(
-            f"{len(report.failures)} failed and are left out: {options.store / 'failures.csv'}",
+            f"{len({clip for clip, _, _ in report.failures})} clips failed and are left out: "
+            f"{options.store / 'failures.csv'}",
             file=sys.stderr,
         )
     return 2 if report.failures else 0

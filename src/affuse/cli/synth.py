@@ -19,12 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the look-alike; complete files that are there are kept."""
     from affuse.corpora.synthetic.ravdess import synthesise
+    from affuse.execution.progress import progress
 
-    written = synthesise(
+    files = synthesise(
         options.out,
         seed=options.seed,
         actors=range(1, options.actors + 1),
         workers=options.workers,
+        progress=progress,
     )
-    print(f"{options.out}: {written} files written", file=sys.stderr)
+    print(f"{options.out}: {files} files", file=sys.stderr)
     return 0

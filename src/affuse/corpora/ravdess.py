@@ -17,6 +17,9 @@ from affuse.errors import BadInput
 
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 LICENCE = "CC BY-NC-SA 4.0 (RAVDESS, Livingstone & Russo 2018)"
+#: First line of the README.txt that marks a folder as made by `affuse synth ravdess`.
+SYNTHETIC = "A synthetic look-alike of RAVDESS speech, made by affuse (affuse synth ravdess)."
+SYNTHETIC_LICENCE = "CC0-1.0 (synthetic look-alike of RAVDESS, nobody was recorded)"
 _NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
 _SUFFIXES = {"01": {".mp4"}, "02": {".mp4"}, "03": {".wav", ".flac"}}
 _OPENFACE_TABLE = "openface_clip_means_and_logits.csv"
@@ -60,7 +63,7 @@ def read(root: Path) -> Corpus:
         root=root,
         clips=[_clip(name, modalities) for name, modalities in sorted(files.items())],
         classes=CLASSES,
-        licence=LICENCE,
+        licence=SYNTHETIC_LICENCE if _is_synthetic(root) else LICENCE,
         left_out={reason: count for reason, count in sorted(left_out.items()) if count},
         rows=table if table.is_file() else None,
     )
@@ -77,3 +80,8 @@ def _clip(name: str, files: dict[str, Path]) -> Clip:
         sex="female" if int(actor) % 2 == 0 else "male",
         intensity="strong" if intensity == "02" else "normal",
     )
+
+
+def _is_synthetic(root: Path) -> bool:
+    readme = root / "README.txt"
+    return readme.is_file() and readme.read_text("utf-8", "replace").startswith(SYNTHETIC)

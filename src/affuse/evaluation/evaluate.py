@@ -18,7 +18,7 @@ from affuse.execution.progress import progress
 from affuse.features.batch import normalise
 from affuse.features.store import Store
 from affuse.metrics.classification import accuracy_interval, classification_scores
-from affuse.models.modelfile import load_model
+from affuse.models.modelfile import load_model, read_spec
 from affuse.training.data import ClipDataset, loader
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
@@ -26,7 +26,10 @@ _BATCH = 32
 
 
 def evaluate(
-    run: Path, conditions: Sequence[str], store: Path | None = None, device: str = "cpu"
+    run: Path,
+    conditions: Sequence[str] | None = None,
+    store: Path | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Predict the test clips of all trained folds under each condition, and score them.
 
@@ -35,7 +38,8 @@ def evaluate(
 
     Args:
         run: Folder that `train` made.
-        conditions: Names in `CONDITIONS`.
+        conditions: Names in `CONDITIONS`; by default those of what the model reads: `av`, `audio`
+            and `video`, or its one modality.
         store: Where the streams are, if they have moved since training.
         device: Torch device.
 
@@ -46,8 +50,8 @@ def evaluate(
     Raises:
         BadInput: The folder is no run, or no fold has been trained.
     """
-    changes = {name: condition(name) for name in conditions}
     folders = trained_folds(run)
+    changes = {name: condition(name) for name in conditions or _default_conditions(folders[0])}
     data = Store(store or Path(read_run(run)["store"]))
     splits = {folder: read_split(folder) for folder in folders}
     role = "test" if any(split["test"] for split in splits.values()) else "development"
@@ -101,6 +105,11 @@ def evaluate(
         with atomic_path(out / f"confusion-{name}.png") as path:
             path.write_bytes(confusion_png(np.array(scores["confusion"]), data.classes, title))
     return result
+
+
+def _default_conditions(folder: Path) -> list[str]:
+    modalities = {spec.modality for spec in read_spec(folder / MODEL_FILE).streams.values()}
+    return ["av", "audio", "video"] if len(modalities) > 1 else sorted(modalities)
 
 
 def _scores(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:

@@ -26,7 +26,11 @@ STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"padding": "constant"},
         "the same with zeros beyond the ends (librosa 0.9 and later)",
     ),
-    "audio/logmel<N>": ("sound:LogMel", {"mels": int}, "log-mel spectrum of N bands, 100 Hz"),
+    "audio/logmel<N>-16k": (
+        "sound:LogMel",
+        {"mels": int},
+        "log-mel spectrum, N bands up to 8 kHz, 50 Hz",
+    ),
     "video/faces<N>": (
         "faces:Faces",
         {"size": int},

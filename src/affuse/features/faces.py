@@ -44,7 +44,7 @@ class Faces:
             return None
         end = info.duration if clip.end is None else min(clip.end, info.duration)
         check_length(clip.video, end - clip.start)
-        count = max(1, int((end - clip.start) * RATE))
+        count = int((end - clip.start) * RATE + 0.5)
         start = 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE
         track = find_face(clip.video, self.options, clip.start, clip.end)
@@ -56,6 +56,8 @@ class Faces:
 
 class ReferenceFaces:
     """`video/faces224-reference`: the published face preprocessing, 15 BGR crops from the start.
+
+    As published, pictures are counted, not timed: the window is 3.6 s at about 30 Hz only.
 
     Source: Chumachenko et al. 2022, released preprocessing.
     """
@@ -72,4 +74,4 @@ class ReferenceFaces:
 
         if clip.video is None:
             return None
-        return Stream(*reference_faces224(clip.video))
+        return Stream(*reference_faces224(clip.video, clip.start or None))

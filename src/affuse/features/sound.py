@@ -11,6 +11,15 @@ from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec
 
 _MFCC = {"rate": 22050, "coefficients": 10, "n_fft": 2048, "hop": 512, "mels": 128}
+_LOGMEL: dict[str, Any] = {
+    "rate": 16000,
+    "n_fft": 1024,
+    "length": 640,
+    "hop": 320,
+    "fmin": 50.0,
+    "fmax": 8000.0,
+    "scale": "htk",
+}
 
 
 class Mfcc:
@@ -73,36 +82,27 @@ class ReferenceMfcc:
 
 
 class LogMel:
-    """`audio/logmel64`-like streams: natural logarithm of the mel power of the whole clip.
+    """`audio/logmel<mels>-16k`: log-mel spectrum of the whole clip, 50 Hz.
+
+    Natural logarithm of the power in HTK mel bands from 50 to 8000 Hz, over 40 ms at 16 kHz.
 
     Args:
-        mels: Number of mel filters.
+        mels: Number of mel bands.
     """
 
     def __init__(self, mels: int = 64) -> None:
-        self.recipe: dict[str, Any] = {
-            "extractor": "logmel",
-            "rate": 16000,
-            "n_fft": 512,
-            "hop": 160,
-            "mels": mels,
-            "fmin": 50.0,
-            "fmax": 8000.0,
-            "floor": 1e-6,
-        }
-        self.spec = StreamSpec(f"audio/logmel{mels}", 100.0, (mels,), recipe=self.recipe)
+        recipe: dict[str, Any] = {"extractor": "logmel", **_LOGMEL, "mels": mels, "floor": 1e-4}
+        self.spec = StreamSpec(f"audio/logmel{mels}-16k", 50.0, (mels,), recipe=recipe)
 
     def extract(self, clip: Clip) -> Stream | None:
-        """(1 + N // hop, mels) float32."""
+        """(1 + N // 320, mels) float32."""
         from affuse.features.spectral import mel_spectrogram
 
-        recipe = self.recipe
-        audio = _read(clip, recipe["rate"])
+        audio = _read(clip, 16000)
         if audio is None:
             return None
-        keys = ("n_fft", "hop", "mels", "fmin", "fmax")
-        power = mel_spectrogram(audio, recipe["rate"], **{key: recipe[key] for key in keys})
-        return _present((power + recipe["floor"]).log().numpy())
+        power = mel_spectrogram(audio, mels=self.spec.shape[0], **_LOGMEL)
+        return _present(power.clamp_min(self.spec.recipe["floor"]).log().numpy())
 
 
 def _read(clip: Clip, rate: int) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 Padding = Literal["constant", "reflect"]
+Scale = Literal["slaney", "htk"]
 
 #: Frames per block, so that the spectra of an hour of sound never lie in memory at once.
 _BLOCK = 4096
@@ -27,18 +28,22 @@ def mel_spectrogram(
     fmin: float = 0.0,
     fmax: float | None = None,
     padding: Padding = "constant",
+    length: int | None = None,
+    scale: Scale = "slaney",
 ) -> Tensor:
-    """Power mel spectrogram over centred, periodic Hann windows, with Slaney filters.
+    """Power mel spectrogram over centred, periodic Hann windows.
 
     Args:
         audio: (N,) float32 mono.
         rate: Samples per second.
-        n_fft: Window length in samples.
+        n_fft: Samples of the transform.
         hop: Samples between frames; frame i is centred at i * hop / rate seconds.
-        mels: Number of filters, of equal area.
+        mels: Number of filters.
         fmin: Lower edge of the first filter in Hz.
         fmax: Upper edge of the last filter in Hz; half the rate by default.
         padding: What lies beyond the ends: zeros, or the reflected signal.
+        length: Samples of the window in the middle of the transform; `n_fft` by default.
+        scale: See `mel_filters`.
 
     Returns:
         (1 + N // hop, mels) float32.
@@ -47,8 +52,9 @@ def mel_spectrogram(
     if padding == "reflect" and len(signal) <= n_fft // 2:
         raise ValueError(f"reflection needs more than {n_fft // 2} samples, got {len(signal)}")
     signal = pad(signal[None], (n_fft // 2, n_fft // 2), mode=padding)[0]
-    window = torch.hann_window(n_fft)
-    filters = mel_filters(rate, n_fft, mels, fmin, fmax or rate / 2)
+    side = n_fft - (length or n_fft)
+    window = pad(torch.hann_window(n_fft - side), (side // 2, side - side // 2))
+    filters = mel_filters(rate, n_fft, mels, fmin, fmax or rate / 2, scale)
     frames = signal.unfold(0, n_fft, hop)
     blocks = [
         torch.fft.rfft(block * window).abs().square() @ filters.T for block in frames.split(_BLOCK)
@@ -94,28 +100,42 @@ def mfcc(
 
 
 @lru_cache(maxsize=8)
-def mel_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float) -> Tensor:
-    """Triangular filters on Slaney's mel scale, each of unit area.
+def mel_filters(
+    rate: int, n_fft: int, mels: int, fmin: float, fmax: float, scale: Scale = "slaney"
+) -> Tensor:
+    """Triangular filters whose edges are equally spaced on a mel scale.
+
+    Args:
+        rate: Samples per second.
+        n_fft: Samples of the transform.
+        mels: Number of filters.
+        fmin: Lower edge of the first filter in Hz.
+        fmax: Upper edge of the last filter in Hz.
+        scale: `slaney` (linear below 1 kHz, logarithmic above; filters of unit area) or `htk`
+            (2595 log10(1 + f / 700); filters of unit height).
 
     Returns:
         (mels, n_fft // 2 + 1) float32.
 
-    Source: Slaney, Auditory Toolbox, 1998: linear below 1 kHz, logarithmic above.
+    Source: Slaney, Auditory Toolbox, 1998; Young et al., The HTK Book, 2002.
     """
-    step, knee, growth = 200.0 / 3.0, 1000.0, math.log(6.4) / 27.0
-
-    def to_mel(hertz: float) -> float:
-        return hertz / step if hertz < knee else knee / step + math.log(hertz / knee) / growth
-
-    mel = np.linspace(to_mel(fmin), to_mel(fmax), mels + 2)
-    edges = np.where(
-        mel < knee / step, mel * step, knee * np.exp(growth * (np.maximum(mel - knee / step, 0)))
-    )
+    if scale == "slaney":
+        knee = math.log(6.4) / 27.0  # mels of the first kHz: 15, then 27 for a factor of 6.4
+        low, high = (
+            15 * f / 1000 if f < 1000 else 15 + math.log(f / 1000) / knee for f in (fmin, fmax)
+        )
+        mel = np.linspace(low, high, mels + 2)
+        edges = np.where(mel < 15, mel * 1000 / 15, 1000 * np.exp(knee * np.maximum(mel - 15, 0)))
+    else:
+        low, high = (2595 * math.log10(1 + f / 700) for f in (fmin, fmax))
+        edges = 700 * (10 ** (np.linspace(low, high, mels + 2) / 2595) - 1)
     bins = np.linspace(0, rate / 2, n_fft // 2 + 1)
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    area = 2.0 / (edges[2:] - edges[:-2])[:, None]
-    return torch.from_numpy((np.clip(np.minimum(rise, fall), 0, None) * area).astype(np.float32))
+    filters = np.clip(np.minimum(rise, fall), 0, None)
+    if scale == "slaney":
+        filters *= 2.0 / (edges[2:] - edges[:-2])[:, None]
+    return torch.from_numpy(filters.astype(np.float32))
 
 
 @lru_cache(maxsize=8)

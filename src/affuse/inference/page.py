@@ -68,10 +68,8 @@ def timeline_page(timeline: Timeline) -> str:
 
 def _paths(timeline: Timeline, k: int) -> list[str]:
     """The curve of a class as SVG point lists, one per stretch without gaps."""
-    x = timeline.centres / timeline.duration * _WIDTH
-    y = (1 - timeline.probabilities[:, k]) * _HEIGHT
-    if len(x) == 1:
-        x, y = np.array([0.0, _WIDTH]), np.repeat(y, 2)
+    times, rows = timeline.curve()
+    x, y = times / timeline.duration * _WIDTH, (1 - rows[:, k]) * _HEIGHT
     known = ~np.isnan(y)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(int), [0]])))
     return [

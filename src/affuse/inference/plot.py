@@ -73,14 +73,9 @@ def _draw_frames(axes: Any, timeline: Timeline) -> None:
 
 
 def _draw_curves(axes: Any, timeline: Timeline) -> None:
-    single = len(timeline.centres) == 1
+    times, rows = timeline.curve()
     for k, name in enumerate(timeline.classes):
-        values = timeline.probabilities[:, k]
-        colour = COLOURS[k % len(COLOURS)]
-        if single:
-            axes.hlines(values[0], timeline.starts[0], timeline.ends[0], color=colour, label=name)
-        else:
-            axes.plot(timeline.centres, values, color=colour, label=name, lw=1.8)
+        axes.plot(times, rows[:, k], color=COLOURS[k % len(COLOURS)], label=name, lw=1.8)
     axes.set_ylim(0, 1)
     axes.set_xlim(0, timeline.duration)
     axes.set_ylabel("probability")

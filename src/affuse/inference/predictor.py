@@ -78,10 +78,9 @@ class Predictor:
             if spec.span is None
         }
         samples = [self._window(clip, whole, float(start)) for start in starts]
-        presence = {
-            spec.modality: _presence(name, spec, whole, samples, starts)
-            for name, spec in reversed(self.spec.streams.items())
-        }
+        presence: dict[str, Presence] = {}
+        for name, spec in self.spec.streams.items():
+            presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
         if not any(stream.mask.any() for sample in samples for stream in sample.values()):
             raise BadInput(path, _NOTHING[frozenset(presence)])
         return Timeline(

@@ -77,6 +77,15 @@ class Timeline:
         """(W,) seconds."""
         return (self.starts + self.ends) / 2
 
+    def curve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times (W + 2,) and probabilities (W + 2, C) that reach from the first second to the last.
+
+        A window speaks at its centre; the first and the last one also for the ends.
+        """
+        times = np.concatenate([self.starts[:1], self.centres, self.ends[-1:]])
+        rows = np.concatenate([self.probabilities[:1], self.probabilities, self.probabilities[-1:]])
+        return times, rows
+
     @property
     def overall(self) -> np.ndarray:
         """(C,) mean probabilities over the windows in which something was present."""

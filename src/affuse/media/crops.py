@@ -132,7 +132,9 @@ def _aligned(image: Images, points: Floats, size: int, margin: float) -> Images:
     return _resized(warped, size)
 
 
-def reference_faces224(path: str | Path) -> tuple[Images, NDArray[np.bool_]]:
+def reference_faces224(
+    path: str | Path, start: float | None = None
+) -> tuple[Images, NDArray[np.bool_]]:
     """Crop 15 faces as the published preprocessing of RAVDESS does.
 
     Pictures number 3, 10, ... 103 of the file, whatever its frame rate; the largest face of MTCNN
@@ -142,6 +144,7 @@ def reference_faces224(path: str | Path) -> tuple[Images, NDArray[np.bool_]]:
 
     Args:
         path: The recording.
+        start: Second from which pictures are counted; by default the start of the file.
 
     Returns:
         (15, 224, 224, 3) in the order blue, green, red, as published weights expect, and (15,)
@@ -156,7 +159,7 @@ def reference_faces224(path: str | Path) -> tuple[Images, NDArray[np.bool_]]:
     crops = np.zeros((len(REFERENCE_FRAMES), 224, 224, 3), np.uint8)
     present = np.zeros(len(REFERENCE_FRAMES), bool)
     box = None
-    for number, frame in enumerate(read_frames(path)):
+    for number, frame in enumerate(read_frames(path, start)):
         if number in REFERENCE_FRAMES:
             image = frame.rgb()
             (faces,) = detector.detect([image])

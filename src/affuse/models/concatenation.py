@@ -1,4 +1,4 @@
-"""Late fusion in its simplest form: the modalities' mean features side by side."""
+"""The modalities' pooled features side by side, joined by a small network."""
 
 from __future__ import annotations
 
@@ -10,35 +10,13 @@ from torch import nn
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model, Output
-from affuse.models.frontends import FrontEndChoice, build_frontend
-from affuse.models.layers.pooling import masked_mean
-
-
-class Branch(nn.Module):
-    """A front-end, the mean over time, and what stands for it when nothing is present.
-
-    Args:
-        spec: The stream that it reads.
-        frontend: Front-end of the stream; None for the one that suits it.
-        classes: Classes of the branch's own head.
-    """
-
-    def __init__(self, spec: StreamSpec, frontend: FrontEndChoice, classes: int) -> None:
-        super().__init__()
-        self.stream = spec.name
-        self.frontend = build_frontend(spec, frontend)
-        self.width = self.frontend.channels[1]
-        self.absent = nn.Parameter(torch.zeros(self.width))
-        self.head = nn.Linear(self.width, classes)
-
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """The embedding of each clip, (B, width)."""
-        x, mask = self.frontend(batch.streams[self.stream], batch.masks[self.stream])
-        return torch.where(mask.any(1, keepdim=True), masked_mean(x, mask), self.absent)
+from affuse.models.branch import Branch
+from affuse.models.frontends import FrontEndChoice
+from affuse.models.layers.pooling import Pooling
 
 
 class Concatenation(Model):
-    """`concat`: embeddings of both modalities, joined by two linear layers.
+    """`concat`: features of both modalities, joined by two linear layers.
 
     `Output.auxiliary` holds what each modality says alone (`audio`, `video`).
 
@@ -47,8 +25,9 @@ class Concatenation(Model):
         classes: Number of classes C.
         audio: Front-end of the audio stream; None for the one that suits it.
         video: Front-end of the video stream; None for the one that suits it.
+        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
         hidden: Units between the two linear layers.
-        dropout: Probability of dropping an embedding's feature or a hidden unit in training.
+        dropout: Probability of dropping a pooled feature or a hidden unit in training.
     """
 
     def __init__(
@@ -58,16 +37,18 @@ class Concatenation(Model):
         *,
         audio: FrontEndChoice = None,
         video: FrontEndChoice = None,
+        pooling: Pooling = "mean",
         hidden: int = 128,
         dropout: float = 0.2,
     ) -> None:
         super().__init__(streams, classes)
-        specs = self.stream_of("audio"), self.stream_of("video")
-        self.streams = {spec.name: spec for spec in specs}
-        self.audio = Branch(specs[0], audio, classes)
-        self.video = Branch(specs[1], video, classes)
+        sound, picture = self.stream_of("audio"), self.stream_of("video")
+        self.streams = {spec.name: spec for spec in (sound, picture)}
+        self.audio = Branch(sound, classes, audio, pooling, dropout)
+        self.video = Branch(picture, classes, video, pooling, dropout)
+        self.no_audio = nn.Parameter(torch.zeros(self.audio.width))
+        self.no_video = nn.Parameter(torch.zeros(self.video.width))
         self.joint = nn.Sequential(
-            nn.Dropout(dropout),
             nn.Linear(self.audio.width + self.video.width, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
@@ -75,9 +56,11 @@ class Concatenation(Model):
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Class scores; a learned embedding stands for an absent modality."""
-        audio, video = self.audio(batch), self.video(batch)
-        return Output(
-            self.joint(torch.cat((audio, video), -1)),
-            {"audio": self.audio.head(audio), "video": self.video.head(video)},
+        """Class scores; learned features stand for an absent modality."""
+        audio, heard = self.audio.embed(batch)
+        video, seen = self.video.embed(batch)
+        joined = torch.cat(
+            (torch.where(heard, audio, self.no_audio), torch.where(seen, video, self.no_video)), -1
         )
+        says = {"audio": self.audio.classifier(audio), "video": self.video.classifier(video)}
+        return Output(self.joint(joined), says)

@@ -46,13 +46,16 @@ class ModelEntry:
 
 MODELS: dict[str, ModelEntry] = {
     "audio-only": ModelEntry(
-        "affuse.models.unimodal:AudioOnly", "one audio stream, mean over time", ("audio",)
+        "affuse.models.unimodal:AudioOnly", "one audio stream alone", ("audio",)
     ),
     "video-only": ModelEntry(
-        "affuse.models.unimodal:VideoOnly", "one video stream, mean over time", ("video",)
+        "affuse.models.unimodal:VideoOnly", "one video stream alone", ("video",)
+    ),
+    "late": ModelEntry(
+        "affuse.models.late:LateFusion", "the decisions of both, multiplied (product of experts)"
     ),
     "concat": ModelEntry(
-        "affuse.models.concatenation:Concatenation", "mean features of both, side by side"
+        "affuse.models.concatenation:Concatenation", "pooled features of both, side by side"
     ),
     "chumachenko-lt": ModelEntry(
         "affuse.models.chumachenko:LateTransformer",

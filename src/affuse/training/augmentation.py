@@ -11,8 +11,6 @@ from torch.nn.functional import affine_grid, grid_sample, one_hot
 from affuse.features.batch import Batch
 from affuse.training.recipe import Augmentation
 
-_LONGEST_MASK = 0.2  # share of the bands or frames that one mask blanks at most
-
 
 def augment(batch: Batch, change: Augmentation, classes: int) -> Batch:
     """Change a normalised batch at random.
@@ -48,11 +46,13 @@ def _augment_stream(x: Tensor, mask: Tensor, name: str, change: Augmentation) ->
     if x.ndim == 5:
         return _turn(x, change)
     if name.startswith("audio/logmel"):
+        if change.speed or change.pitch:
+            x = _warp(x, change.speed, change.pitch)
         if change.gain:
             x = x + change.gain * _column(torch.randn(len(x)), x.ndim).to(x)
-        for axis, count in ((2, change.frequency_masks), (1, change.time_masks)):
-            for _ in range(count):
-                x = _blank(x, axis)
+        for axis, widths in ((2, change.frequency_masks), (1, change.time_masks)):
+            for width in widths:
+                x = _blank(x, axis, width)
     elif change.noise:
         x = x + change.noise * torch.randn(x.shape).to(x)
     return x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
@@ -75,10 +75,21 @@ def _turn(x: Tensor, change: Augmentation) -> Tensor:
     return x
 
 
-def _blank(x: Tensor, axis: int) -> Tensor:
+def _warp(x: Tensor, speed: float, pitch: float) -> Tensor:
+    """Stretch time around the middle, stretch and shift the mel axis, another way per clip."""
+    draw = 2 * torch.rand(len(x), 3) - 1
+    matrix = torch.zeros(len(x), 2, 3)
+    matrix[:, 0, 0], matrix[:, 0, 2] = 1 + pitch * draw[:, 0], pitch * draw[:, 1]
+    matrix[:, 1, 1] = 1 + speed * draw[:, 2]
+    grid = affine_grid(matrix.to(x), [len(x), 1, *x.shape[1:]], align_corners=False)
+    warped = grid_sample(x[:, None], grid, padding_mode="border", align_corners=False)
+    return warped[:, 0]
+
+
+def _blank(x: Tensor, axis: int, longest: int) -> Tensor:
     """Zero (the training mean) along one stretch of an axis, another one per clip."""
     size = x.shape[axis]
-    width = torch.rand(len(x)) * _LONGEST_MASK * size
+    width = torch.rand(len(x)) * longest
     start = torch.rand(len(x)) * (size - width)
     place = torch.arange(size)[None]
     keep = (place < start[:, None]) | (place >= (start + width)[:, None])

@@ -109,7 +109,11 @@ def loader(
 
 
 def training_statistics(dataset: ClipDataset) -> dict[str, Normalisation]:
-    """Mean and deviation of every feature (or colour) over the present frames of training clips."""
+    """Mean and deviation over the present frames of training clips.
+
+    Per feature or colour; the bands of a spectrum share one mean and one deviation, because their
+    relative levels are what a voice sounds like.
+    """
     sums = {name: np.zeros((3, spec.shape[-1])) for name, spec in dataset.specs.items()}
     for index in range(len(dataset)):
         for name, stream in dataset[index][0].items():
@@ -117,9 +121,12 @@ def training_statistics(dataset: ClipDataset) -> dict[str, Normalisation]:
             values = values.astype(np.float64)
             sums[name] += [np.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)]
     statistics = {}
-    for name, (count, total, squares) in sums.items():
+    for name in sums:
+        count, total, squares = sums[name]
         if count[0] == 0:
             raise AffuseError(f"no training clip has anything present in stream {name}")
+        if name.startswith("audio/logmel"):
+            count, total, squares = (np.full_like(part, part.sum()) for part in sums[name])
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0))
         std[std < 1e-6 * np.maximum(np.abs(mean), 1)] = 1.0

@@ -44,8 +44,10 @@ class Augmentation:
             clips.
         gain: Standard deviation of a value added to whole log spectra (normalised units).
         noise: Standard deviation of noise added to vectors (normalised units).
-        frequency_masks: Bands of a spectrum that are blanked, per clip.
-        time_masks: Stretches of a spectrum that are blanked, per clip.
+        speed: Largest relative change of the tempo of spectra.
+        pitch: Largest relative stretch, and shift in half widths, of the mel axis of spectra.
+        frequency_masks: Widths, in bands, up to which a stretch of a spectrum is blanked.
+        time_masks: Widths, in frames, up to which a stretch of a spectrum is blanked.
         mixup: Parameter of the Beta distribution of mixup; 0 for none.
     """
 
@@ -54,8 +56,10 @@ class Augmentation:
     shift: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
-    frequency_masks: int = 0
-    time_masks: int = 0
+    speed: float = 0.0
+    pitch: float = 0.0
+    frequency_masks: tuple[int, ...] = ()
+    time_masks: tuple[int, ...] = ()
     mixup: float = 0.0
 
 

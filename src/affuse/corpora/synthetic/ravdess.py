@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from affuse.corpora.ravdess import CLASSES, SYNTHETIC
 from affuse.corpora.synthetic.acting import Actor, act, generator
 from affuse.corpora.synthetic.encode import write_mp4, write_wav
 from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH, Expression, Face, head_motion
@@ -24,14 +25,14 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import atomic_path, write_text
 
-EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SUFFIXES = {"01": ".mp4", "02": ".mp4", "03": ".wav"}  # sound and vision, vision, sound
 STATEMENTS = {
     1: "ki za to ki ba d@ do",  # Kids are talking by the door
     2: "do za si ti ba d@ do",  # Dogs are sitting by the door
 }
-README = """\
-A synthetic look-alike of RAVDESS speech, made by affuse (affuse synth ravdess).
+README = (
+    f"{SYNTHETIC}\n"
+    + """\
 seed {seed}, {seconds:g} s per clip, {fps} frames per second
 
 Folders and file names follow RAVDESS (Livingstone and Russo 2018):
@@ -44,6 +45,7 @@ well it does on people.
 
 Licence: the photograph is in the public domain (NASA); all else here is CC0 1.0.
 """
+)
 
 Progress = Callable[[Iterable[None], str, int], Iterable[None]]
 
@@ -125,7 +127,7 @@ def synthesise(
         for actor, emotion, intensity, statement, repetition, modality in product(
             actors, range(1, 9), intensities, statements, repetitions, modalities
         )
-        if not (EMOTIONS[emotion - 1] == "neutral" and intensity == 2)
+        if not (CLASSES[emotion - 1] == "neutral" and intensity == 2)
     )
     jobs = [_Job(out, seed, seconds, rate, c) for c in clips if not (out / c.path).exists()]
     done = map_unordered(_write, jobs, workers)
@@ -161,7 +163,7 @@ def _write(job: _Job) -> None:
     clip = job.clip
     count = round(job.seconds * job.fps)
     actor = _actor(job.seed, clip.actor)
-    emotion = EMOTIONS[clip.emotion - 1]
+    emotion = CLASSES[clip.emotion - 1]
     manner, shown = act(actor, emotion, clip.intensity, generator(job.seed, clip.take, "act"))
     syllables = [(s[0], s[1]) for s in STATEMENTS[clip.statement].split()]
     said = speak(

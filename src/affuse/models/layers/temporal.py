@@ -95,7 +95,7 @@ class ValidConvBlock(nn.Module):
 
 
 class SpectrogramBlock(nn.Module):
-    """2-D convolution (3 x 3) over time and frequency, batch normalisation, ReLU.
+    """2-D convolution over time and frequency, batch normalisation, ReLU.
 
     Output frame t looks at input frames around `t * stride[0]` and is present where that one is.
 
@@ -103,12 +103,13 @@ class SpectrogramBlock(nn.Module):
         inputs: Channels in.
         outputs: Channels out.
         stride: Strides in time and in frequency.
+        kernel: Odd kernel width in frames and in bands.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int], kernel: int = 3) -> None:
         super().__init__()
         self.stride = stride
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
         self.norm = nn.BatchNorm1d(outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,249 @@
+"""Front-ends: which stream gets which, what they give, what they refuse."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from affuse.errors import AffuseError
+from affuse.features.stream import StreamSpec
+from affuse.models.backbones.efficientface import EfficientFace
+from affuse.models.frontends import (
+    CHUNK,
+    FRONTENDS,
+    EfficientFaceConv,
+    build_frontend,
+    default_frontend,
+    present_features,
+)
+from affuse.models.layers.pooling import AttentiveMaxPool
+from tests.models.base import FACES224, MFCC, OPENFACE
+
+LOGMEL = StreamSpec("audio/logmel64-16k", 50.0, (64,))
+FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
+STREAMS = {
+    "mfcc-conv": MFCC,
+    "efficientface": FACES224,
+    "face-cnn": FACES48,
+    "logmel-cnn": LOGMEL,
+    "sequence": OPENFACE,
+    "dense": OPENFACE,
+}
+# Frames out for so many frames in, after either stage.
+LENGTHS = {
+    "mfcc-conv": lambda t: (max(1, t - 6), max(1, t - 12)),
+    "efficientface": lambda t: (t, t),
+    "face-cnn": lambda t: (t, t),
+    "logmel-cnn": lambda t: (-(-t // 8), -(-t // 8)),
+    "sequence": lambda t: (t, t),
+    "dense": lambda t: (t, t),
+}
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("audio/mfcc10", (10,), "mfcc-conv"),
+        ("audio/mfcc10-reference", (10,), "mfcc-conv"),
+        ("audio/logmel64-16k", (64,), "logmel-cnn"),
+        ("audio/vggish", (128,), "sequence"),
+        ("video/faces224", (224, 224, 3), "efficientface"),
+        ("video/faces224-reference", (224, 224, 3), "efficientface"),
+        ("video/faces48", (48, 48, 3), "face-cnn"),
+        ("video/openface", (709,), "sequence"),
+    ],
+)
+def test_default(name: str, shape: tuple[int, ...], expected: str) -> None:
+    dtype = "uint8" if len(shape) == 3 else "float32"
+    assert default_frontend(StreamSpec(name, 25.0, shape, dtype)) == expected
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+@pytest.mark.parametrize("frames", [1, 2, 17])
+def test_both_stages_give_the_channels_they_promise(name: str, frames: int) -> None:
+    if name == "efficientface" and frames > 2:
+        frames = 3
+    spec = STREAMS[name]
+    frontend = build_frontend(spec, name).eval()
+    shape = (3, *spec.shape[:2]) if spec.is_picture else spec.shape
+    x, mask = torch.randn(2, frames, *shape), torch.ones(2, frames).bool()
+    first, second = LENGTHS[name](frames)
+    with torch.no_grad():
+        x, mask = frontend.stage1(x, mask)
+        assert x.shape == (2, first, frontend.channels[0]) and mask.shape == (2, first)
+        x, mask = frontend.stage2(x, mask)
+    assert x.shape == (2, second, frontend.channels[1]) and mask.shape == (2, second)
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+def test_width_scales_the_channels(name: str) -> None:
+    narrow = build_frontend(STREAMS[name], {"name": name, "width": 8})
+    wide = build_frontend(STREAMS[name], {"name": name, "width": 16})
+    assert [2 * c for c in narrow.channels] == list(wide.channels)
+
+
+def test_thirteen_frames_are_enough_for_mfcc_conv_and_twelve_are_absent() -> None:
+    frontend = build_frontend(MFCC).eval()
+    for frames in (12, 13):
+        _, mask = frontend(torch.randn(1, frames, 10), torch.ones(1, frames).bool())
+        assert mask.tolist() == [[frames == 13]]
+
+
+@pytest.mark.parametrize("bands", [1, 17, 40, 128])
+def test_logmel_cnn_takes_any_number_of_bands(bands: int) -> None:
+    frontend = build_frontend(StreamSpec("audio/logmel-16k", 50.0, (bands,))).eval()
+    x, mask = frontend(torch.randn(1, 20, bands), torch.ones(1, 20).bool())
+    assert x.shape == (1, 3, frontend.channels[1]) and x.isfinite().all() and mask.all()
+
+
+def series(seed: int, frames: list[int], bands: int, gaps: bool) -> tuple[Tensor, Tensor]:
+    """Spectrograms (B, T, bands) and their mask; row b is present up to its length."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.arange(max(frames)) < torch.tensor(frames)[:, None]
+    if gaps:
+        mask &= torch.rand(mask.shape, generator=generator) > 1 / 3
+    return torch.randn(*mask.shape, bands, generator=generator) * mask.unsqueeze(-1), mask
+
+
+@pytest.fixture(scope="module")
+def spectral() -> tuple[nn.Module, nn.Module]:
+    """A log-mel front-end and its pooling, in training mode, batch statistics settled."""
+    torch.manual_seed(0)
+    frontend = build_frontend(StreamSpec("audio/logmel20-16k", 50.0, (20,)), {"width": 4})
+    frontend(*series(0, [60, 60], 20, gaps=False))
+    return frontend, AttentiveMaxPool(frontend.channels[1])
+
+
+@pytest.mark.parametrize("training", [False, True])
+@settings(max_examples=1500, deadline=None)
+@given(
+    frames=st.lists(st.integers(1, 41), min_size=1, max_size=3),
+    padding=st.integers(1, 19),
+    seed=st.integers(0, 999),
+    gaps=st.booleans(),
+)
+def test_padding_changes_neither_a_spectrogram_s_features_nor_the_statistics(
+    spectral: tuple[nn.Module, nn.Module],
+    training: bool,
+    frames: list[int],
+    padding: int,
+    seed: int,
+    gaps: bool,
+) -> None:
+    # in float64, because the variance of two values that are nearly alike magnifies rounding
+    one, two = (copy.deepcopy(spectral[0]).double().train(training) for _ in range(2))
+    pool = copy.deepcopy(spectral[1]).double()
+    x, mask = series(seed, frames, 20, gaps)
+    x = x.double()
+    result = pool(*one(x, mask))
+    padded = pool(*two(F.pad(x, (0, 0, 0, padding)), F.pad(mask, (0, padding))))
+    torch.testing.assert_close(padded, result, rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(one.buffers(), two.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 41), st.integers(1, 41), st.integers(0, 999))
+def test_a_spectrogram_s_features_do_not_depend_on_batch_mates(
+    spectral: tuple[nn.Module, nn.Module], mine: int, other: int, seed: int
+) -> None:
+    frontend, pool = copy.deepcopy(spectral[0]).eval(), spectral[1]
+    x, mask = series(seed, [mine, other], 20, gaps=False)
+    together = pool(*frontend(x, mask))[0]
+    alone = pool(*frontend(x[:1, :mine], mask[:1, :mine]))[0]
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_spectrogram_of_one_present_frame_is_present() -> None:
+    frontend = build_frontend(LOGMEL).eval()
+    _, mask = frontend(*series(0, [1, 9], 64, gaps=False))
+    assert mask.tolist() == [[True, False], [True, True]]
+
+
+def test_dense_leaves_absent_frames_zero_and_mixes_no_frames() -> None:
+    frontend = build_frontend(OPENFACE, "dense").eval()
+    mask = torch.tensor([[True, False, True]])
+    x = torch.randn(1, 3, 12)
+    result, result_mask = frontend(x, mask)
+    assert result_mask.equal(mask) and result[0, 1].eq(0).all()
+    for t in (0, 2):
+        torch.testing.assert_close(
+            result[:, t : t + 1], frontend(x[:, t : t + 1], mask[:, t : t + 1])[0]
+        )
+
+
+@pytest.mark.parametrize("size", [32, 47, 128])
+def test_face_cnn_takes_pictures_of_any_size_and_is_small(size: int) -> None:
+    spec = StreamSpec("video/faces", 12.5, (size, size, 3), "uint8")
+    frontend = build_frontend(spec).eval()
+    assert parameters(frontend) <= 150_000
+    x, _ = frontend(torch.randn(1, 2, 3, size, size), torch.ones(1, 2).bool())
+    assert x.isfinite().all()
+
+
+def test_absent_frames_do_not_pass_the_image_network() -> None:
+    seen = []
+
+    class Counting(EfficientFace):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(len(images))
+            return images.new_ones(len(images), 1024)
+
+    mask = torch.tensor([[True, False, True], [False, False, False]])
+    features = present_features(Counting(), torch.zeros(2, 3, 3, 4, 4), mask)
+    assert seen == [2]
+    assert features[..., 0].tolist() == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+
+
+def test_chunks_do_not_change_the_features() -> None:
+    spec = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
+    torch.manual_seed(0)
+    net = build_frontend(spec).stage1.net.eval()
+    x = torch.randn(1, CHUNK + 5, 3, 48, 48)
+    features = present_features(net, x, torch.ones(1, CHUNK + 5).bool())
+    torch.testing.assert_close(features[0], net(x[0]), rtol=1e-5, atol=1e-6)
+
+
+def test_efficientface_refuses_another_size() -> None:
+    with pytest.raises(ValueError, match="224"):
+        EfficientFace()(torch.zeros(1, 3, 112, 112))
+    with pytest.raises(AffuseError, match="224 x 224"):
+        EfficientFaceConv(FACES48)
+
+
+def test_efficientface_gives_1024_features_channels_last() -> None:
+    net = EfficientFace().eval()
+    with torch.no_grad():
+        images = torch.randn(2, 3, 224, 224)
+        assert net(images).shape == (2, 1024)
+        torch.testing.assert_close(
+            net(images), net(images.contiguous(memory_format=torch.channels_last))
+        )
+
+
+@pytest.mark.parametrize(
+    ("choice", "stream", "message"),
+    [
+        ("mfc-conv", MFCC, "did you mean 'mfcc-conv'"),
+        ({"name": "mfcc-conv", "wide": 3}, MFCC, "no option 'wide'; its options: width"),
+        ("mfcc-conv", FACES48, "reads vectors"),
+        ("logmel-cnn", FACES48, "reads vectors"),
+        ("dense", FACES48, "reads vectors"),
+        ({"name": "logmel-cnn", "depth": 3}, LOGMEL, "its options: width, dropout"),
+        ("face-cnn", MFCC, "reads pictures"),
+        ("efficientface", MFCC, "224 x 224"),
+    ],
+)
+def test_refusals(choice: object, stream: StreamSpec, message: str) -> None:
+    with pytest.raises(AffuseError, match=message):
+        build_frontend(stream, choice)
