@@ -32,8 +32,9 @@ def map_unordered(function: Callable[[T], R], inputs: Iterable[T], workers: int 
         for future in as_completed([pool.submit(function, item) for item in inputs]):
             yield future.result()
     except BaseException:
+        running = list(pool._processes.values())  # shutdown forgets them
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in list((pool._processes or {}).values()):
+        for process in running:
             process.terminate()
         raise
     pool.shutdown()

@@ -1,0 +1,72 @@
+"""From recordings to a prediction through the command line, on the synthetic corpus."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from affuse.cli.main import main
+from affuse.corpora.synthetic.ravdess import synthesise
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """Three actors, one for each role of the protocol, eight clips each."""
+    root = tmp_path_factory.mktemp("corpus") / "ravdess"
+    once = {"intensities": (1,), "statements": (1,), "repetitions": (1,)}
+    synthesise(root, actors=[1, 11, 5], **once)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [
+        ("demo", ["epochs=2"]),
+        pytest.param("chumachenko-lt-reference", ["epochs=1"], marks=pytest.mark.slow),
+        pytest.param("chumachenko-ia-reference", ["epochs=1"], marks=pytest.mark.slow),
+        pytest.param("chumachenko-it", ["epochs=1", "fold=1"], marks=pytest.mark.slow),
+    ],
+)
+def test_prepare_train_evaluate_predict(corpus, tmp_path, capsys, recipe, changes):
+    from affuse.training.recipe import load_recipe
+
+    streams = ",".join(load_recipe(recipe).streams)
+    store, out = tmp_path / "store", tmp_path / "run"
+    assert (
+        run("prepare", "ravdess", corpus, "--store", store, "--streams", streams, "--workers", 1)
+        == 0
+    )
+    assert run("train", recipe, *changes, "--store", store, "--out", out) == 0
+    capsys.readouterr()
+    assert run("evaluate", out, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["conditions"]["av"]["clips"] == 8
+    model = next(out.glob("fold*/model.safetensors"))
+    video = sorted(corpus.glob("Actor_05/*.mp4"))[0]
+    assert run("predict", video, "--model", model, "--out", tmp_path / "p") == 0
+    (row,) = csv.DictReader((tmp_path / "p" / f"{video.stem}.csv").open())
+    probabilities = [float(row[name]) for name in result["conditions"]["av"]["classes"]]
+    assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+    facts = json.loads((tmp_path / "p" / f"{video.stem}.json").read_text())
+    assert facts["model"]["licence"].startswith("CC0") and facts["presence"]["video"]["share"] == 1
+
+
+def test_a_clip_is_predicted_as_it_was_evaluated(corpus, tmp_path):
+    """The windows of training clips and of recordings are cut the same way."""
+    store, out = tmp_path / "store", tmp_path / "run"
+    streams = "audio/mfcc10,video/faces48"
+    run("prepare", "ravdess", corpus, "--store", store, "--streams", streams, "--workers", 1)
+    run("train", "demo", "epochs=1", "--store", store, "--out", out)
+    run("evaluate", out, "--conditions", "av")
+    video = sorted(corpus.glob("Actor_05/*.mp4"))[3]
+    run("predict", video, "--model", out / "fold0/model.safetensors", "--out", tmp_path / "p")
+    rows = csv.DictReader((out / "evaluation" / "predictions.csv").open())
+    (evaluated,) = [row for row in rows if row["clip"] == video.stem[3:]]
+    (predicted,) = csv.DictReader((tmp_path / "p" / f"{video.stem}.csv").open())
+    for name in ("neutral", "happy", "angry"):
+        assert float(predicted[name]) == pytest.approx(float(evaluated[f"p_{name}"]), abs=2e-3)
