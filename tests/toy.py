@@ -22,6 +22,9 @@ class Toy:
 
     spec: StreamSpec
 
+    def sources(self, clip: Clip) -> list[Path]:
+        return []
+
     def extract(self, clip: Clip) -> Stream:
         random = np.random.default_rng([len(self.spec.name), int(clip.id)])
         label = CLASSES.index(clip.label)

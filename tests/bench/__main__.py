@@ -112,7 +112,7 @@ def reading_streams() -> dict[str, float]:
             "values": ("float32", (156000, 10), [clip] * 1000),
             "mask": ("bool", (156000,), [np.ones(156000, bool)]),
         }
-        write_archive(path, arrays, {"spec": spec.to_json(), "clips": names})
+        write_archive(path, arrays, {"spec": spec.to_json(), "clips": names, "made_from": names})
         for name in names:
             np.savez(Path(folder) / f"{name}.npz", values=clip)
         order = np.random.default_rng(0).permutation(names)

@@ -92,9 +92,26 @@ def test_a_users_protocol_is_read_and_checked_for_speakers(tmp_path):
         read_protocol(leaky).split(0, clips)
 
 
+def test_a_speaker_that_only_the_protocol_knows_counts_too(tmp_path):
+    leaky = read_protocol(user_file(tmp_path, "clip,speaker,fold0\na,x,train\nb,x,test\n"))
+    with pytest.raises(AffuseError, match="speaker x is in train and in test"):
+        leaky.split(0, [Clip("a"), Clip("b")])
+    with pytest.raises(AffuseError, match="spoken by x, but by z"):
+        leaky.split(0, [Clip("a", speaker="z")])
+    unknown = read_protocol(user_file(tmp_path, "clip,speaker,fold0\na,,train\n"))
+    with pytest.raises(AffuseError, match="nobody knows who speaks in clip a"):
+        unknown.split(0, [Clip("a")])
+
+
+def test_a_file_from_a_spreadsheet_may_start_with_a_byte_order_mark(tmp_path):
+    path = user_file(tmp_path, "\ufeffclip,speaker,fold0\na,x,train\n")
+    assert read_protocol(path).folds == [{"a": "train"}]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("# version: one\nclip,speaker,fold0\na,x,train\n", "version 'one'"),
         ("clip,fold0\na,train\n", "needs the columns"),
         ("clip,speaker,fold0\na,x,training\n", "role 'training' is none of"),
         ("clip,speaker,fold0\na,x,train\na,x,train\n", "listed twice"),

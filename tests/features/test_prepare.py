@@ -25,6 +25,9 @@ class Counting:
     def __post_init__(self):
         self.spec = StreamSpec(self.name, 10.0, (2,), recipe={"scale": self.scale})
 
+    def sources(self, clip: Clip) -> list[Path]:
+        return [clip.audio] if clip.audio else []
+
     def extract(self, clip: Clip) -> Stream | None:
         if clip.id == self.stop_at:
             raise KeyboardInterrupt
@@ -94,6 +97,15 @@ def test_nothing_is_computed_twice_unless_the_recipe_changes(tmp_path, numbers):
         prepare(numbers, tmp_path / "store", [Counting(scale=scale, log=log)])
         assert len(log.read_text().split()) == calls
     assert Store(tmp_path / "store").stream("audio/numbers")["b"].values[0, 0] == 8
+
+
+def test_a_recording_that_was_replaced_is_computed_again(tmp_path, numbers):
+    prepare(numbers, tmp_path / "store", [Counting()])
+    (tmp_path / "raw" / "b").write_text("40 41")
+    log = tmp_path / "log"
+    prepare(numbers, tmp_path / "store", [Counting(log=log)])
+    assert log.read_text().split() == ["b"]
+    assert Store(tmp_path / "store").stream("audio/numbers")["b"].values[:, 0].tolist() == [40, 41]
 
 
 def test_a_bad_clip_is_listed_and_the_others_go_on(tmp_path, numbers):

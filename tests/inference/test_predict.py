@@ -45,7 +45,8 @@ def model(tmp_path_factory) -> Path:
 def test_a_long_recording_is_covered_by_overlapping_windows(model, shared_data):
     timeline = affuse.predict(shared_data / "videos" / "expressive_s18.mp4", model)
     assert timeline.starts[0] == 0 and timeline.ends[-1] == pytest.approx(timeline.duration)
-    assert np.diff(timeline.starts)[:-1] == pytest.approx(0.5)
+    hops = np.diff(timeline.starts)
+    assert hops == pytest.approx(hops[0]) and 0.4 < hops[0] <= 0.5
     assert np.allclose(timeline.probabilities.sum(1), 1, atol=1e-5)
     assert timeline.presence["video"].share >= 0.95
     assert len(timeline.key_frames) == 10
@@ -53,10 +54,10 @@ def test_a_long_recording_is_covered_by_overlapping_windows(model, shared_data):
 
 def test_a_window_says_the_same_whatever_surrounds_it(model, shared_data):
     path = shared_data / "videos" / "expressive_s18.mp4"
-    coarse, fine = (Predictor(model, hop=hop).predict(path, thumbnails=False) for hop in (1.0, 0.5))
-    np.testing.assert_allclose(
-        coarse.probabilities[:-1], fine.probabilities[:-1][::2][: len(coarse.starts) - 1], atol=1e-5
-    )
+    duration = affuse.predict(path, model).duration
+    hop = (duration - 2.0) / 8
+    coarse, fine = (Predictor(model, hop=h).predict(path, thumbnails=False) for h in (2 * hop, hop))
+    np.testing.assert_allclose(coarse.probabilities, fine.probabilities[::2], atol=1e-5)
 
 
 def test_the_four_files_agree_and_the_page_needs_nothing_else(model, shared_data, tmp_path):

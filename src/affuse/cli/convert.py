@@ -13,7 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="the published .pth or .pt file")
     parser.add_argument("--out", type=Path, required=True, help="file to write (.safetensors)")
     parser.add_argument(
-        "--heads", type=int, default=1, help="attention heads it was trained with (default: 1)"
+        "--heads", type=int, help="attention heads, which weights do not tell (default: 1)"
+    )
+    parser.add_argument(
+        "--classes", help="comma-separated names in the order of the scores, if not the published"
     )
 
 
@@ -21,7 +24,9 @@ def run(options: argparse.Namespace) -> int:
     """Convert and say what was found."""
     from affuse.models.checkpoints import convert
 
-    heads = {"heads": options.heads} if options.system == "chumachenko" else {}
-    found = convert(options.system, options.checkpoint, options.out, **heads)
+    told = {} if options.heads is None else {"heads": options.heads}
+    if options.classes:
+        told["classes"] = options.classes.split(",")
+    found = convert(options.system, options.checkpoint, options.out, **told)
     print(f"{options.out}: {found.model}, {len(found.classes)} classes", file=sys.stderr)
     return 0

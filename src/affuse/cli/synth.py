@@ -12,7 +12,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", choices=("ravdess",))
     parser.add_argument("out", type=Path, help="folder to write the corpus to")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--actors", type=int, default=24, help="how many of the 24 (default: all)")
+    parser.add_argument(
+        "--actors",
+        type=int,
+        choices=range(1, 25),
+        metavar="N",
+        default=24,
+        help="how many of the 24 (default: all)",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
 
 

@@ -79,7 +79,7 @@ def _clip(row: dict[str, str], table: Path, line: int) -> Clip:
         raise BadInput(table, f"line {line}: end {end} is not after start {start}")
     spot = "" if not start and end is None else f"@{start:g}"
     return Clip(
-        id=row.get("id") or Path(row["path"]).with_suffix("").as_posix() + spot,
+        id=row.get("id") or _name(Path(row["path"])) + spot,
         video=None if path.suffix.lower() in _SOUND_ONLY else path,
         audio=path,
         start=start,
@@ -87,3 +87,8 @@ def _clip(row: dict[str, str], table: Path, line: int) -> Clip:
         speaker=row.get("speaker") or None,
         label=row["label"],
     )
+
+
+def _name(path: Path) -> str:
+    """A path without suffix; of an absolute path the file's name alone."""
+    return path.stem if path.is_absolute() else path.with_suffix("").as_posix()

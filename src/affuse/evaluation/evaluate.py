@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 import torch
 
+from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.evaluation.conditions import condition
 from affuse.evaluation.plots import confusion_png
 from affuse.execution.files import atomic_path, write_json
 from affuse.execution.progress import progress
-from affuse.features.batch import normalise
+from affuse.features.batch import Batch, collate, normalise
+from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
+from affuse.features.stream import stream_duration, window_of, window_starts
 from affuse.metrics.classification import accuracy_interval, classification_scores
-from affuse.models.modelfile import load_model, read_spec
-from affuse.training.data import ClipDataset, loader
+from affuse.models.modelfile import ModelSpec, load_model, read_spec
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
 _BATCH = 32
@@ -33,7 +35,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Predict the test clips of all trained folds under each condition, and score them.
 
-    Clips of all folds are scored together. Where a protocol has no test clip at hand, the
+    Clips of all folds are scored together, each as `predict` would: the mean over windows that
+    cover it, a quarter of a window apart at most. Where a protocol has no test clip at hand, the
     development clips are used, and the result says so.
 
     Args:
@@ -48,7 +51,7 @@ def evaluate(
         matrix per condition lie beside it.
 
     Raises:
-        BadInput: The folder is no run, or no fold has been trained.
+        BadInput: The folder is no run, no fold has been trained, or the store does not fit it.
     """
     folders = trained_folds(run)
     changes = {name: condition(name) for name in conditions or _default_conditions(folders[0])}
@@ -63,20 +66,22 @@ def evaluate(
         clips = [clip for clip in data.clips if clip.id in chosen]
         if not clips:
             continue
-        dataset = ClipDataset(data, clips, list(spec.streams), spec.window or 0.0)
-        speakers = {clip.id: clip.speaker or clip.id for clip in clips}
-        for batch in loader(dataset, _BATCH, "fixed"):
+        _check_store(data, spec)
+        for first in range(0, len(clips), _BATCH):
+            group = clips[first : first + _BATCH]
+            batch, rows = _windows(data, group, spec)
             clean = normalise(batch.to(device), spec.normalisation)
             for name, change in changes.items():
                 with torch.inference_mode():
-                    scores = model(change(clean)).logits.float().softmax(-1).cpu().numpy()
+                    windows = model(change(clean)).logits.float().softmax(-1).cpu().numpy()
+                scores = np.stack([windows[rows == k].mean(0) for k in range(len(group))])
                 tables.append(
                     pd.DataFrame(scores, columns=[f"p_{c}" for c in spec.classes]).assign(
                         fold=fold_number(folder),
                         condition=name,
-                        clip=batch.ids,
-                        speaker=[speakers[clip] for clip in batch.ids],
-                        label=[spec.classes[int(t)] for t in batch.targets],
+                        clip=[clip.id for clip in group],
+                        speaker=[clip.speaker or clip.id for clip in group],
+                        label=[str(clip.label) for clip in group],
                         predicted=[spec.classes[i] for i in scores.argmax(1)],
                     )
                 )
@@ -100,11 +105,41 @@ def evaluate(
         },
     }
     write_json(out / "metrics.json", result)
+    for old in out.glob("confusion-*.png"):
+        old.unlink()
     for name, scores in result["conditions"].items():
         title = f"{run.name}, {name}: {scores['accuracy']:.1%}"
         with atomic_path(out / f"confusion-{name}.png") as path:
             path.write_bytes(confusion_png(np.array(scores["confusion"]), data.classes, title))
     return result
+
+
+def _check_store(data: Store, spec: ModelSpec) -> None:
+    """Refuse a store whose classes or streams are not those of the training."""
+    if data.classes != spec.classes:
+        raise BadInput(
+            data.path,
+            f"has the classes {', '.join(data.classes)}; the model has {', '.join(spec.classes)}",
+        )
+    for name, trained in spec.streams.items():
+        check_same_stream(data.stream(name).spec, trained)
+
+
+def _windows(data: Store, clips: Sequence[Clip], spec: ModelSpec) -> tuple[Batch, np.ndarray]:
+    """The windows that cover some clips as one raw batch, and (W,) to which clip each belongs.
+
+    Streams of a fixed span hold one window per clip.
+    """
+    fixed = any(stream.span is not None for stream in spec.streams.values())
+    samples, rows = [], []
+    for row, clip in enumerate(clips):
+        streams = {name: data.stream(name)[clip.id] for name in spec.streams}
+        duration = stream_duration(streams, spec.streams)
+        starts = [0.0] if fixed else window_starts(duration, spec.seconds, spec.hop)
+        for start in starts:
+            samples.append(window_of(streams, spec.streams, start, spec.seconds))
+            rows.append(row)
+    return collate(samples, spec.streams, ids=[clips[row].id for row in rows]), np.array(rows)
 
 
 def _default_conditions(folder: Path) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Protocol
 
 from affuse.corpora.clip import Clip
-from affuse.errors import BadInput
+from affuse.errors import AffuseError, BadInput
 from affuse.features.stream import Stream, StreamSpec
 
 #: Seconds of a recording below which nothing can be said about an emotion.
@@ -17,6 +18,10 @@ class Extractor(Protocol):
     """Makes one kind of stream from clips; picklable, so that worker processes can use it."""
 
     spec: StreamSpec
+
+    def sources(self, clip: Clip) -> list[Path]:
+        """The files that the stream of a clip is made from."""
+        ...
 
     def extract(self, clip: Clip) -> Stream | None:
         """The stream of a clip, or None where the clip lacks the modality.
@@ -35,3 +40,20 @@ def check_length(path: Path, seconds: float) -> None:
     """
     if seconds < SHORTEST:
         raise BadInput(path, f"is only {max(seconds, 0):.2f} s long; {SHORTEST} s are needed")
+
+
+def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
+    """Refuse streams that were not made the way a model was trained on.
+
+    Raises:
+        AffuseError: The recipes differ; the first difference is named.
+    """
+    ours, theirs = (json.loads(json.dumps(spec.to_json())) for spec in (here, trained))
+    for facts in (ours, theirs):
+        facts.update(facts.pop("recipe"))
+    for key in sorted({*ours, *theirs}):
+        if ours.get(key) != theirs.get(key):
+            raise AffuseError(
+                f"stream {here.name} is made with {key} {ours.get(key)}; "
+                f"the model was trained with {theirs.get(key)}"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from affuse.media.tracks import FaceOptions
 RATE = 15 / 3.6
 
 
-class Faces:
+class _Pictures:
+    """What all streams of faces share."""
+
+    def sources(self, clip: Clip) -> list[Path]:
+        """The file with the pictures."""
+        return [] if clip.video is None else [clip.video]
+
+
+class Faces(_Pictures):
     """`video/faces<size>`: RGB crops of the main face of the clip at 4.17 Hz.
 
     Crops are taken by timestamp in the middle of each 0.24 s; where the face is not seen, the
@@ -54,7 +63,7 @@ class Faces:
         return Stream(crops, present, start)
 
 
-class ReferenceFaces:
+class ReferenceFaces(_Pictures):
     """`video/faces224-reference`: the published face preprocessing, 15 BGR crops from the start.
 
     As published, pictures are counted, not timed: the window is 3.6 s at about 30 Hz only.

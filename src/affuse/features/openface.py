@@ -49,14 +49,19 @@ class OpenFace:
             "video/openface", 0.0 if per_clip else _RATE, (len(self.units),), recipe=recipe
         )
 
+    def sources(self, clip: Clip) -> list[Path]:
+        """The table, or the clip's own file of a folder."""
+        if self.spec.rate == 0:
+            return [self.source]
+        return [self._files[name] for name in _names(clip) if name in self._files][:1]
+
     def extract(self, clip: Clip) -> Stream | None:
         """(1, units) or (T, units) float32; None where OpenFace saw nothing of the clip."""
-        names = _names(clip)
         if self.spec.rate == 0:
-            row = next((self._rows[name] for name in names if name in self._rows), None)
+            row = next((self._rows[name] for name in _names(clip) if name in self._rows), None)
             return None if row is None else Stream(self._values[row : row + 1], np.ones(1, bool))
-        path = next((self._files[name] for name in names if name in self._files), None)
-        return None if path is None else self._frames(path, clip)
+        files = self.sources(clip)
+        return self._frames(files[0], clip) if files else None
 
     def _frames(self, path: Path, clip: Clip) -> Stream:
         """Rows of a per-frame file at `_RATE`, each the nearest in time."""

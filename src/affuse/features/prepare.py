@@ -84,9 +84,7 @@ def prepare(
         failed.update({(clip_id, name): reason for name, reason in reasons.items()})
     for extractor in extractors:
         name = extractor.spec.name
-        report.absent[name] = _consolidate(
-            store, extractor, [clip.id for clip in corpus.clips], old[name], parts[name]
-        )
+        report.absent[name] = _consolidate(store, extractor, corpus.clips, old[name], parts[name])
     failures = [(*key, reason) for key, reason in failed.items()]
     report.failures = sorted(failures + _empty(store, corpus, extractors, failed))
     others = [row for row in read_failures(store) if row[1] and row[1] not in parts]
@@ -104,22 +102,43 @@ def _key(extractor: Extractor) -> str:
     return f"{name}-{hashlib.sha256(spec.encode()).hexdigest()[:12]}"
 
 
+def _fingerprint(clip: Clip, extractor: Extractor) -> str:
+    """Name, size and time of the files that a stream is made from, and the part of them."""
+    facts: list[object] = [clip.start, clip.end]
+    for path in extractor.sources(clip):
+        status = path.stat() if path.is_file() else None
+        facts += [path.name, status and status.st_size, status and status.st_mtime_ns]
+    return json.dumps(facts)
+
+
+def _is_fresh(file: StreamFile | None, clip: Clip, extractor: Extractor) -> bool:
+    return file is not None and file.made_from.get(clip.id) == _fingerprint(clip, extractor)
+
+
+def _is_fresh_part(path: Path, clip: Clip, extractor: Extractor) -> bool:
+    try:
+        _, metadata = read_archive(path)
+    except BadInput:
+        return False
+    return bool(metadata["made_from"] == _fingerprint(clip, extractor))
+
+
 def _part(folder: Path, clip: str) -> Path:
     safe = clip.replace("%", "%25").replace("/", "%2F")
     return folder / f"{safe}.safetensors"
 
 
-def _reusable(store: Path, extractor: Extractor) -> StreamFile | dict[str, Stream]:
-    """The stream file in the store where its recipe is the same, else nothing."""
+def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
+    """The stream file in the store where its recipe is the same."""
     path = stream_path(store, extractor.spec.name)
     if path.is_file():
         try:
             file = StreamFile(path)
         except BadInput:
-            return {}
+            return None
         if file.spec.to_json() == json.loads(json.dumps(extractor.spec.to_json())):
             return file
-    return {}
+    return None
 
 
 def _compute(
@@ -137,11 +156,11 @@ def _compute(
         except Exception as error:  # one bad clip must not end the others
             reasons[name] = f"{type(error).__name__}: {error}"
         else:
-            _write_part(_part(parts[name], clip.id), extractor, stream)
+            _write_part(_part(parts[name], clip.id), clip, extractor, stream)
     return clip.id, reasons
 
 
-def _write_part(path: Path, extractor: Extractor, stream: Stream | None) -> None:
+def _write_part(path: Path, clip: Clip, extractor: Extractor, stream: Stream | None) -> None:
     """One clip's stream; a clip that lacks the modality gets zero frames."""
     spec = extractor.spec
     if stream is None:
@@ -152,7 +171,7 @@ def _write_part(path: Path, extractor: Extractor, stream: Stream | None) -> None
             "values": (spec.dtype, stream.values.shape, [stream.values]),
             "mask": ("bool", stream.mask.shape, [stream.mask]),
         },
-        {"start": stream.start},
+        {"start": stream.start, "made_from": _fingerprint(clip, extractor)},
     )
 
 
@@ -164,16 +183,23 @@ def _read_part(path: Path) -> Stream:
 def _consolidate(
     store: Path,
     extractor: Extractor,
-    clips: list[str],
-    old: StreamFile | dict[str, Stream],
+    clips: Sequence[Clip],
+    old: StreamFile | None,
     parts: Path,
 ) -> int:
     """All clips of a stream in one file, in the corpus' order; returns how many are absent."""
     spec = extractor.spec
-    there = [clip for clip in clips if clip in old or _part(parts, clip).is_file()]
+    kept = {clip.id for clip in clips if _is_fresh(old, clip, extractor)}
+    there = [
+        clip
+        for clip in clips
+        if clip.id in kept or _is_fresh_part(_part(parts, clip.id), clip, extractor)
+    ]
 
-    def read(clip: str) -> Stream:
-        return old[clip] if clip in old else _read_part(_part(parts, clip))
+    def read(clip: Clip) -> Stream:
+        if old is not None and clip.id in kept:
+            return old[clip.id]
+        return _read_part(_part(parts, clip.id))
 
     lengths, starts = [], []
     for clip in there:
@@ -195,7 +221,11 @@ def _consolidate(
             "values": (spec.dtype, (total, *spec.shape), blocks("values")),
             "mask": ("bool", (total,), blocks("mask")),
         },
-        {"spec": spec.to_json(), "clips": there},
+        {
+            "spec": spec.to_json(),
+            "clips": [clip.id for clip in there],
+            "made_from": [_fingerprint(clip, extractor) for clip in there],
+        },
     )
     return sum(length == 0 for length in lengths)
 

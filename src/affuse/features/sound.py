@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,15 @@ _LOGMEL: dict[str, Any] = {
 }
 
 
-class Mfcc:
+class _Sound:
+    """What all streams of sound share."""
+
+    def sources(self, clip: Clip) -> list[Path]:
+        """The file with the sound."""
+        return [] if clip.audio is None else [clip.audio]
+
+
+class Mfcc(_Sound):
     """`audio/mfcc10`: ten MFCCs of the whole clip, at 43.07 Hz.
 
     A frame depends on its own 93 ms of sound only (no floor relative to the loudest frame), so a
@@ -41,7 +50,7 @@ class Mfcc:
         return None if audio is None else _present(mfcc(audio, padding="constant", top_db=None))
 
 
-class ReferenceMfcc:
+class ReferenceMfcc(_Sound):
     """`audio/mfcc10-reference`: the published audio preprocessing, 156 frames of 3.6 s.
 
     Sound is cut in the middle or padded with zeros at the end, quantised to 16 bits, and turned
@@ -81,7 +90,7 @@ class ReferenceMfcc:
         return _present(mfcc(audio, padding=self.spec.recipe["padding"], top_db=80.0))
 
 
-class LogMel:
+class LogMel(_Sound):
     """`audio/logmel<mels>-16k`: log-mel spectrum of the whole clip, 50 Hz.
 
     Natural logarithm of the power in HTK mel bands from 50 to 8000 Hz, over 40 ms at 16 kHz.

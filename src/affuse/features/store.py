@@ -44,6 +44,10 @@ class StreamFile:
         self._values, self._mask = arrays["values"], arrays["mask"]
         self._offset, self._start = np.array(arrays["offset"]), np.array(arrays["start"])
         self._rows = {clip: row for row, clip in enumerate(metadata["clips"])}
+        #: Clip -> what its files were when the stream was made.
+        self.made_from: dict[str, str] = dict(
+            zip(metadata["clips"], metadata["made_from"], strict=True)
+        )
 
     def __contains__(self, clip: str) -> bool:
         return clip in self._rows

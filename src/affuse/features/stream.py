@@ -103,3 +103,29 @@ def window_of(
         else Stream.absent(specs[name], seconds)
         for name, stream in streams.items()
     }
+
+
+def window_starts(duration: float, window: float, hop: float) -> np.ndarray:
+    """Starts of the windows that cover a clip or a recording.
+
+    Args:
+        duration: Seconds.
+        window: Seconds.
+        hop: Greatest distance between neighbours in seconds.
+
+    Returns:
+        (W,) seconds, evenly spaced from the first second to the last; a recording that is shorter
+        than a window has one around its middle, which then starts before zero.
+    """
+    if duration <= window:
+        return np.array([(duration - window) / 2])
+    count = int(np.ceil((duration - window) / hop - 1e-6)) + 1
+    return np.linspace(0, duration - window, max(count, 2))
+
+
+def stream_duration(streams: dict[str, Stream], specs: dict[str, StreamSpec]) -> float:
+    """Seconds of a clip, from its longest stream."""
+    return max(
+        [s.start + len(s.mask) / specs[n].rate for n, s in streams.items() if specs[n].rate > 0],
+        default=0.0,
+    )

@@ -11,8 +11,8 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import create_extractor
-from affuse.features.extractor import check_length
-from affuse.features.stream import Stream, StreamSpec, window_of
+from affuse.features.extractor import check_length, check_same_stream
+from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import Presence, Timeline
 from affuse.media.probe import probe
@@ -31,7 +31,7 @@ class Predictor:
 
     Args:
         model: Model file.
-        hop: Seconds between windows; a quarter of the window by default.
+        hop: Greatest distance between windows in seconds; a quarter of the window by default.
         device: Torch device.
         source: File or folder of imported features, for models that read them.
 
@@ -49,9 +49,8 @@ class Predictor:
         self.model, self.spec = load_model(model)
         self.model.to(device)
         self.device, self.source = device, source
-        spans = [s.span for s in self.spec.streams.values() if s.span is not None]
-        self.window = self.spec.window or max(spans)
-        self.hop = hop or self.window / 4
+        self.window = self.spec.seconds
+        self.hop = hop or self.spec.hop
 
     def predict(self, path: Path, thumbnails: bool = True) -> Timeline:
         """The timeline of one recording.
@@ -71,7 +70,7 @@ class Predictor:
             video=path if info.has_video else None,
             audio=path if info.has_audio else None,
         )
-        starts = _window_starts(info.duration, self.window, self.hop)
+        starts = window_starts(info.duration, self.window, self.hop)
         whole = {
             name: self._extract(name, spec, clip)
             for name, spec in self.spec.streams.items()
@@ -100,9 +99,17 @@ class Predictor:
         )
 
     def _extract(self, name: str, spec: StreamSpec, clip: Clip) -> Stream:
-        """A stream of a recording; without frames where the modality is not there."""
+        """A stream of a recording; without frames where the modality is not there.
+
+        Raises:
+            AffuseError: The stream is not made as the training clips' was.
+        """
         there = clip.video if spec.modality == "video" else clip.audio
-        stream = create_extractor(name, self.source).extract(clip) if there else None
+        stream = None
+        if there is not None or self.source is not None:
+            extractor = create_extractor(name, self.source)
+            check_same_stream(extractor.spec, spec)
+            stream = extractor.extract(clip)
         if stream is None:
             return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
         return stream
@@ -129,14 +136,6 @@ class Predictor:
             scores[np.array(empty)] = np.nan
             parts.append(scores)
         return np.concatenate(parts)
-
-
-def _window_starts(duration: float, window: float, hop: float) -> np.ndarray:
-    """Starts of the windows: one around the middle of a short recording, else flush to the end."""
-    if duration <= window:
-        return np.array([(duration - window) / 2])
-    starts = np.arange(0, duration - window, hop)
-    return np.append(starts, duration - window)
 
 
 def _share(sample: dict[str, Stream], modality: str) -> float:

@@ -51,6 +51,17 @@ class ModelSpec:
     training: dict[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("affuse"))
 
+    @property
+    def seconds(self) -> float:
+        """How much the model sees at a time."""
+        spans = [stream.span for stream in self.streams.values() if stream.span is not None]
+        return self.window or max(spans)
+
+    @property
+    def hop(self) -> float:
+        """Greatest distance in seconds between the windows that cover a recording."""
+        return self.seconds / 4
+
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values."""
         return {

@@ -14,7 +14,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation, collate
 from affuse.features.store import Store
-from affuse.features.stream import Stream, StreamSpec, window_of
+from affuse.features.stream import Stream, StreamSpec, stream_duration, window_of
 
 Sample = tuple[dict[str, Stream], int, str]
 
@@ -55,7 +55,7 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         clip = self.clips[index]
         streams = {name: file[clip.id] for name, file in self.files.items()}
-        start = (_duration(streams, self.specs) - self.window) / 2
+        start = (stream_duration(streams, self.specs) - self.window) / 2
         if self.shift:
             random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.id.encode())])
             start += random.uniform(-self.shift, self.shift)
@@ -140,11 +140,3 @@ def published_normalisation(specs: dict[str, StreamSpec]) -> dict[str, Normalisa
         name: Normalisation(std=(255.0,)) if spec.is_picture else Normalisation()
         for name, spec in specs.items()
     }
-
-
-def _duration(streams: dict[str, Stream], specs: dict[str, StreamSpec]) -> float:
-    """Seconds of a clip, from its longest stream."""
-    return max(
-        [s.start + len(s.mask) / specs[n].rate for n, s in streams.items() if specs[n].rate > 0],
-        default=0.0,
-    )

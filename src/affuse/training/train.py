@@ -22,6 +22,8 @@ from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import write_json, write_text
 from affuse.features.store import Store
+from affuse.features.stream import StreamSpec
+from affuse.models.base import Model
 from affuse.models.checkpoints import load_backbone
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
@@ -76,6 +78,9 @@ def train(
                 f"protocol {protocol.name}, fold {fold}, has no development clips to select the "
                 f"best epoch with; set selection=last"
             )
+    if protocol.corpus and protocol.corpus != data.corpus:
+        raise AffuseError(f"protocol {protocol.name} is of {protocol.corpus}, not {data.corpus}")
+    _model(recipe, {name: data.stream(name).spec for name in recipe.streams}, data)
     _open_run(recipe, data, protocol, out, resume)
     for fold in wanted:
         folder = out / f"fold{fold}"
@@ -123,10 +128,7 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
         else training_statistics(plain)
     )
     lightning.seed_everything(recipe.seed, verbose=False)
-    options: dict[str, Any] = {k: v for k, v in recipe.model.items() if k != "name"}
-    model = create_model(recipe.model["name"], training.specs, len(data.classes), **options)
-    if recipe.backbone:
-        load_backbone(model, Path(recipe.backbone))
+    model = _model(recipe, training.specs, data)
     learner = Learner(model, recipe, statistics)
     best = ModelCheckpoint(
         folder / "checkpoints",
@@ -150,7 +152,7 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
     )
     spec = ModelSpec(
         model=recipe.model["name"],
-        options=options,
+        options=_options(recipe),
         streams=training.specs,
         normalisation=statistics,
         classes=list(data.classes),
@@ -167,6 +169,18 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
         },
     )
     save_model(folder / MODEL_FILE, model, spec)
+
+
+def _options(recipe: Recipe) -> dict[str, Any]:
+    return {key: value for key, value in recipe.model.items() if key != "name"}
+
+
+def _model(recipe: Recipe, specs: dict[str, StreamSpec], data: Store) -> Model:
+    """The recipe's model before training."""
+    model = create_model(recipe.model["name"], specs, len(data.classes), **_options(recipe))
+    if recipe.backbone:
+        load_backbone(model, Path(recipe.backbone))
+    return model
 
 
 def _fit(

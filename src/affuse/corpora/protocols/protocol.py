@@ -45,7 +45,7 @@ class Protocol:
 
         Raises:
             AffuseError: No such fold, a clip that the protocol does not know, no training clips,
-                or a speaker in two roles.
+                or a speaker who is unknown or in two roles.
         """
         if not 0 <= fold < len(self.folds):
             raise AffuseError(f"protocol {self.name} has folds 0 to {len(self.folds) - 1}")
@@ -62,7 +62,7 @@ class Protocol:
             raise AffuseError(f"protocol {self.name}, fold {fold}: no training clip is at hand")
         seen: dict[str, str] = {}
         for role, members in split.items():
-            for speaker in {clip.speaker for clip in members if clip.speaker is not None}:
+            for speaker in {self._speaker(clip) for clip in members}:
                 if speaker in seen:
                     raise AffuseError(
                         f"protocol {self.name}, fold {fold}: speaker {speaker} is in "
@@ -70,6 +70,21 @@ class Protocol:
                     )
                 seen[speaker] = role
         return split
+
+    def _speaker(self, clip: Clip) -> str:
+        """Who speaks, as the corpus and the protocol say; one of them has to, and both agree."""
+        named = self.speakers[clip.id]
+        if clip.speaker and named and clip.speaker != named:
+            raise AffuseError(
+                f"protocol {self.name}: clip {clip.id} is spoken by {named}, "
+                f"but by {clip.speaker} in the corpus"
+            )
+        if not (clip.speaker or named):
+            raise AffuseError(
+                f"protocol {self.name}: nobody knows who speaks in clip {clip.id}; a split has to "
+                "keep speakers apart, so name them in the column speaker"
+            )
+        return clip.speaker or named
 
 
 def list_protocols() -> list[str]:
@@ -106,7 +121,7 @@ def read_protocol(path: Path) -> Protocol:
     Raises:
         BadInput: A header entry or column is missing, or a role is none of `ROLES`.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
     header = dict(
         line.lstrip("# ").split(": ", 1) for line in lines if line.startswith("#") and ": " in line
     )
@@ -115,6 +130,8 @@ def read_protocol(path: Path) -> Protocol:
     folds = [name for name in columns if name.startswith("fold")]
     if list(columns[:2]) != ["clip", "speaker"] or not folds:
         raise BadInput(path, "a protocol needs the columns clip,speaker,fold0,...")
+    if not header.get("version", "1").isdigit():
+        raise BadInput(path, f"version {header['version']!r} is not a whole number")
     protocol = Protocol(
         name=header.get("name", str(path)),
         version=int(header.get("version", "1")),

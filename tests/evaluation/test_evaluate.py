@@ -1,0 +1,64 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.toy import toy_recipe
+
+from affuse.errors import AffuseError, BadInput
+from affuse.evaluation.evaluate import evaluate
+from affuse.training.recipe import load_recipe
+from affuse.training.train import train
+
+
+@pytest.fixture
+def trained(toy):
+    recipe = load_recipe(toy_recipe(toy, epochs=8, dropout={"kind": "drop"}))
+    list(train(recipe, toy / "store", toy / "run"))
+    return toy
+
+
+def test_predictions_metrics_and_pictures_agree(trained):
+    result = evaluate(trained / "run")
+    assert result["role"] == "test" and result["folds"] == 2
+    table = pd.read_csv(trained / "run/evaluation/predictions.csv")
+    for name, scores in result["conditions"].items():
+        rows = table[table["condition"] == name]
+        assert len(rows) == scores["clips"] == rows["clip"].nunique() == 32
+        assert (rows["label"] == rows["predicted"]).mean() == pytest.approx(scores["accuracy"])
+        recall = (rows["label"] == rows["predicted"]).groupby(rows["label"]).mean()
+        assert recall.mean() == pytest.approx(scores["uar"])
+        assert np.sum(scores["confusion"]) == 32
+        low, high = scores["accuracy_interval_95"]
+        assert low <= scores["accuracy"] <= high
+        assert (trained / "run/evaluation" / f"confusion-{name}.png").is_file()
+    assert json.loads((trained / "run/evaluation/metrics.json").read_text()) == result
+
+
+def test_only_both_modalities_tell_all_classes(trained):
+    scores = {k: v["accuracy"] for k, v in evaluate(trained / "run")["conditions"].items()}
+    assert scores["av"] >= 0.8 and scores["audio"] <= 0.7 and scores["video"] <= 0.7
+
+
+def test_noise_is_the_same_every_time_and_hurts_at_most_its_modality(trained):
+    once = evaluate(trained / "run", ["noisy-audio", "video"])
+    assert evaluate(trained / "run", ["noisy-audio", "video"]) == once
+    assert not (trained / "run/evaluation/confusion-av.png").exists()
+
+
+def test_development_clips_stand_in_where_no_test_clip_is_at_hand(trained):
+    for k in (0, 1):
+        path = trained / f"run/fold{k}/split.json"
+        split = json.loads(path.read_text())
+        path.write_text(json.dumps(split | {"test": []}))
+    assert evaluate(trained / "run", ["av"])["role"] == "development"
+
+
+def test_a_store_with_other_classes_or_recipes_is_refused(trained):
+    index = trained / "store/store.json"
+    facts = json.loads(index.read_text())
+    index.write_text(json.dumps(facts | {"classes": facts["classes"][::-1]}))
+    with pytest.raises(BadInput, match="has the classes sad, happy"):
+        evaluate(trained / "run")
+    with pytest.raises(AffuseError, match="unknown condition 'radio'"):
+        evaluate(trained / "run", ["radio"])
