@@ -70,7 +70,8 @@ def prepare(
         wanted = [
             e
             for e in extractors
-            if clip.id not in old[e.spec.name] and not _part(parts[e.spec.name], clip.id).is_file()
+            if not _is_fresh(old[e.spec.name], clip, e)
+            and not _is_fresh_part(_part(parts[e.spec.name], clip.id), clip, e)
         ]
         if wanted:
             tasks.append((clip, wanted))
