@@ -1,5 +1,5 @@
-# Every target sets up what it needs first: its own virtual environment, CPU torch through the
-# constraints file. PYTHON may name another interpreter (3.11 or later).
+# Every target sets up what it needs first: its own virtual environment with the versions of
+# constraints.txt. PYTHON may name another interpreter (3.11 or later).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -25,7 +25,7 @@ from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
 from affuse.models.checkpoints import load_backbone
-from affuse.models.modelfile import ModelSpec, save_model
+from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
 from affuse.training.callbacks import EpochBar, EpochLog
 from affuse.training.data import (
@@ -161,7 +161,7 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
         training={
             "recipe": recipe.name,
             "corpus": data.corpus,
-            "licence": data.licence,
+            "licence": _licence(recipe, data),
             "protocol": protocol.name,
             "fold": fold,
             "seed": recipe.seed,
@@ -169,6 +169,14 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
         },
     )
     save_model(folder / MODEL_FILE, model, spec)
+
+
+def _licence(recipe: Recipe, data: Store) -> str:
+    """Terms of everything that the weights were made from."""
+    if not recipe.backbone:
+        return data.licence
+    before = read_spec(Path(recipe.backbone)).training.get("licence", "not stated")
+    return f"{data.licence}; backbone {Path(recipe.backbone).name}: {before}"
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:
