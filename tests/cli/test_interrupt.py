@@ -16,7 +16,13 @@ AFFUSE = [sys.executable, "-m", "affuse"]
 
 def interrupt(words: list[str], when) -> subprocess.CompletedProcess[str]:
     """Run a command and send SIGINT as soon as `when()` is true."""
-    with subprocess.Popen([*AFFUSE, *words], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*AFFUSE, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        # a test run in the background ignores Ctrl-C, and its children would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         until = time.monotonic() + 120
         while not when():
             assert process.poll() is None and time.monotonic() < until, process.stderr.read()
@@ -36,7 +42,7 @@ def test_prepare_goes_on_where_it_was(tmp_path, workers):
     rows = ["path,label,start,end"]
     for k in range(10):
         soundfile.write(tmp_path / f"{k}.wav", 0.1 * random.standard_normal(16000 * 60), 16000)
-        rows += [f"{k}.wav,{'ab'[k % 2]},{start},{start + 20}" for start in range(40)]
+        rows += [f"{k}.wav,{'ab'[k % 2]},{start},{start + 20}" for start in range(15)]
     (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n")
 
     def words(store: str) -> list[str]:
@@ -47,7 +53,7 @@ def test_prepare_goes_on_where_it_was(tmp_path, workers):
     done = interrupt(words("cut"), lambda: len(list(parts.rglob("[!.]*.safetensors"))) >= 3)
     assert done.returncode == 130
     assert "interrupted" in done.stderr and "Traceback" not in done.stderr
-    assert 3 <= len(list(parts.rglob("[!.]*.safetensors"))) < 400
+    assert 3 <= len(list(parts.rglob("[!.]*.safetensors"))) < 150
     assert not (tmp_path / "cut" / "audio").exists()
     for store in ("cut", "whole"):
         assert subprocess.run([*AFFUSE, *words(store)]).returncode == 0

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 #: Model in the report -> changes to the recipe.
-MODELS = {"with modality dropout": [], "without": ["dropout.kind=none"]}
+MODELS = {"with modality dropout": [], "without modality dropout": ["dropout.kind=none"]}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     results = {}
     for name, changes in MODELS.items():
         run = out / "runs" / name.replace(" ", "-")
-        say(f"train {recipe.model['name']} {name}" + (" modality dropout" if changes else ""))
+        say(f"train {recipe.model['name']} {name}")
         chosen = load_recipe("demo", changes)
         list(train(chosen, out / "store", run, resume=True))
         results[name] = evaluate(run)
