@@ -72,8 +72,14 @@ def test_finished_folds_are_kept_when_resuming(toy):
     assert set(both) == {0, 1} and first.stat().st_mtime_ns == stamp
 
 
-def test_resuming_with_another_recipe_is_refused(toy):
+def test_resuming_with_another_recipe_or_other_clips_is_refused(toy):
     run(toy, "run")
+    split = toy / "run/fold0/split.json"
+    facts = json.loads(split.read_text())
+    (toy / "run" / MODEL).unlink()
+    split.write_text(json.dumps(facts | {"train": facts["train"][1:]}))
+    with pytest.raises(BadInput, match="holds other clips"):
+        run(toy, "run", resume=True)
     with pytest.raises(BadInput, match="differs"):
         run(toy, "run", resume=True, epochs=5)
 

@@ -36,7 +36,7 @@ from affuse.training.data import (
 )
 from affuse.training.learner import Learner
 from affuse.training.recipe import Recipe
-from affuse.training.run import MODEL_FILE, SPLIT_FILE
+from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_split
 
 
 def train(
@@ -115,7 +115,10 @@ def _open_run(recipe: Recipe, data: Store, protocol: Protocol, out: Path, resume
 def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, folder: Path) -> None:
     clips = data.usable(recipe.streams)
     split = protocol.split(fold, clips)
-    write_json(folder / SPLIT_FILE, {role: [c.id for c in part] for role, part in split.items()})
+    ids = {role: [clip.id for clip in part] for role, part in split.items()}
+    if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
+        raise BadInput(data.path, f"holds other clips than when {folder} was begun")
+    write_json(folder / SPLIT_FILE, ids)
     window = (recipe.streams, recipe.window)
     training = ClipDataset(
         data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
@@ -130,22 +133,23 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
     lightning.seed_everything(recipe.seed, verbose=False)
     model = _model(recipe, training.specs, data)
     learner = Learner(model, recipe, statistics)
-    best = ModelCheckpoint(
+    select = recipe.selection == "best"
+    checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         "best",
-        monitor="development/accuracy" if recipe.selection == "best" else None,
+        monitor="development/accuracy" if select else None,
         mode="max",
+        save_top_k=int(select),
         save_last=True,
         enable_version_counter=False,
-        save_weights_only=False,
     )
     batches = loader(training, recipe.batch_size, "random", recipe.seed)
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     last = folder / "checkpoints" / "last.ckpt"
     with _quiet():
-        trainer = _trainer(recipe, fold, folder, best)
+        trainer = _trainer(recipe, fold, folder, checkpoints)
         _fit(trainer, learner, batches, judged, last if last.is_file() else None)
-    chosen = best.best_model_path if recipe.selection == "best" else str(last)
+    chosen = folder / "checkpoints" / f"{recipe.selection}.ckpt"
     state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
     model.load_state_dict(
         {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
