@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Synthesise, prepare, train twice, evaluate, predict a new clip and write a report."""
+    import torch
+
     from affuse.corpora.registry import read_corpus
     from affuse.corpora.synthetic.ravdess import synthesise
     from affuse.evaluation.evaluate import evaluate
@@ -32,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.training.run import MODEL_FILE
     from affuse.training.train import train
 
+    torch.set_num_threads(1)  # networks this small only wait for a second thread
     began = time.monotonic()
 
     def say(text: str) -> None:

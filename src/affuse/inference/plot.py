@@ -76,7 +76,7 @@ def _draw_curves(axes: Any, timeline: Timeline) -> None:
     times, rows = timeline.curve()
     for k, name in enumerate(timeline.classes):
         axes.plot(times, rows[:, k], color=COLOURS[k % len(COLOURS)], label=name, lw=1.8)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.02, 1.02)
     axes.set_xlim(0, timeline.duration)
     axes.set_ylabel("probability")
     axes.grid(alpha=0.25)
