@@ -85,7 +85,7 @@ def test_nothing_by_default(seed: int) -> None:
         (Augmentation(noise=0.5), {MFCC, UNITS}),
         (Augmentation(mixup=0.4), set(SHAPES)),
     ],
-    ids=str,
+    ids=["flip", "rotation", "shift", "gain", "speed", "pitch", "time", "bands", "noise", "mixup"],
 )
 def test_each_touches_its_streams_alone(change: Augmentation, streams: set[str]) -> None:
     before = batch()
