@@ -111,7 +111,7 @@ def test_workers_write_the_same_files(corpus: Path, tmp_path: Path) -> None:
 def test_an_interrupted_run_is_completed(tmp_path: Path) -> None:
     chosen = {"actors": (3,), "seconds": 1, "modalities": ("03",), **ONE_OF_EACH}
 
-    def break_off(done, label, total):  # type: ignore[no-untyped-def]
+    def break_off(done, label, total):
         assert total == 8
         for number, item in enumerate(done):
             if number == 3:
@@ -155,7 +155,7 @@ def test_a_folder_of_something_else_is_left_alone(corpus: Path, tmp_path: Path) 
 )
 def test_options_out_of_range_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(AffuseError, match="expected"):
-        synthesise(tmp_path / "out", **wrong)  # type: ignore[arg-type]
+        synthesise(tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()
 
 
@@ -170,9 +170,7 @@ def test_without_scikit_image_the_user_learns_what_to_install(
 
 
 def test_a_face_detector_finds_the_face(corpus: Path) -> None:
-    cascade = cv2.CascadeClassifier(
-        cv2.data.haarcascades + "haarcascade_frontalface_default.xml"  # type: ignore[attr-defined]
-    )
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     found = []
     for path in sorted(corpus.rglob("*.mp4")):
         with av.open(str(path)) as container:

@@ -51,7 +51,7 @@ def test_suppression_keeps_the_best_and_drops_only_what_they_cover(
     for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
         if not any(covers(j, i) for j in expected):
             expected.append(i)
-    kept = non_maximum_suppression(boxes, scores, threshold, relative_to)  # type: ignore[arg-type]
+    kept = non_maximum_suppression(boxes, scores, threshold, relative_to)
     assert kept.tolist() == expected
 
 

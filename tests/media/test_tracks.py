@@ -86,10 +86,10 @@ def test_the_main_face_is_the_largest_or_the_longest() -> None:
     assert longest is not None
     assert (len(largest.times), len(longest.times)) == (5, 20)
     assert main_track(tracks[::-1]) is not None
-    assert np.array_equal(main_track(tracks[::-1]).boxes, largest.boxes)  # type: ignore[union-attr]
+    assert np.array_equal(main_track(tracks[::-1]).boxes, largest.boxes)
     assert main_track([]) is None
     with pytest.raises(ValueError, match="largest, longest"):
-        main_track(tracks, "loudest")  # type: ignore[arg-type]
+        main_track(tracks, "loudest")
 
 
 def test_a_person_who_comes_back_elsewhere_stays_the_main_face() -> None:

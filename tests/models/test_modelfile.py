@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
@@ -39,8 +39,8 @@ def path(spec: ModelSpec, tmp_path: Path) -> Path:
 
 def rewrite(path: Path, drop: str = "", add: dict[str, Any] | None = None, **changes: Any) -> None:
     """Write a model file again with another description or other weights."""
+    state = load_file(path)
     with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         value = json.loads(file.metadata()[KEY]) | changes
     state.pop(drop, None)
     save_file(state | (add or {}), path, {KEY: json.dumps(value)})

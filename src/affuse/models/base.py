@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ class Output:
     auxiliary: dict[str, Tensor] = field(default_factory=dict)
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """A network from a normalised batch to an `Output`.
 
     No training code, no input or output, no global state. A modality that is absent is an
@@ -52,6 +53,6 @@ class Model(nn.Module):
                 return spec
         raise ValueError(f"{type(self).__name__} needs a stream of modality {modality!r}")
 
+    @abstractmethod
     def forward(self, batch: Batch) -> Output:
         """Class scores for every clip of a normalised batch."""
-        raise NotImplementedError

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from affuse.errors import AffuseError, BadInput
@@ -145,9 +145,7 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
             model = spec.build()
     except (AffuseError, ValueError, TypeError, RuntimeError) as error:
         raise BadInput(path, f"holds a model that cannot be built: {error}") from error
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    load_exactly(path, model, state)
+    load_exactly(path, model, load_file(path))
     return model.eval(), spec
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,10 +93,9 @@ class Learner(lightning.LightningModule):
         optimiser = _optimiser(self.model, chosen)
         by_step = chosen.schedule == "cosine"
         total = int(self.trainer.estimated_stepping_batches) if by_step else self.recipe.epochs
-        with warnings.catch_warnings():
-            schedule = torch.optim.lr_scheduler.LambdaLR(
-                optimiser, lambda done: rate_factor(chosen, done, total)
-            )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda done: rate_factor(chosen, done, total)
+        )
         interval = "step" if by_step else "epoch"
         return {
             "optimizer": optimiser,
