@@ -109,14 +109,11 @@ class LateTransformer(Chumachenko):
     Args:
         streams: An audio and a video stream.
         classes: Number of classes C.
-        audio: See `Chumachenko`.
-        video: See `Chumachenko`.
         heads: Attention heads.
-        masking: See `Chumachenko`.
         query_residual: Add a modality's own features to what it gathers from the other. Published
             is False: what reaches the classifier from one branch is then a mixture of the other's
             features, and a modality without a partner says nothing.
-        dead_weights: See `Chumachenko`.
+        shared: See `Chumachenko`.
     """
 
     def __init__(
@@ -124,21 +121,11 @@ class LateTransformer(Chumachenko):
         streams: Mapping[str, StreamSpec],
         classes: int,
         *,
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
         heads: int = 1,
-        masking: Masking = "sound",
         query_residual: bool = True,
-        dead_weights: bool = False,
+        **shared: Any,
     ) -> None:
-        super().__init__(
-            streams,
-            classes,
-            audio=audio,
-            video=video,
-            masking=masking,
-            dead_weights=dead_weights,
-        )
+        super().__init__(streams, classes, **shared)
         a, v = self.audio.channels[1], self.video.channels[1]
         self.to_audio = CrossAttentionBlock(a, v, heads, query_residual)
         self.to_video = CrossAttentionBlock(v, a, heads, query_residual)
@@ -161,11 +148,8 @@ class IntermediateTransformer(Chumachenko):
     Args:
         streams: An audio and a video stream.
         classes: Number of classes C.
-        audio: See `Chumachenko`.
-        video: See `Chumachenko`.
         heads: Attention heads.
-        masking: See `Chumachenko`.
-        dead_weights: See `Chumachenko`.
+        shared: See `Chumachenko`.
     """
 
     def __init__(
@@ -173,20 +157,10 @@ class IntermediateTransformer(Chumachenko):
         streams: Mapping[str, StreamSpec],
         classes: int,
         *,
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
         heads: int = 1,
-        masking: Masking = "sound",
-        dead_weights: bool = False,
+        **shared: Any,
     ) -> None:
-        super().__init__(
-            streams,
-            classes,
-            audio=audio,
-            video=video,
-            masking=masking,
-            dead_weights=dead_weights,
-        )
+        super().__init__(streams, classes, **shared)
         a, v = self.audio.channels[0], self.video.channels[0]
         # The queries are added around the whole block, below.
         self.to_audio = CrossAttentionBlock(a, v, heads, query_residual=False)
@@ -209,15 +183,13 @@ class IntermediateAttention(Chumachenko):
     Args:
         streams: An audio and a video stream.
         classes: Number of classes C.
-        audio: See `Chumachenko`.
-        video: See `Chumachenko`.
         heads: Attention heads.
-        masking: See `Chumachenko`.
         normalise_weights: Weights of mean 1 over the present frames, and of 1 where the other
             modality is absent. Published is False: they sum to the number of queries, so that
             their size depends on the lengths (10 for 15 frames of video and 150 of audio, 0.1 the
             other way).
-        dead_weights: See `Chumachenko`; here also the values and projections of the attention.
+        shared: See `Chumachenko`; with `dead_weights`, here also the values and projections of the
+            attention.
     """
 
     def __init__(
@@ -225,24 +197,14 @@ class IntermediateAttention(Chumachenko):
         streams: Mapping[str, StreamSpec],
         classes: int,
         *,
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
         heads: int = 1,
-        masking: Masking = "sound",
         normalise_weights: bool = True,
-        dead_weights: bool = False,
+        **shared: Any,
     ) -> None:
-        super().__init__(
-            streams,
-            classes,
-            audio=audio,
-            video=video,
-            masking=masking,
-            dead_weights=dead_weights,
-        )
+        super().__init__(streams, classes, **shared)
         self.normalise_weights = normalise_weights
         a, v = self.audio.channels[0], self.video.channels[0]
-        attention = CrossAttention if dead_weights else AttentionMap
+        attention = CrossAttention if self.dead else AttentionMap
         self.to_audio = attention(a, v, a, heads)
         self.to_video = attention(v, a, v, heads)
 

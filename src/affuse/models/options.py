@@ -19,9 +19,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> AffuseError:
 
 
 def accepted(build: Callable[..., Any]) -> list[str]:
-    """Names of the keyword-only parameters."""
+    """Names of the keyword-only parameters; of a class that hands `**shared` on, its base's too."""
     parameters = inspect.signature(build).parameters.values()
-    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    if isinstance(build, type) and any(p.kind is p.VAR_KEYWORD for p in parameters):
+        names += [name for name in accepted(build.__mro__[1]) if name not in names]
+    return names
 
 
 def check_options(owner: str, build: Callable[..., Any], options: Mapping[str, Any]) -> None:
