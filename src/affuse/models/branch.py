@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.models.base import Model
 from affuse.models.frontends import FrontEndChoice, build_frontend
 from affuse.models.layers.pooling import Pooling, build_pool
 
@@ -45,3 +48,32 @@ class Branch(nn.Module):
         """Class scores (B, C); the bias alone where nothing is present."""
         features, _ = self.embed(batch)
         return self.classifier(features)
+
+
+class TwoBranches(Model):
+    """What the simple fusions of two modalities share.
+
+    Args:
+        streams: An audio and a video stream.
+        classes: Number of classes C.
+        audio: Front-end of the audio stream; None for the one that suits it.
+        video: Front-end of the video stream; None for the one that suits it.
+        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+        dropout: Probability of dropping a pooled feature in training.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, StreamSpec],
+        classes: int,
+        *,
+        audio: FrontEndChoice = None,
+        video: FrontEndChoice = None,
+        pooling: Pooling = "mean",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(streams, classes)
+        sound, picture = self.stream_of("audio"), self.stream_of("video")
+        self.streams = {spec.name: spec for spec in (sound, picture)}
+        self.audio = Branch(sound, classes, audio, pooling, dropout)
+        self.video = Branch(picture, classes, video, pooling, dropout)

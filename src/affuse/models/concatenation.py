@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Model, Output
-from affuse.models.branch import Branch
-from affuse.models.frontends import FrontEndChoice
-from affuse.models.layers.pooling import Pooling
+from affuse.models.base import Output
+from affuse.models.branch import TwoBranches
 
 
-class Concatenation(Model):
+class Concatenation(TwoBranches):
     """`concat`: features of both modalities, joined by two linear layers.
 
     `Output.auxiliary` holds what each modality says alone (`audio`, `video`).
@@ -23,11 +22,9 @@ class Concatenation(Model):
     Args:
         streams: An audio and a video stream.
         classes: Number of classes C.
-        audio: Front-end of the audio stream; None for the one that suits it.
-        video: Front-end of the video stream; None for the one that suits it.
-        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
         hidden: Units between the two linear layers.
         dropout: Probability of dropping a pooled feature or a hidden unit in training.
+        shared: See `TwoBranches`.
     """
 
     def __init__(
@@ -35,17 +32,11 @@ class Concatenation(Model):
         streams: Mapping[str, StreamSpec],
         classes: int,
         *,
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
-        pooling: Pooling = "mean",
         hidden: int = 128,
         dropout: float = 0.2,
+        **shared: Any,
     ) -> None:
-        super().__init__(streams, classes)
-        sound, picture = self.stream_of("audio"), self.stream_of("video")
-        self.streams = {spec.name: spec for spec in (sound, picture)}
-        self.audio = Branch(sound, classes, audio, pooling, dropout)
-        self.video = Branch(picture, classes, video, pooling, dropout)
+        super().__init__(streams, classes, dropout=dropout, **shared)
         self.no_audio = nn.Parameter(torch.zeros(self.audio.width))
         self.no_video = nn.Parameter(torch.zeros(self.video.width))
         self.joint = nn.Sequential(
