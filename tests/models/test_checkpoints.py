@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.checkpoint_files import read_checkpoint
 from affuse.models.checkpoints import (
     SYSTEMS,
     convert,
     import_state,
     load_backbone,
     published_state_dict,
-    read_checkpoint,
 )
 from affuse.models.modelfile import load_model
 from affuse.models.published.chumachenko import AUDIO, VIDEO

@@ -6,10 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.models.published import SYSTEMS
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("system", choices=("chumachenko", "efficientface"))
+    parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("checkpoint", type=Path, help="the published .pth or .pt file")
     parser.add_argument("--out", type=Path, required=True, help="file to write (.safetensors)")
     parser.add_argument(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.models.layers.alignment import Clock, align
+from affuse.models.layers.pooling import masked_mean
+from affuse.models.options import check_choice
+
+#: `classes`: scores of classes per clip, for the tasks classification and distribution; `clip` and
+#: `frames`: values such as valence and arousal, once per clip or for every frame of the leader.
+Head = Literal["classes", "clip", "frames"]
 
 
 @dataclass
@@ -17,12 +25,29 @@ class Output:
     """What every model returns.
 
     Args:
-        logits: (B, C) class scores before softmax.
-        auxiliary: Named further heads, each (B, C).
+        scores: (B, C) `logits` before softmax, or (B, T, D) `values`, one row per frame of
+            `Model.leader` or one per clip (T = 1).
+        auxiliary: Named further heads, in the shape of the scores.
+        mask: (B, T) bool, which values rest on something that was present; None for logits.
     """
 
-    logits: Tensor
+    scores: Tensor
     auxiliary: dict[str, Tensor] = field(default_factory=dict)
+    mask: Tensor | None = None
+
+    @property
+    def logits(self) -> Tensor:
+        """(B, C) class scores before softmax; `ValueError` where the model gives values."""
+        if self.mask is not None:
+            raise ValueError("the model gives values (B, T, D), not class scores")
+        return self.scores
+
+    @property
+    def values(self) -> Tensor:
+        """(B, T, D) values; `ValueError` where the model gives class scores."""
+        if self.mask is None:
+            raise ValueError("the model gives class scores (B, C), not values")
+        return self.scores
 
 
 class Model(nn.Module, ABC):
@@ -34,13 +59,20 @@ class Model(nn.Module, ABC):
 
     Args:
         streams: The streams that it reads, by name.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+
+    Raises:
+        AffuseError: No such head.
     """
 
-    def __init__(self, streams: Mapping[str, StreamSpec], classes: int) -> None:
+    def __init__(
+        self, streams: Mapping[str, StreamSpec], outputs: int, head: Head = "classes"
+    ) -> None:
         super().__init__()
+        check_choice("head", head, Head)
         self.streams = dict(streams)
-        self.classes = classes
+        self.outputs, self.head = outputs, head
 
     def stream_of(self, modality: str) -> StreamSpec:
         """The spec of the first stream of a modality.
@@ -53,6 +85,74 @@ class Model(nn.Module, ABC):
                 return spec
         raise ValueError(f"{type(self).__name__} needs a stream of modality {modality!r}")
 
+    @property
+    def leader(self) -> StreamSpec:
+        """The stream whose frames values follow: the first of video, or else of sound."""
+        by_preference = sorted(
+            self.streams.values(), key=lambda s: (s.rate == 0, s.modality != "video")
+        )
+        return by_preference[0]
+
+    def on_frames(
+        self, x: Tensor, mask: Tensor, clock: Clock, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """A time series on the frames of the leader.
+
+        Args:
+            x: (B, T, C).
+            mask: (B, T) bool.
+            clock: When its frames are.
+            batch: The batch, for the number of the leader's frames L.
+
+        Returns:
+            (B, L, C), zero where absent, and (B, L) bool.
+        """
+        leader = self.leader
+        return align(x, mask, clock, leader.rate, batch.masks[leader.name].shape[1])
+
+    def over_time(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        clock: Clock,
+        batch: Batch,
+        pool: Callable[[Tensor, Tensor], Tensor] = masked_mean,
+    ) -> tuple[Tensor, Tensor]:
+        """What the head reads of a time series: one vector, or one per frame of the leader.
+
+        Args:
+            x: (B, T, C).
+            mask: (B, T) bool.
+            clock: When its frames are.
+            batch: The batch.
+            pool: How time is pooled where the head is not per frame.
+
+        Returns:
+            (B, C') or (B, L, C), zero where absent, and presence (B, 1) or (B, L, 1) bool.
+        """
+        if self.head == "frames":
+            x, mask = self.on_frames(x, mask, clock, batch)
+            return x, mask.unsqueeze(-1)
+        return pool(x, mask), mask.any(1, keepdim=True)
+
+    def answer(
+        self, scores: Tensor, present: Tensor, auxiliary: Mapping[str, Tensor] | None = None
+    ) -> Output:
+        """The output in the form of the head.
+
+        Args:
+            scores: (B, C) or, for a head per frame, (B, L, D).
+            present: (B, 1) or (B, L, 1) bool, whether anything was.
+            auxiliary: Further heads in the shape of the scores.
+        """
+        heads = dict(auxiliary or {})
+        if self.head == "classes":
+            return Output(scores, heads)
+        if self.head == "clip":
+            heads = {name: x.unsqueeze(1) for name, x in heads.items()}
+            return Output(scores.unsqueeze(1), heads, present)
+        return Output(scores, heads, present.squeeze(-1))
+
     @abstractmethod
     def forward(self, batch: Batch) -> Output:
-        """Class scores for every clip of a normalised batch."""
+        """Scores for every clip of a normalised batch."""

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Model
+from affuse.models.base import Head, Model
 from affuse.models.frontends import FrontEndChoice, build_frontend
 from affuse.models.layers.pooling import Pooling, build_pool
 
 
 class Branch(nn.Module):
-    """Front-end, pooling over time, linear layer.
+    """Front-end, pooling over time, linear layer; `BranchModel` runs it.
 
     Args:
         spec: The stream that it reads.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
         frontend: Front-end of the stream; None for the one that suits it.
         pooling: How time is pooled.
         dropout: Probability of dropping a pooled feature in training.
@@ -27,7 +28,7 @@ class Branch(nn.Module):
     def __init__(
         self,
         spec: StreamSpec,
-        classes: int,
+        outputs: int,
         frontend: FrontEndChoice,
         pooling: Pooling,
         dropout: float,
@@ -37,25 +38,43 @@ class Branch(nn.Module):
         self.frontend = build_frontend(spec, frontend)
         self.pool, self.width = build_pool(pooling, self.frontend.channels[1])
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(self.width, classes)
-
-    def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pooled features (B, width), zero where nothing is present, and presence (B, 1) bool."""
-        x, mask = self.frontend(batch.streams[self.stream], batch.masks[self.stream])
-        return self.dropout(self.pool(x, mask)), mask.any(1, keepdim=True)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Class scores (B, C); the bias alone where nothing is present."""
-        features, _ = self.embed(batch)
-        return self.classifier(features)
+        self.classifier = nn.Linear(self.width, outputs)
 
 
-class TwoBranches(Model):
+class BranchModel(Model):
+    """A model of branches.
+
+    Args:
+        streams: The streams that it reads.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+
+    Raises:
+        AffuseError: Another pooling than `mean` where the head is per frame.
+    """
+
+    def __init__(
+        self, streams: Mapping[str, StreamSpec], outputs: int, head: Head, pooling: Pooling
+    ) -> None:
+        super().__init__(streams, outputs, head)
+        if head == "frames" and pooling != "mean":
+            raise AffuseError(f"pooling={pooling!r}: a head per frame pools nothing")
+
+    def embed(self, branch: Branch, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the head reads of a branch, and presence; see `Model.over_time`."""
+        x, mask = branch.frontend(batch.streams[branch.stream], batch.masks[branch.stream])
+        pooled, present = self.over_time(x, mask, branch.frontend.clock, batch, branch.pool)
+        return branch.dropout(pooled), present
+
+
+class TwoBranches(BranchModel):
     """What the simple fusions of two modalities share.
 
     Args:
         streams: An audio and a video stream.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
         audio: Front-end of the audio stream; None for the one that suits it.
         video: Front-end of the video stream; None for the one that suits it.
         pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
@@ -65,15 +84,16 @@ class TwoBranches(Model):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
+        head: Head = "classes",
         audio: FrontEndChoice = None,
         video: FrontEndChoice = None,
         pooling: Pooling = "mean",
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(streams, classes)
+        super().__init__(streams, outputs, head, pooling)
         sound, picture = self.stream_of("audio"), self.stream_of("video")
         self.streams = {spec.name: spec for spec in (sound, picture)}
-        self.audio = Branch(sound, classes, audio, pooling, dropout)
-        self.video = Branch(picture, classes, video, pooling, dropout)
+        self.audio = Branch(sound, outputs, audio, pooling, dropout)
+        self.video = Branch(picture, outputs, video, pooling, dropout)

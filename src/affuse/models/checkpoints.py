@@ -1,94 +1,23 @@
-"""Published checkpoints into model files.
-
-Checkpoints are pickles; only tensors and plain values are ever read from them.
-"""
+"""Published checkpoints into model files."""
 
 from __future__ import annotations
 
-import pickle
-import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.checkpoint_files import read_checkpoint
 from affuse.models.backbones.efficientface import EfficientFace
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, check_entries, load_exactly, load_model, save_model
 from affuse.models.options import check_options, unknown
+from affuse.models.published import SYSTEMS
 from affuse.models.published.names import inverse, translate
-
-#: System -> its module; see `affuse.models.published` for what the module holds.
-SYSTEMS: dict[str, str] = {
-    "chumachenko": "affuse.models.published.chumachenko",
-    "efficientface": "affuse.models.published.efficientface",
-}
-
-
-class _Ignored:
-    """Stands for training statistics in a checkpoint; takes any state and keeps none."""
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-def _numpy_globals() -> list[Any]:
-    """The NumPy names that a pickled number or array needs, under old and new module names."""
-    functions: tuple[Any, ...] = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
-    renamed = [
-        (function, f"numpy.{module}.multiarray.{function.__name__}")
-        for function in functions
-        for module in ("core", "_core")
-    ]
-    kinds = {type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?")}
-    return [*renamed, np.dtype, np.ndarray, *kinds]
-
-
-# EfficientFace's training script saves its recorder of losses with the weights.
-_RECORDERS = [(_Ignored, f"__main__.{name}") for name in ("RecorderMeter", "RecorderMeter1")]
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The weights in a PyTorch checkpoint: a bare state dict, or one under `state_dict`.
-
-    Args:
-        path: A file that `torch.save` wrote on any device.
-
-    Returns:
-        Entry -> tensor on the CPU, without the `module.` of DataParallel.
-
-    Raises:
-        BadInput: Missing, not a checkpoint, without weights, or with code in it.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(path, "no such file")
-    try:
-        with torch.serialization.safe_globals([*_numpy_globals(), *_RECORDERS]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise BadInput(path, error.strerror or "cannot be read") from error
-    except Exception as error:  # a damaged file can raise anything
-        code = re.search(r"GLOBAL (\S+)", str(error))
-        if code and isinstance(error, pickle.UnpicklingError):
-            reason = f"holds code ({code[1]}), not weights alone; it is not opened"
-        else:
-            reason = "not a PyTorch checkpoint, or damaged"
-        raise BadInput(path, reason) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise BadInput(path, f"holds a {type(content).__name__}, not weights")
-    state = {str(name): x for name, x in content.items() if isinstance(x, Tensor)}
-    if not state:
-        raise BadInput(path, "holds no weights")
-    return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in state.items()}
-
 
 def import_state(
     system: str, path: Path, state: Mapping[str, Tensor], **options: Any
@@ -114,6 +43,8 @@ def import_state(
         others = [name for name in SYSTEMS if system_module(name).recognises(state)]
         held = f"weights of {others[0]}" if others else f"weights such as {next(iter(state))}"
         raise BadInput(path, f"holds {held}, not of {system}")
+    if hasattr(module, "clean"):
+        state = module.clean(path, state)
     spec = module.describe(path, state, **options)
     try:
         with torch.device("meta"):
@@ -121,7 +52,8 @@ def import_state(
     except AffuseError as error:
         raise BadInput(path, f"cannot be imported: {error}") from error
     rules = module.rules(model)
-    check_entries(path, published_state_dict(model), state)
+    back = inverse(rules)
+    check_entries(path, {str(translate(n, back)): x for n, x in model.state_dict().items()}, state)
     load_exactly(path, model, {str(translate(name, rules)): x for name, x in state.items()})
     return model.eval(), spec
 
@@ -133,10 +65,12 @@ def published_state_dict(model: nn.Module) -> dict[str, Tensor]:
         AffuseError: The model is not one of a published system in its published form.
     """
     for system in SYSTEMS:
-        rules = system_module(system).rules(model)
+        module = system_module(system)
+        rules = module.rules(model)
         if rules is not None:
             back = inverse(rules)
-            return {str(translate(name, back)): x for name, x in model.state_dict().items()}
+            state = {str(translate(name, back)): x for name, x in model.state_dict().items()}
+            return module.complete(state) if hasattr(module, "complete") else state
     raise AffuseError(f"{type(model).__name__} here is not in the form of a published checkpoint")
 
 

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Model, Output
+from affuse.models.base import Head, Model, Output
 from affuse.models.frontends import FrontEndChoice, build_frontend
 from affuse.models.layers.attention import AttentionMap, CrossAttention, CrossAttentionBlock
-from affuse.models.layers.pooling import masked_mean
 from affuse.models.options import check_choice
 
 Masking = Literal["sound", "reference"]
@@ -32,7 +31,8 @@ class Chumachenko(Model):
 
     Args:
         streams: An audio and a video stream.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
         audio: Front-end of the audio stream; None for the one that suits it.
         video: Front-end of the video stream; None for the one that suits it.
         masking: `sound` leaves absent frames out of everything. `reference` counts them as
@@ -44,14 +44,15 @@ class Chumachenko(Model):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
+        head: Head = "classes",
         audio: FrontEndChoice = None,
         video: FrontEndChoice = None,
         masking: Masking = "sound",
         dead_weights: bool = False,
     ) -> None:
-        super().__init__(streams, classes)
+        super().__init__(streams, outputs, head)
         check_choice("masking", masking, Masking)
         self.masking = masking
         specs = self.stream_of("audio"), self.stream_of("video")
@@ -61,9 +62,9 @@ class Chumachenko(Model):
         sizes = self.audio.channels[1], self.video.channels[1]
         self.dead = nn.ModuleDict()
         if dead_weights:
-            self.dead["audio_classifier"] = nn.Linear(sizes[0], classes)
-            self.dead["video_classifier"] = nn.Linear(sizes[1], classes)
-        self.classifier = nn.Linear(sum(sizes), classes)
+            self.dead["audio_classifier"] = nn.Linear(sizes[0], outputs)
+            self.dead["video_classifier"] = nn.Linear(sizes[1], outputs)
+        self.classifier = nn.Linear(sum(sizes), outputs)
 
     @classmethod
     def reference_options(cls) -> dict[str, Any]:
@@ -88,7 +89,7 @@ class Chumachenko(Model):
         return audio, video
 
     def forward(self, batch: Batch) -> Output:
-        """Class scores; an absent modality adds nothing to them."""
+        """Scores; an absent modality adds nothing to them."""
         audio, video = (batch.streams[name] for name in self.streams)
         audio_mask, video_mask = (batch.masks[name] for name in self.streams)
         if self.masking == "reference":
@@ -99,8 +100,10 @@ class Chumachenko(Model):
         audio, audio_mask = self.audio.stage2(audio, audio_mask)
         video, video_mask = self.video.stage2(video, video_mask)
         audio, video = self.fuse_after(audio, audio_mask, video, video_mask)
-        pooled = masked_mean(audio, audio_mask), masked_mean(video, video_mask)
-        return Output(self.classifier(torch.cat(pooled, -1)))
+        heard, audio_there = self.over_time(audio, audio_mask, self.audio.clock, batch)
+        seen, video_there = self.over_time(video, video_mask, self.video.clock, batch)
+        scores = self.classifier(torch.cat((heard, seen), -1))
+        return self.answer(scores, audio_there | video_there)
 
 
 class LateTransformer(Chumachenko):
@@ -108,7 +111,7 @@ class LateTransformer(Chumachenko):
 
     Args:
         streams: An audio and a video stream.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
         heads: Attention heads.
         query_residual: Add a modality's own features to what it gathers from the other. Published
             is False: what reaches the classifier from one branch is then a mixture of the other's
@@ -119,13 +122,13 @@ class LateTransformer(Chumachenko):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
         heads: int = 1,
         query_residual: bool = True,
         **shared: Any,
     ) -> None:
-        super().__init__(streams, classes, **shared)
+        super().__init__(streams, outputs, **shared)
         a, v = self.audio.channels[1], self.video.channels[1]
         self.to_audio = CrossAttentionBlock(a, v, heads, query_residual)
         self.to_video = CrossAttentionBlock(v, a, heads, query_residual)
@@ -147,7 +150,7 @@ class IntermediateTransformer(Chumachenko):
 
     Args:
         streams: An audio and a video stream.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
         heads: Attention heads.
         shared: See `Chumachenko`.
     """
@@ -155,12 +158,12 @@ class IntermediateTransformer(Chumachenko):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
         heads: int = 1,
         **shared: Any,
     ) -> None:
-        super().__init__(streams, classes, **shared)
+        super().__init__(streams, outputs, **shared)
         a, v = self.audio.channels[0], self.video.channels[0]
         # The queries are added around the whole block, below.
         self.to_audio = CrossAttentionBlock(a, v, heads, query_residual=False)
@@ -182,7 +185,7 @@ class IntermediateAttention(Chumachenko):
 
     Args:
         streams: An audio and a video stream.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
         heads: Attention heads.
         normalise_weights: Weights of mean 1 over the present frames, and of 1 where the other
             modality is absent. Published is False: they sum to the number of queries, so that
@@ -195,13 +198,13 @@ class IntermediateAttention(Chumachenko):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
         heads: int = 1,
         normalise_weights: bool = True,
         **shared: Any,
     ) -> None:
-        super().__init__(streams, classes, **shared)
+        super().__init__(streams, outputs, **shared)
         self.normalise_weights = normalise_weights
         a, v = self.audio.channels[0], self.video.channels[0]
         attention = CrossAttention if self.dead else AttentionMap

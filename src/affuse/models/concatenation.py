@@ -21,7 +21,7 @@ class Concatenation(TwoBranches):
 
     Args:
         streams: An audio and a video stream.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
         hidden: Units between the two linear layers.
         dropout: Probability of dropping a pooled feature or a hidden unit in training.
         shared: See `TwoBranches`.
@@ -30,28 +30,28 @@ class Concatenation(TwoBranches):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
         hidden: int = 128,
         dropout: float = 0.2,
         **shared: Any,
     ) -> None:
-        super().__init__(streams, classes, dropout=dropout, **shared)
+        super().__init__(streams, outputs, dropout=dropout, **shared)
         self.no_audio = nn.Parameter(torch.zeros(self.audio.width))
         self.no_video = nn.Parameter(torch.zeros(self.video.width))
         self.joint = nn.Sequential(
             nn.Linear(self.audio.width + self.video.width, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(hidden, classes),
+            nn.Linear(hidden, outputs),
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Class scores; learned features stand for an absent modality."""
-        audio, heard = self.audio.embed(batch)
-        video, seen = self.video.embed(batch)
+        """Scores; learned features stand for an absent modality."""
+        audio, heard = self.embed(self.audio, batch)
+        video, seen = self.embed(self.video, batch)
         joined = torch.cat(
             (torch.where(heard, audio, self.no_audio), torch.where(seen, video, self.no_video)), -1
         )
         says = {"audio": self.audio.classifier(audio), "video": self.video.classifier(video)}
-        return Output(self.joint(joined), says)
+        return self.answer(self.joint(joined), heard | seen, says)

@@ -20,17 +20,17 @@ class EfficientFaceFrames(Model):
 
     Args:
         streams: Streams, of which the first of video is read: pictures of 224 x 224 pixels.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
     """
 
-    def __init__(self, streams: Mapping[str, StreamSpec], classes: int) -> None:
-        super().__init__(streams, classes)
+    def __init__(self, streams: Mapping[str, StreamSpec], outputs: int) -> None:
+        super().__init__(streams, outputs)
         spec = self.stream_of("video")
         if spec.shape != (SIZE, SIZE, 3):
             raise AffuseError(f"efficientface reads pictures of 224 x 224 pixels, not {spec.shape}")
         self.streams = {spec.name: spec}
         self.backbone = EfficientFace()
-        self.classifier = nn.Linear(FEATURES, classes)
+        self.classifier = nn.Linear(FEATURES, outputs)
 
     def forward(self, batch: Batch) -> Output:
         """Class scores; the bias alone where the face is never seen."""

@@ -16,6 +16,7 @@ from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import FEATURES, SIZE, EfficientFace
 from affuse.models.backbones.face_cnn import FaceCNN
+from affuse.models.layers.alignment import Clock
 from affuse.models.layers.temporal import (
     ConvBlock,
     SpectrogramBlock,
@@ -33,11 +34,17 @@ class FrontEnd(nn.Module):
 
     Attributes:
         channels: Channels after the first and after the second stage.
+        stride: Frames in per frame out.
+        lead: Frames in before the one that the first frame out is about.
+        clock: When the frames out are; set by `build_frontend`.
         stage1: (B, T, ...) and (B, T) bool -> (B, T1, C1) and (B, T1).
         stage2: (B, T1, C1) and (B, T1) -> (B, T2, C2) and (B, T2).
     """
 
     channels: tuple[int, int]
+    stride: int = 1
+    lead: int = 0
+    clock: Clock
     stage1: nn.Module
     stage2: nn.Module
 
@@ -106,6 +113,7 @@ class MFCCConv(FrontEnd):
 
     def __init__(self, spec: StreamSpec, *, width: int = 64) -> None:
         super().__init__()
+        self.lead = 6
         size = vector_length(spec, "mfcc-conv")
         self.channels = (2 * width, 2 * width)
         self.stage1 = TemporalStack(ValidConvBlock(size, width), ValidConvBlock(width, 2 * width))
@@ -204,8 +212,23 @@ class LogMelCNN(FrontEnd):
     def __init__(self, spec: StreamSpec, *, width: int = 16, dropout: float = 0.0) -> None:
         super().__init__()
         self.channels = (8 * width, 8 * width)
+        self.stride = 8
         self.stage1 = SpectrogramFeatures(vector_length(spec, "logmel-cnn"), width, dropout)
         self.stage2 = TemporalStack()
+
+
+class Vectors(FrontEnd):
+    """The values of a stream as they are, for streams that are features already.
+
+    Args:
+        spec: A stream of vectors.
+    """
+
+    def __init__(self, spec: StreamSpec) -> None:
+        super().__init__()
+        size = vector_length(spec, "vectors")
+        self.channels = (size, size)
+        self.stage1, self.stage2 = TemporalStack(), TemporalStack()
 
 
 class Dense(FrontEnd):
@@ -264,6 +287,7 @@ FRONTENDS: dict[str, type[FrontEnd]] = {
     "face-cnn": FaceConv,
     "logmel-cnn": LogMelCNN,
     "sequence": SequenceConv,
+    "vectors": Vectors,
     "dense": Dense,
 }
 
@@ -299,4 +323,7 @@ def build_frontend(spec: StreamSpec, choice: FrontEndChoice = None) -> FrontEnd:
     if name not in FRONTENDS:
         raise unknown("front-end", name, FRONTENDS)
     check_options(f"front-end {name}", FRONTENDS[name], options)
-    return FRONTENDS[name](spec, **options)
+    frontend = FRONTENDS[name](spec, **options)
+    seconds = frontend.lead / spec.rate if spec.rate else 0.0
+    frontend.clock = Clock(spec.rate / frontend.stride, seconds, frontend.lead + 1)
+    return frontend

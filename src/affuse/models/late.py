@@ -1,4 +1,4 @@
-"""Late (decision) fusion: either modality decides, and the decisions are multiplied."""
+"""Late (decision) fusion: either modality decides, and the decisions are joined."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from affuse.models.branch import TwoBranches
 class LateFusion(TwoBranches):
     """`late`: the product of what the modalities say, an absent one saying nothing.
 
-    `Output.auxiliary` holds what each modality says alone (`audio`, `video`).
+    Values such as valence and arousal are averaged instead. `Output.auxiliary` holds what each
+    modality says alone (`audio`, `video`).
 
     Options are those of `TwoBranches`.
 
@@ -18,12 +19,16 @@ class LateFusion(TwoBranches):
     """
 
     def forward(self, batch: Batch) -> Output:
-        """Sum of log-probabilities; all zero where nothing is present."""
-        audio, heard = self.audio.embed(batch)
-        video, seen = self.video.embed(batch)
+        """Sum of log-probabilities, or mean of values; all zero where nothing is present."""
+        audio, heard = self.embed(self.audio, batch)
+        video, seen = self.embed(self.video, batch)
         says = {"audio": self.audio.classifier(audio), "video": self.video.classifier(video)}
-        return Output(
-            says["audio"].float().log_softmax(-1) * heard
-            + says["video"].float().log_softmax(-1) * seen,
-            says,
-        )
+        if self.head == "classes":
+            joined = (
+                says["audio"].float().log_softmax(-1) * heard
+                + says["video"].float().log_softmax(-1) * seen
+            )
+        else:
+            voices = (heard.long() + seen.long()).clamp(min=1)
+            joined = (says["audio"] * heard + says["video"] * seen) / voices
+        return self.answer(joined, heard | seen, says)

@@ -91,7 +91,7 @@ def list_models() -> dict[str, ModelEntry]:
 
 
 def create_model(
-    name: str, streams: Mapping[str, StreamSpec], classes: int, **options: Any
+    name: str, streams: Mapping[str, StreamSpec], outputs: int, **options: Any
 ) -> Model:
     """Build a model with fresh weights.
 
@@ -114,4 +114,4 @@ def create_model(
             raise AffuseError(f"model {name} needs a stream of {modality}; given: {listed}")
     build = entry.load()
     check_options(f"model {name}", build, options)
-    return build(streams, classes, **options)
+    return build(streams, outputs, **options)

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Model, Output
-from affuse.models.branch import Branch
+from affuse.models.base import Head, Output
+from affuse.models.branch import Branch, BranchModel
 from affuse.models.frontends import FrontEndChoice
 from affuse.models.layers.pooling import Pooling
 
 
-class AudioOnly(Model):
+class AudioOnly(BranchModel):
     """`audio-only`.
 
     Args:
         streams: Streams, of which the first of audio is read.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
         audio: Front-end of the stream; None for the one that suits it.
         pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
         dropout: Probability of dropping a pooled feature in training.
@@ -26,28 +27,31 @@ class AudioOnly(Model):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
+        head: Head = "classes",
         audio: FrontEndChoice = None,
         pooling: Pooling = "mean",
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(streams, classes)
+        super().__init__(streams, outputs, head, pooling)
         spec = self.stream_of("audio")
         self.streams = {spec.name: spec}
-        self.audio = Branch(spec, classes, audio, pooling, dropout)
+        self.audio = Branch(spec, outputs, audio, pooling, dropout)
 
     def forward(self, batch: Batch) -> Output:
-        """Class scores; the bias alone where there is no sound."""
-        return Output(self.audio(batch))
+        """Scores; the bias alone where there is no sound."""
+        features, present = self.embed(self.audio, batch)
+        return self.answer(self.audio.classifier(features), present)
 
 
-class VideoOnly(Model):
+class VideoOnly(BranchModel):
     """`video-only`.
 
     Args:
         streams: Streams, of which the first of video is read.
-        classes: Number of classes C.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
         video: Front-end of the stream; None for the one that suits it.
         pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
         dropout: Probability of dropping a pooled feature in training.
@@ -56,17 +60,19 @@ class VideoOnly(Model):
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
-        classes: int,
+        outputs: int,
         *,
+        head: Head = "classes",
         video: FrontEndChoice = None,
         pooling: Pooling = "mean",
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(streams, classes)
+        super().__init__(streams, outputs, head, pooling)
         spec = self.stream_of("video")
         self.streams = {spec.name: spec}
-        self.video = Branch(spec, classes, video, pooling, dropout)
+        self.video = Branch(spec, outputs, video, pooling, dropout)
 
     def forward(self, batch: Batch) -> Output:
-        """Class scores; the bias alone where no face is seen."""
-        return Output(self.video(batch))
+        """Scores; the bias alone where no face is seen."""
+        features, present = self.embed(self.video, batch)
+        return self.answer(self.video.classifier(features), present)

@@ -54,7 +54,7 @@ class Learner(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one raw batch: cross-entropy, plus that of the auxiliary heads."""
         batch = normalise(batch, self.normalisation)
-        batch = augment(batch, self.recipe.augmentation, self.model.classes)
+        batch = augment(batch, self.recipe.augmentation, self.model.outputs)
         batch = apply_dropout(batch, self.recipe.dropout)
         output = self.model(batch)
         loss = self._cross_entropy(output.logits, batch.targets)
@@ -81,7 +81,7 @@ class Learner(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Report accuracy, unweighted recall and loss on the development clips."""
         true, logits = (np.concatenate(part) for part in zip(*self._seen, strict=True))
-        scores = classification_scores(true, logits.argmax(1), self.model.classes)
+        scores = classification_scores(true, logits.argmax(1), self.model.outputs)
         loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(true))
         self.log("development/accuracy", scores.accuracy, prog_bar=True)
         self.log("development/uar", scores.uar)

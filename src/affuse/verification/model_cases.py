@@ -12,83 +12,173 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affuse.features.batch import Batch
-from affuse.models.base import Model
+from affuse.metrics.concordance import ccc_loss, ccc_window_loss
+from affuse.models.base import Model, Output
 from affuse.models.checkpoints import import_state, published_state_dict, system_module
-from affuse.models.published.names import inverse, translate
+from affuse.models.published.names import Rules, inverse, translate
 from affuse.verification.parity import Case, Measure
 
 VALUES = 1e-4  # relative to the largest value
 GRADIENTS = 5e-3  # ReLU and max-pooling switch on ties
 
 
+Inputs = Mapping[str, Tensor]
+
+
+def everything_present(streams: dict[str, Tensor]) -> Batch:
+    """A batch of streams (B, T, ...) without anything absent."""
+    masks = {name: x.new_ones(x.shape[:2], dtype=torch.bool) for name, x in streams.items()}
+    return Batch(streams, masks)
+
+
 def check_chumachenko(case: Case) -> Iterator[Measure]:
-    """The three fusions, with one and four heads."""
-    heads = case.content["config"]["num_heads"]
-    frames = case.content["config"]["seq_length"]
+    """The three fusions, with one and four heads; and AVT-CA, which has eight."""
+    config = case.content["config"]
 
-    def batch(model: Model, inputs: Mapping[str, Tensor]) -> Batch:
+    def batch(model: Model, inputs: Inputs) -> Batch:
         audio, video = model.streams
-        streams = {
-            audio: inputs["audio"].transpose(1, 2),
-            video: inputs["video"].unflatten(0, (-1, frames)),
-        }
-        masks = {name: torch.ones(x.shape[:2], dtype=torch.bool) for name, x in streams.items()}
-        return Batch(streams, masks)
+        pictures = inputs["video"].unflatten(0, (-1, config["seq_length"]))
+        return everything_present({audio: inputs["audio"].transpose(1, 2), video: pictures})
 
-    yield from _check(case, batch, heads=heads)
+    def arrange(name: str, x: Tensor) -> Tensor:
+        return x.transpose(0, 1) if name.startswith("finalAttention") else x
+
+    options = {} if case.system == "avtca" else {"heads": config["num_heads"]}
+    yield from check_model(case, batch, class_scores, arrange=arrange, **options)
 
 
 def check_efficientface(case: Case) -> Iterator[Measure]:
     """EfficientFace alone, every picture a clip of one frame."""
 
-    def batch(model: Model, inputs: Mapping[str, Tensor]) -> Batch:
+    def batch(model: Model, inputs: Inputs) -> Batch:
         (name,) = model.streams
-        images = inputs["images"]
-        return Batch({name: images.unsqueeze(1)}, {name: torch.ones(len(images), 1).bool()})
+        return everything_present({name: inputs["images"].unsqueeze(1)})
 
-    yield from _check(case, batch)
+    yield from check_model(case, batch, class_scores)
 
 
-def _check(
-    case: Case, make_batch: Callable[[Model, Mapping[str, Tensor]], Batch], **options: Any
+def class_scores(output: Output) -> dict[str, Tensor]:
+    """The one output of a classifier."""
+    return {"logits": output.logits}
+
+
+def check_model(
+    case: Case,
+    make_batch: Callable[[Model, Inputs], Batch],
+    read: Callable[[Output], dict[str, Tensor]],
+    arrange: Callable[[str, Tensor], Tensor] = lambda name, x: x,
+    **options: Any,
 ) -> Iterator[Measure]:
-    """All quantities of a case of a system that classifies clips."""
+    """All quantities of a case of a published system.
+
+    Args:
+        case: The case; its `model` is the system.
+        make_batch: Model and inputs -> normalised batch.
+        read: Output -> published name of an output -> value.
+        arrange: Published name of an intermediate and our value -> the published axes.
+        options: What the weights do not tell.
+
+    Yields:
+        Quantity, error, tolerance.
+    """
     content = case.content
-    listing = case.path.parent / content["listing"]
-    weights = {
-        name: torch.from_numpy(value)
-        for name, value in case.fill.fill_listing(listing, content["seed"]).items()
-    }
-    model, _ = import_state(content["model"], case.path, weights, **options)
-    rules = system_module(content["model"]).rules(model)
-    yield from _names_and_sizes(model, content)
+    system = system_module(case.system)
+    model, _ = import_state(case.system, case.path, filled_weights(case), **options)
+    rules = system.rules(model)
+    yield from names_and_sizes(model, content)
 
     inputs = {name: torch.from_numpy(x) for name, x in case.fill.inputs(content["inputs"]).items()}
     batch = make_batch(model, inputs).to(case.device)
     model.to(case.device)
     step = content.get("train_step")
-    names = {name: str(translate(name, rules)) for name in content["intermediates"]}
+    separate = {module_of(name) for name in content["intermediates"] if ".call" in name}
+    modules = {module_of(n): str(translate(module_of(n), rules)) for n in content["intermediates"]}
     # On a GPU convolutions are rounded to 10 bits (TF32) unless told otherwise.
     full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with full_precision, recorded(model, names) as values, torch.set_grad_enabled(step is not None):
-        logits = model(batch).logits
-    yield "logits", tensor_error(logits, content["outputs"]["logits"]), VALUES
-    for name, expected in content["intermediates"].items():
-        yield name, tensor_error(torch.cat(values[name]), expected), VALUES
-    if step is not None:
-        targets = torch.tensor(step["targets"]["class"], device=case.device)
-        loss = F.cross_entropy(logits, targets)
-        loss.backward()
-        yield "loss", abs(loss.item() - step["loss"]) / abs(step["loss"]), VALUES
-        back = inverse(rules)
-        gradients = {translate(n, back): p.grad for n, p in model.named_parameters()}
-        for name, norm in step["grad_l2"].items():
-            value = gradients[name]
-            found = 0.0 if value is None else value.norm().item()
-            yield f"gradient of {name}", abs(found - norm) / norm, GRADIENTS
+    with full_precision, torch.set_grad_enabled(step is not None):
+        with recorded(model, modules) as values:
+            outputs = read(model(batch))
+        for name, expected in content["outputs"].items():
+            yield name, tensor_error(outputs[name], expected), VALUES
+        for name, expected in content["intermediates"].items():
+            module = module_of(name)
+            found = value_of(name, values[module], module in separate)
+            yield name, tensor_error(arrange(module, found), expected), VALUES
+        if step is not None:
+            yield from _training_step(case, model, outputs, inverse(rules))
 
 
-def _names_and_sizes(model: nn.Module, content: Mapping[str, Any]) -> Iterator[Measure]:
+def filled_weights(case: Case) -> dict[str, Tensor]:
+    """The weights of a case: published entry -> value."""
+    listing = case.path.parent / case.content["listing"]
+    values = case.fill.fill_listing(listing, case.content["seed"])
+    return {name: torch.from_numpy(value) for name, value in values.items()}
+
+
+def module_of(intermediate: str) -> str:
+    """The module that an intermediate comes from; see `value_of`."""
+    parent, _, last = intermediate.rpartition(".")
+    return (
+        parent
+        if last.startswith("call") or (last.isdigit() and "." not in parent)
+        else intermediate
+    )
+
+
+def value_of(intermediate: str, calls: list[Any], separate: bool) -> Tensor:
+    """An intermediate among what its module returned.
+
+    Args:
+        intermediate: `x`, `x.call2` (the second further call of x) or `x.0` (the first item of
+            the tuple that x returns).
+        calls: What the module returned, call by call.
+        separate: Whether the case tells calls apart; otherwise they are parts of one, such as
+            pictures that pass a network in several chunks.
+    """
+    last = intermediate.rpartition(".")[2]
+    if module_of(intermediate) == intermediate:
+        return torch.cat([_first(call) for call in (calls[:1] if separate else calls)])
+    if last.startswith("call"):
+        return _first(calls[int(last.removeprefix("call"))])
+    item: Tensor = calls[0][int(last)]
+    return item
+
+
+def _first(value: Any) -> Tensor:
+    first: Tensor = value[0] if isinstance(value, tuple) else value
+    return first
+
+
+def _training_step(
+    case: Case, model: nn.Module, outputs: Mapping[str, Tensor], names: Rules
+) -> Iterator[Measure]:
+    step = case.content["train_step"]
+    loss = _loss(case, step, outputs)
+    loss.backward()
+    yield "loss", abs(loss.item() - step["loss"]) / abs(step["loss"]), VALUES
+    gradients = {translate(n, names): p.grad for n, p in model.named_parameters()}
+    for name, norm in step["grad_l2"].items():
+        value = gradients[name]
+        found = 0.0 if value is None else value.norm().item()
+        yield f"gradient of {name}", abs(found - norm) / norm, GRADIENTS
+
+
+def _loss(case: Case, step: Mapping[str, Any], outputs: Mapping[str, Tensor]) -> Tensor:
+    """The loss that a case names; its targets are classes, or drawn as inputs are."""
+    drawn = {name: x for name, x in step["targets"].items() if name != "class"}
+    targets = {
+        name: torch.from_numpy(x).to(case.device) for name, x in case.fill.inputs(drawn).items()
+    }
+    if step["loss_name"] == "ccc_flat":
+        return sum((ccc_loss(outputs[n], y) for n, y in targets.items()), torch.tensor(0.0))
+    if step["loss_name"] == "ccc_windows":
+        return ccc_window_loss(outputs["y"], targets["y"])
+    classes = torch.tensor(step["targets"]["class"], device=case.device)
+    return torch.stack([F.cross_entropy(x, classes) for x in outputs.values()]).mean()
+
+
+def names_and_sizes(model: nn.Module, content: Mapping[str, Any]) -> Iterator[Measure]:
+    """Number of parameters; names and shapes of the weights that would be written back."""
     count = sum(p.numel() for p in model.parameters())
     yield "number of parameters", float(abs(count - content["parameters"])), 0.0
     state = published_state_dict(model)
@@ -98,7 +188,7 @@ def _names_and_sizes(model: nn.Module, content: Mapping[str, Any]) -> Iterator[M
 
 
 @contextmanager
-def recorded(model: nn.Module, names: Mapping[str, str]) -> Iterator[dict[str, list[Tensor]]]:
+def recorded(model: nn.Module, names: Mapping[str, str]) -> Iterator[dict[str, list[Any]]]:
     """Collect what modules return while the block runs.
 
     Args:
@@ -106,14 +196,15 @@ def recorded(model: nn.Module, names: Mapping[str, str]) -> Iterator[dict[str, l
         names: Key -> name of a module.
 
     Yields:
-        Key -> the result of every call (the first item where it is several).
+        Key -> the result of every call.
     """
-    values: dict[str, list[Tensor]] = {key: [] for key in names}
+    values: dict[str, list[Any]] = {key: [] for key in names}
 
     def keep(key: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, result: Any) -> None:
-            first = result[0] if isinstance(result, tuple) else result
-            values[key].append(first.detach().clone())
+            several = isinstance(result, tuple)
+            kept = tuple(x.detach().clone() for x in (result if several else (result,)))
+            values[key].append(kept if several else kept[0])
 
         return hook
 

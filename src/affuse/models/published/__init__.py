@@ -3,5 +3,14 @@
 A module per system, each with
     recognises(state): whether these are weights of the system,
     describe(path, state, *, ...): the spec of the model that they belong to,
-    rules(model): pairs of name prefixes (published, ours), None for any other model.
+    rules(model): pairs of name prefixes (published, ours), None for any other model,
+and, where a checkpoint holds more than weights,
+    clean(path, state): the entries that are weights, each once and under one name,
+    complete(state): the inverse: all entries that the published code expects.
 """
+
+#: System -> its module.
+SYSTEMS = {
+    "chumachenko": "affuse.models.published.chumachenko",
+    "efficientface": "affuse.models.published.efficientface",
+}

@@ -1,0 +1,79 @@
+"""PyTorch checkpoint files, read as weights alone.
+
+Checkpoints are pickles; only tensors and plain values are ever read from them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affuse.errors import BadInput
+
+
+class _Ignored:
+    """Stands for training statistics in a checkpoint; takes any state and keeps none."""
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _numpy_globals() -> list[Any]:
+    """The NumPy names that a pickled number or array needs, under old and new module names."""
+    functions: tuple[Any, ...] = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
+    renamed = [
+        (function, f"numpy.{module}.multiarray.{function.__name__}")
+        for function in functions
+        for module in ("core", "_core")
+    ]
+    kinds = {type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?")}
+    return [*renamed, np.dtype, np.ndarray, *kinds]
+
+
+# EfficientFace's training script saves its recorder of losses with the weights.
+_RECORDERS = [(_Ignored, f"__main__.{name}") for name in ("RecorderMeter", "RecorderMeter1")]
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The weights in a PyTorch checkpoint: a bare state dict, or one under `state_dict` or `net`.
+
+    Args:
+        path: A file that `torch.save` wrote on any device.
+
+    Returns:
+        Entry -> tensor on the CPU, without the `module.` of DataParallel.
+
+    Raises:
+        BadInput: Missing, not a checkpoint, without weights, or with code in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(path, "no such file")
+    try:
+        with torch.serialization.safe_globals([*_numpy_globals(), *_RECORDERS]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadInput(path, error.strerror or "cannot be read") from error
+    except Exception as error:  # a damaged file can raise anything
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if code and isinstance(error, pickle.UnpicklingError):
+            reason = f"holds code ({code[1]}), not weights alone; it is not opened"
+        else:
+            reason = "not a PyTorch checkpoint, or damaged"
+        raise BadInput(path, reason) from error
+    for key in ("state_dict", "net"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping):
+        raise BadInput(path, f"holds a {type(content).__name__}, not weights")
+    state = {str(name): x for name, x in content.items() if isinstance(x, Tensor)}
+    if not state:
+        raise BadInput(path, "holds no weights")
+    return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in state.items()}
