@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ from torch.nn import functional as F
 
 from affuse.features.batch import Batch, Normalisation
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Model, Output
+from affuse.models.base import Head, Model, Output
 from affuse.models.modelfile import ModelSpec, load_model, save_model
 from affuse.models.registry import MODELS, create_model
 
@@ -39,10 +41,11 @@ def random_batch(streams: dict[str, StreamSpec], lengths: dict[str, list[int]], 
 
 
 def pick(batch: Batch, rows: list[int]) -> Batch:
-    """Some rows of a batch, without the frames that are absent in all of them."""
+    """Some rows of a batch, without the frames after the last one that is present in any."""
     values, masks = {}, {}
     for name, mask in batch.masks.items():
-        length = max(1, int(mask[rows].sum(1).max()))
+        present = mask[rows].any(0).nonzero()
+        length = int(present.max()) + 1 if len(present) else 1
         values[name] = batch.streams[name][rows][:, :length]
         masks[name] = mask[rows][:, :length]
     return Batch(values, masks)
@@ -59,6 +62,16 @@ def with_holes(batch: Batch, seed: int) -> Batch:
     return Batch(values, masks)
 
 
+def without_in_row(batch: Batch, modality: str, row: int) -> Batch:
+    """The batch with a modality absent in one clip."""
+    gone = batch.without(modality)
+    values = {name: x.clone() for name, x in batch.streams.items()}
+    masks = {name: mask.clone() for name, mask in batch.masks.items()}
+    for name in batch.streams:
+        values[name][row], masks[name][row] = gone.streams[name][row], gone.masks[name][row]
+    return Batch(values, masks)
+
+
 def settle(model: Model, batch: Batch) -> Model:
     """Give batch normalisation the statistics of a batch, so that signals neither die nor grow."""
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
@@ -72,8 +85,32 @@ def settle(model: Model, batch: Batch) -> Model:
 
 
 def tensors(output: Output) -> list[torch.Tensor]:
-    """All class scores of an output."""
-    return [output.logits, *output.auxiliary.values()]
+    """All scores of an output."""
+    return [output.scores, *output.auxiliary.values()]
+
+
+def clip_rows(output: Output, row: int) -> list[torch.Tensor]:
+    """All scores of one clip, of values those that rest on something."""
+    if output.mask is None:
+        return [x[row] for x in tensors(output)]
+    return [x[row][output.mask[row]] for x in tensors(output)]
+
+
+def learning_loss(output: Output) -> torch.Tensor:
+    """Three clips, three classes; or a different value for each clip."""
+    if output.mask is None:
+        return F.cross_entropy(output.logits, torch.tensor([0, 1, 2]))
+    return (
+        (output.values - torch.tensor([-1.0, 0.0, 1.0])[:, None, None])[output.mask].square().mean()
+    )
+
+
+def learned(output: Output) -> bool:
+    """Whether every clip is nearest to its own class or value."""
+    if output.mask is None:
+        return output.logits.argmax(1).tolist() == [0, 1, 2]
+    means = [x[m].mean() for x, m in zip(output.values, output.mask, strict=True)]
+    return means == sorted(means) and means[2] - means[0] > 0.5
 
 
 def gradients_are_finite(model: Model, batch: Batch) -> bool:
@@ -93,10 +130,12 @@ class ModelContract:
     examples: ClassVar[int] = 12  # random batches
     unused: ClassVar[tuple[str, ...]] = ()  # prefixes of parameters that may have no effect
     learning_rate: ClassVar[float] = 1e-2
+    heads: ClassVar[tuple[Head, ...]] = ("classes", "clip", "frames")  # the first is the main one
 
-    def build(self, seed: int = 0) -> Model:
+    def build(self, seed: int = 0, head: Head | None = None) -> Model:
         torch.manual_seed(seed)
-        return create_model(self.name, self.streams, CLASSES, **self.options)
+        chosen = self.options | {"head": head or self.heads[0]}
+        return create_model(self.name, self.streams, CLASSES, **chosen)
 
     @pytest.fixture
     def model(self, batch: Batch) -> Model:
@@ -109,14 +148,30 @@ class ModelContract:
     def used(self, model: Model) -> dict[str, StreamSpec]:
         return {name: self.streams[name] for name in model.streams}
 
-    def test_scores_have_one_column_per_class(self, model: Model, batch: Batch) -> None:
-        for x in tensors(model(batch)):
-            assert x.shape == (len(batch), CLASSES)
-            assert x.isfinite().all()
+    def test_shape_of_every_head(self, batch: Batch) -> None:
+        for head in self.heads:
+            model = settle(self.build(head=head), batch)
+            output = model(batch)
+            columns = output.scores.shape[-1]
+            assert columns == model.outputs
+            leading = batch.masks[model.leader.name].shape[1]
+            rows = output.scores.shape[1]
+            shapes = {
+                "classes": (3, columns),
+                "clip": (3, 1, columns),
+                "frames": (3, rows, columns),
+            }
+            assert all(x.shape == shapes[head] and x.isfinite().all() for x in tensors(output))
+            if head == "classes":
+                assert output.mask is None
+            else:
+                assert output.mask is not None and output.mask.shape == shapes[head][:2]
+                assert output.mask.any(1).all()
+                assert head == "clip" or rows >= leading
 
     def test_scores_depend_on_every_clip(self, model: Model, batch: Batch) -> None:
-        logits = model(batch).logits
-        assert (logits[0] - logits[1]).abs().max() > 1e-6
+        first, second = (x[:1] for x in (clip_rows(model(batch), row)[0] for row in (0, 1)))
+        assert (first - second).abs().max() > 1e-6
 
     def test_permuted_batch(self, model: Model, batch: Batch) -> None:
         order = [2, 0, 1]
@@ -124,9 +179,10 @@ class ModelContract:
         for ours, theirs in zip(tensors(model(batch)), tensors(permuted), strict=True):
             torch.testing.assert_close(ours[order], theirs, rtol=1e-5, atol=1e-5)
 
-    def test_alone_is_the_same_as_padded(self, model: Model) -> None:
+    def test_alone_is_the_same_as_padded(self, batch: Batch) -> None:
         shortest = dict.fromkeys(self.streams, 1)
         longest = {name: max(rows) for name, rows in self.lengths.items()}
+        models = [settle(self.build(head=head), batch) for head in self.heads]
 
         @settings(max_examples=self.examples, deadline=None)
         @given(st.data())
@@ -136,11 +192,16 @@ class ModelContract:
                 for name in self.streams
             }
             batch = random_batch(self.streams, lengths, data.draw(st.integers(0, 99)))
-            together = tensors(model(batch))
-            for row in range(2):
-                alone = tensors(model(pick(batch, [row])))
-                for ours, theirs in zip(together, alone, strict=True):
-                    torch.testing.assert_close(ours[row], theirs[0], rtol=1e-5, atol=1e-5)
+            for modality in data.draw(st.sampled_from(((), ("audio",), ("video",)))):
+                batch = without_in_row(batch, modality, row=0)
+            if data.draw(st.booleans()):
+                batch = with_holes(batch, seed=1)
+            for model in models:
+                together = model(batch)
+                for row in range(2):
+                    alone = clip_rows(model(pick(batch, [row])), 0)
+                    for ours, theirs in zip(clip_rows(together, row), alone, strict=True):
+                        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
         with torch.no_grad():
             check()
@@ -152,38 +213,40 @@ class ModelContract:
         else:
             for modality in ("audio", "video") if gone == "both" else (gone,):
                 batch = batch.without(modality)
-        model = self.build()
-        for mode in (True, False):
-            model.train(mode)
-            assert all(x.isfinite().all() for x in tensors(model(batch)))
-            assert gradients_are_finite(model, batch)
+        for head in self.heads:
+            model = self.build(head=head)
+            for mode in (True, False):
+                model.train(mode)
+                assert all(x.isfinite().all() for x in tensors(model(batch)))
+                assert gradients_are_finite(model, batch)
 
     def test_the_modality_that_is_left_decides(self, model: Model, batch: Batch) -> None:
         modalities = {spec.modality for spec in model.streams.values()}
         for modality in modalities if len(modalities) > 1 else ():
-            logits = model(batch.without(modality)).logits
-            assert (logits[0] - logits[1]).abs().max() > 1e-6, modality
+            left = model(batch.without(modality))
+            first, second = (clip_rows(left, row)[0][:1] for row in (0, 1))
+            assert (first - second).abs().max() > 1e-6, modality
 
     def test_training_on_one_frame_of_one_clip(self) -> None:
         model = self.build().train()
         batch = random_batch(self.streams, {name: [1] for name in self.streams}, seed=3)
-        assert model(batch).logits.isfinite().all()
+        assert model(batch).scores.isfinite().all()
         assert gradients_are_finite(model, batch)
 
     def test_same_seed_same_training_step(self, batch: Batch) -> None:
         def step() -> torch.Tensor:
             model = self.build(seed=5).train()
             optimiser = torch.optim.SGD(model.parameters(), 0.01)
-            F.cross_entropy(model(batch).logits, torch.tensor([0, 1, 2])).backward()
+            learning_loss(model(batch)).backward()
             optimiser.step()
-            return model.eval()(batch).logits
+            return model.eval()(batch).scores
 
         assert torch.equal(step(), step())
 
     def test_saved_and_loaded(self, model: Model, batch: Batch, tmp_path: Path) -> None:
         spec = ModelSpec(
             model=self.name,
-            options=self.options,
+            options=self.options | {"head": self.heads[0]},
             streams=self.used(model),
             normalisation={name: Normalisation((1.0,), (2.0,)) for name in model.streams},
             classes=list("abcd"),
@@ -215,9 +278,9 @@ class ModelContract:
 
     def test_bfloat16_autocast_is_close(self, model: Model, batch: Batch) -> None:
         with torch.no_grad():
-            exact = model(batch).logits
+            exact = model(batch).scores
             with torch.autocast("cpu", torch.bfloat16):
-                rough = model(batch).logits.float()
+                rough = model(batch).scores.float()
         assert (rough - exact).abs().max() < 0.05 * max(1.0, float(exact.abs().max()))
 
     def test_bfloat16_autocast_trains(self, batch: Batch) -> None:
@@ -228,13 +291,18 @@ class ModelContract:
     def test_overfits_one_batch(self, batch: Batch) -> None:
         model = self.build().train()
         optimiser = torch.optim.Adam(model.parameters(), self.learning_rate)
-        targets = torch.tensor([0, 1, 2])
         for _ in range(self.overfits_in):
             optimiser.zero_grad()
-            loss = F.cross_entropy(model(batch).logits, targets)
-            loss.backward()
+            learning_loss(model(batch)).backward()
             optimiser.step()
-        assert settle(model, batch)(batch).logits.argmax(1).equal(targets)
+        assert learned(settle(model, batch)(batch))
+
+    def test_compiled_is_the_same(self, model: Model, batch: Batch) -> None:
+        torch.compiler.reset()
+        compiled = torch.compile(model, backend="aot_eager")
+        with torch.no_grad():
+            for ours, theirs in zip(tensors(model(batch)), tensors(compiled(batch)), strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 def covered(base: type[ModelContract] = ModelContract) -> set[str]:
@@ -244,5 +312,7 @@ def covered(base: type[ModelContract] = ModelContract) -> set[str]:
 
 
 def uncovered() -> set[str]:
-    """Registered models without a test class."""
+    """Registered models without a test class, in whatever module of this folder."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"tests.models.{module.name}")
     return set(MODELS) - covered()

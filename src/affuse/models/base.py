@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.layers.alignment import Clock, align
+from affuse.models.layers.alignment import Clock, align, frames_until
 from affuse.models.layers.pooling import masked_mean
 from affuse.models.options import check_choice
 
@@ -25,8 +25,8 @@ class Output:
     """What every model returns.
 
     Args:
-        scores: (B, C) `logits` before softmax, or (B, T, D) `values`, one row per frame of
-            `Model.leader` or one per clip (T = 1).
+        scores: (B, C) `logits` before softmax, or (B, T, D) `values`: one row per frame of
+            `Model.leader`, and further ones where other streams are longer, or one row per clip.
         auxiliary: Named further heads, in the shape of the scores.
         mask: (B, T) bool, which values rest on something that was present; None for logits.
     """
@@ -102,13 +102,20 @@ class Model(nn.Module, ABC):
             x: (B, T, C).
             mask: (B, T) bool.
             clock: When its frames are.
-            batch: The batch, for the number of the leader's frames L.
+            batch: The batch; the longest of its streams decides how many frames L there are.
 
         Returns:
             (B, L, C), zero where absent, and (B, L) bool.
         """
-        leader = self.leader
-        return align(x, mask, clock, leader.rate, batch.masks[leader.name].shape[1])
+        rate = self.leader.rate
+        frames = max(
+            batch.masks[self.leader.name].shape[1],
+            *(
+                frames_until(batch.masks[name].shape[1], spec.rate, rate)
+                for name, spec in self.streams.items()
+            ),
+        )
+        return align(x, mask, clock, batch.masks[clock.stream], rate, frames)
 
     def over_time(
         self,

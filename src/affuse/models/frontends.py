@@ -324,6 +324,5 @@ def build_frontend(spec: StreamSpec, choice: FrontEndChoice = None) -> FrontEnd:
         raise unknown("front-end", name, FRONTENDS)
     check_options(f"front-end {name}", FRONTENDS[name], options)
     frontend = FRONTENDS[name](spec, **options)
-    seconds = frontend.lead / spec.rate if spec.rate else 0.0
-    frontend.clock = Clock(spec.rate / frontend.stride, seconds, frontend.lead + 1)
+    frontend.clock = Clock(spec.name, spec.rate, frontend.stride, frontend.lead)
     return frontend

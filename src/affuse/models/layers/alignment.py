@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,22 +11,39 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Clock:
-    """The times of the frames of a series: frame i is at `offset + i / rate` seconds.
+    """The times of the frames that a front-end makes of a stream.
+
+    Frame i is about the stream's frame `lead + i * stride`.
 
     Args:
-        rate: Hz; 0 for one row that holds for the whole clip.
-        offset: Seconds of the first frame.
-        slack: Frames before the first and after the last one for which these still speak, because
-            a network without padding has seen that far.
+        stream: Name of the stream.
+        rate: Frames of the stream per second in Hz; 0 for one row that holds for the whole clip.
+        stride: Frames of the stream per frame.
+        lead: Frames of the stream before the one that the first frame is about.
     """
 
+    stream: str
     rate: float
-    offset: float = 0.0
-    slack: int = 1
+    stride: int = 1
+    lead: int = 0
+
+
+def frames_until(length: int, rate: float, other: float) -> int:
+    """How many frames of another series begin before a series is over.
+
+    A frame lasts half a frame either way, so that series of one window have the lengths that their
+    rates tell.
+
+    Args:
+        length: Frames of the series.
+        rate: Its Hz.
+        other: Hz of the other series; both rates may be 0, for one row.
+    """
+    return math.ceil((length - 0.5) * other / rate) if rate and other else 1
 
 
 def align(
-    x: Tensor, mask: Tensor, clock: Clock, rate: float, frames: int
+    x: Tensor, mask: Tensor, clock: Clock, heard: Tensor, rate: float, frames: int
 ) -> tuple[Tensor, Tensor]:
     """The nearest frame of a series for each frame of another.
 
@@ -33,19 +51,24 @@ def align(
         x: (B, T, C).
         mask: (B, T) bool.
         clock: When the frames of the series are.
+        heard: (B, T') bool, the mask of the stream that the series was made of; where the stream
+            has ended, nothing is present.
         rate: Hz of the other series, which starts at 0; 0 for one row per clip.
         frames: Its number of frames L.
 
     Returns:
-        (B, L, C), zero where absent, and (B, L) bool: absent where the nearest frame is, or where
-        the series has ended or not begun. Padding at the end makes no difference.
+        (B, L, C), zero where absent, and (B, L) bool.
     """
     step = clock.rate / rate if rate else 0.0
-    wanted = torch.arange(frames, device=x.device) * step - clock.offset * clock.rate
-    wanted = (wanted + 0.5).floor().long()
-    steps = torch.arange(mask.shape[1], device=x.device)
-    last = (steps * mask).amax(1, keepdim=True)
-    nearest = torch.minimum(wanted.clamp(min=0), last)
-    present = mask.gather(1, nearest) & ((wanted - nearest).abs() <= clock.slack)
+    times = torch.arange(frames, device=x.device) * step  # in frames of the stream
+    over = times >= _last(heard) + 0.5
+    nearest = ((times - clock.lead) / clock.stride + 0.5).floor().long().clamp(min=0)
+    nearest = torch.minimum(nearest, _last(mask).clamp(min=0))
+    present = mask.gather(1, nearest) & ~over
     aligned = x.gather(1, nearest.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
     return aligned * present.unsqueeze(-1), present
+
+
+def _last(mask: Tensor) -> Tensor:
+    """(B, T) bool -> (B, 1), the index of the last present frame; -1 where there is none."""
+    return (torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask).amax(1, keepdim=True) - 1
