@@ -29,6 +29,28 @@ class TestConcatenation(ModelContract):
     name = "concat"
 
 
+class TestEarlyFusion(ModelContract):
+    name = "early"
+
+
+class TestGatedFusion(ModelContract):
+    name = "gated"
+
+
+class TestCrossModal(ModelContract):
+    name = "crossmodal"
+    learning_rate = 3e-3
+
+
+class TestAVTCA(ModelContract):
+    name = "avtca"
+
+
+class TestAVTCAPaper(ModelContract):
+    name = "avtca-paper"
+    learning_rate = 3e-3
+
+
 class TestLateTransformer(ModelContract):
     name = "chumachenko-lt"
 

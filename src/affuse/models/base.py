@@ -117,6 +117,23 @@ class Model(nn.Module, ABC):
         )
         return align(x, mask, clock, batch.masks[clock.stream], rate, frames)
 
+    def summary(
+        self, x: Tensor, mask: Tensor, pool: Callable[[Tensor, Tensor], Tensor] = masked_mean
+    ) -> tuple[Tensor, Tensor]:
+        """What the head reads of a time series that is on the frames of the leader.
+
+        Args:
+            x: (B, L, C), zero where absent.
+            mask: (B, L) bool.
+            pool: How time is pooled where the head is not per frame.
+
+        Returns:
+            (B, C') or (B, L, C), and presence (B, 1) or (B, L, 1) bool.
+        """
+        if self.head == "frames":
+            return x, mask.unsqueeze(-1)
+        return pool(x, mask), mask.any(1, keepdim=True)
+
     def over_time(
         self,
         x: Tensor,
@@ -125,7 +142,7 @@ class Model(nn.Module, ABC):
         batch: Batch,
         pool: Callable[[Tensor, Tensor], Tensor] = masked_mean,
     ) -> tuple[Tensor, Tensor]:
-        """What the head reads of a time series: one vector, or one per frame of the leader.
+        """What the head reads of a time series with its own frames; see `summary`.
 
         Args:
             x: (B, T, C).
@@ -133,14 +150,10 @@ class Model(nn.Module, ABC):
             clock: When its frames are.
             batch: The batch.
             pool: How time is pooled where the head is not per frame.
-
-        Returns:
-            (B, C') or (B, L, C), zero where absent, and presence (B, 1) or (B, L, 1) bool.
         """
         if self.head == "frames":
             x, mask = self.on_frames(x, mask, clock, batch)
-            return x, mask.unsqueeze(-1)
-        return pool(x, mask), mask.any(1, keepdim=True)
+        return self.summary(x, mask, pool)
 
     def answer(
         self, scores: Tensor, present: Tensor, auxiliary: Mapping[str, Tensor] | None = None

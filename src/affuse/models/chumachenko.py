@@ -88,8 +88,8 @@ class Chumachenko(Model):
         """Fusion after the stages: (B, Ta, Ca2), (B, Ta), (B, Tv, Cv2), (B, Tv) -> the same."""
         return audio, video
 
-    def forward(self, batch: Batch) -> Output:
-        """Scores; an absent modality adds nothing to them."""
+    def branches(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Both branches, fused: (B, Ta, Ca2), (B, Ta), (B, Tv, Cv2), (B, Tv)."""
         audio, video = (batch.streams[name] for name in self.streams)
         audio_mask, video_mask = (batch.masks[name] for name in self.streams)
         if self.masking == "reference":
@@ -100,6 +100,11 @@ class Chumachenko(Model):
         audio, audio_mask = self.audio.stage2(audio, audio_mask)
         video, video_mask = self.video.stage2(video, video_mask)
         audio, video = self.fuse_after(audio, audio_mask, video, video_mask)
+        return audio, audio_mask, video, video_mask
+
+    def forward(self, batch: Batch) -> Output:
+        """Scores; an absent modality adds nothing to them."""
+        audio, audio_mask, video, video_mask = self.branches(batch)
         heard, audio_there = self.over_time(audio, audio_mask, self.audio.clock, batch)
         seen, video_there = self.over_time(video, video_mask, self.video.clock, batch)
         scores = self.classifier(torch.cat((heard, seen), -1))

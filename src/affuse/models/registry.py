@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from affuse.models.base import Model
 
 CLASSIFICATION = "classification"
+VALENCE_AROUSAL = "valence-arousal"
 CHUMACHENKO = "Chumachenko, Iosifidis and Gabbouj, ICPR 2022"
+AUXFORMER = "Goncalves and Busso, ICASSP 2022"
+
+LEADER_FOLLOWER = "Zhang, Ding, Wei and Guan, ICCVW 2021"
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,15 @@ MODELS: dict[str, ModelEntry] = {
     "concat": ModelEntry(
         "affuse.models.concatenation:Concatenation", "pooled features of both, side by side"
     ),
+    "early": ModelEntry(
+        "affuse.models.early:EarlyFusion", "features of both, side by side in every frame"
+    ),
+    "gated": ModelEntry(
+        "affuse.models.gated:GatedFusion", "pooled features of both, weighed by a gate"
+    ),
+    "crossmodal": ModelEntry(
+        "affuse.models.crossmodal:CrossModal", "transformers across modalities (MulT style)"
+    ),
     "chumachenko-lt": ModelEntry(
         "affuse.models.chumachenko:LateTransformer",
         "cross-modal transformer after the branches",
@@ -75,11 +88,89 @@ MODELS: dict[str, ModelEntry] = {
         paper=CHUMACHENKO,
         licence="MIT",
     ),
+    "avtca": ModelEntry(
+        "affuse.models.avtca:AVTCA",
+        "chumachenko-it, and self-attention after both branches, as released",
+        paper="AVT-CA, 2024",
+        licence="MIT",
+    ),
+    "avtca-paper": ModelEntry(
+        "affuse.models.avtca:AVTCAPaper",
+        "an interpretation of the diagram of AVT-CA",
+        paper="AVT-CA, 2024",
+        licence="MIT",
+    ),
     "efficientface": ModelEntry(
         "affuse.models.frames:EfficientFaceFrames",
         "a picture classifier on every frame, mean over time",
         ("video",),
         paper="Zhao, Liu and Zhou, AAAI 2021",
+        licence="MIT",
+    ),
+    "ir50": ModelEntry(
+        "affuse.models.frames:IR50Frames",
+        "IR-50 on every small picture, mean over time",
+        ("video",),
+        paper=LEADER_FOLLOWER,
+        licence="none",
+    ),
+    "vggish": ModelEntry(
+        "affuse.models.embedding:VGGishFeatures",
+        "128 features for every second of sound or so",
+        ("audio",),
+        "embedding",
+        "Hershey et al., ICASSP 2017",
+        "Apache-2.0",
+    ),
+    "leader-follower": ModelEntry(
+        "affuse.models.leader_follower:LeaderFollower",
+        "faces lead, streams of sound follow: attention across streams in every frame",
+        task="valence-arousal",
+        paper=LEADER_FOLLOWER,
+        licence="none",
+    ),
+    "leader-follower-visual": ModelEntry(
+        "affuse.models.leader_follower:LeaderVisual",
+        "the leader of leader-follower alone",
+        ("video",),
+        "valence-arousal",
+        LEADER_FOLLOWER,
+        "none",
+    ),
+    "rjca": ModelEntry(
+        "affuse.models.rjca:RecursiveJointAttention",
+        "co-attention with joint features between BLSTMs, as released",
+        task=VALENCE_AROUSAL,
+        paper="Praveen, Granger and Cardinal, ICASSP 2023",
+    ),
+    "rjca-paper": ModelEntry(
+        "affuse.models.rjca_paper:PaperJointAttention",
+        "recursive joint attention by the paper's formula",
+        task=VALENCE_AROUSAL,
+        paper="Praveen, Granger and Cardinal, ICASSP 2023",
+    ),
+    "jca": ModelEntry(
+        "affuse.models.rjca:JointCrossAttention",
+        "co-attention with joint features before a BLSTM, as released",
+        task=VALENCE_AROUSAL,
+        paper="Praveen, Cardinal and Granger, IEEE TBIOM 2023",
+    ),
+    "tsav": ModelEntry(
+        "affuse.models.tsav:TwoStreamAuralVisual",
+        "a residual network over the spectrogram, one over the pictures of a clip",
+        paper="Kuhnke, Rumberg and Ostermann, FG 2020",
+        licence="MIT",
+    ),
+    "auxformer": ModelEntry(
+        "affuse.models.auxformer:AuxFormer",
+        "cross-modal transformer, and one per modality; mean of three decisions",
+        paper=AUXFORMER,
+        licence="MIT",
+    ),
+    "auxformer-icassp": ModelEntry(
+        "affuse.models.auxformer:AuxFormerICASSP",
+        "the same in the size of its first release",
+        paper=AUXFORMER,
         licence="MIT",
     ),
 }

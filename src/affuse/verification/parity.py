@@ -84,8 +84,20 @@ def _media(case: Case) -> Iterable[Measure]:
 #: System or case -> checker: a function, or `module:function` below `affuse.verification`.
 CHECKERS: dict[str, str | Callable[[Case], Iterable[Measure]]] = {
     "chumachenko": "model_cases:check_chumachenko",
+    "avtca": "model_cases:check_chumachenko",
     "efficientface": "model_cases:check_efficientface",
+    "auxformer": "auxformer_cases:check_auxformer",
+    "jca": "rjca_cases:check_rjca",
+    "rjca": "rjca_cases:check_rjca",
+    "rjca_coattention": "rjca_cases:check_coattention",
+    "rjca_paper_formula": "rjca_cases:check_paper_formula",
+    "tsav": "rjca_cases:check_tsav",
+    "leader_follower": "leader_follower_cases:check_leader_follower",
+    "vggish": "leader_follower_cases:check_vggish",
+    "signal_logmel": "signal_cases:check_logmel",
+    "signal_mel64": "signal_cases:check_mel64",
     "signal_mfcc10": "signal_cases:check_mfcc10",
+    "signal_mfcc39": "signal_cases:check_mfcc39",
     "data_mtcnn": _media,
     "data_faces224": _media,
 }

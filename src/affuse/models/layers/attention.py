@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from affuse.errors import AffuseError
 
@@ -99,6 +100,37 @@ class CrossAttention(nn.Module):
         weights = attention_weights(q, k, key_mask)
         gathered = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
         return self.proj(gathered), weights
+
+
+class PackedAttention(nn.Module):
+    """Multi-head attention of one width, its three projections in one matrix (queries first).
+
+    Computes what `torch.nn.MultiheadAttention` does, on masks of this module.
+
+    Args:
+        width: Channels in and out, all heads together.
+        heads: Number of heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        check_heads(heads, width)
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, key_mask: Tensor) -> Tensor:
+        """(B, Nq, C), (B, Nk, C), (B, Nk, C), (B, Nk) -> (B, Nq, C).
+
+        Zero where a clip has no present key.
+        """
+        parts = zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
+        q, k, v = (
+            split_heads(F.linear(x, weight, bias), self.heads)
+            for x, (weight, bias) in zip((queries, keys, values), parts, strict=True)
+        )
+        gathered = attention_weights(q, k, key_mask).to(v.dtype) @ v
+        return self.proj(gathered.transpose(1, 2).flatten(2)) * key_mask.any(1)[:, None, None]
 
 
 class FeedForward(nn.Module):

@@ -25,6 +25,20 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     return total / weight.sum(1).clamp(min=1)
 
 
+def masked_max(x: Tensor, mask: Tensor) -> Tensor:
+    """The maximum over the frames that are present.
+
+    Args:
+        x: (B, T, C).
+        mask: (B, T) bool, True = present.
+
+    Returns:
+        (B, C), zero where a clip has no frame.
+    """
+    highest = x.masked_fill(~mask.unsqueeze(-1), torch.finfo(x.dtype).min).amax(1)
+    return highest * mask.any(1, keepdim=True)
+
+
 class AttentiveMaxPool(nn.Module):
     """A learned weighted mean beside the maximum over the frames that are present.
 
@@ -41,8 +55,7 @@ class AttentiveMaxPool(nn.Module):
         absent = ~mask.unsqueeze(-1)
         score = self.score(x).float().masked_fill(absent, torch.finfo(torch.float32).min)
         mean = (x * score.softmax(1) * ~absent).sum(1)
-        highest = x.masked_fill(absent, torch.finfo(x.dtype).min).amax(1)
-        return torch.cat((mean, highest * mask.any(1, keepdim=True)), -1)
+        return torch.cat((mean, masked_max(x, mask)), -1)
 
 
 class MeanPool(nn.Module):

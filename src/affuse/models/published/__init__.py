@@ -12,5 +12,12 @@ and, where a checkpoint holds more than weights,
 #: System -> its module.
 SYSTEMS = {
     "chumachenko": "affuse.models.published.chumachenko",
+    "avtca": "affuse.models.published.avtca",
     "efficientface": "affuse.models.published.efficientface",
+    "auxformer": "affuse.models.published.auxformer",
+    "ir50": "affuse.models.published.ir50",
+    "vggish": "affuse.models.published.vggish",
+    "leader-follower": "affuse.models.published.leader_follower",
+    "rjca": "affuse.models.published.rjca",
+    "tsav": "affuse.models.published.tsav",
 }

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
-from affuse.models.chumachenko import Chumachenko, LateTransformer
+from affuse.models.chumachenko import (
+    Chumachenko,
+    IntermediateAttention,
+    IntermediateTransformer,
+    LateTransformer,
+)
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.efficientface import BACKBONE
 from affuse.models.published.names import Rules, class_names, prefixed
@@ -34,6 +39,8 @@ _VARIANTS = {
     "av1.attn.q.weight": "chumachenko-it",
     "av1.q.weight": "chumachenko-ia",
 }
+
+_BUILDS = (LateTransformer, IntermediateTransformer, IntermediateAttention)
 
 
 def recognises(state: Mapping[str, Tensor]) -> bool:
@@ -86,6 +93,11 @@ def describe(
 
 def rules(model: nn.Module) -> Rules | None:
     """Published and our prefixes; None where the model is not in its published form."""
+    return branch_rules(model) if type(model) in _BUILDS else None
+
+
+def branch_rules(model: nn.Module) -> Rules | None:
+    """The rules of what AVT-CA has too: branches, fusion between the stages, classifier."""
     if not isinstance(model, Chumachenko) or not model.dead:
         return None
     last = "" if isinstance(model, LateTransformer) else "1"

@@ -1,0 +1,71 @@
+"""Early fusion: the features of both modalities side by side in every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from affuse.features.batch import Batch
+from affuse.features.stream import StreamSpec
+from affuse.models.base import Head, Model, Output
+from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.layers.temporal import ConvBlock, TemporalStack
+
+
+class EarlyFusion(Model):
+    """`early`: concatenation frame by frame, then four convolutions over time.
+
+    Args:
+        streams: An audio and a video stream.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+        audio: Front-end of the audio stream; None for its vectors as they are.
+        video: Front-end of the video stream; None for its vectors as they are, or for what suits
+            pictures.
+        width: Channels of the first two convolutions; then twice as many.
+        dropout: Probability of dropping a feature before the last layer in training.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, StreamSpec],
+        outputs: int,
+        *,
+        head: Head = "classes",
+        audio: FrontEndChoice = None,
+        video: FrontEndChoice = None,
+        width: int = 64,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__(streams, outputs, head)
+        sound, picture = self.stream_of("audio"), self.stream_of("video")
+        self.streams = {spec.name: spec for spec in (sound, picture)}
+        self.audio = build_frontend(sound, audio or "vectors")
+        self.video = build_frontend(picture, video or (None if picture.is_picture else "vectors"))
+        self.no_audio = nn.Parameter(torch.zeros(self.audio.channels[1]))
+        self.no_video = nn.Parameter(torch.zeros(self.video.channels[1]))
+        self.temporal = TemporalStack(
+            ConvBlock(self.audio.channels[1] + self.video.channels[1], width),
+            ConvBlock(width, width),
+            ConvBlock(width, 2 * width),
+            ConvBlock(2 * width, 2 * width),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(2 * width, outputs)
+
+    def forward(self, batch: Batch) -> Output:
+        """Scores; learned features stand for an absent modality, frame by frame."""
+        parts, present = [], []
+        for name, frontend, absent in zip(
+            self.streams, (self.audio, self.video), (self.no_audio, self.no_video), strict=True
+        ):
+            x, mask = frontend(batch.streams[name], batch.masks[name])
+            x, mask = self.on_frames(x, mask, frontend.clock, batch)
+            parts.append(torch.where(mask.unsqueeze(-1), x, absent))
+            present.append(mask)
+        mask = present[0] | present[1]
+        x, mask = self.temporal(torch.cat(parts, -1) * mask.unsqueeze(-1), mask)
+        features, there = self.summary(x, mask)
+        return self.answer(self.classifier(self.dropout(features)), there)
