@@ -129,3 +129,26 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(toy):
     with pytest.raises(AffuseError, match="selection=last"):
         run(toy, "run")
     assert not (toy / "run").exists()
+
+
+def test_auxiliary_heads_can_be_trained_alone(toy):
+    alone = {
+        "model": {"name": "concat"},
+        "primary": 0,
+        "auxiliary": 1,
+        "optimiser": {"weight_decay": 0},
+    }
+    before, after = (
+        load_model(run(toy, name, epochs=epochs, **alone)[0])[0].state_dict()
+        for name, epochs in (("short", 1), ("long", 3))
+    )
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert "audio.classifier.weight" in changed and "video.classifier.weight" in changed
+    assert not any(name.startswith("joint.") for name in changed)
+    with pytest.raises(BadInput, match="nothing to learn"):
+        run(toy, "none", primary=0)
+
+
+def test_labels_of_classes_do_not_train_values(toy):
+    with pytest.raises(AffuseError, match="set model.head=classes"):
+        run(toy, "values", model={"name": "late", "head": "frames"})

@@ -10,8 +10,8 @@ import torch
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.batch import collate, normalise
-from affuse.features.catalogue import create_extractor
-from affuse.features.extractor import check_length, check_same_stream
+from affuse.features.catalogue import Sources, create_extractor, source_of
+from affuse.features.extractor import Extractor, check_length, check_same_stream
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import Presence, Timeline
@@ -33,10 +33,11 @@ class Predictor:
         model: Model file.
         hop: Greatest distance between windows in seconds; a quarter of the window by default.
         device: Torch device.
-        source: File or folder of imported features, for models that read them.
+        source: File or folder of imported features, for models that read them; several as
+            stream name -> path.
 
     Raises:
-        BadInput: The model file cannot be used.
+        BadInput: The model file cannot be used, or its model does not end in classes.
     """
 
     def __init__(
@@ -44,13 +45,16 @@ class Predictor:
         model: Path,
         hop: float | None = None,
         device: str = "cpu",
-        source: Path | None = None,
+        source: Sources = None,
     ) -> None:
         self.model, self.spec = load_model(model)
+        if self.model.head != "classes":
+            raise BadInput(model, f"gives values ({self.spec.task}); only classes are predicted")
         self.model.to(device)
         self.device, self.source = device, source
         self.window = self.spec.seconds
         self.hop = hop or self.spec.hop
+        self._extractors: dict[str, Extractor] = {}
 
     def predict(self, path: Path, thumbnails: bool = True) -> Timeline:
         """The timeline of one recording.
@@ -106,10 +110,12 @@ class Predictor:
         """
         there = clip.video if spec.modality == "video" else clip.audio
         stream = None
-        if there is not None or self.source is not None:
-            extractor = create_extractor(name, self.source)
-            check_same_stream(extractor.spec, spec)
-            stream = extractor.extract(clip)
+        if there is not None or source_of(name, self.source) is not None:
+            if name not in self._extractors:
+                extractor = create_extractor(name, self.source)
+                check_same_stream(extractor.spec, spec)
+                self._extractors[name] = extractor
+            stream = self._extractors[name].extract(clip)
         if stream is None:
             return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
         return stream

@@ -52,15 +52,16 @@ class Learner(lightning.LightningModule):
         )
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Loss of one raw batch: cross-entropy, plus that of the auxiliary heads."""
+        """Loss of one raw batch: cross-entropy of the decision and of the auxiliary heads."""
         batch = normalise(batch, self.normalisation)
         batch = augment(batch, self.recipe.augmentation, self.model.outputs)
         batch = apply_dropout(batch, self.recipe.dropout)
         output = self.model(batch)
-        loss = self._cross_entropy(output.logits, batch.targets)
-        if self.recipe.auxiliary:
-            for logits in output.auxiliary.values():
-                loss = loss + self.recipe.auxiliary * self._cross_entropy(logits, batch.targets)
+        heads = [(self.recipe.primary, output.logits)]
+        heads += [(self.recipe.auxiliary, logits) for logits in output.auxiliary.values()]
+        loss = torch.stack(
+            [weight * self._cross_entropy(x, batch.targets) for weight, x in heads if weight]
+        ).sum()
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
         return loss
 

@@ -110,6 +110,8 @@ class Recipe:
         epochs: Passes over the training clips.
         batch_size: Clips per step.
         label_smoothing: Share of the target spread over all classes.
+        primary: Weight of the loss of the decision; 0 trains the auxiliary heads alone, where the
+            decision is made of them.
         auxiliary: Weight of the loss of each auxiliary head.
         ema: Decay per step of the averaged weights that are kept; 0 keeps the weights themselves.
         selection: `best` keeps the epoch with the best development accuracy (the first of equals),
@@ -132,6 +134,7 @@ class Recipe:
     epochs: int = 50
     batch_size: int = 16
     label_smoothing: float = 0.0
+    primary: float = 1.0
     auxiliary: float = 0.0
     ema: float = 0.0
     selection: Literal["best", "last"] = "best"
@@ -147,6 +150,8 @@ class Recipe:
             raise ValueError("streams must name at least one stream")
         if "name" not in self.model:
             raise ValueError("model.name is missing")
+        if self.primary <= 0 and self.auxiliary <= 0:
+            raise ValueError("primary and auxiliary are both 0: there is nothing to learn")
 
     def to_yaml(self) -> str:
         """The recipe with every default written out."""

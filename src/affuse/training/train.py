@@ -190,6 +190,11 @@ def _options(recipe: Recipe) -> dict[str, Any]:
 def _model(recipe: Recipe, specs: dict[str, StreamSpec], data: Store) -> Model:
     """The recipe's model before training."""
     model = create_model(recipe.model["name"], specs, len(data.classes), **_options(recipe))
+    if model.head != "classes":
+        raise AffuseError(
+            f"model {recipe.model['name']} here ends in values; the labels of {data.corpus} are "
+            f"classes: set model.head=classes"
+        )
     if recipe.backbone:
         load_backbone(model, Path(recipe.backbone))
     return model
