@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.cli.sources import add_source, read_sources
+
 HEARD = {"audio": "sound", "video": "face"}
 
 
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hop", type=float, help="seconds between windows (default: a quarter of the window)"
     )
-    parser.add_argument("--source", type=Path, help="imported features, for models that read them")
+    add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
 
 
@@ -32,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
     if options.out.exists() and not options.out.is_dir():
         raise BadInput(options.out, "is a file; --out must be a folder")
-    predictor = Predictor(options.model, options.hop, options.device, options.source)
+    sources = read_sources(options.source)
+    predictor = Predictor(options.model, options.hop, options.device, sources)
     failed = 0
     names = output_names(options.inputs)
     for path in progress(options.inputs, "predict"):

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.cli.sources import add_source, read_sources
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
@@ -17,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="comma-separated names, such as audio/mfcc10,video/faces224 (affuse list streams)",
     )
-    parser.add_argument(
-        "--source", type=Path, help="file or folder that imported streams are read from"
-    )
+    add_source(parser)
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
 
 
@@ -29,10 +29,12 @@ def run(options: argparse.Namespace) -> int:
     from affuse.features.catalogue import create_extractor
     from affuse.features.prepare import prepare
 
+    sources = read_sources(options.source)
     corpus = read_corpus(options.corpus, options.root)
     print(corpus.summary(), file=sys.stderr)
-    source = options.source or corpus.rows
-    extractors = [create_extractor(name, source) for name in options.streams.split(",")]
+    if corpus.rows is not None:
+        sources.setdefault("video/openface", corpus.rows)
+    extractors = [create_extractor(name, sources) for name in options.streams.split(",")]
     report = prepare(corpus, options.store, extractors, options.workers)
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)

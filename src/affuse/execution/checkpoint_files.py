@@ -1,7 +1,4 @@
-"""PyTorch checkpoint files, read as weights alone.
-
-Checkpoints are pickles; only tensors and plain values are ever read from them.
-"""
+"""Files that training scripts write with pickle, read as tensors and plain values alone."""
 
 from __future__ import annotations
 
@@ -77,3 +74,32 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not state:
         raise BadInput(path, "holds no weights")
     return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in state.items()}
+
+
+class _ArraysAlone(pickle.Unpickler):
+    """Opens pickles of plain values and NumPy arrays and refuses everything else."""
+
+    _MODULES = ("numpy", "numpy._core.multiarray", "numpy._core.numeric")
+    _NAMES = ("dtype", "ndarray", "scalar", "_reconstruct", "_frombuffer")
+
+    def find_class(self, module: str, name: str) -> Any:
+        module = re.sub(r"^numpy\.core\b", "numpy._core", module)  # as NumPy 1 calls it
+        if module not in self._MODULES or name not in self._NAMES:
+            raise pickle.UnpicklingError(f"holds code ({module}.{name}); it is not opened")
+        return super().find_class(module, name)
+
+
+def read_pickled_arrays(path: Path) -> Any:
+    """What a pickle holds, if these are plain values and NumPy arrays alone.
+
+    Raises:
+        BadInput: The file cannot be read, is no pickle, or holds code.
+    """
+    try:
+        with path.open("rb") as file:
+            return _ArraysAlone(file).load()
+    except OSError as error:
+        raise BadInput(path, error.strerror or "cannot be read") from error
+    except Exception as error:  # a damaged file can raise anything
+        code = isinstance(error, pickle.UnpicklingError) and "holds code" in str(error)
+        raise BadInput(path, str(error) if code else "is not a pickle, or damaged") from error

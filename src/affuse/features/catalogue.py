@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,16 @@ STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"mels": int},
         "log-mel spectrum, N bands up to 8 kHz, 50 Hz",
     ),
+    "audio/mfcc39": (
+        "sound:Mfcc39",
+        {},
+        "12 MFCCs and the zeroth with deltas and accelerations (openSMILE), 100 Hz",
+    ),
+    "audio/wav2vec2": (
+        "wav2vec2:Wav2Vec2",
+        {"source": Path},
+        "last layer of a frozen wav2vec 2.0 of 12 layers, 50 Hz; weights imported",
+    ),
     "video/faces<N>": (
         "faces:Faces",
         {"size": int},
@@ -46,10 +57,19 @@ STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"source": Path},
         "action units imported from OpenFace CSV (per frame or per clip)",
     ),
+    "video/emoca50": (
+        "emoca:Emoca",
+        {"source": Path},
+        "50 expression codes imported from EMOCA's files, one per picture, 30 Hz",
+    ),
 }
 
 
-def create_extractor(name: str, source: Path | None = None) -> Extractor:
+#: Where imported streams are read from: one path for all of them, or stream name -> path.
+Sources = Path | Mapping[str, Path] | None
+
+
+def create_extractor(name: str, source: Sources = None) -> Extractor:
     """The extractor of a stream.
 
     Args:
@@ -66,9 +86,10 @@ def create_extractor(name: str, source: Path | None = None) -> Extractor:
         given: dict[str, Any] = {}
         for key, value in options.items():
             if value is Path:
-                if source is None:
+                path = source_of(name, source)
+                if path is None:
                     raise AffuseError(f"stream {name} is imported; say where from with --{key}")
-                given[key] = source
+                given[key] = path
             else:
                 given[key] = int(match[1]) if value is int else value
         module, attribute = target.split(":")
@@ -79,6 +100,16 @@ def create_extractor(name: str, source: Path | None = None) -> Extractor:
     near = difflib.get_close_matches(name, STREAMS, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise AffuseError(f"unknown stream {name!r}{hint} (known: {', '.join(STREAMS)})")
+
+
+def source_of(name: str, source: Sources) -> Path | None:
+    """Where a stream is read from, or None where that is not said."""
+    return source.get(name) if isinstance(source, Mapping) else source
+
+
+def imported_streams() -> list[str]:
+    """Names of the streams that are read from files that another program made."""
+    return [name for name, (_, options, _) in STREAMS.items() if Path in options.values()]
 
 
 def stream_spec(name: str) -> StreamSpec:

@@ -106,10 +106,13 @@ def _key(extractor: Extractor) -> str:
 def _fingerprint(clip: Clip, extractor: Extractor) -> str:
     """Name, size and time of the files that a stream is made from, and the part of them."""
     facts: list[object] = [clip.start, clip.end]
-    for path in extractor.sources(clip):
+    paths = extractor.sources(clip)
+    for path in paths:
         status = path.stat() if path.is_file() else None
         facts += [path.name, status and status.st_size, status and status.st_mtime_ns]
-    return json.dumps(facts)
+    text = json.dumps(facts)
+    # A stream file repeats this for every clip; a file per picture would fill its header.
+    return text if len(paths) < 8 else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_fresh(file: StreamFile | None, clip: Clip, extractor: Extractor) -> bool:

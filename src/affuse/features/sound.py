@@ -23,7 +23,7 @@ _LOGMEL: dict[str, Any] = {
 }
 
 
-class _Sound:
+class SoundExtractor:
     """What all streams of sound share."""
 
     def sources(self, clip: Clip) -> list[Path]:
@@ -31,7 +31,7 @@ class _Sound:
         return [] if clip.audio is None else [clip.audio]
 
 
-class Mfcc(_Sound):
+class Mfcc(SoundExtractor):
     """`audio/mfcc10`: ten MFCCs of the whole clip, at 43.07 Hz.
 
     A frame depends on its own 93 ms of sound only (no floor relative to the loudest frame), so a
@@ -46,11 +46,11 @@ class Mfcc(_Sound):
         """(1 + N // 512, 10) float32."""
         from affuse.features.spectral import mfcc
 
-        audio = _read(clip, 22050)
-        return None if audio is None else _present(mfcc(audio, padding="constant", top_db=None))
+        audio = read_sound(clip, 22050)
+        return None if audio is None else all_present(mfcc(audio, padding="constant", top_db=None))
 
 
-class ReferenceMfcc(_Sound):
+class ReferenceMfcc(SoundExtractor):
     """`audio/mfcc10-reference`: the published audio preprocessing, 156 frames of 3.6 s.
 
     Sound is cut in the middle or padded with zeros at the end, quantised to 16 bits, and turned
@@ -81,16 +81,16 @@ class ReferenceMfcc(_Sound):
         """(156, 10) float32, every frame present."""
         from affuse.features.spectral import mfcc
 
-        audio = _read(clip, 22050)
+        audio = read_sound(clip, 22050)
         if audio is None:
             return None
         surplus = len(audio) - 79380
         audio = audio[surplus // 2 :][:79380] if surplus > 0 else np.pad(audio, (0, -surplus))
         audio = (np.clip(np.round(audio * 32768), -32768, 32767) / 32768).astype(np.float32)
-        return _present(mfcc(audio, padding=self.spec.recipe["padding"], top_db=80.0))
+        return all_present(mfcc(audio, padding=self.spec.recipe["padding"], top_db=80.0))
 
 
-class LogMel(_Sound):
+class LogMel(SoundExtractor):
     """`audio/logmel<mels>-16k`: log-mel spectrum of the whole clip, 50 Hz.
 
     Natural logarithm of the power in HTK mel bands from 50 to 8000 Hz, over 40 ms at 16 kHz.
@@ -107,15 +107,37 @@ class LogMel(_Sound):
         """(1 + N // 320, mels) float32."""
         from affuse.features.spectral import mel_spectrogram
 
-        audio = _read(clip, 16000)
+        audio = read_sound(clip, 16000)
         if audio is None:
             return None
         power = mel_spectrogram(audio, mels=self.spec.shape[0], **_LOGMEL)
-        return _present(power.clamp_min(self.spec.recipe["floor"]).log().numpy())
+        return all_present(power.clamp_min(self.spec.recipe["floor"]).log().numpy())
 
 
-def _read(clip: Clip, rate: int) -> np.ndarray | None:
-    """Mono sound of a clip at a rate in Hz, or None without sound."""
+class Mfcc39(SoundExtractor):
+    """`audio/mfcc39`: 12 MFCCs and the zeroth with deltas and accelerations, at 100 Hz.
+
+    Frames are 25 ms of 16 kHz sound and begin at their time (they are not centred on it).
+    """
+
+    def __init__(self) -> None:
+        recipe = {"extractor": "openSMILE MFCC12_0_D_A", "rate": 16000, "quantised": "16 bit"}
+        self.spec = StreamSpec("audio/mfcc39", 100.0, (39,), recipe=recipe)
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(1 + (N - 400) // 160, 39) float32."""
+        from affuse.features.mfcc39 import mfcc39
+
+        audio = read_sound(clip, 16000)
+        return None if audio is None else all_present(mfcc39(audio))
+
+
+def read_sound(clip: Clip, rate: int) -> np.ndarray | None:
+    """Mono sound of a clip at a rate in Hz, (N,) float32, or None without sound.
+
+    Raises:
+        BadInput: The sound cannot be decoded, or is too short.
+    """
     from affuse.media.audio import read_audio
 
     if clip.audio is None:
@@ -126,5 +148,6 @@ def _read(clip: Clip, rate: int) -> np.ndarray | None:
     return audio
 
 
-def _present(values: np.ndarray) -> Stream:
+def all_present(values: np.ndarray) -> Stream:
+    """A stream in which nothing is absent."""
     return Stream(values, np.ones(len(values), bool))

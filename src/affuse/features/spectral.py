@@ -15,7 +15,7 @@ Padding = Literal["constant", "reflect"]
 Scale = Literal["slaney", "htk"]
 
 #: Frames per block, so that the spectra of an hour of sound never lie in memory at once.
-_BLOCK = 4096
+BLOCK = 4096
 
 
 def mel_spectrogram(
@@ -57,7 +57,7 @@ def mel_spectrogram(
     filters = mel_filters(rate, n_fft, mels, fmin, fmax or rate / 2, scale)
     frames = signal.unfold(0, n_fft, hop)
     blocks = [
-        torch.fft.rfft(block * window).abs().square() @ filters.T for block in frames.split(_BLOCK)
+        torch.fft.rfft(block * window).abs().square() @ filters.T for block in frames.split(BLOCK)
     ]
     return torch.cat(blocks)
 
@@ -93,10 +93,18 @@ def mfcc(
     Source: Chumachenko et al. 2022 use these defaults with 10 coefficients.
     """
     power = mel_spectrogram(audio, rate, n_fft=n_fft, hop=hop, mels=mels, padding=padding)
-    decibels = 10.0 * torch.log10(power.clamp_min(1e-10))
-    if top_db is not None:
-        decibels = decibels.clamp_min(float(decibels.max()) - top_db)
-    return (decibels @ _cosines(coefficients, mels).T).numpy()
+    return (decibels(power, top_db) @ cosines(coefficients, mels).T).numpy()
+
+
+def decibels(power: Tensor, top_db: float | None) -> Tensor:
+    """Power as 10 log10 of it, not below -100 dB.
+
+    Args:
+        power: Of any shape.
+        top_db: Decibels below the loudest value at which it is cut off, or None.
+    """
+    levels = 10.0 * torch.log10(power.clamp_min(1e-10))
+    return levels if top_db is None else levels.clamp_min(float(levels.max()) - top_db)
 
 
 @lru_cache(maxsize=8)
@@ -129,17 +137,44 @@ def mel_filters(
     else:
         low, high = (2595 * math.log10(1 + f / 700) for f in (fmin, fmax))
         edges = 700 * (10 ** (np.linspace(low, high, mels + 2) / 2595) - 1)
-    bins = np.linspace(0, rate / 2, n_fft // 2 + 1)
-    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    filters = np.clip(np.minimum(rise, fall), 0, None)
+    filters = _triangles(np.linspace(0, rate / 2, n_fft // 2 + 1), edges)
     if scale == "slaney":
         filters *= 2.0 / (edges[2:] - edges[:-2])[:, None]
     return torch.from_numpy(filters.astype(np.float32))
 
 
 @lru_cache(maxsize=8)
-def _cosines(coefficients: int, mels: int) -> Tensor:
+def mel_shaped_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float) -> Tensor:
+    """Filters of unit height that are triangles over HTK mels, not over Hz; without the DC bin.
+
+    Args:
+        rate: Samples per second.
+        n_fft: Samples of the transform.
+        mels: Number of filters.
+        fmin: Lower edge of the first filter in Hz.
+        fmax: Upper edge of the last filter in Hz.
+
+    Returns:
+        (mels, n_fft // 2 + 1) float64.
+
+    Source: Young et al., The HTK Book, 2002.
+    """
+    bins = np.log1p(np.linspace(0, rate / 2, n_fft // 2 + 1) / 700)
+    edges = np.linspace(math.log1p(fmin / 700), math.log1p(fmax / 700), mels + 2)
+    filters = _triangles(bins, edges)
+    filters[:, 0] = 0
+    return torch.from_numpy(filters)
+
+
+def _triangles(bins: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Triangles of unit height between every third edge, (edges - 2, bins)."""
+    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    return np.clip(np.minimum(rise, fall), 0, None)
+
+
+@lru_cache(maxsize=8)
+def cosines(coefficients: int, mels: int) -> Tensor:
     """First rows of the orthonormal DCT-II, (coefficients, mels) float32."""
     k = np.arange(coefficients)[:, None]
     matrix = np.cos(np.pi * k * (2 * np.arange(mels) + 1) / (2 * mels)) * np.sqrt(2.0 / mels)

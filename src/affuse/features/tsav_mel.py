@@ -1,0 +1,34 @@
+"""The mel spectrum that TSAV and the joint attention models after it hear."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from affuse.features.spectral import decibels, mel_spectrogram
+
+RATE = 44100
+#: Samples up to which a clip is filled with silence in front: 104 frames.
+SHORTEST = 45599
+
+
+def tsav_mel(audio: np.ndarray) -> np.ndarray:
+    """Mel spectrum in decibels: 64 HTK bands up to 22,050 Hz, 20 ms windows every 10 ms.
+
+    Args:
+        audio: (N,) float32 mono at 44.1 kHz, the sound of one clip.
+
+    Returns:
+        (max(104, 1 + N // 441), 64) float32 dB, cut off 80 dB below the loudest value.
+
+    Source: Kuhnke et al. 2020 (TSAV), released code.
+    """
+    audio = np.pad(audio, (max(0, SHORTEST - len(audio)), 0))
+    power = mel_spectrogram(
+        audio, RATE, n_fft=1024, length=882, hop=441, mels=64, scale="htk", padding="reflect"
+    )
+    return decibels(power, 80.0).numpy()
+
+
+def tsav_normalised(levels: np.ndarray) -> np.ndarray:
+    """Decibels as the network takes them; the constants are those of its training data."""
+    return ((levels + 14.8) / 19.895).astype(np.float32)

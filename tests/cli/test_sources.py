@@ -1,0 +1,152 @@
+"""`--source`: one path for all imported streams, or one for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.media.recordings import counting, write_recording
+
+from affuse.cli.main import main
+from affuse.cli.sources import read_sources
+from affuse.errors import AffuseError
+from affuse.features.catalogue import create_extractor
+from affuse.features.store import Store
+from affuse.models.modelfile import ModelSpec, save_model
+from affuse.models.registry import create_model
+
+STREAMS = ("audio/wav2vec2", "video/emoca50")
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def test_a_path_is_for_all_that_are_not_named(tmp_path: Path) -> None:
+    assert read_sources([]) == {}
+    everything = read_sources(["x"])
+    assert set(everything) >= {*STREAMS, "video/openface"}
+    assert set(everything.values()) == {Path("x")}
+    for words in (["video/emoca50=y=z", "x"], ["x", "video/emoca50=y=z"]):
+        assert read_sources(words) == everything | {"video/emoca50": Path("y=z")}
+    assert read_sources(["video/emoca50=y"]) == {"video/emoca50": Path("y")}
+
+
+def test_a_path_with_an_equals_sign_is_a_path_where_it_exists(tmp_path: Path) -> None:
+    folder = tmp_path / "mode=static"
+    with pytest.raises(AffuseError, match="no imported stream"):
+        read_sources([str(folder)])
+    folder.mkdir()
+    assert set(read_sources([str(folder)]).values()) == {folder}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["video/emoca=x"], "no imported stream 'video/emoca' (there are: audio/wav2vec2"),
+        (["audio/mfcc10=x"], "no imported stream 'audio/mfcc10'"),
+        (["=x"], "no imported stream ''"),
+        (["video/emoca50="], "no path"),
+        (["video/emoca50=x", "video/emoca50=y"], "video/emoca50 has a source already, x"),
+        (["x", "y"], "has a source already, x"),
+    ],
+)
+def test_mistakes_end_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: str
+) -> None:
+    (tmp_path / "m").write_text("")
+    sources = [part for word in words for part in ("--source", word)]
+    for verb in (
+        ("prepare", "folder", tmp_path, "--store", tmp_path / "s", "--streams", "audio/mfcc10"),
+        ("predict", tmp_path / "m", "--model", tmp_path / "m", "--out", tmp_path / "o"),
+    ):
+        assert run(*verb, *sources) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and expected in lines[0], lines
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> tuple[Path, list[str]]:
+    """Two recordings, EMOCA's codes of one of them, and a small wav2vec 2.0 network."""
+    pytest.importorskip("transformers")
+    from tests.features.test_wav2vec2 import network, save
+
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        sound = random.normal(0, 0.1, (1, 96000))
+        write_recording(tmp_path / f"{name}.mp4", counting(50), sound)
+    (tmp_path / "clips.csv").write_text("path,label\na.mp4,joy\nb.mp4,anger\n")
+    codes = tmp_path / "emoca" / "a"
+    codes.mkdir(parents=True)
+    for number in range(1, 51):
+        np.save(codes / f"{number}.npy", random.normal(size=50).astype(np.float32))
+    weights = save(tmp_path / "w2v", network())
+    sources = {"audio/wav2vec2": weights, "video/emoca50": tmp_path / "emoca"}
+    words = [part for name, path in sources.items() for part in ("--source", f"{name}={path}")]
+    return tmp_path, words
+
+
+def test_prepare_and_predict_with_a_source_for_each(
+    corpus: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, sources = corpus
+    prepare = ("prepare", "folder", folder, "--store", folder / "store", "--workers", 1)
+    assert run(*prepare, "--streams", ",".join(STREAMS), *sources) == 0
+    assert "1 clips have no video/emoca50" in capsys.readouterr().err
+    store = Store(folder / "store")
+    sound, face = (store.stream(name) for name in STREAMS)
+    assert sound["a"].values.shape[1:] == (32,) and abs(len(sound["a"].mask) - 99) <= 2
+    assert sound["b"].mask.all()
+    assert abs(len(face["a"].mask) - 59) <= 1 and face["a"].mask.all()
+    assert len(face["b"].mask) == 0
+    assert run(*prepare, "--streams", ",".join(STREAMS), *sources) == 0
+    assert "0 streams computed, 4 were there already" in capsys.readouterr().err
+
+    torch.manual_seed(0)
+    specs = {name: store.stream(name).spec for name in STREAMS}
+    spec = ModelSpec(
+        model="late",
+        options={},
+        streams=specs,
+        normalisation={},
+        classes=["anger", "joy"],
+        task="classification",
+        window=1.0,
+        training={},
+    )
+    save_model(folder / "m.safetensors", create_model("late", specs, 2), spec)
+    predict = ("predict", folder / "a.mp4", "--model", folder / "m.safetensors")
+    assert run(*predict, "--out", folder / "out", *sources) == 0
+    assert "face 100%" in capsys.readouterr().out
+    assert (folder / "out" / "a.csv").is_file()
+    assert run(*predict, "--out", folder / "out", *sources[:2]) == 2
+    assert "stream video/emoca50 is imported" in capsys.readouterr().err
+
+
+def test_other_weights_than_in_training_are_refused(
+    corpus: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.features.test_wav2vec2 import network, save
+
+    folder, _ = corpus
+    specs = {STREAMS[0]: create_extractor(STREAMS[0], folder / "w2v").spec}
+    spec = ModelSpec(
+        model="audio-only",
+        options={},
+        streams=specs,
+        normalisation={},
+        classes=["anger", "joy"],
+        task="classification",
+        window=1.0,
+        training={},
+    )
+    save_model(folder / "m.safetensors", create_model("audio-only", specs, 2), spec)
+    save(folder / "other", network(9))
+    predict = ("predict", folder / "a.mp4", "--model", folder / "m.safetensors")
+    assert run(*predict, "--out", folder / "out", "--source", folder / "w2v") == 0
+    capsys.readouterr()
+    assert run(*predict, "--out", folder / "out", "--source", folder / "other") == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "stream audio/wav2vec2 is made with weights" in line
