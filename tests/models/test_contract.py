@@ -122,3 +122,18 @@ def test_reference_options_are_options() -> None:
     assert LateTransformer.reference_options()["query_residual"] is False
     assert IntermediateAttention.reference_options()["normalise_weights"] is False
     assert MFCC.modality == "audio" and OPENFACE.modality == "video"
+
+
+class ClipMeans:
+    """One row per clip beside a spectrogram: the row holds as long as the sound does."""
+
+    streams = TestLogMelAndClipMeans.streams
+    lengths = TestLogMelAndClipMeans.lengths
+
+
+class TestEarlyClipMeans(ClipMeans, ModelContract):
+    name = "early"
+
+
+class TestLeaderFollowerClipMeans(ClipMeans, ModelContract):
+    name = "leader-follower"

@@ -17,6 +17,7 @@ from affuse.models.base import Output
 from affuse.models.chumachenko import IntermediateTransformer
 from affuse.models.layers.attention import PackedAttention
 from affuse.models.layers.pooling import masked_max
+from affuse.models.layers.projection import projection
 
 
 class AVTCA(IntermediateTransformer):
@@ -36,7 +37,7 @@ class AVTCA(IntermediateTransformer):
     ) -> None:
         super().__init__(streams, outputs, heads=heads, **shared)
         width = self.video.channels[1]
-        self.bridge = same_width(self.audio.channels[1], width)
+        self.bridge = projection(self.audio.channels[1], width)
         self.last = PackedAttention(width, heads)
         self.classifier = nn.Linear(2 * width, outputs)
 
@@ -69,7 +70,7 @@ class AVTCAPaper(IntermediateTransformer):
     ) -> None:
         super().__init__(streams, outputs, heads=heads, **shared)
         width = self.video.channels[1]
-        self.bridge = same_width(self.audio.channels[1], width)
+        self.bridge = projection(self.audio.channels[1], width)
         self.audio_values_of_video = PackedAttention(width, heads)
         self.video_values_of_audio = PackedAttention(width, heads)
         self.audio_to_video = PackedAttention(width, heads)
@@ -92,8 +93,3 @@ class AVTCAPaper(IntermediateTransformer):
         audio, there = self.summary(a, heard, masked_max)
         video, visible = self.summary(v, seen, masked_max)
         return self.answer(self.classifier(audio + video), there | visible)
-
-
-def same_width(inputs: int, outputs: int) -> nn.Module:
-    """A linear layer, or nothing where the widths are equal."""
-    return nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.layers.alignment import Clock, align, frames_until
+from affuse.models.layers.alignment import Clock, align, frames_until, series_lengths
 from affuse.models.layers.pooling import masked_mean
 from affuse.models.options import check_choice
 
@@ -115,7 +116,21 @@ class Model(nn.Module, ABC):
                 for name, spec in self.streams.items()
             ),
         )
-        return align(x, mask, clock, batch.masks[clock.stream], rate, frames)
+        return align(x, mask, clock, self._end(clock, batch), rate, frames)
+
+    def _end(self, clock: Clock, batch: Batch) -> Tensor:
+        """(B, 1): where, in frames of the leader, a stream ends.
+
+        A row for the whole clip ends with the longest of the other streams, but not before the
+        first frame.
+        """
+        timed = {n: s.rate for n, s in self.streams.items() if s.rate and clock.rate == 0}
+        timed = timed or {clock.stream: clock.rate or 1.0}
+        ends = [
+            (series_lengths(batch.masks[name]) - 0.5) * (self.leader.rate / rate)
+            for name, rate in timed.items()
+        ]
+        return torch.stack(ends).amax(0).clamp(min=0.0 if clock.rate else 0.5).unsqueeze(1)
 
     def summary(
         self, x: Tensor, mask: Tensor, pool: Callable[[Tensor, Tensor], Tensor] = masked_mean

@@ -42,8 +42,13 @@ def frames_until(length: int, rate: float, other: float) -> int:
     return math.ceil((length - 0.5) * other / rate) if rate and other else 1
 
 
+def series_lengths(mask: Tensor) -> Tensor:
+    """(B, T) bool -> (B,) int64, frames up to the last one that is present."""
+    return (torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask).amax(1)
+
+
 def align(
-    x: Tensor, mask: Tensor, clock: Clock, heard: Tensor, rate: float, frames: int
+    x: Tensor, mask: Tensor, clock: Clock, end: Tensor, rate: float, frames: int
 ) -> tuple[Tensor, Tensor]:
     """The nearest frame of a series for each frame of another.
 
@@ -51,24 +56,17 @@ def align(
         x: (B, T, C).
         mask: (B, T) bool.
         clock: When the frames of the series are.
-        heard: (B, T') bool, the mask of the stream that the series was made of; where the stream
-            has ended, nothing is present.
+        end: (B, 1), in frames of the other series, from where on nothing is present.
         rate: Hz of the other series, which starts at 0; 0 for one row per clip.
         frames: Its number of frames L.
 
     Returns:
         (B, L, C), zero where absent, and (B, L) bool.
     """
+    wanted = torch.arange(frames, device=x.device)
     step = clock.rate / rate if rate else 0.0
-    times = torch.arange(frames, device=x.device) * step  # in frames of the stream
-    over = times >= _last(heard) + 0.5
-    nearest = ((times - clock.lead) / clock.stride + 0.5).floor().long().clamp(min=0)
-    nearest = torch.minimum(nearest, _last(mask).clamp(min=0))
-    present = mask.gather(1, nearest) & ~over
+    nearest = ((wanted * step - clock.lead) / clock.stride + 0.5).floor().long().clamp(min=0)
+    nearest = torch.minimum(nearest, (series_lengths(mask)[:, None] - 1).clamp(min=0))
+    present = mask.gather(1, nearest) & (wanted < end)
     aligned = x.gather(1, nearest.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
     return aligned * present.unsqueeze(-1), present
-
-
-def _last(mask: Tensor) -> Tensor:
-    """(B, T) bool -> (B, 1), the index of the last present frame; -1 where there is none."""
-    return (torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask).amax(1, keepdim=True) - 1
