@@ -76,7 +76,7 @@ def faces_in_frames() -> dict[str, float]:
 def efficientface_on_frames() -> dict[str, float]:
     """60 frames of 224 x 224: chunks, channels-last, beside one batch as it comes."""
     from affuse.models.backbones.efficientface import EfficientFace
-    from affuse.models.frontends import present_features
+    from affuse.models.layers.framewise import present_features
 
     net = EfficientFace().eval()
     x = torch.randn(4, 15, 3, 224, 224)

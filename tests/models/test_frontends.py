@@ -15,34 +15,42 @@ from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import EfficientFace
 from affuse.models.frontends import (
-    CHUNK,
     FRONTENDS,
     EfficientFaceConv,
     build_frontend,
     default_frontend,
-    present_features,
 )
+from affuse.models.layers.framewise import CHUNK, present_features
 from affuse.models.layers.pooling import AttentiveMaxPool
+from affuse.models.options import accepted
 from tests.models.base import FACES224, MFCC, OPENFACE
 
 LOGMEL = StreamSpec("audio/logmel64-16k", 50.0, (64,))
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
+FACES40 = StreamSpec("video/faces40", 30.0, (40, 40, 3), "uint8")
+EXAMPLES = StreamSpec("audio/logmel64-vggish", 30.0, (96, 64))
 STREAMS = {
     "mfcc-conv": MFCC,
     "efficientface": FACES224,
+    "ir50": FACES40,
+    "vggish": EXAMPLES,
     "face-cnn": FACES48,
     "logmel-cnn": LOGMEL,
     "sequence": OPENFACE,
     "dense": OPENFACE,
+    "vectors": OPENFACE,
 }
 # Frames out for so many frames in, after either stage.
 LENGTHS = {
     "mfcc-conv": lambda t: (max(1, t - 6), max(1, t - 12)),
     "efficientface": lambda t: (t, t),
+    "ir50": lambda t: (t, t),
+    "vggish": lambda t: (t, t),
     "face-cnn": lambda t: (t, t),
     "logmel-cnn": lambda t: (-(-t // 8), -(-t // 8)),
     "sequence": lambda t: (t, t),
     "dense": lambda t: (t, t),
+    "vectors": lambda t: (t, t),
 }
 
 
@@ -57,6 +65,9 @@ def parameters(module: nn.Module) -> int:
         ("audio/mfcc10-reference", (10,), "mfcc-conv"),
         ("audio/logmel64-16k", (64,), "logmel-cnn"),
         ("audio/vggish", (128,), "sequence"),
+        ("audio/logmel64-vggish", (96, 64), "vggish"),
+        ("video/faces40", (40, 40, 3), "ir50"),
+        ("video/faces400", (400, 400, 3), "face-cnn"),
         ("video/faces224", (224, 224, 3), "efficientface"),
         ("video/faces224-reference", (224, 224, 3), "efficientface"),
         ("video/faces48", (48, 48, 3), "face-cnn"),
@@ -71,7 +82,7 @@ def test_default(name: str, shape: tuple[int, ...], expected: str) -> None:
 @pytest.mark.parametrize("name", FRONTENDS)
 @pytest.mark.parametrize("frames", [1, 2, 17])
 def test_both_stages_give_the_channels_they_promise(name: str, frames: int) -> None:
-    if name == "efficientface" and frames > 2:
+    if name in ("efficientface", "ir50", "vggish") and frames > 2:
         frames = 3
     spec = STREAMS[name]
     frontend = build_frontend(spec, name).eval()
@@ -85,7 +96,10 @@ def test_both_stages_give_the_channels_they_promise(name: str, frames: int) -> N
     assert x.shape == (2, second, frontend.channels[1]) and mask.shape == (2, second)
 
 
-@pytest.mark.parametrize("name", FRONTENDS)
+WIDE = [name for name, build in FRONTENDS.items() if "width" in accepted(build)]
+
+
+@pytest.mark.parametrize("name", WIDE)
 def test_width_scales_the_channels(name: str) -> None:
     narrow = build_frontend(STREAMS[name], {"name": name, "width": 8})
     wide = build_frontend(STREAMS[name], {"name": name, "width": 16})
@@ -214,6 +228,41 @@ def test_chunks_do_not_change_the_features() -> None:
     torch.testing.assert_close(features[0], net(x[0]), rtol=1e-5, atol=1e-6)
 
 
+def test_frames_that_are_no_pictures_pass_one_by_one() -> None:
+    class Mean(nn.Module):
+        outputs = 1
+
+        def forward(self, examples: Tensor) -> Tensor:
+            return examples.mean((1, 2)).unsqueeze(1)
+
+    x, mask = torch.randn(2, 3, 96, 64), torch.tensor([[True, False, True], [False, True, True]])
+    features = present_features(Mean(), x, mask)
+    torch.testing.assert_close(features[..., 0], x.mean((2, 3)) * mask)
+
+
+def test_a_frozen_network_stays_as_it_is_in_training() -> None:
+    frontend = build_frontend(FACES40, {"name": "ir50", "frozen": True}).train()
+    net = frontend.stage1.net
+    before = {name: x.clone() for name, x in net.state_dict().items()}
+    assert frontend.training and not any(part.training for part in net.modules())
+    x, mask = torch.randn(1, 2, 3, 40, 40), torch.ones(1, 2).bool()
+    first, second = (frontend(x, mask)[0] for _ in range(2))
+    assert torch.equal(first, second) and not first.requires_grad
+    assert all(x.equal(before[name]) for name, x in net.state_dict().items())
+    assert not frontend.eval().train().stage1.net.training
+
+
+@pytest.mark.parametrize(("name", "spec"), [("efficientface", FACES224), ("vggish", EXAMPLES)])
+def test_freezing_is_an_option_of_every_pretrained_network(name: str, spec: StreamSpec) -> None:
+    with torch.device("meta"):
+        frozen = build_frontend(spec, {"name": name, "frozen": True}).train()
+        free = build_frontend(spec, name).train()
+    assert not any(p.requires_grad for p in frozen.stage1.net.parameters())
+    assert not frozen.stage1.net.training and frozen.stage1.temporal.training
+    assert all(p.requires_grad for p in free.parameters()) and free.stage1.net.training
+    assert frozen.state_dict().keys() == free.state_dict().keys()
+
+
 def test_efficientface_refuses_another_size() -> None:
     with pytest.raises(ValueError, match="224"):
         EfficientFace()(torch.zeros(1, 3, 112, 112))
@@ -242,6 +291,9 @@ def test_efficientface_gives_1024_features_channels_last() -> None:
         ({"name": "logmel-cnn", "depth": 3}, LOGMEL, "its options: width, dropout"),
         ("face-cnn", MFCC, "reads pictures"),
         ("efficientface", MFCC, "224 x 224"),
+        ("ir50", FACES48, "front-end ir50 reads pictures of 40 x 40 pixels"),
+        ("vggish", LOGMEL, r"front-end vggish reads spectrograms \(96, 64\)"),
+        ({"name": "ir50", "width": 3}, FACES40, "its options: squeeze_excitation, frozen"),
     ],
 )
 def test_refusals(choice: object, stream: StreamSpec, message: str) -> None:

@@ -1,41 +1,92 @@
-"""A classifier of single pictures, applied to a face over time."""
+"""Classifiers of single pictures, applied to a face over time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import nn
 
-from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.backbones.efficientface import FEATURES, SIZE, EfficientFace
-from affuse.models.base import Model, Output
-from affuse.models.frontends import present_features
-from affuse.models.layers.pooling import masked_mean
+from affuse.models.backbones import efficientface, ir50
+from affuse.models.base import Head, Model, Output
+from affuse.models.frontends import check_picture
+from affuse.models.layers.alignment import Clock
+from affuse.models.layers.framewise import FrameNetwork, present_features
 
 
-class EfficientFaceFrames(Model):
-    """`efficientface`: EfficientFace on every frame; the mean of its class scores.
+class FrameClassifier(Model):
+    """A network on every picture and a linear layer; class scores are their mean over time.
 
     Args:
-        streams: Streams, of which the first of video is read: pictures of 224 x 224 pixels.
+        streams: Streams, of which the first of video is read: pictures of `size` pixels.
         outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+        backbone: The network.
     """
 
-    def __init__(self, streams: Mapping[str, StreamSpec], outputs: int) -> None:
-        super().__init__(streams, outputs)
+    size: ClassVar[int]
+
+    def __init__(
+        self,
+        streams: Mapping[str, StreamSpec],
+        outputs: int,
+        head: Head,
+        backbone: FrameNetwork,
+    ) -> None:
+        super().__init__(streams, outputs, head)
         spec = self.stream_of("video")
-        if spec.shape != (SIZE, SIZE, 3):
-            raise AffuseError(f"efficientface reads pictures of 224 x 224 pixels, not {spec.shape}")
+        check_picture(spec, self.size, type(backbone).__name__)
         self.streams = {spec.name: spec}
-        self.backbone = EfficientFace()
-        self.classifier = nn.Linear(FEATURES, outputs)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.outputs, outputs)
 
     def forward(self, batch: Batch) -> Output:
-        """Class scores; the bias alone where the face is never seen."""
-        (name,) = self.streams
-        mask = batch.masks[name]
-        features = present_features(self.backbone, batch.streams[name], mask)
+        """Scores; the bias alone where the face is never seen."""
+        (spec,) = self.streams.values()
+        mask = batch.masks[spec.name]
+        features = present_features(self.backbone, batch.streams[spec.name], mask)
         # The mean of linear scores is the score of the mean.
-        return Output(self.classifier(masked_mean(features, mask)))
+        pooled, present = self.over_time(features, mask, Clock(spec.name, spec.rate), batch)
+        return self.answer(self.classifier(pooled), present)
+
+
+class EfficientFaceFrames(FrameClassifier):
+    """`efficientface`: EfficientFace on every picture of 224 x 224 pixels.
+
+    Args:
+        streams: Streams, of which the first of video is read.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+    """
+
+    size = efficientface.SIZE
+
+    def __init__(
+        self, streams: Mapping[str, StreamSpec], outputs: int, *, head: Head = "classes"
+    ) -> None:
+        super().__init__(streams, outputs, head, efficientface.EfficientFace())
+
+
+class IR50Frames(FrameClassifier):
+    """`ir50`: IR-50 on every picture of 40 x 40 pixels.
+
+    Args:
+        streams: Streams, of which the first of video is read.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+        squeeze_excitation: Whether the units of the network have gates (the variant IR-SE-50).
+    """
+
+    size = ir50.SIZE
+
+    def __init__(
+        self,
+        streams: Mapping[str, StreamSpec],
+        outputs: int,
+        *,
+        head: Head = "classes",
+        squeeze_excitation: bool = False,
+    ) -> None:
+        super().__init__(streams, outputs, head, ir50.IR50(squeeze_excitation))

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import FEATURES, SIZE, EfficientFace
 from affuse.models.backbones.face_cnn import FaceCNN
+from affuse.models.backbones.ir50 import IR50
+from affuse.models.backbones.ir50 import SIZE as IR50_SIZE
+from affuse.models.backbones.vggish import FRAMES, MELS, VGGish
 from affuse.models.layers.alignment import Clock
+from affuse.models.layers.framewise import FrameFeatures
 from affuse.models.layers.temporal import (
     ConvBlock,
     SpectrogramBlock,
@@ -24,9 +27,6 @@ from affuse.models.layers.temporal import (
     ValidConvBlock,
 )
 from affuse.models.options import check_options, unknown
-
-# Frames that pass an image network together on a CPU; small enough for its caches.
-CHUNK = 16
 
 
 class FrontEnd(nn.Module):
@@ -60,45 +60,20 @@ def vector_length(spec: StreamSpec, name: str) -> int:
     return spec.shape[0]
 
 
-ImageNetwork = EfficientFace | FaceCNN
+def check_picture(spec: StreamSpec, size: int, name: str) -> None:
+    """Raise an `AffuseError` unless the frames are square pictures of this size."""
+    if spec.shape != (size, size, 3):
+        raise AffuseError(
+            f"{name} reads pictures of {size} x {size} pixels; {spec.name} has frames {spec.shape}"
+        )
 
 
-class FrameFeatures(nn.Module):
-    """An image network on every present frame, then temporal blocks.
-
-    Args:
-        net: (N, 3, H, W) -> (N, F).
-        blocks: Temporal blocks.
-    """
-
-    def __init__(self, net: ImageNetwork, *blocks: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-        self.temporal = TemporalStack(*blocks)
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, 3, H, W) and (B, T) -> (B, T, C) and (B, T)."""
-        return self.temporal(present_features(self.net, x, mask), mask)
-
-
-def present_features(net: ImageNetwork, x: Tensor, mask: Tensor) -> Tensor:
-    """Features of the frames that are present; zero for the others.
-
-    Args:
-        net: (N, 3, H, W) -> (N, F).
-        x: (B, T, 3, H, W).
-        mask: (B, T) bool.
-
-    Returns:
-        (B, T, F).
-    """
-    frames = x.movedim(2, -1)[mask].movedim(-1, 1)
-    if not len(frames):
-        return x.new_zeros(*mask.shape, net.outputs)
-    # Training needs the batch statistics of all frames at once.
-    chunk = CHUNK if x.device.type == "cpu" and not net.training else len(frames)
-    rows = torch.cat([net(part) for part in frames.split(chunk)])
-    return rows.new_zeros(*mask.shape, net.outputs).index_put((mask,), rows)
+def check_example(spec: StreamSpec, name: str) -> None:
+    """Raise an `AffuseError` unless the frames are spectrograms as VGGish takes them."""
+    if spec.shape != (FRAMES, MELS):
+        raise AffuseError(
+            f"{name} reads spectrograms ({FRAMES}, {MELS}); {spec.name} has frames {spec.shape}"
+        )
 
 
 class MFCCConv(FrontEnd):
@@ -128,20 +103,51 @@ class EfficientFaceConv(FrontEnd):
     Args:
         spec: A stream of pictures of 224 x 224 pixels.
         width: Channels of the first two blocks (64 as published); then twice as many.
+        frozen: Keep EfficientFace as it is, in training too.
     """
 
-    def __init__(self, spec: StreamSpec, *, width: int = 64) -> None:
+    def __init__(self, spec: StreamSpec, *, width: int = 64, frozen: bool = False) -> None:
         super().__init__()
-        if spec.shape != (SIZE, SIZE, 3):
-            raise AffuseError(
-                f"front-end efficientface reads pictures of 224 x 224 pixels; "
-                f"{spec.name} has frames {spec.shape}"
-            )
+        check_picture(spec, SIZE, "front-end efficientface")
         self.channels = (width, 2 * width)
-        self.stage1 = FrameFeatures(
-            EfficientFace(), ConvBlock(FEATURES, width), ConvBlock(width, width)
-        )
+        blocks = ConvBlock(FEATURES, width), ConvBlock(width, width)
+        self.stage1 = FrameFeatures(EfficientFace(), *blocks, frozen=frozen)
         self.stage2 = TemporalStack(ConvBlock(width, 2 * width), ConvBlock(2 * width, 2 * width))
+
+
+class IR50Vectors(FrontEnd):
+    """IR-50 on every picture, without blocks over time.
+
+    Args:
+        spec: A stream of pictures of 40 x 40 pixels.
+        squeeze_excitation: Whether its units have gates (the variant IR-SE-50).
+        frozen: Keep the network as it is, in training too.
+    """
+
+    def __init__(
+        self, spec: StreamSpec, *, squeeze_excitation: bool = False, frozen: bool = False
+    ) -> None:
+        super().__init__()
+        check_picture(spec, IR50_SIZE, "front-end ir50")
+        self.channels = (IR50.outputs, IR50.outputs)
+        self.stage1 = FrameFeatures(IR50(squeeze_excitation), frozen=frozen)
+        self.stage2 = TemporalStack()
+
+
+class VGGishVectors(FrontEnd):
+    """VGGish on every example, without blocks over time.
+
+    Args:
+        spec: A stream of log-mel spectrograms of 96 frames and 64 bands.
+        frozen: Keep the network as it is, in training too.
+    """
+
+    def __init__(self, spec: StreamSpec, *, frozen: bool = False) -> None:
+        super().__init__()
+        check_example(spec, "front-end vggish")
+        self.channels = (VGGish.outputs, VGGish.outputs)
+        self.stage1 = FrameFeatures(VGGish(), frozen=frozen)
+        self.stage2 = TemporalStack()
 
 
 class FaceConv(FrontEnd):
@@ -284,6 +290,8 @@ class SequenceConv(FrontEnd):
 FRONTENDS: dict[str, type[FrontEnd]] = {
     "mfcc-conv": MFCCConv,
     "efficientface": EfficientFaceConv,
+    "ir50": IR50Vectors,
+    "vggish": VGGishVectors,
     "face-cnn": FaceConv,
     "logmel-cnn": LogMelCNN,
     "sequence": SequenceConv,
@@ -296,12 +304,15 @@ def default_frontend(spec: StreamSpec) -> str:
     """The name of the front-end that suits a stream."""
     for prefix, name in (
         ("audio/mfcc10", "mfcc-conv"),
+        ("audio/logmel64-vggish", "vggish"),
         ("audio/logmel", "logmel-cnn"),
         ("video/faces224", "efficientface"),
     ):
         if spec.name.startswith(prefix):
             return name
-    return "face-cnn" if spec.is_picture else "sequence"
+    if spec.is_picture:
+        return "ir50" if spec.shape[:2] == (IR50_SIZE, IR50_SIZE) else "face-cnn"
+    return "sequence"
 
 
 FrontEndChoice = str | Mapping[str, Any] | None

@@ -67,24 +67,26 @@ def check_model(
     make_batch: Callable[[Model, Inputs], Batch],
     read: Callable[[Output], dict[str, Tensor]],
     arrange: Callable[[str, Tensor], Tensor] = lambda name, x: x,
+    system: str | None = None,
     **options: Any,
 ) -> Iterator[Measure]:
     """All quantities of a case of a published system.
 
     Args:
-        case: The case; its `model` is the system.
+        case: The case.
         make_batch: Model and inputs -> normalised batch.
         read: Output -> published name of an output -> value.
         arrange: Published name of an intermediate and our value -> the published axes.
+        system: The system; the case's `model` by default.
         options: What the weights do not tell.
 
     Yields:
         Quantity, error, tolerance.
     """
     content = case.content
-    system = system_module(case.system)
-    model, _ = import_state(case.system, case.path, filled_weights(case), **options)
-    rules = system.rules(model)
+    system = system or case.system
+    model, _ = import_state(system, case.path, filled_weights(case), **options)
+    rules = system_module(system).rules(model)
     yield from names_and_sizes(model, content)
 
     inputs = {name: torch.from_numpy(x) for name, x in case.fill.inputs(content["inputs"]).items()}

@@ -1,0 +1,69 @@
+"""A network that sees one frame at a time, applied to the frames of a series that are present."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from affuse.models.backbones.efficientface import EfficientFace
+from affuse.models.backbones.face_cnn import FaceCNN
+from affuse.models.backbones.ir50 import IR50
+from affuse.models.backbones.vggish import VGGish
+from affuse.models.layers.temporal import TemporalStack
+
+# Frames that pass a network together on a CPU; small enough for its caches.
+CHUNK = 16
+
+FrameNetwork = EfficientFace | FaceCNN | IR50 | VGGish
+
+
+class FrameFeatures(nn.Module):
+    """A network on every present frame, then temporal blocks.
+
+    Args:
+        net: (N, ...) -> (N, F).
+        blocks: Temporal blocks.
+        frozen: Keep the network as it is: no gradients, and evaluation mode in training too.
+    """
+
+    def __init__(self, net: FrameNetwork, *blocks: nn.Module, frozen: bool = False) -> None:
+        super().__init__()
+        self.net = net
+        self.temporal = TemporalStack(*blocks)
+        self.frozen = frozen
+        if frozen:
+            net.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode of everything that is not frozen."""
+        super().train(mode)
+        if self.frozen:
+            self.net.eval()
+        return self
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, ...) and (B, T) -> (B, T, C) and (B, T)."""
+        return self.temporal(present_features(self.net, x, mask), mask)
+
+
+def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
+    """Features of the frames that are present; zero for the others.
+
+    Args:
+        net: (N, ...) -> (N, F).
+        x: (B, T, ...); pictures are (B, T, 3, H, W).
+        mask: (B, T) bool.
+
+    Returns:
+        (B, T, F).
+    """
+    # Pictures are picked with their channels last, as they lie in memory.
+    frames = x.movedim(2, -1)[mask].movedim(-1, 1) if x.ndim == 5 else x[mask]
+    if not len(frames):
+        return x.new_zeros(*mask.shape, net.outputs)
+    # Training needs the batch statistics of all frames at once.
+    chunk = CHUNK if x.device.type == "cpu" and not net.training else len(frames)
+    rows = torch.cat([net(part) for part in frames.split(chunk)])
+    return rows.new_zeros(*mask.shape, net.outputs).index_put((mask,), rows)

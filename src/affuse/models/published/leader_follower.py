@@ -1,0 +1,186 @@
+"""Leader-follower attentive fusion as published: `model_state_dict.pth` of one run.
+
+A file holds the model with or without followers, for one dimension or two, with the image network
+or, for features computed before, without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affuse.errors import BadInput
+from affuse.features.batch import Normalisation
+from affuse.features.stream import StreamSpec
+from affuse.models.backbones import ir50, vggish
+from affuse.models.frontends import IR50Vectors, Vectors
+from affuse.models.leader_follower import LEADER, LeaderFollower, LeaderVisual
+from affuse.models.modelfile import ModelSpec
+from affuse.models.published.ir50 import BACKBONE, FACES, NORMALISATION, has_gates
+from affuse.models.published.names import Rules, prefixed
+
+EMBEDDING = StreamSpec("video/ir50", FACES.rate, (ir50.FEATURES,))
+FOLLOWERS = (
+    StreamSpec("audio/vggish", FACES.rate, (vggish.FEATURES,)),
+    StreamSpec("audio/mfcc39", FACES.rate, (39,)),
+)
+
+#: The second name of a convolution -> the first.
+_ALIASES = {"net.0": "conv1", "net.4": "conv2"}
+_ALIAS = re.compile(r"^(temporal\d?\.network\.\d+\.)(net\.[04])(?=\.)")
+_CONVOLUTION = re.compile(r"^(temporal\d?\.network\.\d+\.)(conv[12])(?=\.)")
+
+
+def recognises(state: Mapping[str, Tensor]) -> bool:
+    """Whether these are weights of a leader-follower model."""
+    return "temporal.network.0.conv1.weight_v" in state
+
+
+def clean(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries, each once: convolutions are listed under two names.
+
+    Args:
+        path: The file that messages name.
+        state: Published entry -> value.
+
+    Raises:
+        BadInput: The two names of an entry have different values.
+    """
+    cleaned: dict[str, Tensor] = {}
+    for name, x in state.items():
+        first = _ALIAS.sub(lambda match: match[1] + _ALIASES[match[2]], name)
+        if first in cleaned and not torch.equal(cleaned[first], x):
+            raise BadInput(path, f"has another value for {name} than for {first}")
+        cleaned.setdefault(first, x)
+    return cleaned
+
+
+def complete(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries with those that are listed under a second name.
+
+    Args:
+        state: Published entry -> value.
+    """
+    seconds = {first: second for second, first in _ALIASES.items()}
+    aliases = {
+        _CONVOLUTION.sub(lambda match: match[1] + seconds[match[2]], name): x
+        for name, x in state.items()
+    }
+    return {**state, **aliases}
+
+
+def describe(
+    path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str] | None = None
+) -> ModelSpec:
+    """The spec of the published model.
+
+    Streams are at 30 Hz; published is the rate of each video, which the weights do not tell. The
+    followers were normalised with one mean and one deviation per stream and partition, which a
+    checkpoint does not hold either.
+
+    Args:
+        path: The file that messages name.
+        state: Published entry -> value.
+        classes: `["valence"]` or `["arousal"]` for a model of one dimension.
+
+    Raises:
+        BadInput: No last layer, or one of one dimension without its name.
+    """
+    if "regressor.bias" not in state:
+        raise BadInput(path, "lacks weights: regressor.bias")
+    count = len(state["regressor.bias"])
+    names = list(classes or ("valence", "arousal"))
+    known = [["valence"], ["arousal"]] if count == 1 else [["valence", "arousal"]]
+    if len(names) != count or names not in known:
+        choices = " or ".join(",".join(choice) for choice in known)
+        raise BadInput(path, f"predicts {count} values per frame; say classes={choices}")
+    followed, full = "encoder1.weight" in state, "spatial.input_layer.0.weight" in state
+    options: dict[str, Any] = (LeaderFollower if followed else LeaderVisual).reference_options()
+    leader, statistics = EMBEDDING, Normalisation()
+    options["video"] = "vectors"
+    if full:
+        leader, statistics = FACES, NORMALISATION
+        options["video"] = {"name": "ir50", "squeeze_excitation": has_gates(state, "spatial.")}
+    followers = {spec.name: spec for spec in FOLLOWERS} if followed else {}
+    training = {
+        "data": "Aff-Wild2",
+        "licence": "Aff-Wild2: research use under the agreement of its authors",
+        "system": "leader-follower",
+        "checkpoint": path.name,
+    }
+    if followed:
+        training["normalisation"] = (
+            "the published statistics of audio/vggish and audio/mfcc39 (mean_std_dict.pkl) are not "
+            "in the checkpoint: these streams must arrive normalised"
+        )
+    return ModelSpec(
+        model="leader-follower" if followed else "leader-follower-visual",
+        options=options,
+        streams={leader.name: leader, **followers},
+        normalisation={leader.name: statistics, **dict.fromkeys(followers, Normalisation())},
+        classes=names,
+        task="valence-arousal",
+        window=10.0,
+        training=training,
+    )
+
+
+def rules(model: nn.Module) -> Rules | None:
+    """Published and our prefixes; None where the model is not in its published form."""
+    if not isinstance(model, LeaderFollower | LeaderVisual):
+        return None
+    frontend = model.video.frontend
+    if not isinstance(frontend, IR50Vectors | Vectors):
+        return None
+    spatial = [
+        *prefixed("spatial.", "video.frontend.stage1.net.", BACKBONE),
+        ("spatial", "video.frontend.stage1.net"),
+    ]
+    if isinstance(model, LeaderVisual):
+        return [*spatial, *_network("temporal", "video"), ("regressor", "classifier")]
+    if not model.dead or not model.attention.chained:
+        return None
+    tracks = ("video", *(f"followers.{index}" for index in range(len(model.followers))))
+    return [
+        *spatial,
+        *(
+            rule
+            for index, track in enumerate(tracks)
+            for rule in _network(f"temporal{index or ''}", track)
+        ),
+        *(
+            (f"encoder{letter}{index + 1}", f"attention.{part}.{index}")
+            for letter, part in (("", "keys"), ("Q", "queries"), ("V", "values"))
+            for index in range(len(tracks))
+        ),
+        ("gn1", "dead.gn1"),
+        ("gn2", "dead.gn2"),
+        ("ln", "attention.norm"),
+        ("regressor", "classifier"),
+    ]
+
+
+def _network(published: str, track: str) -> Rules:
+    """The rules of one causal network."""
+    blocks = [
+        (f"{published}.network.{index}", f"{track}.temporal.blocks.{index}")
+        for index in range(len(LEADER))
+    ]
+    block: Rules = [
+        *(
+            (f".{conv}.weight_{letter}", f".{conv}.parametrizations.weight.original{index}")
+            for conv in ("conv1", "conv2")
+            for index, letter in enumerate("gv")
+        ),
+        (".downsample", ".shortcut"),
+        ("", ""),
+    ]
+    return [
+        *(rule for theirs, ours in blocks for rule in prefixed(theirs, ours, block)),
+        (published, f"{track}.temporal"),
+    ]
