@@ -1,0 +1,188 @@
+"""Joint attention (Praveen et al.) as published: what training writes, `cam_model.pt` and the like.
+
+Three systems, told apart by their entries: recursive joint attention (ICASSP 2023), joint
+cross-attention (IEEE TBIOM 2023), and the file with the paper's formula that came with both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from affuse.errors import BadInput
+from affuse.features.stream import StreamSpec
+from affuse.models.modelfile import ModelSpec
+from affuse.models.published.names import Rules, class_names, prefixed
+from affuse.models.rjca import RecursiveJointAttention, SequenceModel
+from affuse.models.rjca_paper import PaperJointAttention
+
+#: A step is a clip that ends 32 pictures after the one before it; 30 pictures a second.
+RATE = 30 / 32
+AUDIO = StreamSpec("audio/tsav", RATE, (512,))
+MAPS = StreamSpec("video/tsav", RATE, (512, 7, 7))
+VECTORS = StreamSpec("video/tsav-pooled", RATE, (512,))
+DIMENSIONS = ("valence", "arousal")
+
+_FORMULA = "W_ca.weight"
+_LAYER = re.compile(r"coattn\.dcn_layers\.(\d+)\.")
+#: Entry that says how many steps a sequence has.
+_STEPS = "coattn.dcn_layers.0.dense_coattn.key1_linear.weight"
+
+
+def recognises(state: Mapping[str, Tensor]) -> bool:
+    """Whether these are weights of one of the three systems."""
+    return _FORMULA in state or any(_LAYER.match(name) for name in state)
+
+
+def describe(
+    path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str] | None = None
+) -> ModelSpec:
+    """The spec of the published model.
+
+    Args:
+        path: The file that messages name.
+        state: Published entry -> value.
+        classes: Names of the two dimensions; valence and arousal by default.
+
+    Raises:
+        BadInput: Entries that tell the form of the model are missing, or a wrong number of names.
+    """
+    if _FORMULA in state:
+        name, video = "rjca-paper", VECTORS
+        steps, encoder, units = _sizes(path, state, "affine_a.weight", "encoder1.weight", _FORMULA)
+        options = PaperJointAttention.reference_options()
+        options |= {"width": encoder, "units": units}
+    else:
+        recurrent = any(entry.startswith(("audio_extract.", "video_extract.")) for entry in state)
+        name, video = "rjca" if recurrent else "jca", MAPS
+        (steps,) = _sizes(path, state, _STEPS)
+        numbers = [int(match[1]) for match in map(_LAYER.match, state) if match]
+        options = RecursiveJointAttention.reference_options() | {"layers": 1 + max(numbers)}
+    return ModelSpec(
+        model=name,
+        options=options | {"sequence": steps},
+        streams={spec.name: spec for spec in (AUDIO, video)},
+        normalisation={},
+        classes=class_names(path, len(DIMENSIONS), classes or DIMENSIONS),
+        task="valence-arousal",
+        window=steps / RATE,
+        training={
+            "data": "Aff-Wild2",
+            "licence": "Aff-Wild2: research use only; published code and weights: no licence",
+            "system": "rjca",
+            "checkpoint": path.name,
+        },
+    )
+
+
+def _sizes(path: Path, state: Mapping[str, Tensor], *entries: str) -> list[int]:
+    """The first axis of entries."""
+    for entry in entries:
+        if entry not in state:
+            raise BadInput(path, f"lacks weights: {entry}")
+    return [len(state[entry]) for entry in entries]
+
+
+REGRESSORS = ("vregressor", "aregressor")
+
+#: Names of a BLSTM block.
+RECURRENT: Rules = [("init_hidden", "initial"), ("rnn", "lstm"), ("linear", "linear")]
+
+#: Names of a co-attention layer.
+LAYER: Rules = [
+    ("dense_coattn.query_linear", "affinity.query"),
+    ("dense_coattn.key1_linear", "affinity.video_key"),
+    ("dense_coattn.key2_linear", "affinity.audio_key"),
+    ("dense_coattn.value1_linear", "affinity.video_value"),
+    ("dense_coattn.value2_linear", "affinity.audio_value"),
+    ("dense_coattn", "affinity"),
+    ("linears.0.0", "video_out"),
+    ("linears.1.0", "audio_out"),
+]
+
+SPATIAL: Rules = [
+    ("affine_video", "video"),
+    ("affine_audio", "audio"),
+    ("affine_v", "video_units"),
+    ("affine_g", "audio_units"),
+    ("affine_h", "score"),
+    ("affine_feat", "out"),
+]
+
+#: Names of the formula's matrices, before the letter of the modality.
+FORMULA: Rules = [("affine_", "joint"), ("W_", "own"), ("W_c", "correlation"), ("W_h", "out")]
+
+
+def coattention(layers: int) -> Rules:
+    """The rules of so many co-attention layers."""
+    return [
+        rule
+        for number in range(layers)
+        for rule in prefixed(f"dcn_layers.{number}.", f"layers.{number}.", LAYER)
+    ]
+
+
+def rules(model: nn.Module) -> Rules | None:
+    """Published and our prefixes; None where the model is not in a published form."""
+    if not isinstance(model, SequenceModel) or not model.plain:
+        return None
+    if isinstance(model, RecursiveJointAttention):
+        return _released(model)
+    if isinstance(model, PaperJointAttention):
+        return _formula(model)
+    return None
+
+
+def _regressors(last: int) -> Rules:
+    """The regressors, whose second linear layer has this number."""
+    return [
+        rule
+        for index, name in enumerate(REGRESSORS)
+        for rule in prefixed(
+            f"{name}.", f"regressors.nets.{index}.", [("0", "0"), (str(last), "3")]
+        )
+    ]
+
+
+def _released(model: RecursiveJointAttention) -> Rules | None:
+    if model.spatial is None or model.spatial.spatial != "reference":
+        return None
+    if isinstance(model.audio_projection, nn.Linear):
+        return None
+    blocks = {"Joint": "joint"}
+    if model.recurrent:
+        blocks |= {f"{modality}_extract": f"unimodal.{modality}" for modality in ("audio", "video")}
+    return [
+        *(rule for name, ours in blocks.items() for rule in _block(name, ours, RECURRENT)),
+        *_block("video_attn", "spatial", prefixed("attn.", "", SPATIAL)),
+        *_block("coattn", "coattention", coattention(len(model.coattention.layers))),
+        *_regressors(3),
+    ]
+
+
+def _block(published: str, ours: str, inner: Rules) -> Rules:
+    """The rules of a part and, after them, of what is left of it."""
+    return [*prefixed(f"{published}.", f"{ours}.", inner), (published, ours)]
+
+
+def _formula(model: PaperJointAttention) -> Rules | None:
+    projections = model.audio_projection, model.video_projection
+    if not all(isinstance(part, nn.Linear) for part in projections):
+        return None
+    if model.unimodal or model.recursions > 1 or model.readout == "sound":
+        return None
+    if any(True for _ in model.video.parameters()):
+        return None
+    return [
+        ("encoder1", "audio_projection"),
+        ("encoder2", "video_projection"),
+        *(
+            (f"{name}{modality[0]}", f"attention.{modality}.{ours}")
+            for modality in ("audio", "video")
+            for name, ours in FORMULA
+        ),
+        *_regressors(2),
+    ]
