@@ -25,7 +25,7 @@ def test_help_imports_nothing_heavy(verb):
 
 
 @pytest.mark.parametrize(
-    "kind", ["models", "corpora", "streams", "recipes", "protocols", "conditions"]
+    "kind", ["models", "systems", "corpora", "streams", "recipes", "protocols", "conditions"]
 )
 def test_list_prints_a_table_and_json(kind, capsys):
     assert main(["list", kind]) == 0

@@ -7,13 +7,17 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 
 from affuse.errors import AffuseError
+from affuse.features.catalogue import stream_spec
+from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
 from affuse.models.registry import MODELS, create_model, list_models
 from tests.models.base import MFCC, OPENFACE
 
 STREAMS = {s.name: s for s in (MFCC, OPENFACE)}
+TASKS = ("classification", "valence-arousal", "embedding")
 
 
 def test_listing_needs_no_torch() -> None:
@@ -29,17 +33,47 @@ def test_every_entry_is_a_documented_model() -> None:
     for name, entry in MODELS.items():
         build = entry.load()
         assert issubclass(build, Model) and f"`{name}`" in (build.__doc__ or "")
-        assert entry.summary and entry.modalities and entry.task == "classification"
-        assert bool(entry.paper) == bool(entry.licence)
+        assert entry.summary and entry.modalities and entry.task in TASKS
+        assert entry.paper or not entry.licence
+
+
+#: Streams of published systems that are imported, or computed by a network.
+IMPORTED = {
+    spec.name: spec
+    for spec in (
+        StreamSpec("audio/tsav", 30 / 32, (512,)),
+        StreamSpec("video/tsav", 30 / 32, (512, 7, 7)),
+        StreamSpec("video/tsav-pooled", 30 / 32, (512,)),
+        StreamSpec("audio/wav2vec2", 50.0, (1024,)),
+        StreamSpec("video/emoca50", 30.0, (50,)),
+        StreamSpec("audio/opensmile130", 100.0, (130,)),
+        StreamSpec("video/vggface", 30.0, (4096,)),
+        StreamSpec("audio/vggish", 30.0, (128,)),
+        StreamSpec("audio/logmel64-tsav", 100.0, (64,)),
+        StreamSpec("audio/logmel64-vggish", 30.0, (96, 64)),
+    )
+}
+OUTPUTS = {"classification": 8, "valence-arousal": 2, "embedding": 128}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_number_of_parameters_is_that_of_the_listed_streams(name: str) -> None:
+    entry = MODELS[name]
+    streams = {n: IMPORTED[n] if n in IMPORTED else stream_spec(n) for n in entry.streams}
+    with torch.device("meta"):
+        model = create_model(name, streams, OUTPUTS[entry.task])
+    assert list(model.streams) == list(entry.streams)
+    assert sum(p.numel() for p in model.parameters()) == entry.parameters
+    assert model.head == ("frames" if entry.task in ("valence-arousal", "embedding") else "classes")
 
 
 @pytest.mark.parametrize(
     ("name", "streams", "options", "message"),
     [
         ("chumachenko-la", STREAMS, {}, r"did you mean 'chumachenko-"),
-        ("xyz", STREAMS, {}, "there are: audio-only, video-only, late, concat"),
+        ("xyz", STREAMS, {}, "there are: audio-only, video-only, early, concat"),
         ("concat", STREAMS, {"hiden": 3}, "no option 'hiden'; its options: .*hidden.*dropout"),
-        ("efficientface", STREAMS, {"width": 3}, "no option 'width'; its options: none"),
+        ("efficientface", STREAMS, {"width": 3}, "no option 'width'; its options: head"),
         ("chumachenko-it", STREAMS, {"masking": "none"}, "expected 'sound' or 'reference'"),
         ("chumachenko-it", STREAMS, {"heads": 5}, "heads=5 does not divide"),
         ("chumachenko-it", STREAMS, {"audio": {"width": 64, "depth": 2}}, "no option 'depth'"),

@@ -150,5 +150,5 @@ def test_auxiliary_heads_can_be_trained_alone(toy):
 
 
 def test_labels_of_classes_do_not_train_values(toy):
-    with pytest.raises(AffuseError, match="set model.head=classes"):
+    with pytest.raises(AffuseError, match=r"set model\.head=classes"):
         run(toy, "values", model={"name": "late", "head": "frames"})

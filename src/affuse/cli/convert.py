@@ -6,29 +6,42 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.errors import AffuseError
 from affuse.models.published import SYSTEMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("system", choices=SYSTEMS)
+    parser.add_argument("system", choices=SYSTEMS, help="affuse list systems tells their options")
     parser.add_argument("checkpoint", type=Path, help="the published .pth or .pt file")
+    parser.add_argument(
+        "changes",
+        nargs="*",
+        metavar="key=value",
+        help="what weights do not tell, such as heads=4 or classes=low,high",
+    )
     parser.add_argument("--out", type=Path, required=True, help="file to write (.safetensors)")
     parser.add_argument(
-        "--heads", type=int, help="attention heads, which weights do not tell (default: 1)"
-    )
-    parser.add_argument(
-        "--classes", help="comma-separated names in the order of the scores, if not the published"
+        "--back",
+        action="store_true",
+        help="the other way: a model file into a state dict with the published names (.pth)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert and say what was found."""
-    from affuse.models.checkpoints import convert
+    from affuse.models.checkpoints import convert, convert_back
+    from affuse.training.recipe import parse_change
 
-    told = {} if options.heads is None else {"heads": options.heads}
-    if options.classes:
-        told["classes"] = options.classes.split(",")
+    told = dict(parse_change(change) for change in options.changes)
+    if isinstance(names := told.get("classes"), str):
+        told["classes"] = names.split(",")
+    if options.back:
+        if told:
+            raise AffuseError(f"{next(iter(told))}= has no meaning with --back")
+        entries = convert_back(options.system, options.checkpoint, options.out)
+        print(f"{options.out}: {entries} entries as {options.system} names them", file=sys.stderr)
+        return 0
     found = convert(options.system, options.checkpoint, options.out, **told)
-    print(f"{options.out}: {found.model}, {len(found.classes)} classes", file=sys.stderr)
+    print(f"{options.out}: {found.model}, {', '.join(found.classes)}", file=sys.stderr)
     return 0

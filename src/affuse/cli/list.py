@@ -6,7 +6,7 @@ import argparse
 import json
 from importlib import import_module
 
-KINDS = ("models", "corpora", "streams", "recipes", "protocols", "conditions")
+KINDS = ("models", "systems", "corpora", "streams", "recipes", "protocols", "conditions")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
+    rows = [{k: f"{v:,}" if isinstance(v, int) else v or "" for k, v in r.items()} for r in rows]
     columns = list(rows[0])
     widths = [
         max(len(str(row[column])) for row in [*rows, dict.fromkeys(columns, "")])
@@ -40,12 +41,29 @@ def _models() -> list[dict[str, object]]:
         {
             "model": name,
             "task": entry.task,
-            "reads": " ".join(entry.modalities),
+            "streams": " ".join(entry.streams),
+            "parameters": entry.parameters,
             "what": entry.summary,
             "paper": entry.paper,
             "licence of the reference": entry.licence,
         }
         for name, entry in list_models().items()
+    ]
+
+
+def _systems() -> list[dict[str, object]]:
+    from affuse.models.checkpoints import system_module
+    from affuse.models.options import accepted
+    from affuse.models.published import SYSTEMS
+
+    modules = {name: system_module(name) for name in SYSTEMS}
+    return [
+        {
+            "system": name,
+            "checkpoint": module.__doc__.splitlines()[0],
+            "options": " ".join(accepted(module.describe)),
+        }
+        for name, module in modules.items()
     ]
 
 

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verb == chosen:
             import_module(f"affuse.cli.{verb}").add_arguments(subparser)
     options, rest = parser.parse_known_args(words)
-    if rest and not (options.verb == "train" and all("=" in w and w[0] != "-" for w in rest)):
+    changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
+    if rest and not changes:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:  # argparse takes key=value only before the options; users put them anywhere
         options.changes += rest

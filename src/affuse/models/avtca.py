@@ -46,8 +46,9 @@ class AVTCA(IntermediateTransformer):
     ) -> tuple[Tensor, Tensor]:
         """Either modality attends to itself."""
         audio = self.bridge(audio)
-        return self.last(audio, audio, audio, audio_mask), self.last(
-            video, video, video, video_mask
+        return (
+            self.last(audio, audio, audio, audio_mask.unsqueeze(1)),
+            self.last(video, video, video, video_mask.unsqueeze(1)),
         )
 
 
@@ -82,13 +83,14 @@ class AVTCAPaper(IntermediateTransformer):
         audio, audio_mask, video, video_mask = self.branches(batch)
         a, heard = self.on_frames(self.bridge(audio), audio_mask, self.audio.clock, batch)
         v, seen = self.on_frames(video, video_mask, self.video.clock, batch)
+        both = (heard & seen).unsqueeze(1)
         a, v = (
-            a + self.audio_values_of_video(a, a, v, heard & seen) * heard.unsqueeze(-1),
-            v + self.video_values_of_audio(v, v, a, heard & seen) * seen.unsqueeze(-1),
+            a + self.audio_values_of_video(a, a, v, both) * heard.unsqueeze(-1),
+            v + self.video_values_of_audio(v, v, a, both) * seen.unsqueeze(-1),
         )
         a, v = (
-            a + self.audio_to_video(a, v, v, seen) * heard.unsqueeze(-1),
-            v + self.video_to_audio(v, a, a, heard) * seen.unsqueeze(-1),
+            a + self.audio_to_video(a, v, v, seen.unsqueeze(1)) * heard.unsqueeze(-1),
+            v + self.video_to_audio(v, a, a, heard.unsqueeze(1)) * seen.unsqueeze(-1),
         )
         audio, there = self.summary(a, heard, masked_max)
         video, visible = self.summary(v, seen, masked_max)

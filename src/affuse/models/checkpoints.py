@@ -12,12 +12,20 @@ from torch import Tensor, nn
 
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import read_checkpoint
-from affuse.models.backbones.efficientface import EfficientFace
+from affuse.execution.files import atomic_path
 from affuse.models.base import Model
-from affuse.models.modelfile import ModelSpec, check_entries, load_exactly, load_model, save_model
+from affuse.models.modelfile import (
+    ModelSpec,
+    check_entries,
+    load_exactly,
+    load_model,
+    read_spec,
+    save_model,
+)
 from affuse.models.options import check_options, unknown
 from affuse.models.published import SYSTEMS
-from affuse.models.published.names import inverse, translate
+from affuse.models.published.names import Rules, inverse, translate
+
 
 def import_state(
     system: str, path: Path, state: Mapping[str, Tensor], **options: Any
@@ -68,10 +76,14 @@ def published_state_dict(model: nn.Module) -> dict[str, Tensor]:
         module = system_module(system)
         rules = module.rules(model)
         if rules is not None:
-            back = inverse(rules)
-            state = {str(translate(name, back)): x for name, x in model.state_dict().items()}
-            return module.complete(state) if hasattr(module, "complete") else state
+            return _published(module, model, rules)
     raise AffuseError(f"{type(model).__name__} here is not in the form of a published checkpoint")
+
+
+def _published(module: Any, model: nn.Module, rules: Rules) -> dict[str, Tensor]:
+    back = inverse(rules)
+    state = {str(translate(name, back)): x for name, x in model.state_dict().items()}
+    return dict(module.complete(state)) if hasattr(module, "complete") else state
 
 
 def convert(system: str, checkpoint: Path, out: Path, **options: Any) -> ModelSpec:
@@ -98,6 +110,32 @@ def convert(system: str, checkpoint: Path, out: Path, **options: Any) -> ModelSp
     return spec
 
 
+def convert_back(system: str, model_file: Path, out: Path) -> int:
+    """Turn a model file into a state dict with the published names, which the published code loads.
+
+    Args:
+        system: One of `SYSTEMS`.
+        model_file: What `convert` made, or what was trained in the published form.
+        out: The PyTorch file to write.
+
+    Returns:
+        The number of entries.
+
+    Raises:
+        AffuseError: No such system.
+        BadInput: The model file cannot be read, or is not in the published form of the system.
+    """
+    module = system_module(system)
+    model, spec = load_model(model_file)
+    rules = module.rules(model)
+    if rules is None:
+        raise BadInput(model_file, f"holds {spec.model} in a form that {system} does not have")
+    state = _published(module, model, rules)
+    with atomic_path(Path(out)) as temporary:
+        torch.save(state, temporary)
+    return len(state)
+
+
 def system_module(system: str) -> Any:
     """The module of a system; an `AffuseError` where there is none."""
     if system not in SYSTEMS:
@@ -105,23 +143,32 @@ def system_module(system: str) -> Any:
     return import_module(SYSTEMS[system])
 
 
+#: Models that hold one network, `backbone`, which other models may start from.
+BACKBONES = ("efficientface", "ir50", "vggish")
+
+
 def load_backbone(model: nn.Module, path: Path) -> None:
-    """Start a model's image network from a pretrained one.
+    """Start the networks of a model that see one frame at a time from a pretrained one.
 
     Args:
-        model: A model with EfficientFace in it.
-        path: Model file of `efficientface`, made by `convert`; its classifier is not used.
+        model: A model with such a network in it.
+        path: Model file of one of `BACKBONES`, made by `convert` or trained; its classifier is
+            not used.
 
     Raises:
         AffuseError: The model has no such network.
-        BadInput: The file is no such model file.
+        BadInput: The file is no such model file, or its network is of another variant.
     """
-    own = [part for part in model.modules() if isinstance(part, EfficientFace)]
+    spec = read_spec(path)
+    if spec.model not in BACKBONES:
+        raise BadInput(path, f"holds a model {spec.model}, not one of {', '.join(BACKBONES)}")
+    network = load_model(path)[0].get_submodule("backbone")
+    own = [part for part in model.modules() if type(part) is type(network)]
     if not own:
-        raise AffuseError(f"{type(model).__name__} here has no EfficientFace to load {path} into")
-    pretrained, spec = load_model(path)
-    if spec.model != "efficientface":
-        raise BadInput(path, f"holds a model {spec.model}, not the backbone efficientface")
-    state = pretrained.get_submodule("backbone").state_dict()
+        name = type(network).__name__
+        raise AffuseError(f"{type(model).__name__} here has no {name} to load {path} into")
+    state = network.state_dict()
     for part in own:
+        if part.state_dict().keys() != state.keys():
+            raise BadInput(path, f"holds {spec.model} with {spec.options}, unlike the model's own")
         part.load_state_dict(state)

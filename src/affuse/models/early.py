@@ -42,8 +42,8 @@ class EarlyFusion(Model):
         super().__init__(streams, outputs, head)
         sound, picture = self.stream_of("audio"), self.stream_of("video")
         self.streams = {spec.name: spec for spec in (sound, picture)}
-        self.audio = build_frontend(sound, audio or "vectors")
-        self.video = build_frontend(picture, video or (None if picture.is_picture else "vectors"))
+        self.audio = build_frontend(sound, audio, plain=True)
+        self.video = build_frontend(picture, video, plain=True)
         self.no_audio = nn.Parameter(torch.zeros(self.audio.channels[1]))
         self.no_video = nn.Parameter(torch.zeros(self.video.channels[1]))
         self.temporal = TemporalStack(

@@ -318,19 +318,24 @@ def default_frontend(spec: StreamSpec) -> str:
 FrontEndChoice = str | Mapping[str, Any] | None
 
 
-def build_frontend(spec: StreamSpec, choice: FrontEndChoice = None) -> FrontEnd:
+def build_frontend(
+    spec: StreamSpec, choice: FrontEndChoice = None, plain: bool = False
+) -> FrontEnd:
     """A front-end for a stream.
 
     Args:
         spec: The stream that it reads.
         choice: Its name, or a mapping with `name` and its options; what is left out is the
             default.
+        plain: Hand vectors on as they are, unless another front-end is chosen: for models that
+            learn over time themselves.
 
     Raises:
         AffuseError: No such front-end or option, or it cannot read this stream.
     """
     options = {"name": choice} if isinstance(choice, str) else dict(choice or {})
-    name = options.pop("name", None) or default_frontend(spec)
+    default = "vectors" if plain and len(spec.shape) == 1 else default_frontend(spec)
+    name = options.pop("name", None) or default
     if name not in FRONTENDS:
         raise unknown("front-end", name, FRONTENDS)
     check_options(f"front-end {name}", FRONTENDS[name], options)

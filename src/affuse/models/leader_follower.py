@@ -48,9 +48,7 @@ class Track(nn.Module):
     ) -> None:
         super().__init__()
         self.stream = spec.name
-        self.frontend = build_frontend(
-            spec, choice or ("vectors" if len(spec.shape) == 1 else None)
-        )
+        self.frontend = build_frontend(spec, choice, plain=True)
         self.temporal = causal_network(self.frontend.channels[1], channels, KERNEL, dropout)
 
 

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from affuse.features.stream import StreamSpec
     from affuse.models.base import Model
 
-CLASSIFICATION = "classification"
-VALENCE_AROUSAL = "valence-arousal"
+CLASSIFICATION, VALENCE_AROUSAL, EMBEDDING = "classification", "valence-arousal", "embedding"
 CHUMACHENKO = "Chumachenko, Iosifidis and Gabbouj, ICPR 2022"
 AUXFORMER = "Goncalves and Busso, ICASSP 2022"
-
 LEADER_FOLLOWER = "Zhang, Ding, Wei and Guan, ICCVW 2021"
+RJCA = "Praveen, Granger and Cardinal, ICASSP 2023"
+NO_LICENCE = "none stated"
+
+#: Small streams that anybody can compute; published systems name their own.
+SMALL = ("audio/mfcc10", "video/faces48")
+RAVDESS = ("audio/mfcc10-reference", "video/faces224-reference")
+TSAV = ("audio/tsav", "video/tsav")
 
 
 @dataclass(frozen=True)
@@ -30,15 +35,20 @@ class ModelEntry:
         target: `module:Class`.
         summary: What it is, in a line.
         modalities: Modalities that it reads.
-        task: What it predicts.
+        task: What it is for; every model but an embedding can end in any head.
+        streams: The streams that it was published on, or small ones; most models read any.
+        parameters: Number of trainable values on these streams, with default options and 8 classes
+            or 2 dimensions.
         paper: Where it comes from; empty for our own.
-        licence: Licence of the reference code; empty where there is none.
+        licence: Licence of the reference code; empty where there is no such code.
     """
 
     target: str
     summary: str
     modalities: tuple[str, ...] = ("audio", "video")
     task: str = CLASSIFICATION
+    streams: tuple[str, ...] = SMALL
+    parameters: int | None = None
     paper: str = ""
     licence: str = ""
 
@@ -48,130 +58,193 @@ class ModelEntry:
         return getattr(import_module(module), name)
 
 
+def _published(
+    target: str,
+    summary: str,
+    streams: tuple[str, ...],
+    parameters: int,
+    paper: str,
+    licence: str,
+    task: str = CLASSIFICATION,
+) -> ModelEntry:
+    """The entry of a model from a paper; it reads the modalities of its streams."""
+    modalities = tuple(dict.fromkeys(name.split("/", 1)[0] for name in streams))
+    return ModelEntry(target, summary, modalities, task, streams, parameters, paper, licence)
+
+
 MODELS: dict[str, ModelEntry] = {
     "audio-only": ModelEntry(
-        "affuse.models.unimodal:AudioOnly", "one audio stream alone", ("audio",)
+        "affuse.models.unimodal:AudioOnly",
+        "one audio stream alone",
+        ("audio",),
+        streams=SMALL[:1],
+        parameters=225_864,
     ),
     "video-only": ModelEntry(
-        "affuse.models.unimodal:VideoOnly", "one video stream alone", ("video",)
-    ),
-    "late": ModelEntry(
-        "affuse.models.late:LateFusion", "the decisions of both, multiplied (product of experts)"
-    ),
-    "concat": ModelEntry(
-        "affuse.models.concatenation:Concatenation", "pooled features of both, side by side"
+        "affuse.models.unimodal:VideoOnly",
+        "one video stream alone",
+        ("video",),
+        streams=SMALL[1:],
+        parameters=143_032,
     ),
     "early": ModelEntry(
-        "affuse.models.early:EarlyFusion", "features of both, side by side in every frame"
+        "affuse.models.early:EarlyFusion",
+        "features of both, side by side in every frame",
+        parameters=250_914,
+    ),
+    "concat": ModelEntry(
+        "affuse.models.concatenation:Concatenation",
+        "pooled features of both, side by side",
+        parameters=398_952,
+    ),
+    "late": ModelEntry(
+        "affuse.models.late:LateFusion",
+        "the decisions of both, multiplied (product of experts)",
+        parameters=368_896,
     ),
     "gated": ModelEntry(
-        "affuse.models.gated:GatedFusion", "pooled features of both, weighed by a gate"
+        "affuse.models.gated:GatedFusion",
+        "pooled features of both, weighed by a gate",
+        parameters=427_656,
     ),
     "crossmodal": ModelEntry(
-        "affuse.models.crossmodal:CrossModal", "transformers across modalities (MulT style)"
+        "affuse.models.crossmodal:CrossModal",
+        "transformers across modalities (MulT style)",
+        parameters=650_104,
     ),
-    "chumachenko-lt": ModelEntry(
+    "chumachenko-lt": _published(
         "affuse.models.chumachenko:LateTransformer",
         "cross-modal transformer after the branches",
-        paper=CHUMACHENKO,
-        licence="MIT",
+        RAVDESS,
+        2_043_486,
+        CHUMACHENKO,
+        "MIT",
     ),
-    "chumachenko-it": ModelEntry(
+    "chumachenko-it": _published(
         "affuse.models.chumachenko:IntermediateTransformer",
         "cross-modal transformer inside the branches",
-        paper=CHUMACHENKO,
-        licence="MIT",
+        RAVDESS,
+        1_936_350,
+        CHUMACHENKO,
+        "MIT",
     ),
-    "chumachenko-ia": ModelEntry(
+    "chumachenko-ia": _published(
         "affuse.models.chumachenko:IntermediateAttention",
         "frames weighted by the attention of the other modality",
-        paper=CHUMACHENKO,
-        licence="MIT",
+        RAVDESS,
+        1_815_646,
+        CHUMACHENKO,
+        "MIT",
     ),
-    "avtca": ModelEntry(
+    "avtca": _published(
         "affuse.models.avtca:AVTCA",
         "chumachenko-it, and self-attention after both branches, as released",
-        paper="AVT-CA, 2024",
-        licence="MIT",
+        RAVDESS,
+        2_002_398,
+        "AVT-CA, 2024",
+        "MIT",
     ),
-    "avtca-paper": ModelEntry(
+    "avtca-paper": _published(
         "affuse.models.avtca:AVTCAPaper",
         "an interpretation of the diagram of AVT-CA",
-        paper="AVT-CA, 2024",
-        licence="MIT",
+        RAVDESS,
+        2_199_518,
+        "AVT-CA, 2024",
+        "MIT",
     ),
-    "efficientface": ModelEntry(
-        "affuse.models.frames:EfficientFaceFrames",
-        "a picture classifier on every frame, mean over time",
-        ("video",),
-        paper="Zhao, Liu and Zhou, AAAI 2021",
-        licence="MIT",
-    ),
-    "ir50": ModelEntry(
-        "affuse.models.frames:IR50Frames",
-        "IR-50 on every small picture, mean over time",
-        ("video",),
-        paper=LEADER_FOLLOWER,
-        licence="none",
-    ),
-    "vggish": ModelEntry(
-        "affuse.models.embedding:VGGishFeatures",
-        "128 features for every second of sound or so",
-        ("audio",),
-        "embedding",
-        "Hershey et al., ICASSP 2017",
-        "Apache-2.0",
-    ),
-    "leader-follower": ModelEntry(
-        "affuse.models.leader_follower:LeaderFollower",
-        "faces lead, streams of sound follow: attention across streams in every frame",
-        task="valence-arousal",
-        paper=LEADER_FOLLOWER,
-        licence="none",
-    ),
-    "leader-follower-visual": ModelEntry(
-        "affuse.models.leader_follower:LeaderVisual",
-        "the leader of leader-follower alone",
-        ("video",),
-        "valence-arousal",
-        LEADER_FOLLOWER,
-        "none",
-    ),
-    "rjca": ModelEntry(
-        "affuse.models.rjca:RecursiveJointAttention",
-        "co-attention with joint features between BLSTMs, as released",
-        task=VALENCE_AROUSAL,
-        paper="Praveen, Granger and Cardinal, ICASSP 2023",
-    ),
-    "rjca-paper": ModelEntry(
-        "affuse.models.rjca_paper:PaperJointAttention",
-        "recursive joint attention by the paper's formula",
-        task=VALENCE_AROUSAL,
-        paper="Praveen, Granger and Cardinal, ICASSP 2023",
-    ),
-    "jca": ModelEntry(
-        "affuse.models.rjca:JointCrossAttention",
-        "co-attention with joint features before a BLSTM, as released",
-        task=VALENCE_AROUSAL,
-        paper="Praveen, Cardinal and Granger, IEEE TBIOM 2023",
-    ),
-    "tsav": ModelEntry(
-        "affuse.models.tsav:TwoStreamAuralVisual",
-        "a residual network over the spectrogram, one over the pictures of a clip",
-        paper="Kuhnke, Rumberg and Ostermann, FG 2020",
-        licence="MIT",
-    ),
-    "auxformer": ModelEntry(
+    "auxformer": _published(
         "affuse.models.auxformer:AuxFormer",
         "cross-modal transformer, and one per modality; mean of three decisions",
-        paper=AUXFORMER,
-        licence="MIT",
+        ("audio/wav2vec2", "video/emoca50"),
+        1_163_016,
+        AUXFORMER,
+        "MIT",
     ),
-    "auxformer-icassp": ModelEntry(
+    "auxformer-icassp": _published(
         "affuse.models.auxformer:AuxFormerICASSP",
         "the same in the size of its first release",
-        paper=AUXFORMER,
-        licence="MIT",
+        ("audio/opensmile130", "video/vggface"),
+        7_039_416,
+        AUXFORMER,
+        "MIT",
+    ),
+    "rjca": _published(
+        "affuse.models.rjca:RecursiveJointAttention",
+        "co-attention with joint features between BLSTMs, as released",
+        TSAV,
+        15_947_859,
+        RJCA,
+        NO_LICENCE,
+        VALENCE_AROUSAL,
+    ),
+    "rjca-paper": _published(
+        "affuse.models.rjca_paper:PaperJointAttention",
+        "recursive joint attention by the paper's formula",
+        ("audio/tsav", "video/tsav-pooled"),
+        12_552_706,
+        RJCA,
+        NO_LICENCE,
+        VALENCE_AROUSAL,
+    ),
+    "jca": _published(
+        "affuse.models.rjca:JointCrossAttention",
+        "co-attention with joint features before a BLSTM, as released",
+        TSAV,
+        8_586_323,
+        "Praveen, Cardinal and Granger, IEEE TBIOM 2023",
+        NO_LICENCE,
+        VALENCE_AROUSAL,
+    ),
+    "leader-follower": _published(
+        "affuse.models.leader_follower:LeaderFollower",
+        "faces lead, streams of sound follow: attention across streams in every frame",
+        ("video/faces40", "audio/vggish", "audio/mfcc39"),
+        38_376_546,
+        LEADER_FOLLOWER,
+        NO_LICENCE,
+        VALENCE_AROUSAL,
+    ),
+    "leader-follower-visual": _published(
+        "affuse.models.leader_follower:LeaderVisual",
+        "the leader of leader-follower alone",
+        ("video/faces40",),
+        38_252_610,
+        LEADER_FOLLOWER,
+        NO_LICENCE,
+        VALENCE_AROUSAL,
+    ),
+    "tsav": _published(
+        "affuse.models.tsav:TwoStreamAuralVisual",
+        "a residual network over the spectrogram, one over the pictures of a clip",
+        ("audio/logmel64-tsav", "video/faces112"),
+        42_478_565,
+        "Kuhnke, Rumberg and Ostermann, FG 2020",
+        "MIT",
+    ),
+    "efficientface": _published(
+        "affuse.models.frames:EfficientFaceFrames",
+        "EfficientFace on every picture, mean over time",
+        ("video/faces224",),
+        1_276_318,
+        "Zhao, Liu and Zhou, AAAI 2021",
+        "MIT",
+    ),
+    "ir50": _published(
+        "affuse.models.frames:IR50Frames",
+        "IR-50 on every small picture, mean over time",
+        ("video/faces40",),
+        37_287_624,
+        LEADER_FOLLOWER,
+        NO_LICENCE,
+    ),
+    "vggish": _published(
+        "affuse.models.embedding:VGGishFeatures",
+        "128 features for every second of sound or so",
+        ("audio/logmel64-vggish",),
+        72_141_184,
+        "Hershey et al., ICASSP 2017",
+        "Apache-2.0",
+        EMBEDDING,
     ),
 }
 
@@ -189,7 +262,7 @@ def create_model(
     Args:
         name: One of `list_models()`.
         streams: The streams that it reads, by name.
-        classes: Number of classes.
+        outputs: Number of classes or dimensions.
         options: Keyword-only parameters of its class.
 
     Raises:

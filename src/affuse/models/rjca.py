@@ -90,7 +90,7 @@ class SequenceModel(Model):
         outputs: Number of classes C or of dimensions D.
         head: What it ends in. Where it is not per frame, the mean over the present steps goes into
             the regressors.
-        audio: Front-end of the audio stream; None for the one that suits it.
+        audio: Front-end of the audio stream; None for its vectors as they are.
         width: Channels of either modality in the fusion; even.
         sequence: Steps of a sequence.
         regressors: `separate` (one network per output, as published) or `shared`; None for
@@ -124,7 +124,7 @@ class SequenceModel(Model):
         self.kind, self.dropout = kind, dropout
         specs = self.stream_of("audio"), self.stream_of("video")
         self.streams = {spec.name: spec for spec in specs}
-        self.audio = build_frontend(specs[0], audio)
+        self.audio = build_frontend(specs[0], audio, plain=True)
         self.audio_projection = projection(self.audio.channels[1], width)
 
     def build_regressors(self, inputs: int, activation: nn.Module) -> RegressorNets:
@@ -180,8 +180,8 @@ class RecursiveJointAttention(SequenceModel):
     Args:
         streams: An audio and a video stream.
         outputs: Number of classes C or of dimensions D.
-        video: Front-end of the video stream; None for the one that suits it. Feature maps have
-            none.
+        video: Front-end of the video stream; None for its vectors as they are, or for what suits
+            pictures. Feature maps have none.
         layers: Co-attention layers, each with its own weights.
         spatial: `reference` attends to the feature map as published: over mixtures of channels,
             with the sound added per mixture.
@@ -220,7 +220,7 @@ class RecursiveJointAttention(SequenceModel):
                 spec.shape[0], spec.shape[1] * spec.shape[2], width, spatial
             )
         else:
-            self.video = build_frontend(spec, video)
+            self.video = build_frontend(spec, video, plain=True)
             self.video_projection = nn.Linear(self.video.channels[1], width)
         self.unimodal = nn.ModuleDict()
         if self.recurrent:

@@ -58,7 +58,7 @@ class PaperJointAttention(SequenceModel):
     Args:
         streams: An audio and a video stream, of vectors or behind a front-end that gives them.
         outputs: Number of classes C or of dimensions D.
-        video: Front-end of the video stream; None for the one that suits it.
+        video: Front-end of the video stream; None for its vectors as they are.
         recursions: How often the formula is applied, with the same weights; 1 or more.
         recurrent: Whether there are BLSTMs before and after.
         units: Rows of H.
@@ -89,7 +89,7 @@ class PaperJointAttention(SequenceModel):
             raise AffuseError(f"recursions={recursions}: expected at least 1")
         self.recursions, self.readout = recursions, readout
         width = self.width
-        self.video = build_frontend(self.stream_of("video"), video)
+        self.video = build_frontend(self.stream_of("video"), video, plain=True)
         seen = self.video.channels[1]
         self.video_projection = projection(seen, width)
         self.attention = nn.ModuleDict(

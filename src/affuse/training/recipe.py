@@ -195,16 +195,29 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise BadInput(path, " ".join(str(error).split())) from None
 
 
-def _override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
+def parse_change(change: str) -> tuple[str, Any]:
+    """`key=value` as typed: the key, and the value read as YAML.
+
+    Raises:
+        AffuseError: It is not of this form.
+    """
+    key, equals, text = change.partition("=")
     if not equals or not key:
-        raise AffuseError(f"{override!r} is not of the form key=value")
+        raise AffuseError(f"{change!r} is not of the form key=value")
+    try:
+        return key, yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise AffuseError(f"{change!r}: the value is not YAML") from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, value = parse_change(override)
     *parents, last = key.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise AffuseError(f"{override!r}: {parent} has no parts")
-    values[last] = yaml.safe_load(text)
+    values[last] = value
 
 
 def _recipe(values: dict[str, Any]) -> Recipe:

@@ -110,27 +110,40 @@ class PackedAttention(nn.Module):
     Args:
         width: Channels in and out, all heads together.
         heads: Number of heads.
+        dropout: Probability of dropping an attention weight in training.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         check_heads(heads, width)
-        self.heads = heads
+        self.heads, self.dropout = heads, dropout
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, key_mask: Tensor) -> Tensor:
-        """(B, Nq, C), (B, Nk, C), (B, Nk, C), (B, Nk) -> (B, Nq, C).
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor) -> Tensor:
+        """What the queries gather.
 
-        Zero where a clip has no present key.
+        Args:
+            queries: (B, Nq, C).
+            keys: (B, Nk, C).
+            values: (B, Nk, C).
+            allowed: (B, Nq or 1, Nk) bool, which keys a query may attend to.
+
+        Returns:
+            (B, Nq, C), zero where a query has no key.
         """
-        parts = zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
-        q, k, v = (
-            split_heads(F.linear(x, weight, bias), self.heads)
-            for x, (weight, bias) in zip((queries, keys, values), parts, strict=True)
-        )
-        gathered = attention_weights(q, k, key_mask).to(v.dtype) @ v
-        return self.proj(gathered.transpose(1, 2).flatten(2)) * key_mask.any(1)[:, None, None]
+        if queries is keys is values:
+            projected = self.qkv(queries).chunk(3, -1)
+        else:
+            parts = self.qkv.weight.chunk(3), self.qkv.bias.chunk(3)
+            projected = tuple(map(F.linear, (queries, keys, values), *parts))
+        q, k, v = (split_heads(part, self.heads) for part in projected)
+        some = allowed.any(-1, keepdim=True)
+        # All keys instead of none: a row without any would be a softmax over nothing.
+        mask = (allowed | ~some).unsqueeze(1)
+        rate = self.dropout if self.training else 0.0
+        gathered = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=rate)
+        return self.proj(gathered.transpose(1, 2).flatten(2)) * some
 
 
 class FeedForward(nn.Module):
