@@ -7,6 +7,7 @@ import pytest
 from tests.toy import toy_recipe
 
 from affuse.cli.main import VERBS, main
+from affuse.features.catalogue import stream_spec
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
@@ -50,6 +51,38 @@ def test_train_and_evaluate_by_command(toy, capsys):
     assert set(result["conditions"]) == {"av", "audio", "video"}
     assert result["conditions"]["av"]["clips"] == 16
     assert (out / "evaluation" / "confusion-audio.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_convert_there_and_back_by_command(tmp_path, capsys):
+    """Weights of a model in its published form, as a user would have them."""
+    import torch
+
+    from affuse.models.checkpoints import published_state_dict
+    from affuse.models.published.efficientface import STREAM
+    from affuse.models.registry import create_model
+
+    torch.manual_seed(0)
+    state = published_state_dict(create_model("efficientface", {STREAM: stream_spec(STREAM)}, 2))
+    there, model, back = (tmp_path / name for name in ("a.pth", "a.safetensors", "b.pth"))
+    torch.save({"state_dict": {f"module.{name}": x for name, x in state.items()}}, there)
+    assert run("convert", "efficientface", there, "--out", model) == 2
+    assert "2 classes of unknown meaning; name them with classes=" in capsys.readouterr().err
+    assert run("convert", "efficientface", there, "classes=low,high", "--out", model) == 0
+    assert "efficientface, low, high" in capsys.readouterr().err
+    assert run("convert", "efficientface", model, "--back", "--out", back) == 0
+    assert "418 entries" in capsys.readouterr().err
+    again = torch.load(back, weights_only=True)
+    assert again.keys() == state.keys() and all(again[n].equal(state[n]) for n in state)
+    for words, expected in (
+        (("efficientface", there, "heads=4"), "no option 'heads'; its options: classes"),
+        (("avtca", there), "holds weights of efficientface, not of avtca"),
+        (("efficientface", model, "--back", "classes=a,b"), "no meaning with --back"),
+        (("efficientface", there, "--back"), "not a model file"),
+    ):
+        assert run("convert", *words, "--out", tmp_path / "no") == 2
+        printed = capsys.readouterr().err
+        assert expected in printed and printed.count("\n") == 1
+        assert not (tmp_path / "no").exists()
 
 
 def test_mistakes_end_with_one_line_and_exit_code_2(toy, tmp_path, capsys):

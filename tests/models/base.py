@@ -297,9 +297,12 @@ class ModelContract:
             optimiser.step()
         assert learned(settle(model, batch)(batch))
 
-    def test_compiled_is_the_same(self, model: Model, batch: Batch) -> None:
+    @pytest.mark.parametrize(
+        "backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)]
+    )
+    def test_compiled_is_the_same(self, model: Model, batch: Batch, backend: str) -> None:
         torch.compiler.reset()
-        compiled = torch.compile(model, backend="aot_eager")
+        compiled = torch.compile(model, backend=backend)
         with torch.no_grad():
             for ours, theirs in zip(tensors(model(batch)), tensors(compiled(batch)), strict=True):
                 torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)

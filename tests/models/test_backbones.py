@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +14,7 @@ from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, SpectrogramResNet, TimeConv
 from affuse.models.backbones.vggish import VGGish
 from affuse.models.published import ir50, tsav, vggish
-from affuse.models.published.names import Rules, inverse, prefixed, translate
-from affuse.verification.model_cases import recorded, tensor_error
+from affuse.models.published.names import Rules, inverse, translate
 from affuse.verification.parity import load_fill
 
 #: Network -> how to make it, listing of the published weights, prefix there, rules.
@@ -71,75 +68,6 @@ def test_names_there_and_back(parity_cases: Path, network: str) -> None:
     )
     assert len(set(ours.values())) == len(published)
     assert all(translate(str(own), inverse(rules)) == name for name, own in ours.items())
-
-
-class Published:
-    """A parity case: what goes in, what comes out, and networks with its weights."""
-
-    def __init__(self, parity_cases: Path, name: str) -> None:
-        self.content: dict[str, Any] = json.loads((parity_cases / f"{name}.json").read_text())
-        self.fill = load_fill(parity_cases.parent / "fill.py")
-        self.listing = parity_cases / self.content["listing"]
-        values = self.fill.inputs(self.content["inputs"])
-        self.inputs = {name: torch.from_numpy(x) for name, x in values.items()}
-
-    def errors(self, network: str, model: nn.Module, x: Tensor, output: str) -> dict[str, float]:
-        """Errors of the output, and of the intermediate values within the network."""
-        _, _, prefix, rules = NETWORKS[network]
-        seed, back = self.content["seed"], inverse(rules)
-        state = {}
-        for name, shape in self.fill.read_listing(self.listing).items():
-            if name.startswith(prefix):
-                value = torch.from_numpy(np.asarray(self.fill.entry(name, shape, seed)))
-                state[name.removeprefix(prefix)] = value
-        if isinstance(model, R2Plus1D) and model.channels == 3:
-            state = tsav.three_channels(state)
-        entries = {name: state[str(translate(name, back))] for name in model.state_dict()}
-        model.load_state_dict(entries, assign=True)
-
-        inner = self.content["intermediates"]
-        whole = prefixed(prefix, "", rules)
-        names = {n: own for n in inner if (own := translate(n, whole)) is not None}
-        with recorded(model, names) as values, torch.inference_mode():
-            found = model(x)
-        expected = {**inner, **self.content["outputs"]}[output]
-        errors = {output: tensor_error(found.reshape(expected["shape"]), expected)}
-        return errors | {n: tensor_error(torch.cat(values[n]), inner[n]) for n in names}
-
-
-class TestParity:
-    @pytest.mark.parametrize(
-        ("name", "network"),
-        [("leader_follower_visual_sh_full", "ir"), ("leader_follower_visual_sh_full_se", "ir_se")],
-    )
-    def test_ir50(self, parity_cases: Path, name: str, network: str) -> None:
-        case = Published(parity_cases, name)
-        images = case.inputs["frame"].flatten(0, 1)
-        errors = case.errors(network, on_meta(NETWORKS[network][0]), images, "spatial")
-        assert max(errors.values()) < 1e-4, errors
-
-    def test_vggish(self, parity_cases: Path) -> None:
-        case = Published(parity_cases, "vggish_embedding")
-        errors = case.errors("vggish", on_meta(VGGish), case.inputs["examples"], "embedding")
-        assert errors.keys() == {"embedding", "features"}
-        assert max(errors.values()) < 1e-4, errors
-
-    def test_spectrograms(self, parity_cases: Path) -> None:
-        case = Published(parity_cases, "tsav_checkpoint_layout")
-        errors = case.errors("audio", on_meta(SpectrogramResNet), case.inputs["audio"], "audio")
-        assert {"audio", "audio_model.resnet.layer1", "audio_model.resnet.layer4"} == errors.keys()
-        assert max(errors.values()) < 1e-4, errors
-
-    @pytest.mark.parametrize(
-        ("name", "channels", "pooled"),
-        [("tsav_checkpoint_layout", 4, True), ("tsav_rjca_features", 3, False)],
-    )
-    def test_clips(self, parity_cases: Path, name: str, channels: int, pooled: bool) -> None:
-        case = Published(parity_cases, name)
-        model = on_meta(lambda: R2Plus1D(channels, pooled))
-        errors = case.errors("video", model, case.inputs["clip"], "video")
-        assert "video_model.r2plus1d.stem" in errors and len(errors) >= 3
-        assert max(errors.values()) < 1e-4, errors
 
 
 class TestIR50:

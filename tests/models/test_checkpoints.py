@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import collections
-import importlib.util
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from affuse.features.batch import Normalisation
 from affuse.models.checkpoints import (
     SYSTEMS,
     convert,
+    convert_back,
     import_state,
     load_backbone,
     published_state_dict,
@@ -31,6 +30,7 @@ from affuse.models.published.ir50 import FACES
 from affuse.models.published.vggish import EXAMPLES
 from affuse.models.registry import create_model
 from tests.models.base import FACES224, MFCC, OPENFACE, random_batch
+from tests.models.published import Malicious, filled
 
 LISTINGS = {
     "chumachenko": ("lt", "it", "ia"),
@@ -68,17 +68,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "leader_follower_visual_full_se_1": {"classes": ["arousal"]},
     "leader_follower_visual_fusion_1": {"classes": ["arousal"]},
 }
-
-
-def filled(parity_cases: Path, listing: str, seed: int = 1) -> dict[str, Tensor]:
-    """Published entries with values from the filling rule."""
-    folder = parity_cases.parent
-    spec = importlib.util.spec_from_file_location("fill", folder / "fill.py")
-    assert spec is not None and spec.loader is not None
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
-    values = fill.fill_listing(folder / "state_dicts" / f"{listing}.txt", seed)
-    return {name: torch.from_numpy(x) for name, x in values.items()}
 
 
 def ir50_alone(parity_cases: Path, listing: str = LISTINGS["ir50"][0]) -> dict[str, Tensor]:
@@ -134,11 +123,6 @@ class RecorderMeter:
         self.best = np.float64(3.0)
 
 
-class Malicious:
-    def __reduce__(self) -> Any:
-        return os.getenv, ("HOME",)
-
-
 def wrapped(state: dict[str, Tensor], kind: str) -> Any:
     parallel = collections.OrderedDict((f"module.{name}", x) for name, x in state.items())
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], 0.1, momentum=0.9)
@@ -171,6 +155,18 @@ def test_ways_to_save(fusion: dict[str, Tensor], tmp_path: Path, kind: str, lega
     read = read_checkpoint(path)
     assert read.keys() == fusion.keys()
     assert all(read[name].equal(fusion[name]) for name in fusion)
+
+
+def test_weights_of_a_gpu_are_read_without_one(
+    fusion: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.pth"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:3")
+        torch.save(fusion, path)
+    with pytest.raises(RuntimeError, match="CUDA"):
+        torch.load(path, weights_only=True)
+    assert all(x.equal(fusion[name]) for name, x in read_checkpoint(path).items())
 
 
 def test_recorder_of_efficientface(
@@ -279,6 +275,27 @@ def test_another_number_of_classes_needs_names(faces: dict[str, Tensor]) -> None
     with pytest.raises(BadInput, match="3 classes, but 2 names"):
         import_state("efficientface", Path("x"), three, classes=["a", "b"])
     assert import_state("efficientface", Path("x"), three, classes=list("abc"))
+
+
+class TestBack:
+    """Model files into files that the published code loads."""
+
+    def test_the_same_file_comes_back(self, fusion: dict[str, Tensor], tmp_path: Path) -> None:
+        there, model, back = (tmp_path / name for name in ("a.pth", "a.safetensors", "b.pth"))
+        torch.save(fusion, there)
+        convert("chumachenko", there, model)
+        assert convert_back("chumachenko", model, back) == len(fusion)
+        again = torch.load(back, weights_only=True)
+        assert again.keys() == fusion.keys()
+        assert all(again[name].equal(fusion[name]) for name in fusion)
+
+    def test_of_another_system(self, faces: dict[str, Tensor], tmp_path: Path) -> None:
+        there, model, back = (tmp_path / name for name in ("a.pth", "a.safetensors", "b.pth"))
+        torch.save(faces, there)
+        convert("efficientface", there, model)
+        with pytest.raises(BadInput, match="efficientface in a form that rjca does not have"):
+            convert_back("rjca", model, back)
+        assert not back.exists()
 
 
 class TestRefusals:

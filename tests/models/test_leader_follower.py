@@ -25,7 +25,7 @@ from affuse.models.published.ir50 import FACES
 from affuse.models.published.leader_follower import EMBEDDING, FOLLOWERS
 from affuse.models.registry import create_model
 from tests.models.base import MFCC, OPENFACE, ModelContract, random_batch
-from tests.models.test_checkpoints import filled
+from tests.models.published import filled
 
 PUBLISHED = {spec.name: spec for spec in (EMBEDDING, *FOLLOWERS)}
 VGGISH, MFCC39 = (spec.name for spec in FOLLOWERS)

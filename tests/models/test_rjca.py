@@ -23,7 +23,7 @@ from affuse.models.registry import MODELS, create_model
 from affuse.models.rjca import RecursiveJointAttention
 from affuse.models.rjca_paper import PaperJointAttention
 from tests.models.base import MFCC, ModelContract, pick, random_batch
-from tests.models.test_checkpoints import filled
+from tests.models.published import filled
 
 SMALL: dict[str, Any] = {"width": 16, "dropout": 0.0}
 SOUND = StreamSpec("audio/tsav", 2.0, (24,))
@@ -231,13 +231,10 @@ def fusion(parity_cases: Path) -> dict[str, Tensor]:
     return filled(parity_cases, "rjca_fusion_2")
 
 
-def test_there_and_back(published: tuple[str, dict[str, Tensor]]) -> None:
+def test_what_the_weights_tell(published: tuple[str, dict[str, Tensor]]) -> None:
     name, state = published
-    model, spec = import_state("rjca", Path("x"), state)
-    back = published_state_dict(model)
-    assert back.keys() == state.keys()
-    assert all(back[entry].equal(state[entry]) for entry in state)
-    assert spec.model == name and not model.training
+    _, spec = import_state("rjca", Path("x"), state)
+    assert spec.model == name
     assert spec.options["sequence"] == 16 and spec.window == pytest.approx(16 * 32 / 30)
     assert spec.classes == ["valence", "arousal"] and spec.task == "valence-arousal"
 

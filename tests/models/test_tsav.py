@@ -20,7 +20,7 @@ from affuse.models.published.tsav import TASKS
 from affuse.models.registry import create_model
 from affuse.models.tsav import TwoStreamAuralVisual
 from tests.models.base import ModelContract, random_batch
-from tests.models.test_checkpoints import filled
+from tests.models.published import filled
 
 SOUND = StreamSpec("audio/logmel64-tsav", 100.0, (64,))
 FACES = StreamSpec("video/faces32", 5.0, (32, 32, 3), "uint8")
