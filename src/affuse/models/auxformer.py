@@ -21,12 +21,13 @@ from torch.nn import functional as F
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Head, Model, Output
-from affuse.models.frontends import FrontEnd, FrontEndChoice, build_frontend
+from affuse.models.base import Output
+from affuse.models.frontends import FrontEnd
 from affuse.models.layers.alignment import series_lengths
 from affuse.models.layers.encoder import Encoder, EncoderDropout, Steps, sinusoids, visible
 from affuse.models.layers.projection import projection
 from affuse.models.options import check_choice
+from affuse.models.pair import PairModel
 
 Padding = Literal["sound", "reference"]
 
@@ -34,16 +35,12 @@ Padding = Literal["sound", "reference"]
 _PASSES = 3
 
 
-class AuxFormer(Model):
+class AuxFormer(PairModel):
     """`auxformer`: a cross-modal transformer and an auxiliary network for either modality.
 
     Args:
         streams: An audio and a video stream.
         outputs: Number of classes C or of dimensions D.
-        head: What it ends in. Per frame, every frame is scored where otherwise the last one is.
-        audio: Front-end of the audio stream; None for its vectors as they are, or for what suits
-            pictures.
-        video: The same of the video stream.
         width: Channels of all encoders. A modality with another number of channels is projected
             to it by a linear layer without bias.
         heads: Attention heads; they divide the width.
@@ -61,16 +58,17 @@ class AuxFormer(Model):
         residual_dropout: Probability of dropping a value that a block of the encoders adds.
         embedding_dropout: Probability of dropping a value that enters an encoder.
         output_dropout: Probability of dropping a hidden unit of the classifiers.
+        shared: See `PairModel`. Where the head is per frame, every frame is scored where otherwise
+            the last one is.
     """
+
+    plain = True
 
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
         outputs: int,
         *,
-        head: Head = "classes",
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
         width: int = 50,
         heads: int = 10,
         layers: int = 5,
@@ -81,16 +79,11 @@ class AuxFormer(Model):
         residual_dropout: float = 0.1,
         embedding_dropout: float = 0.25,
         output_dropout: float = 0.2,
+        **shared: Any,
     ) -> None:
-        super().__init__(streams, outputs, head)
+        super().__init__(streams, outputs, **shared)
         check_choice("padding", padding, Padding)
         self.band, self.padding = band, padding
-        specs = self.stream_of("audio"), self.stream_of("video")
-        self.streams = {spec.name: spec for spec in specs}
-        self.audio, self.video = (
-            build_frontend(spec, choice, plain=True)
-            for spec, choice in zip(specs, (audio, video), strict=True)
-        )
         self.project_audio = projection(self.audio.channels[1], width, bias=False)
         self.project_video = projection(self.video.channels[1], width, bias=False)
         dropout = EncoderDropout(

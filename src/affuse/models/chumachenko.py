@@ -18,27 +18,25 @@ from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Head, Model, Output
-from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.base import Output
 from affuse.models.layers.attention import AttentionMap, CrossAttention, CrossAttentionBlock
 from affuse.models.options import check_choice
+from affuse.models.pair import PairModel
 
 Masking = Literal["sound", "reference"]
 
 
-class Chumachenko(Model):
+class Chumachenko(PairModel):
     """What the three variants share.
 
     Args:
         streams: An audio and a video stream.
         outputs: Number of classes C or of dimensions D.
-        head: What it ends in.
-        audio: Front-end of the audio stream; None for the one that suits it.
-        video: Front-end of the video stream; None for the one that suits it.
         masking: `sound` leaves absent frames out of everything. `reference` counts them as
             zeros, as published.
         dead_weights: Hold the published weights that have no effect, so that a checkpoint can be
             loaded and written back whole.
+        shared: See `PairModel`.
     """
 
     def __init__(
@@ -46,19 +44,13 @@ class Chumachenko(Model):
         streams: Mapping[str, StreamSpec],
         outputs: int,
         *,
-        head: Head = "classes",
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
         masking: Masking = "sound",
         dead_weights: bool = False,
+        **shared: Any,
     ) -> None:
-        super().__init__(streams, outputs, head)
+        super().__init__(streams, outputs, **shared)
         check_choice("masking", masking, Masking)
         self.masking = masking
-        specs = self.stream_of("audio"), self.stream_of("video")
-        self.streams = {spec.name: spec for spec in specs}
-        self.audio = build_frontend(specs[0], audio)
-        self.video = build_frontend(specs[1], video)
         sizes = self.audio.channels[1], self.video.channels[1]
         self.dead = nn.ModuleDict()
         if dead_weights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,28 +12,29 @@ from torch import Tensor, nn
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Head, Model, Output
-from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.base import Output
 from affuse.models.layers.alignment import Clock
 from affuse.models.layers.attention import CrossAttentionBlock
+from affuse.models.pair import PairModel
 
 #: Positions per second of the sinusoids: those of video frames.
 _RATE = 25.0
 
 
-class CrossModal(Model):
+class CrossModal(PairModel):
     """`crossmodal`: either modality attends to the other, then to itself, at their own rates.
 
     Args:
         streams: An audio and a video stream.
         outputs: Number of classes C or of dimensions D.
-        head: What it ends in.
-        audio: Front-end of the audio stream; None for the one that suits it.
-        video: Front-end of the video stream; None for the one that suits it.
         width: Channels that both modalities are projected to; even.
         heads: Attention heads.
         layers: Blocks that attend to the other modality, and as many that attend to themselves.
         dropout: Probability of dropping a feature in training, before the blocks and after them.
+        shared: See `PairModel`.
+
+    Raises:
+        AffuseError: An odd width, or one that the heads do not divide.
 
     Source: Tsai et al., Multimodal transformer for unaligned multimodal language sequences, ACL
     2019, for two modalities. Time is pooled by its mean over present frames, not by its last frame,
@@ -44,20 +46,15 @@ class CrossModal(Model):
         streams: Mapping[str, StreamSpec],
         outputs: int,
         *,
-        head: Head = "classes",
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
         width: int = 64,
         heads: int = 4,
         layers: int = 2,
         dropout: float = 0.1,
+        **shared: Any,
     ) -> None:
-        super().__init__(streams, outputs, head)
+        super().__init__(streams, outputs, **shared)
         if width % 2:
             raise AffuseError(f"width={width}: sinusoidal positions need an even width")
-        sound, picture = self.stream_of("audio"), self.stream_of("video")
-        self.streams = {spec.name: spec for spec in (sound, picture)}
-        self.audio, self.video = build_frontend(sound, audio), build_frontend(picture, video)
         self.project_audio = nn.Linear(self.audio.channels[1], width)
         self.project_video = nn.Linear(self.video.channels[1], width)
         self.audio_from_video, self.video_from_audio, self.audio_memory, self.video_memory = (

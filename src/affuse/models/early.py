@@ -3,47 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.base import Head, Model, Output
-from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.base import Output
 from affuse.models.layers.temporal import ConvBlock, TemporalStack
+from affuse.models.pair import PairModel
 
 
-class EarlyFusion(Model):
+class EarlyFusion(PairModel):
     """`early`: concatenation frame by frame, then four convolutions over time.
 
     Args:
         streams: An audio and a video stream.
         outputs: Number of classes C or of dimensions D.
-        head: What it ends in.
-        audio: Front-end of the audio stream; None for its vectors as they are.
-        video: Front-end of the video stream; None for its vectors as they are, or for what suits
-            pictures.
         width: Channels of the first two convolutions; then twice as many.
         dropout: Probability of dropping a feature before the last layer in training.
+        shared: See `PairModel`.
     """
+
+    plain = True
 
     def __init__(
         self,
         streams: Mapping[str, StreamSpec],
         outputs: int,
         *,
-        head: Head = "classes",
-        audio: FrontEndChoice = None,
-        video: FrontEndChoice = None,
         width: int = 64,
         dropout: float = 0.2,
+        **shared: Any,
     ) -> None:
-        super().__init__(streams, outputs, head)
-        sound, picture = self.stream_of("audio"), self.stream_of("video")
-        self.streams = {spec.name: spec for spec in (sound, picture)}
-        self.audio = build_frontend(sound, audio, plain=True)
-        self.video = build_frontend(picture, video, plain=True)
+        super().__init__(streams, outputs, **shared)
         self.no_audio = nn.Parameter(torch.zeros(self.audio.channels[1]))
         self.no_video = nn.Parameter(torch.zeros(self.video.channels[1]))
         self.temporal = TemporalStack(
