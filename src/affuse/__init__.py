@@ -36,13 +36,13 @@ def predict(path: str | Path, model: str | Path, hop: float | None = None) -> Ti
     return Predictor(Path(model), hop).predict(Path(path))
 
 
-def create_model(name: str, streams: Sequence[str], classes: int = 8, **options: Any) -> Model:
+def create_model(name: str, streams: Sequence[str], outputs: int = 8, **options: Any) -> Model:
     """A new model with random weights.
 
     Args:
         name: Such as `chumachenko-ia` (see `list_models`).
         streams: Names of computed streams, such as `["audio/mfcc10", "video/faces224"]`.
-        classes: Number of classes.
+        outputs: Number of classes or dimensions.
         **options: Options of the model.
 
     Raises:
@@ -51,7 +51,7 @@ def create_model(name: str, streams: Sequence[str], classes: int = 8, **options:
     from affuse.features.catalogue import stream_spec
     from affuse.models import registry
 
-    return registry.create_model(name, {s: stream_spec(s) for s in streams}, classes, **options)
+    return registry.create_model(name, {s: stream_spec(s) for s in streams}, outputs, **options)
 
 
 def load_model(path: str | Path) -> tuple[Model, ModelSpec]:

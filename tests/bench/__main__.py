@@ -17,6 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
+from tests.bench import models
+
 ROUNDS = 5
 
 
@@ -123,6 +125,21 @@ def reading_streams() -> dict[str, float]:
         )
 
 
+def auxformer_forward() -> dict[str, float]:
+    """8 clips of 5 s through AuxFormer: ours beside MultiheadAttention with masks of numbers."""
+    return compare(**models.auxformer(5.0, train=False))
+
+
+def auxformer_training() -> dict[str, float]:
+    """The same, forward and backward."""
+    return compare(**models.auxformer(5.0, train=True))
+
+
+def clips_of_faces() -> dict[str, float]:
+    """2 clips of 8 pictures through R(2+1)D: 2-D convolutions beside 3-D ones."""
+    return compare(**models.clips_of_faces())
+
+
 def main() -> None:
     """Print every comparison."""
     torch.set_num_threads(1)
@@ -131,6 +148,9 @@ def main() -> None:
         mfcc_of_a_clip,
         faces_in_frames,
         efficientface_on_frames,
+        auxformer_forward,
+        auxformer_training,
+        clips_of_faces,
         reading_streams,
     )
     report = {}

@@ -19,10 +19,10 @@ from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.ir50 import SIZE as IR50_SIZE
 from affuse.models.backbones.vggish import FRAMES, MELS, VGGish
 from affuse.models.layers.alignment import Clock
-from affuse.models.layers.framewise import FrameFeatures
+from affuse.models.layers.framewise import DenseFrames, FrameFeatures
 from affuse.models.layers.temporal import (
     ConvBlock,
-    SpectrogramBlock,
+    SpectrogramFeatures,
     TemporalStack,
     ValidConvBlock,
 )
@@ -171,39 +171,6 @@ class FaceConv(FrontEnd):
         )
 
 
-class SpectrogramFeatures(nn.Module):
-    """2-D convolutions over a spectrogram; eight times fewer frames come out.
-
-    Where a band lies is kept: the bands that are left are laid side by side as channels.
-
-    Args:
-        bands: Frequency bands.
-        width: Channels of the first block.
-        dropout: Probability of dropping a channel's value in training, before they are joined.
-    """
-
-    def __init__(self, bands: int, width: int, dropout: float) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            (
-                SpectrogramBlock(1, width, (4, 2), kernel=5),
-                SpectrogramBlock(width, 2 * width, (1, 2)),
-                SpectrogramBlock(2 * width, 4 * width, (2, 2)),
-                SpectrogramBlock(4 * width, 8 * width, (1, 2)),
-            )
-        )
-        self.dropout = nn.Dropout(dropout)
-        self.join = ConvBlock(8 * width * -(-bands // 16), 8 * width, kernel=1)
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, bands) and (B, T) -> (B, T / 8, 8 width) and its mask."""
-        x = x.unsqueeze(1)
-        for block in self.blocks:
-            x, mask = block(x, mask)
-        x, mask = self.join(self.dropout(x.transpose(2, 3).flatten(1, 2)), mask)
-        return x.transpose(1, 2), mask
-
-
 class LogMelCNN(FrontEnd):
     """A compact network for log-mel spectrograms; eight times fewer frames come out.
 
@@ -251,24 +218,6 @@ class Dense(FrontEnd):
         self.channels = (width, width)
         self.stage1 = DenseFrames(vector_length(spec, "dense"), width, dropout)
         self.stage2 = TemporalStack()
-
-
-class DenseFrames(nn.Module):
-    """Dropout, linear layer and ReLU on every frame.
-
-    Args:
-        inputs: Values per frame.
-        outputs: Units.
-        dropout: Probability of dropping an input in training.
-    """
-
-    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs, outputs), nn.ReLU())
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, inputs) and (B, T) -> (B, T, outputs), absent frames zero, and the mask."""
-        return self.layers(x) * mask.unsqueeze(-1), mask
 
 
 class SequenceConv(FrontEnd):

@@ -1,4 +1,4 @@
-"""A network that sees one frame at a time, applied to the frames of a series that are present."""
+"""Networks that see one frame at a time, applied to the frames of a series that are present."""
 
 from __future__ import annotations
 
@@ -67,3 +67,21 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
     chunk = CHUNK if x.device.type == "cpu" and not net.training else len(frames)
     rows = torch.cat([net(part) for part in frames.split(chunk)])
     return rows.new_zeros(*mask.shape, net.outputs).index_put((mask,), rows)
+
+
+class DenseFrames(nn.Module):
+    """Dropout, linear layer and ReLU on every frame.
+
+    Args:
+        inputs: Values per frame.
+        outputs: Units.
+        dropout: Probability of dropping an input in training.
+    """
+
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs, outputs), nn.ReLU())
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, inputs) and (B, T) -> (B, T, outputs), absent frames zero, and the mask."""
+        return self.layers(x) * mask.unsqueeze(-1), mask

@@ -135,3 +135,36 @@ class TemporalStack(nn.Module):
         for block in self.blocks:
             x, mask = block(x, mask)
         return x.transpose(1, 2), mask
+
+
+class SpectrogramFeatures(nn.Module):
+    """2-D convolutions over a spectrogram; eight times fewer frames come out.
+
+    Where a band lies is kept: the bands that are left are laid side by side as channels.
+
+    Args:
+        bands: Frequency bands.
+        width: Channels of the first block.
+        dropout: Probability of dropping a channel's value in training, before they are joined.
+    """
+
+    def __init__(self, bands: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            (
+                SpectrogramBlock(1, width, (4, 2), kernel=5),
+                SpectrogramBlock(width, 2 * width, (1, 2)),
+                SpectrogramBlock(2 * width, 4 * width, (2, 2)),
+                SpectrogramBlock(4 * width, 8 * width, (1, 2)),
+            )
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.join = ConvBlock(8 * width * -(-bands // 16), 8 * width, kernel=1)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, bands) and (B, T) -> (B, T / 8, 8 width) and its mask."""
+        x = x.unsqueeze(1)
+        for block in self.blocks:
+            x, mask = block(x, mask)
+        x, mask = self.join(self.dropout(x.transpose(2, 3).flatten(1, 2)), mask)
+        return x.transpose(1, 2), mask

@@ -22,7 +22,7 @@ from affuse.models.frontends import IR50Vectors, Vectors
 from affuse.models.leader_follower import LEADER, LeaderFollower, LeaderVisual
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.ir50 import BACKBONE, FACES, NORMALISATION, has_gates
-from affuse.models.published.names import Rules, prefixed
+from affuse.models.published.names import AFFWILD2, NO_LICENCE, Rules, prefixed
 
 EMBEDDING = StreamSpec("video/ir50", FACES.rate, (ir50.FEATURES,))
 FOLLOWERS = (
@@ -108,8 +108,8 @@ def describe(
         options["video"] = {"name": "ir50", "squeeze_excitation": has_gates(state, "spatial.")}
     followers = {spec.name: spec for spec in FOLLOWERS} if followed else {}
     training = {
-        "data": "Aff-Wild2",
-        "licence": "Aff-Wild2: research use under the agreement of its authors",
+        "data": AFFWILD2["data"],
+        "licence": AFFWILD2["licence"] + NO_LICENCE,
         "system": "leader-follower",
         "checkpoint": path.name,
     }

@@ -13,6 +13,13 @@ from affuse.errors import BadInput
 
 Rules = list[tuple[str, str]]
 
+AFFWILD2 = {
+    "data": "Aff-Wild2",
+    "licence": "Aff-Wild2: research use under the agreement of its authors",
+}
+#: What is added where the repository of a system has no licence file.
+NO_LICENCE = "; published code and weights: no licence stated"
+
 
 def translate(name: str, rules: Rules) -> str | None:
     """Our name of a published entry or module; None where no rule fits."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from affuse.errors import BadInput
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import ModelSpec
-from affuse.models.published.names import Rules, class_names, prefixed
+from affuse.models.published.names import AFFWILD2, NO_LICENCE, Rules, class_names, prefixed
 from affuse.models.rjca import RecursiveJointAttention, SequenceModel
 from affuse.models.rjca_paper import PaperJointAttention
 
@@ -70,8 +70,8 @@ def describe(
         task="valence-arousal",
         window=steps / RATE,
         training={
-            "data": "Aff-Wild2",
-            "licence": "Aff-Wild2: research use only; published code and weights: no licence",
+            "data": AFFWILD2["data"],
+            "licence": AFFWILD2["licence"] + NO_LICENCE,
             "system": "rjca",
             "checkpoint": path.name,
         },

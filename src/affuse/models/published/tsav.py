@@ -11,7 +11,7 @@ from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import ModelSpec
-from affuse.models.published.names import Rules, class_names, prefixed
+from affuse.models.published.names import AFFWILD2, Rules, class_names, prefixed
 from affuse.models.tsav import TwoStreamAuralVisual
 
 AUDIO_STREAM = StreamSpec("audio/logmel64-tsav", 100.0, (64,))
@@ -129,8 +129,8 @@ def describe(
         classes=class_names(path, values - further, classes),
         window=WINDOW,
         training={
-            "data": "Aff-Wild2",
-            "licence": "Aff-Wild2: research use only; published code: MIT",
+            "data": AFFWILD2["data"],
+            "licence": AFFWILD2["licence"] + "; published code: MIT",
             "system": "tsav",
             "checkpoint": path.name,
         },

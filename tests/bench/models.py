@@ -1,0 +1,97 @@
+"""Networks beside their simple versions: same weights, same results."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from affuse.features.batch import Batch
+from affuse.features.stream import StreamSpec
+from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, TimeConv
+from affuse.models.layers.attention import PackedAttention
+from affuse.models.registry import create_model
+
+Versions = dict[str, Callable[[], object]]
+
+
+class PlainAttention(nn.Module):
+    """PyTorch's own module, and a mask of numbers made anew in every layer."""
+
+    def __init__(self, packed: PackedAttention) -> None:
+        super().__init__()
+        width = packed.proj.in_features
+        self.inner = nn.MultiheadAttention(width, packed.heads, packed.dropout, batch_first=True)
+        self.inner.in_proj_weight = packed.qkv.weight
+        self.inner.in_proj_bias = packed.qkv.bias
+        self.inner.out_proj.weight = packed.proj.weight
+        self.inner.out_proj.bias = packed.proj.bias
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor) -> Tensor:
+        shape = len(queries), queries.shape[1], keys.shape[1]
+        mask = torch.zeros(shape).masked_fill(~allowed.expand(shape), float("-inf"))
+        mask = mask.repeat_interleave(self.inner.num_heads, 0)
+        return self.inner(queries, keys, values, attn_mask=mask)[0]
+
+
+def auxformer(seconds: float, train: bool) -> Versions:
+    """Eight clips through AuxFormer: ours beside the plain attention."""
+    streams = (StreamSpec("audio/wav2vec2", 50, (1024,)), StreamSpec("video/emoca50", 30, (50,)))
+    lengths = {s.name: round(seconds * s.rate) for s in streams}
+    ours = create_model("auxformer", {s.name: s for s in streams}, 6)
+    batch = Batch(
+        {s.name: torch.randn(8, lengths[s.name], *s.shape) for s in streams},
+        {s.name: torch.ones(8, lengths[s.name], dtype=torch.bool) for s in streams},
+    )
+    plain = replaced(ours, PackedAttention, PlainAttention)
+    if train:
+        return {n: step(m.train(), batch) for n, m in (("ours", ours), ("plain", plain))}
+    with torch.inference_mode():
+        assert (ours.eval()(batch).logits - plain.eval()(batch).logits).abs().max() < 1e-4
+    return {
+        n: torch.inference_mode()(lambda m=m: m(batch))
+        for n, m in (("ours", ours), ("plain", plain))
+    }
+
+
+def clips_of_faces() -> Versions:
+    """Two clips of 8 pictures through R(2+1)D: ours beside three-dimensional convolutions."""
+    ours = R2Plus1D().eval()
+    plain = replaced(replaced(ours, SpaceConv, plain_conv), TimeConv, plain_conv)
+    clips = torch.randn(2, 3, 8, 112, 112)
+    with torch.inference_mode():
+        assert (ours(clips) - plain(clips)).abs().max() < 1e-4
+    return {
+        n: torch.inference_mode()(lambda m=m: m(clips))
+        for n, m in (("ours", ours), ("plain", plain))
+    }
+
+
+def plain_conv(conv: nn.Conv3d) -> nn.Conv3d:
+    plain = nn.Conv3d(
+        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, bias=False
+    )
+    plain.weight = conv.weight
+    return plain
+
+
+def replaced(model: nn.Module, kind: type[nn.Module], make: Callable[..., nn.Module]) -> nn.Module:
+    """A copy of a model with every module of a kind replaced."""
+    model = copy.deepcopy(model)
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if type(child) is kind:
+                setattr(parent, name, make(child))
+    return model
+
+
+def step(model: nn.Module, batch: Batch) -> Callable[[], None]:
+    """Forward and backward."""
+
+    def run() -> None:
+        model.zero_grad()
+        model(batch).logits.square().sum().backward()
+
+    return run
