@@ -35,6 +35,7 @@ def test_every_entry_is_a_documented_model() -> None:
         assert issubclass(build, Model) and f"`{name}`" in (build.__doc__ or "")
         assert entry.summary and entry.modalities and entry.task in TASKS
         assert entry.paper or not entry.licence
+        assert entry.parameters or not entry.paper
 
 
 #: Streams of published systems that are imported, or computed by a network.
@@ -63,7 +64,7 @@ def test_the_number_of_parameters_is_that_of_the_listed_streams(name: str) -> No
     with torch.device("meta"):
         model = create_model(name, streams, OUTPUTS[entry.task])
     assert list(model.streams) == list(entry.streams)
-    assert sum(p.numel() for p in model.parameters()) == entry.parameters
+    assert entry.parameters in (None, sum(p.numel() for p in model.parameters()))
     assert model.head == ("frames" if entry.task in ("valence-arousal", "embedding") else "classes")
 
 
