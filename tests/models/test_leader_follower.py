@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -297,6 +298,18 @@ class TestCheckpoints:
         name = "temporal1.network.2.net.4.bias"
         with pytest.raises(BadInput, match=f"another value for {name} than for .*conv2.bias"):
             import_state("leader-follower", Path("x"), state | {name: torch.ones(32)})
+
+    def test_names_of_later_versions_of_pytorch(self, state: dict[str, Tensor]) -> None:
+        later = {
+            re.sub(
+                "weight_([gv])$", lambda m: f"parametrizations.weight.original{'gv'.index(m[1])}", n
+            ): x
+            for n, x in state.items()
+        }
+        assert later.keys() != state.keys()
+        model, _ = import_state("leader-follower", Path("x"), later)
+        back = published_state_dict(model)
+        assert back.keys() == state.keys() and all(back[n].equal(state[n]) for n in state)
 
     def test_refusals(self, state: dict[str, Tensor]) -> None:
         few = {n: x for n, x in state.items() if not n.startswith("encoderV")}

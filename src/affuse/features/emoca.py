@@ -14,6 +14,12 @@ from affuse.features.stream import Stream, StreamSpec
 #: Rate in Hz of the stream, and of the pictures of a clip whose video is not at hand.
 _RATE = 30.0
 _CODES = 50
+SPEC = StreamSpec(
+    "video/emoca50",
+    _RATE,
+    (_CODES,),
+    recipe={"extractor": "emoca", "resampled": "nearest picture", "default_fps": _RATE},
+)
 
 
 class Emoca:
@@ -40,8 +46,7 @@ class Emoca:
             raise BadInput(source, "no such folder of EMOCA codes")
         if next(self.source.rglob("*.npy"), None) is None:
             raise BadInput(source, "holds no .npy file")
-        recipe = {"extractor": "emoca", "resampled": "nearest picture", "default_fps": _RATE}
-        self.spec = StreamSpec("video/emoca50", _RATE, (_CODES,), recipe=recipe)
+        self.spec = SPEC
 
     def sources(self, clip: Clip) -> list[Path]:
         """The clip's files, and the video that tells their rate."""

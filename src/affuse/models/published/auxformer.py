@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from affuse.errors import BadInput
 from affuse.execution.checkpoint_files import read_pickled_arrays
+from affuse.features import emoca
 from affuse.features.batch import Normalisation
 from affuse.features.stream import StreamSpec
 from affuse.features.wav2vec2 import Wav2Vec2
@@ -149,7 +151,7 @@ def describe(
         )
     channels = projection.shape[1]
     audio, video = (
-        (_sound(network, channels), _expressions(width))
+        (_sound(network, channels), replace(emoca.SPEC, shape=(width,)))
         if current
         else (
             StreamSpec("audio/opensmile130", 100.0, (width,)),
@@ -225,12 +227,6 @@ def _sound(weights: Path | None, channels: int) -> StreamSpec:
     if spec.shape != (channels,):
         raise BadInput(weights, f"gives {spec.shape[0]} values; the model reads {channels}")
     return spec
-
-
-def _expressions(codes: int) -> StreamSpec:
-    """Imported EMOCA codes."""
-    recipe = {"extractor": "emoca", "resampled": "nearest picture", "default_fps": 30.0}
-    return StreamSpec("video/emoca50", 30.0, (codes,), recipe=recipe)
 
 
 def _read(path: Path, codes: int) -> Normalisation:

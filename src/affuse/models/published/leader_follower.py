@@ -33,16 +33,21 @@ FOLLOWERS = (
 #: The second name of a convolution -> the first.
 _ALIASES = {"net.0": "conv1", "net.4": "conv2"}
 _ALIAS = re.compile(r"^(temporal\d?\.network\.\d+\.)(net\.[04])(?=\.)")
+#: What later versions of PyTorch call the parts of a normalised weight -> the published name.
+_PARTS = {
+    ".parametrizations.weight.original0": ".weight_g",
+    ".parametrizations.weight.original1": ".weight_v",
+}
 _CONVOLUTION = re.compile(r"^(temporal\d?\.network\.\d+\.)(conv[12])(?=\.)")
 
 
 def recognises(state: Mapping[str, Tensor]) -> bool:
     """Whether these are weights of a leader-follower model."""
-    return "temporal.network.0.conv1.weight_v" in state
+    return any(_published(name) == "temporal.network.0.conv1.weight_v" for name in state)
 
 
 def clean(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The entries, each once: convolutions are listed under two names.
+    """The entries, each once and as published: convolutions are listed under two names.
 
     Args:
         path: The file that messages name.
@@ -53,11 +58,18 @@ def clean(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     cleaned: dict[str, Tensor] = {}
     for name, x in state.items():
-        first = _ALIAS.sub(lambda match: match[1] + _ALIASES[match[2]], name)
+        first = _ALIAS.sub(lambda match: match[1] + _ALIASES[match[2]], _published(name))
         if first in cleaned and not torch.equal(cleaned[first], x):
             raise BadInput(path, f"has another value for {name} than for {first}")
         cleaned.setdefault(first, x)
     return cleaned
+
+
+def _published(name: str) -> str:
+    """The published name of an entry that a later PyTorch may have written."""
+    for later, part in _PARTS.items():
+        name = name.replace(later, part)
+    return name
 
 
 def complete(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
