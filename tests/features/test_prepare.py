@@ -8,7 +8,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import BadInput
 from affuse.features.archive import read_archive, write_archive
 from affuse.features.prepare import prepare
-from affuse.features.store import Store, read_failures
+from affuse.features.store import Store, StreamFile, read_failures
 from affuse.features.stream import Stream, StreamSpec
 
 
@@ -156,3 +156,11 @@ def test_archives_open_with_safetensors_and_damage_is_noticed(tmp_path):
         read_archive(path)
     with pytest.raises(ValueError, match="do not fill"):
         write_archive(path, {"values": ("float32", (5, 3), [values])}, {})
+
+
+def test_a_stream_file_without_a_part_is_one_clear_line(tmp_path):
+    path = tmp_path / "x.safetensors"
+    spec = StreamSpec("audio/x", 10.0, (2,)).to_json()
+    write_archive(path, {"mask": ("bool", (1,), [np.ones(1, bool)])}, {"spec": spec, "clips": []})
+    with pytest.raises(BadInput, match=r"x.safetensors: lacks parts of a stream \('values'\)"):
+        StreamFile(path)

@@ -40,14 +40,17 @@ class StreamFile:
 
     def __init__(self, path: Path) -> None:
         arrays, metadata = read_archive(path)
-        self.spec = StreamSpec.from_json(metadata["spec"])
-        self._values, self._mask = arrays["values"], arrays["mask"]
-        self._offset, self._start = np.array(arrays["offset"]), np.array(arrays["start"])
-        self._rows = {clip: row for row, clip in enumerate(metadata["clips"])}
-        #: Clip -> what its files were when the stream was made.
-        self.made_from: dict[str, str] = dict(
-            zip(metadata["clips"], metadata["made_from"], strict=True)
-        )
+        try:
+            self.spec = StreamSpec.from_json(metadata["spec"])
+            self._values, self._mask = arrays["values"], arrays["mask"]
+            self._offset, self._start = np.array(arrays["offset"]), np.array(arrays["start"])
+            self._rows = {clip: row for row, clip in enumerate(metadata["clips"])}
+            #: Clip -> what its files were when the stream was made.
+            self.made_from: dict[str, str] = dict(
+                zip(metadata["clips"], metadata["made_from"], strict=True)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
 
     def __contains__(self, clip: str) -> bool:
         return clip in self._rows
