@@ -12,6 +12,7 @@ from affuse.cli.main import main
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
+from affuse.features.stream import StreamSpec
 from affuse.inference.predictor import Predictor
 from affuse.models.modelfile import ModelSpec, save_model
 
@@ -172,3 +173,17 @@ def test_a_wrong_model_file_is_named(tmp_path, capsys):
         arguments = ["predict", str(tone), "--model", str(tmp_path / name), "--out", str(tmp_path)]
         assert main(arguments) == 2
         assert name in capsys.readouterr().err
+
+
+def test_models_that_cannot_predict_say_why(tmp_path):
+    stream = StreamSpec("audio/unheard", 50.0, (3,))
+    for head, task, specs, message in (
+        ("frames", "valence-arousal", [stream_spec("audio/mfcc39")], "gives values"),
+        ("classes", "classification", [stream], "reads the stream audio/unheard, which affuse"),
+    ):
+        streams = {spec.name: spec for spec in specs}
+        path = tmp_path / "m.safetensors"
+        spec = ModelSpec("audio-only", {"head": head}, streams, {}, ["a", "b"], task, 2.0)
+        save_model(path, spec.build(), spec)
+        with pytest.raises(BadInput, match=message):
+            Predictor(path)

@@ -43,5 +43,6 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.out}: {entries} entries as {options.system} names them", file=sys.stderr)
         return 0
     found = convert(options.system, options.checkpoint, options.out, **told)
-    print(f"{options.out}: {found.model}, {', '.join(found.classes)}", file=sys.stderr)
+    values = ", ".join(found.classes) if len(found.classes) < 20 else f"{len(found.classes)} values"
+    print(f"{options.out}: {found.model}, {values}", file=sys.stderr)
     return 0

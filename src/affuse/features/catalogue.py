@@ -80,7 +80,7 @@ def create_extractor(name: str, source: Sources = None) -> Extractor:
         AffuseError: No such stream, or an imported stream without its source.
     """
     for pattern, (target, options, _) in STREAMS.items():
-        match = re.fullmatch(pattern.replace("<N>", r"([1-9]\d{0,2})"), name)
+        match = _match(pattern, name)
         if match is None:
             continue
         given: dict[str, Any] = {}
@@ -100,6 +100,15 @@ def create_extractor(name: str, source: Sources = None) -> Extractor:
     near = difflib.get_close_matches(name, STREAMS, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise AffuseError(f"unknown stream {name!r}{hint} (known: {', '.join(STREAMS)})")
+
+
+def is_stream(name: str) -> bool:
+    """Whether affuse makes or imports a stream of this name."""
+    return any(_match(pattern, name) for pattern in STREAMS)
+
+
+def _match(pattern: str, name: str) -> re.Match[str] | None:
+    return re.fullmatch(pattern.replace("<N>", r"([1-9]\d{0,2})"), name)
 
 
 def source_of(name: str, source: Sources) -> Path | None:

@@ -49,9 +49,11 @@ def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
         AffuseError: The recipes differ; the first difference is named.
     """
     ours, theirs = (json.loads(json.dumps(spec.to_json())) for spec in (here, trained))
-    for facts in (ours, theirs):
-        facts.update(facts.pop("recipe"))
-    for key in sorted({*ours, *theirs}):
+    recipes = [facts.pop("recipe") for facts in (ours, theirs)]
+    keys = [*ours, *sorted({*recipes[0], *recipes[1]})]
+    for facts, recipe in zip((ours, theirs), recipes, strict=True):
+        facts.update(recipe)
+    for key in keys:
         if ours.get(key) != theirs.get(key):
             raise AffuseError(
                 f"stream {here.name} is made with {key} {ours.get(key)}; "

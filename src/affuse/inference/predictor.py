@@ -10,7 +10,7 @@ import torch
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.batch import collate, normalise
-from affuse.features.catalogue import Sources, create_extractor, source_of
+from affuse.features.catalogue import Sources, create_extractor, is_stream, source_of
 from affuse.features.extractor import Extractor, check_length, check_same_stream
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
 from affuse.inference.keyframes import key_frames
@@ -37,7 +37,8 @@ class Predictor:
             stream name -> path.
 
     Raises:
-        BadInput: The model file cannot be used, or its model does not end in classes.
+        BadInput: The model file cannot be used: its model does not end in classes, or reads a
+            stream that affuse does not make.
     """
 
     def __init__(
@@ -50,6 +51,9 @@ class Predictor:
         self.model, self.spec = load_model(model)
         if self.model.head != "classes":
             raise BadInput(model, f"gives values ({self.spec.task}); only classes are predicted")
+        for name in self.spec.streams:
+            if not is_stream(name):
+                raise BadInput(model, f"reads the stream {name}, which affuse does not make yet")
         self.model.to(device)
         self.device, self.source = device, source
         self.window = self.spec.seconds
