@@ -9,13 +9,15 @@ from torch import Tensor, nn
 
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
+from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import SIZE, STAGES
 from affuse.models.frames import IR50Frames
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.names import Rules, class_names, prefixed
 
-#: The pictures that the models of Zhang et al. see; published at the video's own rate.
+#: The pictures that the models of Zhang et al. see, at the video's own rate; IR-50 alone looks at
+#: single ones, at whatever rate.
 FACES = StreamSpec(f"video/faces{SIZE}", 30.0, (SIZE, SIZE, 3), "uint8")
 #: Levels of 0..255 to [-1, 1].
 NORMALISATION = Normalisation(mean=(127.5,), std=(127.5,))
@@ -77,7 +79,7 @@ def describe(
     return ModelSpec(
         model="ir50",
         options={"squeeze_excitation": has_gates(state, "backbone.")},
-        streams={FACES.name: FACES},
+        streams={FACES.name: stream_spec(FACES.name)},
         normalisation={FACES.name: NORMALISATION},
         classes=class_names(path, count, classes or ferplus),
         window=3.6,
