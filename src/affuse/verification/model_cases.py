@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from affuse.features.batch import Batch
 from affuse.metrics.concordance import ccc_loss, ccc_window_loss
 from affuse.models.base import Model, Output
 from affuse.models.checkpoints import import_state, published_state_dict, system_module
-from affuse.models.published.names import Rules, inverse, translate
+from affuse.models.published.names import inverse, translate
 from affuse.verification.parity import Case, Measure
 
 VALUES = 1e-4  # relative to the largest value
@@ -89,25 +89,45 @@ def check_model(
     rules = system_module(system).rules(model)
     yield from names_and_sizes(model, content)
 
-    inputs = {name: torch.from_numpy(x) for name, x in case.fill.inputs(content["inputs"]).items()}
-    batch = make_batch(model, inputs).to(case.device)
     model.to(case.device)
+    batch = make_batch(model, drawn(case, content["inputs"]))
     step = content.get("train_step")
     separate = {module_of(name) for name in content["intermediates"] if ".call" in name}
     modules = {module_of(n): str(translate(module_of(n), rules)) for n in content["intermediates"]}
-    # On a GPU convolutions are rounded to 10 bits (TF32) unless told otherwise.
-    full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with full_precision, torch.set_grad_enabled(step is not None):
+    with full_precision(), torch.set_grad_enabled(step is not None):
         with recorded(model, modules) as values:
             outputs = read(model(batch))
-        for name, expected in content["outputs"].items():
-            yield name, tensor_error(outputs[name], expected), VALUES
-        for name, expected in content["intermediates"].items():
-            module = module_of(name)
-            found = value_of(name, values[module], module in separate)
-            yield name, tensor_error(arrange(module, found), expected), VALUES
         if step is not None:
-            yield from _training_step(case, model, outputs, inverse(rules))
+            loss = _loss(case, step, outputs)
+            loss.backward()
+    for name, expected in content["outputs"].items():
+        yield name, tensor_error(outputs[name], expected), VALUES
+    for name, expected in content["intermediates"].items():
+        module = module_of(name)
+        found = value_of(name, values[module], module in separate)
+        yield name, tensor_error(arrange(module, found), expected), VALUES
+    if step is not None:
+        yield "loss", abs(loss.item() - step["loss"]) / abs(step["loss"]), VALUES
+        back = inverse(rules)
+        gradients = {translate(n, back): p.grad for n, p in model.named_parameters()}
+        for name, norm in step["grad_l2"].items():
+            value = gradients[name]
+            size = 0.0 if value is None else value.norm().item()
+            yield f"gradient of {name}", abs(size - norm) / norm, GRADIENTS
+
+
+def full_precision() -> AbstractContextManager[Any]:
+    """On a GPU convolutions are rounded to 10 bits (TF32) unless told otherwise."""
+    context: AbstractContextManager[Any] = torch.backends.cudnn.flags(
+        enabled=True, allow_tf32=False
+    )
+    return context
+
+
+def drawn(case: Case, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Inputs or targets that a case describes, on its device."""
+    values = case.fill.inputs(inputs)
+    return {name: torch.from_numpy(x).to(case.device) for name, x in values.items()}
 
 
 def filled_weights(case: Case) -> dict[str, Tensor]:
@@ -151,28 +171,11 @@ def _first(value: Any) -> Tensor:
     return first
 
 
-def _training_step(
-    case: Case, model: nn.Module, outputs: Mapping[str, Tensor], names: Rules
-) -> Iterator[Measure]:
-    step = case.content["train_step"]
-    loss = _loss(case, step, outputs)
-    loss.backward()
-    yield "loss", abs(loss.item() - step["loss"]) / abs(step["loss"]), VALUES
-    gradients = {translate(n, names): p.grad for n, p in model.named_parameters()}
-    for name, norm in step["grad_l2"].items():
-        value = gradients[name]
-        found = 0.0 if value is None else value.norm().item()
-        yield f"gradient of {name}", abs(found - norm) / norm, GRADIENTS
-
-
 def _loss(case: Case, step: Mapping[str, Any], outputs: Mapping[str, Tensor]) -> Tensor:
     """The loss that a case names; its targets are classes, or drawn as inputs are."""
-    drawn = {name: x for name, x in step["targets"].items() if name != "class"}
-    targets = {
-        name: torch.from_numpy(x).to(case.device) for name, x in case.fill.inputs(drawn).items()
-    }
+    targets = drawn(case, {name: x for name, x in step["targets"].items() if name != "class"})
     if step["loss_name"] == "ccc_flat":
-        return sum((ccc_loss(outputs[n], y) for n, y in targets.items()), torch.tensor(0.0))
+        return torch.stack([ccc_loss(outputs[n], y) for n, y in targets.items()]).sum()
     if step["loss_name"] == "ccc_windows":
         return ccc_window_loss(outputs["y"], targets["y"])
     classes = torch.tensor(step["targets"]["class"], device=case.device)

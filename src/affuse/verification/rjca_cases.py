@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,8 +20,10 @@ from affuse.verification.model_cases import (
     VALUES,
     Inputs,
     check_model,
+    drawn,
     everything_present,
     filled_weights,
+    full_precision,
     names_and_sizes,
     recorded,
     tensor_error,
@@ -42,12 +43,12 @@ def check_rjca(case: Case) -> Iterator[Measure]:
     def read(output: Output) -> dict[str, Tensor]:
         return dict(zip(rjca.DIMENSIONS, output.values.unbind(-1), strict=True))
 
-    yield from check_model(as_system(case, "rjca"), batch, read)
+    yield from check_model(case, batch, read, system="rjca")
 
 
 def check_paper_formula(case: Case) -> Iterator[Measure]:
     """The formula of the paper; the published code computes one sequence after another."""
-    inputs = inputs_of(case)
+    inputs = drawn(case, case.content["inputs"])
     model, _ = import_state("rjca", case.path, filled_weights(case))
     yield from names_and_sizes(model, case.content)
     model.to(case.device)
@@ -57,7 +58,7 @@ def check_paper_formula(case: Case) -> Iterator[Measure]:
     assert renaming is not None
     names = {name: str(translate(name, renaming)) for name in modules}
     audio, video = model.streams
-    batch = everything_present({audio: inputs["audio"], video: inputs["visual"]}).to(case.device)
+    batch = everything_present({audio: inputs["audio"], video: inputs["visual"]})
     with torch.no_grad(), recorded(model, names) as values:
         found = model(batch).values.split(1, -1)
     for name, value in zip(rjca.DIMENSIONS, found, strict=True):
@@ -70,7 +71,7 @@ def check_paper_formula(case: Case) -> Iterator[Measure]:
 
 def check_coattention(case: Case) -> Iterator[Measure]:
     """The stack of co-attention layers alone."""
-    inputs, content = inputs_of(case), case.content
+    inputs, content = drawn(case, case.content["inputs"]), case.content
     config = content["config"]
     layers = config["num_seq"]
     width = inputs["audio"].shape[-1]
@@ -93,7 +94,7 @@ def check_coattention(case: Case) -> Iterator[Measure]:
 
 def check_tsav(case: Case) -> Iterator[Measure]:
     """Both networks of TSAV with its answer; or as the joint attention models use them."""
-    inputs, content = inputs_of(case), case.content
+    inputs, content = drawn(case, case.content["inputs"]), case.content
     classes = [str(number) for number in range(7)]
     model, _ = import_state("tsav", case.path, filled_weights(case), classes=classes)
     assert isinstance(model, TwoStreamAuralVisual)
@@ -106,8 +107,7 @@ def check_tsav(case: Case) -> Iterator[Measure]:
         model.video = maps.eval()
     model.to(case.device)
     names = {name: str(translate(name, renaming)) for name in content["intermediates"]}
-    full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with full_precision, torch.no_grad(), recorded(model, names) as values:
+    with full_precision(), torch.no_grad(), recorded(model, names) as values:
         audio, video = model.audio(inputs["audio"]), model.video(inputs["clip"]).flatten(1)
         found = {"audio": audio, "video": video}
         if video.shape[1] == FEATURES:
@@ -116,14 +116,3 @@ def check_tsav(case: Case) -> Iterator[Measure]:
         yield name, tensor_error(found[name], summary), VALUES
     for name, summary in content["intermediates"].items():
         yield name, tensor_error(value_of(name, values[name], False), summary), VALUES
-
-
-def inputs_of(case: Case) -> dict[str, Tensor]:
-    """The inputs of a case on its device."""
-    drawn = case.fill.inputs(case.content["inputs"])
-    return {name: torch.from_numpy(x).to(case.device) for name, x in drawn.items()}
-
-
-def as_system(case: Case, system: str) -> Case:
-    """The case under the name of the system that its weights are imported as."""
-    return replace(case, content=case.content | {"model": system})
