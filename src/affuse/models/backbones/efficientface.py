@@ -104,7 +104,7 @@ class Modulator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         pooled = self.squeeze(x.mean((2, 3))).unsqueeze(-1)
-        present = torch.ones(len(x), 1, dtype=torch.bool, device=x.device)
+        present = torch.ones(x.shape[0], 1, dtype=torch.bool, device=x.device)
         channel = self.excite(F.relu(masked_norm(self.norm, pooled, present)).squeeze(-1))
         return torch.sigmoid(channel[:, :, None, None] * self.spatial(x)) * x
 
