@@ -9,7 +9,7 @@ import torch
 
 import affuse
 from affuse.cli.main import main
-from affuse.errors import BadInput
+from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
@@ -187,3 +187,9 @@ def test_models_that_cannot_predict_say_why(tmp_path):
         save_model(path, spec.build(), spec)
         with pytest.raises(BadInput, match=message):
             Predictor(path)
+
+
+def test_a_device_that_is_not_there_is_one_clear_line(model):
+    for device in ("nothing", "cuda:99"):
+        with pytest.raises(AffuseError, match=f"device '{device}'"):
+            Predictor(model, device=device)

@@ -297,8 +297,56 @@ class TestBack:
             convert_back("rjca", model, back)
         assert not back.exists()
 
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("chumachenko-lt", {"dead_weights": True}),
+            ("chumachenko-ia", {"dead_weights": True, "masking": "reference"}),
+            ("avtca", {"dead_weights": True, "audio": "sequence"}),
+            ("leader-follower", {"chained": True, "dead_weights": True}),
+            (
+                "leader-follower",
+                {"chained": True, "dead_weights": True, "followers": "sequence", "video": "ir50"},
+            ),
+        ],
+    )
+    def test_what_the_published_code_would_compute_otherwise_is_not_written(
+        self, name: str, options: dict[str, Any]
+    ) -> None:
+        leads = name == "leader-follower"
+        streams = (FACES, MFCC) if leads else (MFCC, FACES224)
+        model = create_model(name, {s.name: s for s in streams}, 2, **options)
+        with pytest.raises(AffuseError, match="published checkpoint"):
+            published_state_dict(model)
+
+    def test_never_over_what_is_read(self, faces: dict[str, Tensor], tmp_path: Path) -> None:
+        there = tmp_path / "a.pth"
+        torch.save(faces, there)
+        before = there.read_bytes()
+        with pytest.raises(BadInput, match="is the file that is read"):
+            convert("efficientface", there, there)
+        with pytest.raises(BadInput, match="is a folder"):
+            convert("efficientface", there, tmp_path)
+        assert there.read_bytes() == before
+
 
 class TestRefusals:
+    @pytest.mark.parametrize(
+        "options",
+        [{"heads": "abc"}, {"heads": None}, {"classes": 3}, {"classes": ["a"] * 8}, {"heads": 2.5}],
+    )
+    def test_values_that_an_option_cannot_have(
+        self, fusion: dict[str, Tensor], options: dict[str, Any]
+    ) -> None:
+        with pytest.raises(BadInput):
+            import_state("chumachenko", Path("x"), fusion, **options)
+
+    def test_entries_without_axes(self, fusion: dict[str, Tensor]) -> None:
+        with pytest.raises(BadInput):
+            import_state(
+                "chumachenko", Path("x"), fusion | {"classifier_1.0.bias": torch.tensor(1.0)}
+            )
+
     @pytest.mark.parametrize(
         ("content", "message"),
         [

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from affuse.errors import BadInput
+from affuse.verification.model_cases import tensor_error
 from affuse.verification.parity import (
     CHECKERS,
     Case,
@@ -117,3 +119,9 @@ def test_every_model_case_is_checked_or_known_to_be_missing(parity_cases: Path) 
     assert set(CHECKERS) == systems - set(MISSING)
     cases = {path.stem for path in parity_cases.glob("*.json")}
     assert cases == {*CASES, *MEDIA, *MISSING}
+
+
+def test_what_is_not_finite_is_never_close() -> None:
+    expected = {"shape": [4], "probe": [[0, 1.0]], "l2": 2.0}
+    assert tensor_error(torch.ones(4), expected) == 0
+    assert tensor_error(torch.tensor([1.0, 1.0, 1.0, float("nan")]), expected) == float("inf")

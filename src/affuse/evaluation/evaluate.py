@@ -21,7 +21,7 @@ from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.features.stream import stream_duration, window_of, window_starts
 from affuse.metrics.classification import accuracy_interval, classification_scores
-from affuse.models.modelfile import ModelSpec, load_model, read_spec
+from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
 _BATCH = 32
@@ -61,7 +61,7 @@ def evaluate(
     tables = []
     for folder in progress(folders, "evaluate"):
         model, spec = load_model(folder / MODEL_FILE)
-        model.to(device)
+        move_to(model, device)
         chosen = set(splits[folder][role])
         clips = [clip for clip in data.clips if clip.id in chosen]
         if not clips:

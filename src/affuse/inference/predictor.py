@@ -16,7 +16,7 @@ from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import Presence, Timeline
 from affuse.media.probe import probe
-from affuse.models.modelfile import load_model
+from affuse.models.modelfile import load_model, move_to
 
 _BATCH = 16
 _NOTHING = {
@@ -54,7 +54,7 @@ class Predictor:
         for name in self.spec.streams:
             if not is_stream(name):
                 raise BadInput(model, f"reads the stream {name}, which affuse does not make yet")
-        self.model.to(device)
+        move_to(self.model, device)
         self.device, self.source = device, source
         self.window = self.spec.seconds
         self.hop = hop or self.spec.hop

@@ -53,11 +53,13 @@ def import_state(
         raise BadInput(path, f"holds {held}, not of {system}")
     if hasattr(module, "clean"):
         state = module.clean(path, state)
-    spec = module.describe(path, state, **options)
     try:
+        spec = module.describe(path, state, **options)
         with torch.device("meta"):
             model = spec.build()
-    except AffuseError as error:
+    except BadInput:
+        raise
+    except (AffuseError, TypeError, ValueError, IndexError, RuntimeError) as error:
         raise BadInput(path, f"cannot be imported: {error}") from error
     rules = module.rules(model)
     back = inverse(rules)
@@ -82,7 +84,12 @@ def published_state_dict(model: nn.Module) -> dict[str, Tensor]:
 
 def _published(module: Any, model: nn.Module, rules: Rules) -> dict[str, Tensor]:
     back = inverse(rules)
-    state = {str(translate(name, back)): x for name, x in model.state_dict().items()}
+    state = {}
+    for name, x in model.state_dict().items():
+        published = translate(name, back)
+        if published is None:
+            raise AffuseError(f"its weight {name} has no name in a published checkpoint")
+        state[published] = x
     return dict(module.complete(state)) if hasattr(module, "complete") else state
 
 
@@ -105,6 +112,7 @@ def convert(system: str, checkpoint: Path, out: Path, **options: Any) -> ModelSp
     """
     check_options(f"system {system}", system_module(system).describe, options)
     checkpoint = Path(checkpoint)
+    _check_other_file(checkpoint, out)
     model, spec = import_state(system, checkpoint, read_checkpoint(checkpoint), **options)
     save_model(out, model, spec)
     return spec
@@ -126,14 +134,26 @@ def convert_back(system: str, model_file: Path, out: Path) -> int:
         BadInput: The model file cannot be read, or is not in the published form of the system.
     """
     module = system_module(system)
+    _check_other_file(model_file, out)
     model, spec = load_model(model_file)
     rules = module.rules(model)
     if rules is None:
         raise BadInput(model_file, f"holds {spec.model} in a form that {system} does not have")
-    state = _published(module, model, rules)
+    try:
+        state = _published(module, model, rules)
+    except AffuseError as error:
+        raise BadInput(model_file, str(error)) from error
     with atomic_path(Path(out)) as temporary:
         torch.save(state, temporary)
     return len(state)
+
+
+def _check_other_file(source: Path, out: Path) -> None:
+    """Refuse to write over what is read, or over a folder."""
+    if Path(out).is_dir():
+        raise BadInput(out, "is a folder; name the file to write")
+    if Path(out).resolve() == Path(source).resolve():
+        raise BadInput(out, "is the file that is read; write another one")
 
 
 def system_module(system: str) -> Any:

@@ -149,6 +149,18 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
     return model.eval(), spec
 
 
+def move_to(model: nn.Module, device: str) -> None:
+    """Move a model to a device.
+
+    Raises:
+        AffuseError: There is no such device here.
+    """
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise AffuseError(f"device {device!r}: {str(error).splitlines()[0]}") from error
+
+
 def check_entries(path: Path, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
     """Compare entries: nothing may be missing, left over or of another shape.
 

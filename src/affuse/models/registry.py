@@ -266,7 +266,8 @@ def create_model(
         options: Keyword-only parameters of its class.
 
     Raises:
-        AffuseError: No such model or option, or a modality without a stream.
+        AffuseError: No such model or option, a value that an option cannot have, or a modality
+            without a stream.
     """
     if name not in MODELS:
         raise unknown("model", name, MODELS)
@@ -278,4 +279,7 @@ def create_model(
             raise AffuseError(f"model {name} needs a stream of {modality}; given: {listed}")
     build = entry.load()
     check_options(f"model {name}", build, options)
-    return build(streams, outputs, **options)
+    try:
+        return build(streams, outputs, **options)
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise AffuseError(f"model {name} cannot be built with these options: {error}") from error

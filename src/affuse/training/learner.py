@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation, normalise
 from affuse.metrics.classification import classification_scores
 from affuse.models.base import Model
@@ -58,7 +59,12 @@ class Learner(lightning.LightningModule):
         batch = apply_dropout(batch, self.recipe.dropout)
         output = self.model(batch)
         heads = [(self.recipe.primary, output.logits)]
-        heads += [(self.recipe.auxiliary, logits) for logits in output.auxiliary.values()]
+        for name, scores in output.auxiliary.items() if self.recipe.auxiliary else ():
+            if scores.shape != output.logits.shape:
+                raise AffuseError(
+                    f"auxiliary={self.recipe.auxiliary}: head {name!r} has no classes"
+                )
+            heads.append((self.recipe.auxiliary, scores))
         loss = torch.stack(
             [weight * self._cross_entropy(x, batch.targets) for weight, x in heads if weight]
         ).sum()

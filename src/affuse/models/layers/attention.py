@@ -38,7 +38,7 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 
 def check_heads(heads: int, width: int) -> None:
     """Raise an `AffuseError` where attention of this width has no such number of heads."""
-    if heads < 1 or width % heads:
+    if not isinstance(heads, int) or heads < 1 or width % heads:
         raise AffuseError(f"heads={heads} does not divide the attention width {width}")
 
 

@@ -16,6 +16,7 @@ from affuse.models.chumachenko import (
     IntermediateTransformer,
     LateTransformer,
 )
+from affuse.models.frontends import EfficientFaceConv, MFCCConv
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.efficientface import BACKBONE
 from affuse.models.published.names import Rules, class_names, prefixed
@@ -99,6 +100,12 @@ def rules(model: nn.Module) -> Rules | None:
 def branch_rules(model: nn.Module) -> Rules | None:
     """The rules of what AVT-CA has too: branches, fusion between the stages, classifier."""
     if not isinstance(model, Chumachenko) or not model.dead:
+        return None
+    if not (isinstance(model.audio, MFCCConv) and isinstance(model.video, EfficientFaceConv)):
+        return None
+    if isinstance(model, LateTransformer) and model.to_audio.query_residual:
+        return None
+    if isinstance(model, IntermediateAttention) and model.normalise_weights:
         return None
     last = "" if isinstance(model, LateTransformer) else "1"
     audio, video = (

@@ -147,7 +147,7 @@ def rules(model: nn.Module) -> Rules | None:
     if not isinstance(model, LeaderFollower | LeaderVisual):
         return None
     frontend = model.video.frontend
-    if not isinstance(frontend, IR50Vectors | Vectors):
+    if not isinstance(frontend, IR50Vectors | Vectors) or model.outputs > 2:
         return None
     spatial = [
         *prefixed("spatial.", "video.frontend.stage1.net.", BACKBONE),
@@ -155,7 +155,9 @@ def rules(model: nn.Module) -> Rules | None:
     ]
     if isinstance(model, LeaderVisual):
         return [*spatial, *_network("temporal", "video"), ("regressor", "classifier")]
-    if not model.dead or not model.attention.chained:
+    if not model.dead or not model.attention.chained or len(model.followers) != len(FOLLOWERS):
+        return None
+    if not all(isinstance(track.frontend, Vectors) for track in model.followers):
         return None
     tracks = ("video", *(f"followers.{index}" for index in range(len(model.followers))))
     return [

@@ -43,6 +43,10 @@ def class_names(path: Path, count: int, names: Sequence[str] | None) -> list[str
     """The names of `count` classes; `BadInput` where there are none or another number."""
     if names is None:
         raise BadInput(path, f"has {count} classes of unknown meaning; name them with classes=")
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise BadInput(path, f"classes={names!r}: expected a list of names")
     if len(names) != count:
         raise BadInput(path, f"has {count} classes, but {len(names)} names are given")
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < count:
+        raise BadInput(path, f"classes={names}: expected {count} different names")
     return list(names)

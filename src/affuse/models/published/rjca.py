@@ -59,8 +59,8 @@ def describe(
         recurrent = any(entry.startswith(("audio_extract.", "video_extract.")) for entry in state)
         name, video = "rjca" if recurrent else "jca", MAPS
         (steps,) = _sizes(path, state, _STEPS)
-        numbers = [int(match[1]) for match in map(_LAYER.match, state) if match]
-        options = RecursiveJointAttention.reference_options() | {"layers": 1 + max(numbers)}
+        numbers = {int(match[1]) for match in map(_LAYER.match, state) if match}
+        options = RecursiveJointAttention.reference_options() | {"layers": len(numbers)}
     return ModelSpec(
         model=name,
         options=options | {"sequence": steps},

@@ -139,7 +139,9 @@ def describe(
 
 def rules(model: nn.Module) -> Rules | None:
     """Published and our prefixes; None for any other model or other tasks."""
-    if not isinstance(model, TwoStreamAuralVisual) or model.tasks != TASKS:
+    if not isinstance(model, TwoStreamAuralVisual) or list(model.tasks.items()) != list(
+        TASKS.items()
+    ):
         return None
     return [
         *prefixed("audio_model.resnet.", "audio.", AUDIO),
