@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+#: Kind of rating (such as `audio`, `video`, `audio-visual`) -> class -> number of raters who chose
+#: it; classes that nobody chose may be left out.
+Votes = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,27 +19,46 @@ class Clip:
         id: Unique within the corpus.
         video: File with the pictures, or None.
         audio: File with the sound (may be the same file), or None.
+        images: Folder of face pictures `00001.jpg`, ... numbered after the frames of the video,
+            or None.
         start: First second of the files that belongs to the clip.
         end: Last second, or None for the end of the files.
         speaker: Who is seen and heard; None when unknown.
-        label: Class name, or None.
+        session: Which sitting it was recorded in, where clips of one share people or a room.
+        recording: Which recording it is part of, where several clips show or cut one recording.
+        partition: The publisher's own set: `train`, `validation` or `test`.
+        label: Class name: what was acted, or what the publisher decided; None where there is none.
+        votes: What raters chose.
+        attributes: Mean ratings of the whole clip, such as valence, arousal and dominance.
+        annotation: File with values over time, or None.
         sex: `female`, `male` or None.
+        age: In years.
+        race: The corpus' own word.
+        ethnicity: The corpus' own word.
         intensity: The corpus' own word for the strength of the expression, or None.
+        kind: The corpus' own word for the way of recording, such as `song` or `improvised`.
     """
 
     id: str
     video: Path | None = None
     audio: Path | None = None
+    images: Path | None = None
     start: float = 0.0
     end: float | None = None
     speaker: str | None = None
+    session: str | None = None
+    recording: str | None = None
+    partition: str | None = None
     label: str | None = None
+    votes: Votes | None = None
+    attributes: Mapping[str, float] | None = None
+    annotation: Path | None = None
     sex: str | None = None
+    age: float | None = None
+    race: str | None = None
+    ethnicity: str | None = None
     intensity: str | None = None
-
-
-#: Columns of a table of clips, in order.
-CLIP_COLUMNS = tuple(field.name for field in fields(Clip))
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,9 +69,15 @@ class Corpus:
         name: Registry name, such as `ravdess`.
         root: The folder.
         clips: Ordered by id.
-        classes: Class names in the order of their index.
+        classes: Class names in the order of their index; for values over time their names, such
+            as `valence` and `arousal`.
         licence: Terms of the data; they travel with every store and model made from it.
+        task: `classification` where clips have labels or votes, `valence-arousal` where they have
+            values over time.
         left_out: Reason -> number of files that were seen and not used.
+        bad: Clip id -> what its publisher or users know to be wrong with it; these clips are among
+            `clips`.
+        missing: What the publisher's list names and the folder lacks, one line each.
         rows: Table of imported features that came with the corpus (one file), or None.
     """
 
@@ -58,7 +86,10 @@ class Corpus:
     clips: Sequence[Clip]
     classes: tuple[str, ...]
     licence: str
+    task: str = "classification"
     left_out: dict[str, int] = field(default_factory=dict)
+    bad: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
     rows: Path | None = None
 
     def summary(self) -> str:
@@ -69,14 +100,3 @@ class Corpus:
             parts = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
             text += f" (left out: {parts})"
         return text
-
-
-def clip_row(clip: Clip, root: Path) -> list[Any]:
-    """A clip as a CSV row of `CLIP_COLUMNS`, files below `root` relative to it."""
-
-    def cell(value: Any) -> Any:
-        if isinstance(value, Path):
-            return value.relative_to(root) if value.is_relative_to(root) else value
-        return "" if value is None else value
-
-    return [cell(getattr(clip, name)) for name in CLIP_COLUMNS]

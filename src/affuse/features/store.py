@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from affuse.corpora.clip import CLIP_COLUMNS, Clip, Corpus, clip_row
+from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
-from affuse.execution.files import write_csv, write_json
+from affuse.execution.files import write_json
 from affuse.features.archive import read_archive
 from affuse.features.stream import Stream, StreamSpec
 
@@ -82,11 +83,12 @@ class Store:
             self.corpus: str = facts["corpus"]
             self.classes: list[str] = facts["classes"]
             self.licence: str = facts["licence"]
+            self.task: str = facts.get("task", "classification")
         except (ValueError, KeyError) as error:
             raise BadInput(index, f"is damaged ({error})") from error
         if version != FORMAT:
             raise BadInput(index, f"has format {version}; this affuse reads format {FORMAT}")
-        self.clips = [_clip(row) for row in _rows(self.path / "clips.csv")]
+        self.clips = read_clips(self.path / "clips.csv")
         self.stream = lru_cache(maxsize=None)(self._open)
 
     def _open(self, name: str) -> StreamFile:
@@ -110,7 +112,11 @@ class Store:
 
 def read_failures(store: Path) -> list[tuple[str, str, str]]:
     """(clip id, stream, reason) of the clips that could not be used."""
-    return [(r["clip"], r["stream"], r["reason"]) for r in _rows(store / "failures.csv")]
+    path = store / "failures.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [(row["clip"], row["stream"], row["reason"]) for row in csv.DictReader(file)]
 
 
 def stream_path(store: Path, name: str) -> Path:
@@ -130,32 +136,10 @@ def write_index(store: Path, corpus: Corpus) -> None:
     facts = {
         "format": FORMAT,
         "corpus": corpus.name,
+        "task": corpus.task,
         "classes": list(corpus.classes),
         "licence": corpus.licence,
     }
-    write_csv(
-        store / "clips.csv", CLIP_COLUMNS, (clip_row(clip, corpus.root) for clip in corpus.clips)
-    )
+    write_clips(store / "clips.csv", corpus.clips, corpus.root)
     write_json(index, facts)
 
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _clip(row: dict[str, str]) -> Clip:
-    cells = {name: value or None for name, value in row.items()}
-    return Clip(
-        id=row["id"],
-        video=Path(row["video"]) if row["video"] else None,
-        audio=Path(row["audio"]) if row["audio"] else None,
-        start=float(row["start"]),
-        end=float(row["end"]) if row["end"] else None,
-        speaker=cells["speaker"],
-        label=cells["label"],
-        sex=cells["sex"],
-        intensity=cells["intensity"],
-    )

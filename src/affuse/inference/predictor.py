@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ class Predictor:
 
     def _window(self, clip: Clip, whole: dict[str, Stream], start: float) -> dict[str, Stream]:
         """All streams of one window; those of a fixed span are computed for it."""
-        part = Clip(clip.id, clip.video, clip.audio, max(start, 0.0), start + self.window)
+        part = replace(clip, start=max(start, 0.0), end=start + self.window)
         streams = {
             name: whole[name] if name in whole else self._extract(name, spec, part)
             for name, spec in self.spec.streams.items()

@@ -6,24 +6,24 @@ are synthesised and faces are one public-domain photograph (see `voice` and `por
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
-import numpy as np
-
 from affuse.corpora.ravdess import CLASSES, SYNTHETIC
 from affuse.corpora.synthetic.acting import Actor, act, generator
 from affuse.corpora.synthetic.encode import write_mp4, write_wav
-from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH, Expression, Face, head_motion
-from affuse.corpora.synthetic.portrait import Image, photograph
-from affuse.corpora.synthetic.voice import FRAME_RATE, SAMPLE_RATE, Utterance, speak
-from affuse.errors import AffuseError, BadInput
+from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH
+from affuse.corpora.synthetic.performance import draw
+from affuse.corpora.synthetic.place import claim
+from affuse.corpora.synthetic.portrait import photograph
+from affuse.corpora.synthetic.voice import SAMPLE_RATE, speak
+from affuse.errors import AffuseError
 from affuse.execution.executors import map_unordered
-from affuse.execution.files import atomic_path, write_text
+from affuse.execution.files import atomic_path
 
 SUFFIXES = {"01": ".mp4", "02": ".mp4", "03": ".wav"}  # sound and vision, vision, sound
 STATEMENTS = {
@@ -121,7 +121,7 @@ def synthesise(
     rate = Fraction(fps).limit_denominator(1001)
     if set(modalities) & {"01", "02"}:
         photograph()  # before anything is written
-    _claim(out, README.format(seed=seed, seconds=seconds, fps=rate))
+    claim(out, README.format(seed=seed, seconds=seconds, fps=rate), "Actor_*")
     clips = dict.fromkeys(
         Clip(modality, emotion, intensity, statement, repetition, actor)
         for actor, emotion, intensity, statement, repetition, modality in product(
@@ -145,20 +145,6 @@ class _Job:
     clip: Clip
 
 
-def _claim(out: Path, readme: str) -> None:
-    """Mark the folder as this corpus, unless it is something else."""
-    path = out / "README.txt"
-    if out.exists() and not out.is_dir():
-        raise BadInput(out, "not a folder")
-    if path.exists():
-        if path.read_bytes() != readme.encode():
-            raise BadInput(path, "not of this synthetic corpus (other seed, length or version)")
-    elif out.exists() and any(out.glob("Actor_*")):
-        raise BadInput(out, "holds actors but no README.txt of a synthetic corpus")
-    else:
-        write_text(path, readme)
-
-
 def _write(job: _Job) -> None:
     clip = job.clip
     count = round(job.seconds * job.fps)
@@ -177,7 +163,8 @@ def _write(job: _Job) -> None:
         if clip.modality == "03":
             write_wav(path, said.audio, SAMPLE_RATE)
         else:
-            frames = _frames(actor, shown, said, count, job)
+            rng = generator(job.seed, clip.take, "face")
+            frames = draw(actor, shown, said, job.seconds, job.fps, rng)
             audio = said.audio if clip.modality == "01" else None
             write_mp4(path, frames, (FRAME_HEIGHT, FRAME_WIDTH), job.fps, audio, SAMPLE_RATE)
 
@@ -185,30 +172,3 @@ def _write(job: _Job) -> None:
 @lru_cache(maxsize=4)
 def _actor(seed: int, number: int) -> Actor:
     return Actor.random(generator(seed, f"actor {number}"), female=number % 2 == 0)
-
-
-def _frames(
-    actor: Actor, shown: Expression, said: Utterance, count: int, job: _Job
-) -> Iterator[Image]:
-    """The pictures of a clip: an expression that comes up, blinks, speech and a moving head."""
-    rng = generator(job.seed, job.clip.take, "face")
-    face = Face(
-        actor.appearance,
-        rng,
-        x=rng.uniform(-14, 14),
-        y=rng.uniform(-6, 6),
-        zoom=rng.uniform(0.96, 1.04),
-        light=rng.uniform(0.9, 1.08),
-    )
-    times = np.arange(count) / float(job.fps)
-    mouth = np.interp(times, np.arange(len(said.mouth)) / FRAME_RATE, said.mouth)
-    onset = 0.55 + 0.45 * np.clip(times / rng.uniform(0.3, 0.8), 0, 1)
-    sway = 0.06 * np.sin(2 * np.pi * rng.uniform(0.3, 0.8) * times + rng.uniform(0, 2 * np.pi))
-    shut = sum(
-        np.clip(1.0 - np.abs(times - blink) / 0.09, 0, 1)
-        for blink in rng.uniform(0, job.seconds, rng.poisson(job.seconds / 3))
-    ) + np.zeros(count)
-    strength = onset + sway
-    for i, pose in enumerate(head_motion(times, rng)):
-        expression = shown * float(strength[i]) + Expression(lids=-1.2 * float(min(shut[i], 1.0)))
-        yield face.draw(expression, actor.articulation * float(mouth[i]), pose)

@@ -1,0 +1,56 @@
+"""The table of clips as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from affuse.corpora.clip import Clip
+from affuse.errors import BadInput
+from affuse.execution.files import write_csv
+
+_COLUMNS = tuple(field.name for field in fields(Clip))
+_PATHS = ("video", "audio", "images", "annotation")
+_NUMBERS = ("start", "end", "age")
+_MAPPINGS = ("votes", "attributes")
+
+
+def write_clips(path: Path, clips: Iterable[Clip], root: Path) -> None:
+    """Write clips, files below `root` relative to it; votes and attributes as JSON."""
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, Path):
+            return value.relative_to(root) if value.is_relative_to(root) else value
+        if isinstance(value, dict):
+            return json.dumps(value)
+        return "" if value is None else value
+
+    write_csv(path, _COLUMNS, ([cell(getattr(c, name)) for name in _COLUMNS] for c in clips))
+
+
+def read_clips(path: Path) -> list[Clip]:
+    """The clips that `write_clips` wrote, by older versions too; paths stay as they are written.
+
+    Raises:
+        BadInput: The file is absent or damaged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_clip(row) for row in csv.DictReader(file)]
+    except OSError as error:
+        raise BadInput(path, error.strerror or "cannot be read") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(path, f"is no table of clips ({error})") from error
+
+
+def _clip(row: dict[str, str]) -> Clip:
+    values: dict[str, Any] = {name: row[name] for name in _COLUMNS if row.get(name)}
+    for convert, names in ((Path, _PATHS), (float, _NUMBERS), (json.loads, _MAPPINGS)):
+        for name in names:
+            if name in values:
+                values[name] = convert(values[name])
+    return Clip(**values)
