@@ -1,0 +1,104 @@
+"""`affuse fetch`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affuse.errors import AffuseError
+
+if TYPE_CHECKING:
+    from affuse.corpora.fetching.manifest import Manifest
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("corpus", nargs="?", help="name of the corpus (see --list)")
+    parser.add_argument("out", nargs="?", type=Path, help="folder to put the corpus in")
+    parser.add_argument("--list", action="store_true", help="what can be fetched, and exit")
+    parser.add_argument(
+        "--parts", default="", help="comma-separated parts of the corpus (see --list)"
+    )
+    parser.add_argument("--yes", action="store_true", help="accept the licence without being asked")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare checksums of the files that are there"
+    )
+    parser.add_argument(
+        "--keep-archives", action="store_true", help="leave archives beside the unpacked files"
+    )
+    parser.add_argument(
+        "--mirror", metavar="URL", help="takes the place of scheme and host of every address"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the licence, ask, fetch; or say how a corpus under an agreement is obtained."""
+    from affuse.corpora.fetching.manifest import list_manifests, load_manifest
+
+    if options.list:
+        _print_list([load_manifest(name) for name in list_manifests()])
+        return 0
+    if options.corpus is None:
+        raise AffuseError("say which corpus and where to: affuse fetch CORPUS OUT (or --list)")
+    manifest = load_manifest(options.corpus, options.mirror)
+    if manifest.agreement:
+        print(f"{_head(manifest)}\nTo be obtained under an agreement:\n\n{manifest.agreement}")
+        place = options.out or "FOLDER"
+        print(f"Then: affuse prepare {manifest.name} {place} --store DIR --streams ...")
+        return 0
+    if options.out is None:
+        raise AffuseError(f"say where to: affuse fetch {manifest.name} OUT")
+    parts = manifest.choose([part for part in options.parts.split(",") if part])
+    print(f"{_head(manifest)}\n{manifest.note}\nInto {options.out}:")
+    for part in parts:
+        print(f"  {part.name}: {part.what}, {_size(part.size)}")
+    print(f"  in all {_size(sum(part.size for part in parts))} to download", flush=True)
+    _ask(options.yes)
+    from affuse.corpora.fetching.fetch import fetch
+
+    fetch(
+        manifest,
+        parts,
+        options.out,
+        keep_archives=options.keep_archives,
+        verify=options.verify,
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    print(f"{options.out}: {', '.join(part.name for part in parts)} complete", file=sys.stderr)
+    return 0
+
+
+def _ask(accepted: bool) -> None:
+    if accepted:
+        return
+    if not sys.stdin.isatty():
+        raise AffuseError("nobody is there to accept the licence; if you do, add --yes")
+    print("Accept the licence and fetch? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise AffuseError("the licence was not accepted; nothing is fetched")
+
+
+def _head(manifest: Manifest) -> str:
+    return (
+        f"{manifest.title}\n{manifest.page}\n\nLicence:\n{manifest.licence}\n"
+        f"Cite:\n{manifest.citation}"
+    )
+
+
+def _print_list(manifests: list[Manifest]) -> None:
+    from affuse.cli.tables import print_table
+
+    rows: list[dict[str, object]] = []
+    for manifest in manifests:
+        facts = [(part.name, _size(part.size), part.what) for part in manifest.parts.values()]
+        for name, size, what in facts or [("", "", "under an agreement; fetch tells how to apply")]:
+            default = "yes" if name in manifest.default else ""
+            row = {"corpus": manifest.name, "part": name, "by default": default, "size": size}
+            rows.append({**row, "what": what})
+    print_table(rows)
+
+
+def _size(count: int) -> str:
+    return f"about {count / 1e9:.1f} GB" if count >= 1e9 else f"about {count / 1e6:.0f} MB"

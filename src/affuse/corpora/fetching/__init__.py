@@ -1,0 +1,1 @@
+"""Corpora from their official places: one manifest (YAML) per corpus."""
