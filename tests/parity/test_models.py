@@ -24,7 +24,7 @@ from affuse.verification.parity import (
 )
 
 #: Cases of data handling that affuse does not have yet.
-MISSING = ("data_ccc", "data_leader_follower", "data_rjca_evaluation", "data_rjca_sequences")
+MISSING = ("data_rjca_evaluation",)
 #: Cases about recordings, which the tests of face detection and face crops compute.
 MEDIA = ("data_faces224", "data_mtcnn")
 CASES = (
@@ -35,6 +35,7 @@ CASES = (
     *(f"leader_follower_{x}" for x in ("av_mh_fusion", "av_sh_full", "av_sh_fusion")),
     *(f"leader_follower_visual_{x}" for x in ("mh_fusion", "sh_full", "sh_full_se", "sh_fusion")),
     *(f"rjca_{x}" for x in ("batch1", "coattention_2", "default", "paper_formula", "two_layers")),
+    *("data_ccc", "data_leader_follower", "data_rjca_sequences"),
     *("signal_logmel", "signal_mel64", "signal_mfcc10", "signal_mfcc39"),
     *("tsav_checkpoint_layout", "tsav_rjca_features", "vggish_embedding"),
 )

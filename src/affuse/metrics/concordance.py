@@ -1,8 +1,133 @@
-"""Losses from the concordance correlation coefficient (CCC), as two published systems train."""
+"""The concordance correlation coefficient (CCC): scores, and losses sound and as published."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
 from torch import Tensor
+
+#: Of a series that is not constant; the squares of smaller numbers are rounded to zero.
+SMALLEST_RANGE = 1e-150
+
+
+def ccc(x: ArrayLike, y: ArrayLike) -> float:
+    """CCC with moments of the population.
+
+    Args:
+        x: (n,) values.
+        y: (n,) values.
+
+    Returns:
+        -1 to 1; 0 where a series is constant or empty.
+
+    Raises:
+        ValueError: Other shapes.
+
+    Source: Lin, A concordance correlation coefficient to evaluate reproducibility (1989).
+    """
+    return _ccc(x, y, 0)
+
+
+def published_ccc(x: ArrayLike, y: ArrayLike) -> float:
+    """CCC with the covariance of the population and unbiased variances.
+
+    Args:
+        x: (n,) values.
+        y: (n,) values.
+
+    Returns:
+        At most (n - 1) / n; 0 where a series is constant or empty.
+
+    Raises:
+        ValueError: Other shapes.
+
+    Source: leader-follower attentive fusion (ICCVW 2021), released code.
+    """
+    return _ccc(x, y, 1)
+
+
+def pearson(x: ArrayLike, y: ArrayLike) -> float:
+    """Pearson's correlation coefficient.
+
+    Args:
+        x: (n,) values.
+        y: (n,) values.
+
+    Returns:
+        -1 to 1; 0 where a series is constant or empty.
+
+    Raises:
+        ValueError: Other shapes.
+    """
+    x, y = _pair(x, y)
+    if _degenerate(x, y):
+        return 0.0
+    return float(((x - x.mean()) * (y - y.mean())).mean() / (x.std() * y.std()))
+
+
+def rmse(x: ArrayLike, y: ArrayLike) -> float:
+    """Root of the mean squared difference.
+
+    Args:
+        x: (n,) values.
+        y: (n,) values.
+
+    Returns:
+        Zero or more, in the unit of the values; NaN where there are none.
+
+    Raises:
+        ValueError: Other shapes.
+    """
+    x, y = _pair(x, y)
+    return float(np.sqrt(np.square(x - y).mean())) if x.size else math.nan
+
+
+def _ccc(x: ArrayLike, y: ArrayLike, lost: int) -> float:
+    """CCC; `lost` degrees of freedom of the variances only."""
+    x, y = _pair(x, y)
+    if _degenerate(x, y):
+        return 0.0
+    covariance = ((x - x.mean()) * (y - y.mean())).mean()
+    spread = x.var(ddof=lost) + y.var(ddof=lost) + (x.mean() - y.mean()) ** 2
+    return float(2 * covariance / spread)
+
+
+def _degenerate(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether a series is empty or constant; its variance, rounded, would not tell."""
+    return not x.size or min(np.ptp(x), np.ptp(y)) < SMALLEST_RANGE
+
+
+def _pair(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Two series of one length in float64."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"shapes {x.shape} and {y.shape}: expected two series of one length")
+    return x, y
+
+
+def masked_ccc_loss(values: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """1 - CCC of every dimension over all present frames together, averaged over dimensions.
+
+    Moments are those of the population.
+
+    Args:
+        values: (B, T, D) float.
+        targets: (B, T, D) float; what it holds in absent frames does not matter.
+        mask: (B, T) bool, True where a frame is present and annotated.
+
+    Returns:
+        A float64 scalar from 0 to 2; where nothing is present, or the values and targets are
+        constant, 1 with gradients of zero.
+    """
+    x, y = values[mask].double(), targets[mask].double()
+    count = max(len(x), 1)
+    mean_x, mean_y = x.sum(0) / count, y.sum(0) / count
+    dx, dy = x - mean_x, y - mean_y
+    spread = (dx.square() + dy.square()).sum(0) / count + (mean_x - mean_y).square()
+    # Far below any spread that annotations have, far above its rounding noise.
+    return (1 - 2 * (dx * dy).sum(0) / count / (spread + 1e-8)).mean()
 
 
 def ccc_loss(values: Tensor, targets: Tensor) -> Tensor:

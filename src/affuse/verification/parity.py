@@ -98,6 +98,9 @@ CHECKERS: dict[str, str | Callable[[Case], Iterable[Measure]]] = {
     "signal_mel64": "signal_cases:check_mel64",
     "signal_mfcc10": "signal_cases:check_mfcc10",
     "signal_mfcc39": "signal_cases:check_mfcc39",
+    "data_leader_follower": "data_cases:check_leader_follower",
+    "data_rjca_sequences": "data_cases:check_rjca_sequences",
+    "data_ccc": "data_cases:check_ccc",
     "data_mtcnn": _media,
     "data_faces224": _media,
 }

@@ -115,3 +115,28 @@ class IR50(nn.Module):
         x = self.head(self.body(self.stem(images))).unsqueeze(-1)
         present = torch.ones(x.shape[0], 1, dtype=torch.bool, device=x.device)
         return F.normalize(masked_norm(self.norm, x, present).squeeze(-1), eps=1e-12)
+
+
+def release_groups(model: nn.Module) -> list[list[str]]:
+    """The weights of IR-50 that training releases one group after the other; no others.
+
+    Args:
+        model: IR-50, or a model that reads pictures with one, such as the leader-follower models;
+            of several the first.
+
+    Returns:
+        Names of the parameters of each group, as the model has them, in the order of release:
+        the head, the last stage, and the last units before it. Empty where there is no IR-50.
+
+    Source: leader-follower attentive fusion (ICCVW 2021), released code.
+    """
+    net = next((module for module in model.modules() if isinstance(module, IR50)), None)
+    if net is None:
+        return []
+    stage = STAGES[-1][1]
+    # Published as ranges of parameters, which hold one unit less where units have gates.
+    before = 2 if any(isinstance(module, SqueezeExcitation) for module in net.modules()) else 3
+    units = list(net.body)
+    groups = ([net.head, net.norm], units[-stage:], units[-stage - before : -stage])
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [[names[id(x)] for part in group for x in part.parameters()] for group in groups]

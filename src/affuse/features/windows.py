@@ -1,0 +1,67 @@
+"""Windows of equal length over a series of frames, and their predictions put together again.
+
+The windows of leader-follower attentive fusion (ICCVW 2021), released code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LENGTH = 300
+HOP = 200
+
+
+def frame_windows(frames: int, length: int = LENGTH, hop: int = HOP) -> list[tuple[int, int]]:
+    """The windows that cover a series, the last one flush with its end.
+
+    Args:
+        frames: Frames of the series, at least one.
+        length: Frames of a window.
+        hop: Frames from one window to the next, at most `length`.
+
+    Returns:
+        (first frame, frame after the last) of each, from 0; a series that is no longer than a
+        window has one, of its own length.
+
+    Raises:
+        ValueError: No frames, or windows that leave some out.
+    """
+    if frames < 1 or not 1 <= hop <= length:
+        raise ValueError(f"no windows of {length} frames every {hop} cover {frames} frames")
+    if frames <= length:
+        return [(0, frames)]
+    starts = range(0, frames - length, hop)
+    return [*((start, start + length) for start in starts), (frames - length, frames)]
+
+
+def overlap_mean(
+    windows: Sequence[np.ndarray], spans: Sequence[tuple[int, int]], frames: int
+) -> np.ndarray:
+    """Predictions of windows as one series: the mean over the windows that a frame lies in.
+
+    Args:
+        windows: (length, D) each, from the first frame of its span on; what lies beyond the end
+            of the series (padding of a short one) is dropped.
+        spans: As `frame_windows` gives them.
+        frames: Frames of the series.
+
+    Returns:
+        (frames, D) float32.
+
+    Raises:
+        ValueError: A window is missing or shorter than its span, or a frame lies in none.
+    """
+    if len(windows) != len(spans) or not len(windows):
+        raise ValueError(f"{len(windows)} windows for {len(spans)} spans")
+    total = np.zeros((frames, *np.shape(windows[0])[1:]))
+    count = np.zeros(frames)
+    for window, (start, stop) in zip(windows, spans, strict=True):
+        if len(window) < stop - start:
+            raise ValueError(f"{len(window)} predictions for frames {start} to {stop}")
+        total[start:stop] += window[: stop - start]
+        count[start:stop] += 1
+    if not count.all():
+        raise ValueError(f"no window covers frame {int(count.argmin())} of {frames}")
+    return (total / count[:, None]).astype(np.float32)
