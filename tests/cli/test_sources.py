@@ -1,4 +1,4 @@
-"""`--source`: one path for all imported streams, or one for each."""
+"""`--source` and `--rate`: one for all imported streams, or one for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.media.recordings import counting, write_recording
 from affuse.cli.main import main
 from affuse.cli.sources import read_sources
 from affuse.errors import AffuseError
-from affuse.features.catalogue import create_extractor
+from affuse.features.catalogue import Rated, create_extractor
 from affuse.features.store import Store
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
@@ -32,6 +32,17 @@ def test_a_path_is_for_all_that_are_not_named(tmp_path: Path) -> None:
     for words in (["video/emoca50=y=z", "x"], ["x", "video/emoca50=y=z"]):
         assert read_sources(words) == everything | {"video/emoca50": Path("y=z")}
     assert read_sources(["video/emoca50=y"]) == {"video/emoca50": Path("y")}
+
+
+def test_a_rate_joins_the_source_of_its_stream() -> None:
+    a, b = "audio/own-a", "video/own-b"
+    named = read_sources([f"{a}=x", f"{b}=y", "video/emoca50=z"], [f"{b}=0", "25"])
+    assert named == {a: Rated(Path("x"), 25), b: Rated(Path("y"), 0), "video/emoca50": Path("z")}
+    assert read_sources([f"{a}=x"], [f"{b}=30"]) == {a: Path("x")}
+    shared = read_sources(["x"], [f"{b}=30"])
+    assert shared[b] == Rated(Path("x"), 30) and shared["video/openface"] == Path("x")
+    with pytest.raises(AffuseError, match="audio/own-a needs the rate"):
+        create_extractor(a, shared)
 
 
 def test_a_path_with_an_equals_sign_is_a_path_where_it_exists(tmp_path: Path) -> None:
@@ -65,6 +76,73 @@ def test_mistakes_end_with_one_line(
         assert run(*verb, *sources) == 2
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1 and expected in lines[0], lines
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["video/openface=30"], "no stream of your own 'video/openface' (there are: audio/own-<"),
+        (["video/own-clip="], "no number"),
+        (["video/own-clip=fast"], "'fast' is no number of rows per second"),
+        (["25", "30"], "--rate 30: what is not named has a rate already, 25"),
+        (["video/own-clip=-5"], "-5 is no rate in Hz"),
+        ([], "stream video/own-clip needs the rate of its rows in Hz, such as --rate video/own-c"),
+    ],
+)
+def test_rates_that_are_none_end_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: str
+) -> None:
+    (tmp_path / "own").mkdir()
+    rates = [part for word in words for part in ("--rate", word)]
+    store = ("--store", tmp_path / "s", "--streams", "video/own-clip")
+    write_recording(tmp_path / "a.mp4", counting(50))
+    (tmp_path / "clips.csv").write_text("path,label\na.mp4,joy\n")
+    assert run("prepare", "folder", tmp_path, *store, "--source", tmp_path / "own", *rates) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("affuse prepare: ") and expected in line
+    assert not (tmp_path / "s").exists()
+
+
+def test_own_features_from_prepare_to_predict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rate is said once: the model knows it."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("a", "b"):
+        write_recording(tmp_path / f"{name}.mp4", counting(50))
+        np.save(own / f"{name}.npy", np.random.default_rng(0).normal(size=(50, 4)))
+    (tmp_path / "clips.csv").write_text("path,label\na.mp4,joy\nb.mp4,anger\n")
+    name = "video/own-clip"
+    prepare = ("prepare", "folder", tmp_path, "--store", tmp_path / "store", "--workers", 1)
+    assert run(*prepare, "--streams", name, "--source", own, "--rate", 25) == 0
+    assert f"{name}: 2 of 2 clips end within 0.2 s" in capsys.readouterr().err
+
+    specs = {name: Store(tmp_path / "store").stream(name).spec}
+    spec = ModelSpec(
+        model="video-only",
+        options={},
+        streams=specs,
+        normalisation={},
+        classes=["anger", "joy"],
+        window=1.0,
+    )
+    model = tmp_path / "m.safetensors"
+    torch.manual_seed(0)
+    save_model(model, create_model("video-only", specs, 2), spec)
+    predict = ("predict", tmp_path / "a.mp4", "--model", model, "--out", tmp_path / "out")
+    for words in ([own], [f"{name}={own}"], [own, "--rate", 25], [own, "--rate", f"{name}=25"]):
+        assert run(*predict, "--source", *words) == 0
+        assert "face 100%" in capsys.readouterr().out
+    assert run(*predict, "--source", own, "--rate", 30) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "made with rate 30.0; the model was trained with 25.0" in line
+    assert run(*predict) == 2
+    assert f"stream {name} is imported" in capsys.readouterr().err
+    for clip in ("a", "b"):
+        np.save(own / f"{clip}.npy", np.ones((50, 5)))
+    assert run(*predict, "--source", own) == 2
+    assert "made with shape [5]; the model was trained with [4]" in capsys.readouterr().err
 
 
 @pytest.fixture

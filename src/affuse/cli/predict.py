@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from affuse.cli.sources import add_source, read_sources
+from affuse.cli.sources import add_source, read_sources, with_trained_rates
 
 HEARD = {"audio": "sound", "video": "face"}
 
@@ -29,12 +29,14 @@ def run(options: argparse.Namespace) -> int:
     from affuse.execution.progress import progress
     from affuse.inference.output import output_names, write_timeline
     from affuse.inference.predictor import Predictor
+    from affuse.models.modelfile import read_spec
 
     if options.hop is not None and options.hop <= 0:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
     if options.out.exists() and not options.out.is_dir():
         raise BadInput(options.out, "is a file; --out must be a folder")
-    sources = read_sources(options.source)
+    sources = read_sources(options.source, options.rate)
+    sources = with_trained_rates(sources, read_spec(options.model).streams)
     predictor = Predictor(options.model, options.hop, options.device, sources)
     failed = 0
     names = output_names(options.inputs)

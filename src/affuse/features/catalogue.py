@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from affuse.features.extractor import Extractor
 from affuse.features.stream import StreamSpec
 
 #: Pattern of names -> ("module:Class", keyword arguments taken from the name, what it is).
-#: `<N>` in a name stands for a number.
+#: `<N>` in a name stands for a number, `<word>` for letters, digits, `-` and `_`. Of the types
+#: among the arguments `int` is that number, `str` the name, `Path` the source and `float` the rate
+#: of its rows.
 STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
     "audio/mfcc10": ("sound:Mfcc", {}, "10 MFCCs, 43 Hz"),
     "audio/mfcc10-reference": (
@@ -47,6 +50,11 @@ STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"size": int},
         "RGB face crops of N x N pixels, 15 in 3.6 s, presence mask",
     ),
+    "video/aligned<N>": (
+        "aligned:AlignedFaces",
+        {"size": int},
+        "the corpus' own face pictures at N x N pixels, 30 Hz (Aff-Wild2)",
+    ),
     "video/faces224-reference": (
         "faces:ReferenceFaces",
         {},
@@ -62,11 +70,35 @@ STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"source": Path},
         "50 expression codes imported from EMOCA's files, one per picture, 30 Hz",
     ),
+    "audio/own-<word>": (
+        "imported:Imported",
+        {"name": str, "source": Path, "rate": float},
+        "your own features of the sound, one .npy or .csv per clip, at a rate that you declare",
+    ),
+    "video/own-<word>": (
+        "imported:Imported",
+        {"name": str, "source": Path, "rate": float},
+        "your own features of the pictures, the same way",
+    ),
 }
 
 
-#: Where imported streams are read from: one path for all of them, or stream name -> path.
-Sources = Path | Mapping[str, Path] | None
+@dataclass(frozen=True)
+class Rated:
+    """A source whose files do not tell their rate.
+
+    Args:
+        path: File or folder.
+        rate: Rows per second in Hz; 0 for one row per clip.
+    """
+
+    path: Path
+    rate: float
+
+
+#: Where imported streams are read from: one source for all of them, or one by the name of each
+#: stream, or by its pattern for all streams of it that are not named.
+Sources = Path | Rated | Mapping[str, Path | Rated] | None
 
 
 def create_extractor(name: str, source: Sources = None) -> Extractor:
@@ -79,41 +111,72 @@ def create_extractor(name: str, source: Sources = None) -> Extractor:
     Raises:
         AffuseError: No such stream, or an imported stream without its source.
     """
-    for pattern, (target, options, _) in STREAMS.items():
-        match = _match(pattern, name)
-        if match is None:
-            continue
-        given: dict[str, Any] = {}
-        for key, value in options.items():
-            if value is Path:
-                path = source_of(name, source)
-                if path is None:
-                    raise AffuseError(f"stream {name} is imported; say where from with --{key}")
-                given[key] = path
-            else:
-                given[key] = int(match[1]) if value is int else value
-        module, attribute = target.split(":")
-        extractor: Extractor = getattr(import_module(f"affuse.features.{module}"), attribute)(
-            **given
-        )
-        return extractor
-    near = difflib.get_close_matches(name, STREAMS, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise AffuseError(f"unknown stream {name!r}{hint} (known: {', '.join(STREAMS)})")
+    pattern = pattern_of(name)
+    if pattern is None:
+        near = difflib.get_close_matches(name, STREAMS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise AffuseError(f"unknown stream {name!r}{hint} (known: {', '.join(STREAMS)})")
+    target, options, _ = STREAMS[pattern]
+    given = {key: _argument(name, pattern, value, source) for key, value in options.items()}
+    module, attribute = target.split(":")
+    extractor: Extractor = getattr(import_module(f"affuse.features.{module}"), attribute)(**given)
+    return extractor
+
+
+def _argument(name: str, pattern: str, value: Any, source: Sources) -> Any:
+    if value is Path:
+        if (path := source_of(name, source)) is None:
+            raise AffuseError(f"stream {name} is imported; say where from with --source")
+        return path
+    if value is float:
+        if (rate := rate_of(name, source)) is None:
+            raise AffuseError(
+                f"stream {name} needs the rate of its rows in Hz, such as --rate {name}=25 "
+                "(0: one row per clip)"
+            )
+        return rate
+    if value is int and (match := _match(pattern, name)):
+        return int(match[1])
+    return name if value is str else value
 
 
 def is_stream(name: str) -> bool:
     """Whether affuse makes or imports a stream of this name."""
-    return any(_match(pattern, name) for pattern in STREAMS)
+    return pattern_of(name) is not None
+
+
+def pattern_of(name: str) -> str | None:
+    """The name in `STREAMS` that describes a stream."""
+    return next((pattern for pattern in STREAMS if _match(pattern, name)), None)
 
 
 def _match(pattern: str, name: str) -> re.Match[str] | None:
-    return re.fullmatch(pattern.replace("<N>", r"([1-9]\d{0,2})"), name)
+    pattern = pattern.replace("<N>", r"([1-9]\d{0,2})").replace("<word>", r"[A-Za-z0-9][\w-]*")
+    return re.fullmatch(pattern, name, re.ASCII)
+
+
+def needs_rate(name: str) -> bool:
+    """Whether the user declares the rate of a stream, given by its name or its pattern."""
+    pattern = name if name in STREAMS else pattern_of(name)
+    return pattern is not None and float in STREAMS[pattern][1].values()
 
 
 def source_of(name: str, source: Sources) -> Path | None:
     """Where a stream is read from, or None where that is not said."""
-    return source.get(name) if isinstance(source, Mapping) else source
+    found = _said_of(name, source)
+    return found.path if isinstance(found, Rated) else found
+
+
+def rate_of(name: str, source: Sources) -> float | None:
+    """The declared rate of a stream in Hz, or None where there is none."""
+    found = _said_of(name, source)
+    return found.rate if isinstance(found, Rated) else None
+
+
+def _said_of(name: str, source: Sources) -> Path | Rated | None:
+    if not isinstance(source, Mapping):
+        return source
+    return source.get(name) or source.get(pattern_of(name) or "")
 
 
 def imported_streams() -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
+from affuse.features.files import FOLDER, clip_place, numbered_files, read_array
 from affuse.features.stream import Stream, StreamSpec
 
 #: Rate in Hz of the stream, and of the pictures of a clip whose video is not at hand.
@@ -50,7 +51,7 @@ class Emoca:
 
     def sources(self, clip: Clip) -> list[Path]:
         """The clip's files, and the video that tells their rate."""
-        place = self._place(clip)
+        place = clip_place(self.source, clip, (FOLDER, ".npy"))
         if place is None:
             return []
         files = sorted(place.glob("*.npy")) if place.is_dir() else [place]
@@ -58,11 +59,14 @@ class Emoca:
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, 50) float32; None where there are no codes of the clip."""
-        place = self._place(clip)
+        place = clip_place(self.source, clip, (FOLDER, ".npy"))
         if place is None:
             return None
         codes: Mapping[int, np.ndarray | Path]
-        codes = _numbered(place) if place.is_dir() else dict(enumerate(_read(place, 2)))
+        if place.is_dir():
+            codes = numbered_files(place, "picture")
+        else:
+            codes = dict(enumerate(_read(place, "T", _CODES)))
         fps = _frame_rate(clip)
         last = max(codes) / fps if clip.end is None else min(clip.end, max(codes) / fps)
         times = clip.start + np.arange(max(1, int((last - clip.start) * _RATE + 1e-6) + 1)) / _RATE
@@ -71,19 +75,8 @@ class Emoca:
         values = np.zeros((len(pictures), _CODES), np.float32)
         for row in np.flatnonzero(mask):
             code = codes[pictures[row]]
-            values[row] = _read(code, 1) if isinstance(code, Path) else code
+            values[row] = _read(code, _CODES) if isinstance(code, Path) else code
         return Stream(values, mask)
-
-    def _place(self, clip: Clip) -> Path | None:
-        """The folder or the file with the codes of a clip."""
-        files = [path.stem for path in (clip.video, clip.audio) if path is not None]
-        for name in (clip.id, *files):
-            folder = self.source / name
-            if folder.is_dir():
-                return folder
-            if (file := folder.with_name(f"{folder.name}.npy")).is_file():
-                return file
-        return None
 
 
 def _frame_rate(clip: Clip) -> float:
@@ -92,30 +85,9 @@ def _frame_rate(clip: Clip) -> float:
     return (probe(clip.video).fps if clip.video is not None else 0.0) or _RATE
 
 
-def _numbered(folder: Path) -> dict[int, Path]:
-    """Number of the picture, from 0 -> its file."""
-    files: dict[int, Path] = {}
-    for path in sorted(folder.glob("*.npy")):
-        if not (path.stem.isascii() and path.stem.isdecimal()):
-            raise BadInput(path, "is not named after the number of a picture, such as 12.npy")
-        if (number := int(path.stem)) in files:
-            raise BadInput(path, f"is picture {number}, as {files[number].name} is")
-        files[number] = path
-    if not files:
-        raise BadInput(folder, "holds no pictures (1.npy, 2.npy, ...)")
-    return files if 0 in files else {number - 1: path for number, path in files.items()}
-
-
-def _read(path: Path, axes: int) -> np.ndarray:
-    """Codes (50,), or of all pictures (T, 50), as float32."""
-    try:
-        values = np.load(path, allow_pickle=False)
-        shape, kind = values.shape, values.dtype.kind
-    except Exception as error:  # a damaged file can raise anything
-        raise BadInput(path, "no NumPy array, or damaged, or pickled (not opened)") from error
-    if len(shape) != axes or shape[-1] != _CODES or not values.size or kind not in "fiu":
-        expected = f"({_CODES},)" if axes == 1 else f"(T, {_CODES})"
-        raise BadInput(path, f"holds {values.dtype} of shape {shape}, not numbers {expected}")
+def _read(path: Path, *shape: int | str) -> np.ndarray:
+    """Codes as float32."""
+    values = read_array(path, shape)
     if not np.isfinite(values).all():
         raise BadInput(path, "holds values that are not finite")
     codes: np.ndarray = values.astype(np.float32)

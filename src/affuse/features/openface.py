@@ -11,6 +11,7 @@ import pandas as pd
 
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
+from affuse.features.files import clip_names, nearest_rows
 from affuse.features.stream import Stream, StreamSpec
 
 _UNIT = re.compile(r"AU\d\d_[rc]")
@@ -53,12 +54,12 @@ class OpenFace:
         """The table, or the clip's own file of a folder."""
         if self.spec.rate == 0:
             return [self.source]
-        return [self._files[name] for name in _names(clip) if name in self._files][:1]
+        return [self._files[name] for name in clip_names(clip) if name in self._files][:1]
 
     def extract(self, clip: Clip) -> Stream | None:
         """(1, units) or (T, units) float32; None where OpenFace saw nothing of the clip."""
         if self.spec.rate == 0:
-            row = next((self._rows[name] for name in _names(clip) if name in self._rows), None)
+            row = next((self._rows[name] for name in clip_names(clip) if name in self._rows), None)
             return None if row is None else Stream(self._values[row : row + 1], np.ones(1, bool))
         files = self.sources(clip)
         return self._frames(files[0], clip) if files else None
@@ -76,10 +77,7 @@ class OpenFace:
         seen = table["success"].to_numpy() == 1 if "success" in table else np.ones(len(times), bool)
         last = times[-1] if clip.end is None else min(clip.end, times[-1])
         wanted = clip.start + np.arange(max(1, int((last - clip.start) * _RATE) + 1)) / _RATE
-        after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
-        before = after - 1
-        after = np.minimum(after, len(times) - 1)
-        nearest = np.where(wanted - times[before] <= times[after] - wanted, before, after)
+        nearest = nearest_rows(times, wanted)
         mask = seen[nearest] & (np.abs(times[nearest] - wanted) < 0.1)
         values = table[self.units].to_numpy(np.float32)[nearest]
         return Stream(np.where(mask[:, None], values, 0), mask)
@@ -102,11 +100,6 @@ class OpenFace:
         if not keys:
             raise BadInput(self.source, f"no column {', '.join(_KEYS)} that names the clips")
         return {str(name): row for key in keys for row, name in enumerate(self._means[key])}
-
-
-def _names(clip: Clip) -> list[str]:
-    files = [path.stem for path in (clip.video, clip.audio) if path is not None]
-    return [clip.id, *files]
 
 
 def _table(path: Path, rows: int | None = None) -> pd.DataFrame:
