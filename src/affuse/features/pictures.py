@@ -1,0 +1,82 @@
+"""What is numbered after the pictures of a video, brought to 30 Hz by their time stamps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affuse.corpora.clip import Clip
+from affuse.errors import BadInput
+from affuse.features.extractor import check_length
+
+#: Rate in Hz of the streams, and of pictures whose video is not at hand.
+RATE = 30.0
+#: Seconds from a moment beyond which nothing can stand for it.
+REACH = 0.1
+
+
+def numbered_images(folder: Path) -> dict[int, Path]:
+    """Number of the picture, from 1 -> its file, in this order.
+
+    Raises:
+        BadInput: There is no such folder, or a `.jpg` in it has another name.
+    """
+    if not folder.is_dir():
+        raise BadInput(folder, "no such folder of face pictures")
+    files: dict[int, Path] = {}
+    for path in sorted(folder.glob("*.jpg")):
+        if path.name.startswith("."):
+            continue
+        number = int(path.stem) if path.stem.isascii() and path.stem.isdecimal() else 0
+        if number < 1:
+            raise BadInput(path, "is not named after the number of a picture, such as 00012.jpg")
+        if number in files:
+            raise BadInput(path, f"is picture {number}, as {files[number].name} is")
+        files[number] = path
+    return dict(sorted(files.items()))
+
+
+def is_close(count: int, pictures: int) -> bool:
+    """Whether a number of rows can belong to a video: within 5 pictures or 1 % of it."""
+    return abs(count - pictures) <= max(5, 0.01 * pictures)
+
+
+def end_of(times: NDArray[np.float64]) -> float:
+    """When the last picture ends, in seconds: it lasts as long as most of the others."""
+    return float(times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 1 / RATE))
+
+
+def moments(clip: Clip, end: float, path: Path) -> NDArray[np.float64]:
+    """Moments of a clip at `RATE`, in seconds of the recording, all of them before its end.
+
+    Args:
+        clip: Says where it starts, and where it ends if not with the recording.
+        end: Of the recording in seconds.
+        path: What an error is about.
+
+    Raises:
+        BadInput: Too little of the recording belongs to the clip.
+    """
+    seconds = (end if clip.end is None else min(clip.end, end)) - clip.start
+    check_length(path, seconds)
+    return clip.start + np.arange(int(np.ceil(seconds * RATE - 1e-6))) / RATE
+
+
+def nearest(
+    times: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The nearest of some rising times to each moment (the earlier of two), and if within `REACH`.
+
+    Args:
+        times: (N,) seconds, N at least 1.
+        wanted: (M,) seconds.
+
+    Returns:
+        (M,) indices into `times` and (M,) bool.
+    """
+    after = np.searchsorted(times, wanted).clip(0, len(times) - 1)
+    before = (after - 1).clip(0)
+    rows = np.where(wanted - times[before] <= times[after] - wanted + 1e-6, before, after)
+    return rows, np.abs(times[rows] - wanted) <= REACH + 1e-6

@@ -1,0 +1,108 @@
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.media.recordings import grey, write_recording
+
+from affuse.corpora.clip import Clip
+from affuse.errors import BadInput
+from affuse.features.aligned import AlignedFaces
+
+
+def faces(folder: Path, numbers: list[int], size: int = 112) -> Path:
+    """Pictures whose grey level is twice their number."""
+    folder.mkdir()
+    for number in numbers:
+        cv2.imwrite(str(folder / f"{number:05d}.jpg"), grey(2 * number, size, size))
+    return folder
+
+
+def video(path: Path, times: np.ndarray) -> Path:
+    return write_recording(path, [(time, grey(100)) for time in times.tolist()])
+
+
+def numbers_of(values: np.ndarray) -> np.ndarray:
+    return np.round(values.mean((1, 2, 3)) / 2)
+
+
+def test_every_picture_comes_at_30_hz_without_a_video(tmp_path):
+    clip = Clip("a", images=faces(tmp_path / "a", list(range(1, 31))))
+    extractor = pickle.loads(pickle.dumps(AlignedFaces(48)))
+    stream = extractor.extract(clip)
+    assert extractor.spec.name == "video/aligned48" and extractor.spec.is_picture
+    assert stream.values.shape == (30, 48, 48, 3) and stream.values.dtype == np.uint8
+    assert stream.mask.all()
+    np.testing.assert_array_equal(numbers_of(stream.values), np.arange(1, 31))
+    assert len(extractor.sources(clip)) == 30
+    assert extractor.extract(Clip("b")) is None and extractor.sources(Clip("b")) == []
+
+
+def test_colours_are_red_green_blue_and_shrinking_averages(tmp_path):
+    (tmp_path / "a").mkdir()
+    checks = np.zeros((112, 112, 3), np.uint8)
+    checks[::2, ::2] = checks[1::2, 1::2] = (0, 0, 240)  # red in OpenCV's order
+    for number in range(1, 21):
+        path = str(tmp_path / "a" / f"{number:05d}.jpg")
+        cv2.imwrite(path, checks, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    stream = AlignedFaces(56).extract(Clip("a", images=tmp_path / "a"))
+    red, green, blue = stream.values[3].reshape(-1, 3).astype(float).T
+    assert abs(red.mean() - 120) < 12 and red.std() < 6
+    assert green.mean() < 20 and blue.mean() < 20
+
+
+def test_missing_pictures_are_absent_and_black(tmp_path):
+    there = [number for number in range(1, 61) if not 20 <= number < 35 and number != 50]
+    stream = AlignedFaces(16).extract(Clip("a", images=faces(tmp_path / "a", there)))
+    expected = np.isin(np.arange(1, 61), there)
+    np.testing.assert_array_equal(stream.mask, expected)
+    assert not stream.values[~expected].any()
+
+
+@pytest.mark.parametrize("rate", [25.0, None])
+def test_pictures_lie_at_the_time_stamps_of_the_video(tmp_path, rate):
+    steps = np.random.default_rng(1).choice([0.02, 0.04, 0.12], 59)
+    times = np.arange(60) / rate if rate else np.concatenate([[0], np.cumsum(steps)])
+    images = faces(tmp_path / "a", list(range(1, 61)))
+    film = video(tmp_path / "a.mp4", times)
+    clip = Clip("a", video=film, images=images)
+    stream = AlignedFaces(16).extract(clip)
+    shown = times[numbers_of(stream.values).astype(int) - 1]
+    moments = np.arange(len(stream.mask)) / 30
+    assert stream.mask.all() and abs(moments[-1] - times[-1]) < 0.1
+    nearest = np.abs(moments[:, None] - times).min(1)
+    np.testing.assert_allclose(np.abs(shown - moments), nearest, atol=2e-3)
+    assert AlignedFaces(16).sources(clip)[-1] == film
+    part = AlignedFaces(16).extract(Clip("a", video=film, images=images, start=0.5, end=1.5))
+    np.testing.assert_array_equal(part.values, stream.values[15:45])
+
+
+def test_pictures_that_cannot_be_used_are_named(tmp_path):
+    images = faces(tmp_path / "a", list(range(1, 31)))
+    broken = images / "00012.jpg"
+    whole = broken.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"\xff" * 50 + b"\xff\xd9"):
+        broken.write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"00012\.jpg: is not a") as error:
+            AlignedFaces(16).extract(Clip("a", images=images))
+        assert "\n" not in str(error.value)
+    broken.write_bytes(whole)
+    (images / "face.jpg").touch()
+    with pytest.raises(BadInput, match=r"face\.jpg: is not named after"):
+        AlignedFaces(16).extract(Clip("a", images=images))
+    (images / "face.jpg").rename(images / "12.jpg")
+    with pytest.raises(BadInput, match="is picture 12, as"):
+        AlignedFaces(16).extract(Clip("a", images=images))
+
+
+def test_folders_that_cannot_be_used_are_named(tmp_path):
+    with pytest.raises(BadInput, match="no such folder"):
+        AlignedFaces(16).extract(Clip("a", images=tmp_path / "absent"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="holds no face picture"):
+        AlignedFaces(16).extract(Clip("a", images=tmp_path / "empty"))
+    film = video(tmp_path / "a.mp4", np.arange(20) / 25)
+    images = faces(tmp_path / "a", [1, 2, 40])
+    with pytest.raises(BadInput, match=r"00040\.jpg: is picture 40, but .*a\.mp4 has 20"):
+        AlignedFaces(16).extract(Clip("a", video=film, images=images))
