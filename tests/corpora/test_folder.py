@@ -30,7 +30,7 @@ def test_rows_become_clips(tmp_path):
         ("path\na.mp4\n", "line 1: no column label"),
         ("path,label,emotion\na.mp4,joy,x\n", "line 1: unknown column emotion"),
         ("path,label\na.mp4,joy\nc.mp4,joy\n", "line 3: no such file: c.mp4"),
-        ("path,label\na.mp4,\n", "line 2: path and label must not be empty"),
+        ("path,label\na.mp4,\n", "line 2: label must not be empty"),
         ("path,label,start\na.mp4,joy,soon\n", "line 2: start is not a time"),
         ("path,label,start,end\na.mp4,joy,3,2\n", "line 2: end 2.0 is not after start 3.0"),
         ("path,label\na.mp4,joy\na.mp4,anger\n", "occurs twice"),

@@ -1,4 +1,4 @@
-"""RAVDESS speech (Livingstone & Russo 2018) in the publisher's layouts.
+"""RAVDESS (Livingstone & Russo 2018) in the publisher's layouts.
 
 The zips unpack into `Actor_XX` folders of files named `MM-VV-EE-II-SS-RR-AA`: modality (01 picture
 and sound, 02 picture, 03 sound), vocal channel (01 speech, 02 song), emotion, intensity,
@@ -10,67 +10,98 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.errors import BadInput
+from affuse.corpora.tree import check_folder, is_synthetic, walk
+from affuse.errors import AffuseError, BadInput
 
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 LICENCE = "CC BY-NC-SA 4.0 (RAVDESS, Livingstone & Russo 2018)"
 #: First line of the README.txt that marks a folder as made by `affuse synth ravdess`.
 SYNTHETIC = "A synthetic look-alike of RAVDESS speech, made by affuse (affuse synth ravdess)."
 SYNTHETIC_LICENCE = "CC0-1.0 (synthetic look-alike of RAVDESS, nobody was recorded)"
+#: Vocal channels: name -> number in a file's name, performances of an actor.
+CHANNELS = {"speech": ("01", 60), "song": ("02", 44)}
 _NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
 _SUFFIXES = {"01": {".mp4"}, "02": {".mp4"}, "03": {".wav", ".flac"}}
+_TEXT = {".csv", ".txt", ".md", ".json", ".zip"}
 _OPENFACE_TABLE = "openface_clip_means_and_logits.csv"
 
 
-def read(root: Path) -> Corpus:
-    """The speech clips below a folder.
+def read(root: Path, channel: str = "speech") -> Corpus:
+    """The clips below a folder.
 
     Args:
         root: Folder that holds the `Actor_XX` folders, at any depth (one folder per zip is fine).
+        channel: `speech`, `song` (23 actors, without disgust and surprised) or `both`.
 
     Returns:
         One clip per performance. Pictures come from the 01 file, else the 02 file; sound from the
-        03 file, else the 01 file. Song and stray files are counted in `left_out`.
+        03 file, else the 01 file. The other channel and stray files are counted in `left_out`;
+        `missing` tells of actors of whom a part is there.
 
     Raises:
-        BadInput: The folder is absent or holds no RAVDESS speech file.
+        AffuseError: There is no such channel.
+        BadInput: The folder is absent or holds no RAVDESS file of the channel.
     """
+    if channel not in (*CHANNELS, "both"):
+        raise AffuseError(f"channel must be speech, song or both, not {channel!r}")
     root = Path(root)
-    if not root.is_dir():
-        raise BadInput(root, "no such folder" if not root.exists() else "is not a folder")
+    check_folder(root)
+    wanted = {number for name, (number, _) in CHANNELS.items() if channel in (name, "both")}
     files: dict[str, dict[str, Path]] = defaultdict(dict)
     left_out: Counter[str] = Counter()
-    for path in sorted(root.rglob("*")):
-        if not path.is_file() or path.name.startswith("."):
-            continue
+    zips = []
+    for path in walk(root):
         match = _NAME.fullmatch(path.stem)
+        if path.suffix.lower() == ".zip":
+            zips.append(path.name)
         if match is None or path.suffix.lower() not in _SUFFIXES[match[1]]:
-            left_out["stray files"] += path.suffix.lower() not in {".csv", ".txt", ".md"}
-        elif match[2] == "02":
-            left_out["song files"] += 1
+            left_out["stray files"] += path.suffix.lower() not in _TEXT
+        elif match[2] not in wanted:
+            left_out["song files" if match[2] == "02" else "speech files"] += 1
         elif match[1] in files[path.stem[3:]]:
             left_out["second copies"] += 1
         else:
             files[path.stem[3:]][match[1]] = path
     if not files:
-        raise BadInput(root, "holds no RAVDESS speech file (Actor_01/01-01-01-01-01-01-01.mp4)")
+        packed = f"; {zips[0]} is not unpacked" if zips else ""
+        raise BadInput(
+            root,
+            f"holds no RAVDESS {'' if channel == 'both' else channel} file "
+            f"(Actor_01/01-01-01-01-01-01-01.mp4){packed}",
+        )
+    synthetic = is_synthetic(root, SYNTHETIC)
     table = root / _OPENFACE_TABLE
     return Corpus(
         name="ravdess",
         root=root,
         clips=[_clip(name, modalities) for name, modalities in sorted(files.items())],
         classes=CLASSES,
-        licence=SYNTHETIC_LICENCE if _is_synthetic(root) else LICENCE,
+        licence=SYNTHETIC_LICENCE if synthetic else LICENCE,
         left_out={reason: count for reason, count in sorted(left_out.items()) if count},
+        missing=[] if synthetic else _missing(files, zips),
         rows=table if table.is_file() else None,
     )
 
 
+def _missing(names: Iterable[str], zips: list[str]) -> list[str]:
+    """Actors of whom only some performances are there, and archives that may hold the others."""
+    counts = Counter((name[:2], name[-2:]) for name in names)
+    expected = dict(CHANNELS.values())
+    lacking = [
+        f"actor {actor}: {expected[channel] - count} of {expected[channel]} performances "
+        f"({'song' if channel == '02' else 'speech'})"
+        for (channel, actor), count in sorted(counts.items())
+        if count < expected[channel]
+    ]
+    return lacking + [f"{name} may not be unpacked" for name in zips if lacking]
+
+
 def _clip(name: str, files: dict[str, Path]) -> Clip:
-    _, emotion, intensity, _, _, actor = name.split("-")
+    channel, emotion, intensity, _, _, actor = name.split("-")
     return Clip(
         id=name,
         video=files.get("01", files.get("02")),
@@ -79,9 +110,5 @@ def _clip(name: str, files: dict[str, Path]) -> Clip:
         label=CLASSES[int(emotion) - 1],
         sex="female" if int(actor) % 2 == 0 else "male",
         intensity="strong" if intensity == "02" else "normal",
+        kind="song" if channel == "02" else "speech",
     )
-
-
-def _is_synthetic(root: Path) -> bool:
-    readme = root / "README.txt"
-    return readme.is_file() and readme.read_text("utf-8", "replace").startswith(SYNTHETIC)

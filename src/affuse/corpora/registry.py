@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError
 
-#: Name -> (module with `read(root)`, what it is).
+#: Name -> (module with `read(root, ...)`, what it is).
 CORPORA: dict[str, tuple[str, str]] = {
-    "ravdess": ("affuse.corpora.ravdess", "RAVDESS speech, 24 actors, 8 emotions"),
-    "folder": ("affuse.corpora.folder", "your own recordings, listed in a clips.csv"),
+    "ravdess": ("ravdess", "RAVDESS, 24 actors, 8 emotions; speech, and song by option"),
+    "cremad": ("cremad", "CREMA-D, 91 actors, 6 emotions, crowd votes per channel"),
+    "msp-improv": ("msp_improv", "MSP-IMPROV, 12 speakers in 6 sessions, 4 or 10 emotions, votes"),
+    "affwild2": ("affwild2", "Aff-Wild2, valence and arousal for every frame"),
+    "folder": ("folder", "your own recordings or pictures: a clips.csv, or a folder per class"),
 }
 
 
-def read_corpus(name: str, root: Path) -> Corpus:
+def read_corpus(name: str, root: Path, options: Mapping[str, Any] | None = None) -> Corpus:
     """The clips of a corpus.
 
     Args:
         name: A key of `CORPORA`.
         root: Where the corpus lies.
+        options: Options of the corpus (`corpus_options`).
+
+    Raises:
+        AffuseError: There is no corpus of that name, or no such option.
+        BadInput: The folder does not hold it.
+    """
+    known = corpus_options(name)
+    if unknown := [key for key in options or {} if key not in known]:
+        takes = f"options {', '.join(known)}" if known else "no options"
+        raise AffuseError(f"corpus {name} has no option {unknown[0]!r} (it takes {takes})")
+    corpus: Corpus = _module(name).read(Path(root), **(options or {}))
+    return corpus
+
+
+def corpus_options(name: str) -> list[str]:
+    """Names of the options that a corpus is read with.
 
     Raises:
         AffuseError: There is no corpus of that name.
-        BadInput: The folder does not hold it.
     """
+    return list(inspect.signature(_module(name).read).parameters)[1:]
+
+
+def _module(name: str) -> Any:
     if name not in CORPORA:
         raise AffuseError(f"unknown corpus {name!r} (known: {', '.join(CORPORA)})")
-    corpus: Corpus = import_module(CORPORA[name][0]).read(Path(root))
-    return corpus
+    return import_module(f"affuse.corpora.{CORPORA[name][0]}")

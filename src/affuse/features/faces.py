@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.folder import PICTURES
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.tracks import FaceOptions
@@ -28,7 +29,7 @@ class Faces(_Pictures):
     """`video/faces<size>`: RGB crops of the main face of the clip at 4.17 Hz.
 
     Crops are taken by timestamp in the middle of each 0.24 s; where the face is not seen, the
-    picture is zero and the mask False.
+    picture is zero and the mask False. A still picture gives one crop.
 
     Args:
         size: Height and width of the crops in pixels.
@@ -52,9 +53,11 @@ class Faces(_Pictures):
         if not info.has_video:
             return None
         end = info.duration if clip.end is None else min(clip.end, info.duration)
-        check_length(clip.video, end - clip.start)
-        count = int((end - clip.start) * RATE + 0.5)
-        start = 0.5 / RATE
+        still = clip.video.suffix.lower() in PICTURES
+        if not still:
+            check_length(clip.video, end - clip.start)
+        count = 1 if still else int((end - clip.start) * RATE + 0.5)
+        start = 0.0 if still else 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE
         track = find_face(clip.video, self.options, clip.start, clip.end)
         crops, present = crop_faces(
