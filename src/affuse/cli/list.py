@@ -6,7 +6,18 @@ import argparse
 import json
 from importlib import import_module
 
-KINDS = ("models", "systems", "corpora", "streams", "recipes", "protocols", "conditions")
+from affuse.cli.tables import print_table
+
+KINDS = (
+    "models",
+    "systems",
+    "corpora",
+    "streams",
+    "recipes",
+    "protocols",
+    "leaks",
+    "conditions",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,16 +32,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
-    rows = [{k: f"{v:,}" if isinstance(v, int) else v or "" for k, v in r.items()} for r in rows]
-    columns = list(rows[0])
-    widths = [
-        max(len(str(row[column])) for row in [*rows, dict.fromkeys(columns, "")])
-        for column in columns
-    ]
-    widths = [max(width, len(column)) for width, column in zip(widths, columns, strict=True)]
-    for row in [{column: column for column in columns}, *rows]:
-        cells = (str(row[c]).ljust(w) for c, w in zip(columns, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    print_table(rows)
     return 0
 
 
@@ -68,9 +70,12 @@ def _systems() -> list[dict[str, object]]:
 
 
 def _corpora() -> list[dict[str, object]]:
-    from affuse.corpora.registry import CORPORA
+    from affuse.corpora.registry import CORPORA, corpus_options
 
-    return [{"corpus": name, "what": what} for name, (_, what) in CORPORA.items()]
+    return [
+        {"corpus": name, "what": what, "options": " ".join(corpus_options(name))}
+        for name, (_, what) in CORPORA.items()
+    ]
 
 
 def _streams() -> list[dict[str, object]]:
@@ -102,18 +107,24 @@ def _protocols() -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for name in protocol.list_protocols():
         if name == protocol.LEAVE_ONE_SPEAKER_OUT:
-            rows.append({"protocol": name, "corpus": "any", "folds": "speakers", "source": ""})
+            facts: tuple[object, ...] = (
+                "any",
+                "one per speaker",
+                "made of the speakers at hand",
+                "",
+            )
         else:
             one = protocol.load_protocol(name, [])
-            rows.append(
-                {
-                    "protocol": name,
-                    "corpus": one.corpus,
-                    "folds": len(one.folds),
-                    "source": one.source,
-                }
-            )
+            facts = (one.corpus, len(one.folds), one.source, one.flaws)
+        columns = ("corpus", "folds", "source", "known flaws")
+        rows.append({"protocol": name, **dict(zip(columns, facts, strict=True))})
     return rows
+
+
+def _leaks() -> list[dict[str, object]]:
+    from affuse.corpora.leaks import KINDS
+
+    return [{"leak": kind, "what": what} for kind, what in KINDS.items()]
 
 
 def _conditions() -> list[dict[str, object]]:

@@ -13,6 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("corpus", help="name of the corpus (affuse list corpora)")
     parser.add_argument("root", type=Path, help="where the corpus lies")
+    parser.add_argument(
+        "changes",
+        nargs="*",
+        metavar="key=value",
+        help="options of the corpus (affuse list corpora), such as channel=song",
+    )
     parser.add_argument("--store", type=Path, required=True, help="folder for the streams")
     parser.add_argument(
         "--streams",
@@ -26,11 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prepare; exit code 2 when some clips failed, after all others are done."""
     from affuse.corpora.registry import read_corpus
+    from affuse.features.alignment import check_alignment
     from affuse.features.catalogue import create_extractor
     from affuse.features.prepare import prepare
+    from affuse.training.recipe import parse_change
 
-    sources = read_sources(options.source)
-    corpus = read_corpus(options.corpus, options.root)
+    sources = read_sources(options.source, options.rate)
+    corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
     print(corpus.summary(), file=sys.stderr)
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
@@ -44,6 +52,14 @@ def run(options: argparse.Namespace) -> int:
         f"{report.kept} were there already{absent}",
         file=sys.stderr,
     )
+    for line in check_alignment(options.store, corpus.clips, extractors):
+        print(line, file=sys.stderr)
+    if report.unprinted:
+        print(
+            f"{report.unprinted} recordings cannot be decoded, so that copies of them under other "
+            "names are not found before a training",
+            file=sys.stderr,
+        )
     if report.failures:
         print(
             f"{len({clip for clip, _, _ in report.failures})} clips failed and are left out: "

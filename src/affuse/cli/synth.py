@@ -4,36 +4,61 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from affuse.errors import AffuseError
+
+
+def _first(count: int) -> range:
+    return range(1, count + 1)
+
+
+def _seconds(length: int) -> tuple[float, float]:
+    return float(length), float(length)
+
+
+#: Corpus -> module of its look-alike, and what can be said about its size.
+_TWINS: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
+    "ravdess": ("ravdess", {"actors": _first}),
+    "cremad": ("cremad", {"actors": int}),
+    "msp-improv": ("msp_improv", {"sessions": _first, "turns": int}),
+    "affwild2": ("affwild2", {"videos": int, "seconds": _seconds}),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("corpus", choices=("ravdess",))
+    sizes = "; ".join(f"{name}: {', '.join(known)}" for name, (_, known) in _TWINS.items())
+    parser.add_argument("corpus", choices=tuple(_TWINS))
     parser.add_argument("out", type=Path, help="folder to write the corpus to")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--actors",
-        type=int,
-        choices=range(1, 25),
-        metavar="N",
-        default=24,
-        help="how many of the 24 (default: all)",
+        "changes",
+        nargs="*",
+        metavar="key=number",
+        help=f"how large it is, such as actors=4 ({sizes})",
     )
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the look-alike; complete files that are there are kept."""
-    from affuse.corpora.synthetic.ravdess import synthesise
     from affuse.execution.progress import progress
 
-    files = synthesise(
-        options.out,
-        seed=options.seed,
-        actors=range(1, options.actors + 1),
-        workers=options.workers,
-        progress=progress,
+    module, known = _TWINS[options.corpus]
+    sizes = dict(_size(change, known) for change in options.changes)
+    import_module(f"affuse.corpora.synthetic.{module}").synthesise(
+        options.out, seed=options.seed, workers=options.workers, progress=progress, **sizes
     )
-    print(f"{options.out}: {files} files", file=sys.stderr)
+    print(f"{options.out}: a look-alike of {options.corpus}", file=sys.stderr)
     return 0
+
+
+def _size(change: str, known: Mapping[str, Callable[[int], Any]]) -> tuple[str, Any]:
+    key, _, text = change.partition("=")
+    if key not in known or not text.isdecimal() or int(text) < 1:
+        raise AffuseError(f"{change!r}: expected {' or '.join(f'{name}=N' for name in known)}")
+    return key, known[key](int(text))

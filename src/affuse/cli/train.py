@@ -22,6 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, required=True, help="prepared streams")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    parser.add_argument(
+        "--allow",
+        default="",
+        metavar="KIND,...",
+        help="train although the split has leaks of these kinds, and write them into the run "
+        "(affuse list leaks)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             changes.append(change)
     recipe = load_recipe(options.recipe, changes)
-    for fold, model in train(recipe, options.store, options.out, folds, options.resume):
+    allow = [kind for kind in options.allow.split(",") if kind]
+    for fold, model in train(recipe, options.store, options.out, folds, options.resume, allow):
         print(f"fold {fold}: {model}", file=sys.stderr)
     return 0

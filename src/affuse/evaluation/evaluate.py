@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.features.stream import stream_duration, window_of, window_starts
 from affuse.metrics.classification import accuracy_interval, classification_scores
+from affuse.metrics.raters import rater_scores
 from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
+from affuse.training.recipe import load_recipe
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
+from affuse.training.targets import Lesson, lesson
 
 _BATCH = 32
 
@@ -56,6 +60,10 @@ def evaluate(
     folders = trained_folds(run)
     changes = {name: condition(name) for name in conditions or _default_conditions(folders[0])}
     data = Store(store or Path(read_run(run)["store"]))
+    recipe = load_recipe(run / "recipe.yaml")
+    if recipe.task == "valence-arousal":
+        raise BadInput(run, "predicts values over time; evaluate judges classes")
+    learned = lesson(recipe, data)
     splits = {folder: read_split(folder) for folder in folders}
     role = "test" if any(split["test"] for split in splits.values()) else "development"
     tables = []
@@ -63,10 +71,10 @@ def evaluate(
         model, spec = load_model(folder / MODEL_FILE)
         move_to(model, device)
         chosen = set(splits[folder][role])
-        clips = [clip for clip in data.clips if clip.id in chosen]
+        clips = [clip for clip in learned.clips if clip.id in chosen]
         if not clips:
             continue
-        _check_store(data, spec)
+        _check_store(data, learned.names, spec)
         for first in range(0, len(clips), _BATCH):
             group = clips[first : first + _BATCH]
             batch, rows = _windows(data, group, spec)
@@ -81,7 +89,7 @@ def evaluate(
                         condition=name,
                         clip=[clip.id for clip in group],
                         speaker=[clip.speaker or clip.id for clip in group],
-                        label=[str(clip.label) for clip in group],
+                        label=[_label(learned, clip) for clip in group],
                         predicted=[spec.classes[i] for i in scores.argmax(1)],
                     )
                 )
@@ -100,7 +108,7 @@ def evaluate(
         "role": role,
         "folds": len(folders),
         "conditions": {
-            str(name): _scores(part, data.classes)
+            str(name): _scores(part, learned)
             for name, part in table.groupby("condition", sort=False)
         },
     }
@@ -110,19 +118,25 @@ def evaluate(
     for name, scores in result["conditions"].items():
         title = f"{run.name}, {name}: {scores['accuracy']:.1%}"
         with atomic_path(out / f"confusion-{name}.png") as path:
-            path.write_bytes(confusion_png(np.array(scores["confusion"]), data.classes, title))
+            path.write_bytes(confusion_png(np.array(scores["confusion"]), learned.names, title))
     return result
 
 
-def _check_store(data: Store, spec: ModelSpec) -> None:
+def _check_store(data: Store, classes: list[str], spec: ModelSpec) -> None:
     """Refuse a store whose classes or streams are not those of the training."""
-    if data.classes != spec.classes:
+    if classes != spec.classes:
         raise BadInput(
             data.path,
-            f"has the classes {', '.join(data.classes)}; the model has {', '.join(spec.classes)}",
+            f"has the classes {', '.join(classes)}; the model has {', '.join(spec.classes)}",
         )
     for name, trained in spec.streams.items():
         check_same_stream(data.stream(name).spec, trained)
+
+
+def _label(learned: Lesson, clip: Clip) -> str:
+    """The class of a clip by the run's label rule: the first of those with the largest share."""
+    target = learned.target(clip.id, 0.0, 0.0)
+    return learned.names[int(target.argmax() if target.ndim else target)]
 
 
 def _windows(data: Store, clips: Sequence[Clip], spec: ModelSpec) -> tuple[Batch, np.ndarray]:
@@ -147,7 +161,8 @@ def _default_conditions(folder: Path) -> list[str]:
     return ["av", "audio", "video"] if len(modalities) > 1 else sorted(modalities)
 
 
-def _scores(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
+def _scores(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:
+    classes = learned.names
     index = {name: k for k, name in enumerate(classes)}
     true = table["label"].map(index).to_numpy()
     predicted = table["predicted"].map(index).to_numpy()
@@ -175,7 +190,15 @@ def _scores(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
         },
         "classes": classes,
         "confusion": scores.confusion.tolist(),
+        **({"raters": _beside_raters(table, learned)} if learned.votes else {}),
     }
+
+
+def _beside_raters(table: pd.DataFrame, learned: Lesson) -> dict[str, float | None]:
+    """The predicted distributions beside those of the people who rated the clips."""
+    predicted = table[[f"p_{name}" for name in learned.names]].to_numpy(float)
+    votes = np.stack([learned.votes[clip] for clip in table["clip"]])
+    return {name: _number(x) for name, x in asdict(rater_scores(predicted, votes)).items()}
 
 
 def _number(value: float) -> float | None:

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from affuse.features.stream import Stream, StreamSpec
 
+#: Rate in Hz of values over time that a model learns.
+TARGET_RATE = 30.0
+
 
 @dataclass
 class Batch:
@@ -21,7 +24,8 @@ class Batch:
         streams: Name -> (B, T, ...). Raw after `collate` (pictures (B, T, H, W, 3) uint8); after
             `normalise` float32, pictures (B, T, 3, H, W).
         masks: Name -> (B, T) bool, True = present. A missing modality is all False.
-        targets: (B,) int64 class indices, or (B, C) float32 probabilities, or None.
+        targets: (B,) int64 class indices; or (B, C) float32 probabilities; or (B, T, D) float32
+            values at `TARGET_RATE`, NaN where nobody annotated; or None.
         ids: Clip ids.
     """
 
@@ -75,10 +79,17 @@ class Normalisation:
 def collate(
     samples: Sequence[Mapping[str, Stream]],
     specs: Mapping[str, StreamSpec],
-    targets: Sequence[int] | None = None,
+    targets: Sequence[np.ndarray] | None = None,
     ids: Sequence[str] = (),
 ) -> Batch:
-    """Lay the streams of several clips side by side, the shorter ones padded as absent."""
+    """Lay the streams of several clips side by side, the shorter ones padded as absent.
+
+    Args:
+        samples: The streams of each clip.
+        specs: Their specs.
+        targets: One of a shape per clip: () int64, (C,) float32 or (T, D) float32.
+        ids: Clip ids.
+    """
     streams, masks = {}, {}
     for name, spec in specs.items():
         parts = [sample[name] for sample in samples]
@@ -89,7 +100,7 @@ def collate(
             values[row, : len(part.mask)] = part.values
             mask[row, : len(part.mask)] = part.mask
         streams[name], masks[name] = torch.from_numpy(values), torch.from_numpy(mask)
-    labels = None if targets is None else torch.tensor(list(targets), dtype=torch.int64)
+    labels = None if targets is None else torch.from_numpy(np.stack(targets))
     return Batch(streams, masks, labels, list(ids))
 
 

@@ -17,8 +17,10 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import write_csv
 from affuse.execution.progress import progress
+from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import read_archive, write_archive
 from affuse.features.extractor import Extractor
+from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.store import StreamFile, read_failures, stream_path, write_index
 from affuse.features.stream import Stream
 
@@ -33,6 +35,7 @@ class Prepared:
         kept: Streams of clips that were there already.
         absent: Stream name -> clips that lack its modality.
         failures: (clip id, stream, reason).
+        unprinted: Number of clips whose recordings could not be decoded to tell copies of them.
     """
 
     clips: int
@@ -40,12 +43,16 @@ class Prepared:
     kept: int = 0
     absent: dict[str, int] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
+    unprinted: int = 0
 
 
 def prepare(
     corpus: Corpus, store: Path, extractors: Sequence[Extractor], workers: int = 1
 ) -> Prepared:
     """Compute streams of all clips into a store; run again after an interrupt, it continues.
+
+    What a training needs beside them is added: fingerprints of the recordings, by which leaks are
+    found, and the annotation over time where the corpus has one.
 
     Args:
         corpus: The clips.
@@ -63,6 +70,38 @@ def prepare(
     store = Path(store)
     store.mkdir(parents=True, exist_ok=True)
     write_index(store, corpus)
+    annotated = any(clip.annotation for clip in corpus.clips)
+    tracks = [AnnotationTrack(corpus.classes)] if annotated else []
+    report = _fill(corpus, store, [*extractors, *tracks], workers, "prepare")
+    report.failures = sorted(report.failures + _empty(store, corpus, extractors, report.failures))
+    known = {e.spec.name for e in (*extractors, *tracks)}
+    others = [row for row in read_failures(store) if row[1] and row[1] not in known]
+    write_csv(
+        store / "failures.csv", ("clip", "stream", "reason"), sorted(report.failures + others)
+    )
+    prints = _fill(corpus, store, _fingerprints(corpus), workers, "fingerprints")
+    report.unprinted = len({clip for clip, _, _ in prints.failures})
+    shutil.rmtree(store / "parts", ignore_errors=True)
+    return report
+
+
+def _fingerprints(corpus: Corpus) -> list[Extractor]:
+    """What tells copies, of the recordings that there are."""
+    clips = corpus.clips
+    found: list[Extractor] = []
+    if any(clip.video or clip.audio for clip in clips):
+        found.append(ContentHash())
+    if any(clip.audio for clip in clips):
+        found.append(AudioFingerprint())
+    if any(clip.video or clip.images for clip in clips):
+        found.append(VideoFingerprint())
+    return found
+
+
+def _fill(
+    corpus: Corpus, store: Path, extractors: Sequence[Extractor], workers: int, label: str
+) -> Prepared:
+    """Compute what is missing of some streams; failures are told, not written."""
     parts = {e.spec.name: store / "parts" / _key(e) for e in extractors}
     old = {e.spec.name: _reusable(store, e) for e in extractors}
     tasks: list[tuple[Clip, list[Extractor]]] = []
@@ -81,18 +120,12 @@ def prepare(
         folder.mkdir(parents=True, exist_ok=True)
     failed: dict[tuple[str, str], str] = {}
     work = map_unordered(partial(_compute, parts=parts), tasks, workers)
-    for clip_id, reasons in progress(work, "prepare", total=len(tasks)):
+    for clip_id, reasons in progress(work, label, total=len(tasks)):
         failed.update({(clip_id, name): reason for name, reason in reasons.items()})
     for extractor in extractors:
         name = extractor.spec.name
         report.absent[name] = _consolidate(store, extractor, corpus.clips, old[name], parts[name])
-    failures = [(*key, reason) for key, reason in failed.items()]
-    report.failures = sorted(failures + _empty(store, corpus, extractors, failed))
-    others = [row for row in read_failures(store) if row[1] and row[1] not in parts]
-    write_csv(
-        store / "failures.csv", ("clip", "stream", "reason"), sorted(report.failures + others)
-    )
-    shutil.rmtree(store / "parts", ignore_errors=True)
+    report.failures = [(*key, reason) for key, reason in failed.items()]
     return report
 
 
@@ -238,11 +271,11 @@ def _empty(
     store: Path,
     corpus: Corpus,
     extractors: Sequence[Extractor],
-    failed: Collection[tuple[str, str]],
+    failures: Collection[tuple[str, str, str]],
 ) -> list[tuple[str, str, str]]:
     """Clips of which no stream has a single present frame."""
     files = [StreamFile(stream_path(store, e.spec.name)) for e in extractors]
-    known = {clip for clip, _ in failed}
+    known = {clip for clip, _, _ in failures}
     return [
         (clip.id, "", f"{clip.video or clip.audio}: neither sound nor a face")
         for clip in corpus.clips

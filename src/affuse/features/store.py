@@ -91,6 +91,10 @@ class Store:
         self.clips = read_clips(self.path / "clips.csv")
         self.stream = lru_cache(maxsize=None)(self._open)
 
+    def has(self, name: str) -> bool:
+        """Whether a stream was prepared."""
+        return stream_path(self.path, name).is_file()
+
     def _open(self, name: str) -> StreamFile:
         path = stream_path(self.path, name)
         if not path.is_file():
@@ -142,4 +146,3 @@ def write_index(store: Path, corpus: Corpus) -> None:
     }
     write_clips(store / "clips.csv", corpus.clips, corpus.root)
     write_json(index, facts)
-

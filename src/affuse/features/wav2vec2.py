@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import lru_cache
 from itertools import pairwise
@@ -16,6 +15,7 @@ from torch import Tensor
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import read_checkpoint, read_pickled_arrays
+from affuse.execution.files import file_digest
 from affuse.features.sound import SoundExtractor, all_present, read_sound
 from affuse.features.stream import Stream, StreamSpec
 
@@ -131,8 +131,7 @@ def _weights_file(source: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return file_digest(path)[:16]
 
 
 def _normalisation(path: Path) -> tuple[float, float]:

@@ -16,12 +16,12 @@ def augment(batch: Batch, change: Augmentation, classes: int) -> Batch:
     """Change a normalised batch at random.
 
     Args:
-        batch: With class indices as targets.
+        batch: With any targets.
         change: What is done.
         classes: Number of classes C.
 
     Returns:
-        The changed batch; with mixup its targets are probabilities (B, C).
+        The changed batch; with mixup class indices become probabilities (B, C).
     """
     streams = {
         name: _augment_stream(x, batch.masks[name], name, change)
@@ -29,7 +29,7 @@ def augment(batch: Batch, change: Augmentation, classes: int) -> Batch:
     }
     masks, targets = batch.masks, batch.targets
     if change.mixup and targets is not None:
-        targets = one_hot(targets, classes).float()
+        targets = one_hot(targets, classes).float() if targets.ndim == 1 else targets
         beta = torch.distributions.Beta(change.mixup, change.mixup)
         weight = beta.sample((len(batch),))
         weight = torch.maximum(weight, 1 - weight).to(targets.device)

@@ -42,13 +42,14 @@ class EpochLog(lightning.Callback):
 
 
 class EpochBar(ProgressBar):
-    """A bar over epochs on stderr, with the loss and the development accuracy.
+    """A bar over epochs on stderr, with the loss and the development score.
 
     Args:
         label: What stands before the bar.
+        score: The development score that is shown.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, score: str) -> None:
         super().__init__()
         console = Console(stderr=True)
         self._bar = Progress(
@@ -60,7 +61,7 @@ class EpochBar(ProgressBar):
             console=console,
             disable=not console.is_terminal,
         )
-        self._label = label
+        self._label, self._score = label, score
 
     def disable(self) -> None:
         """Called by the trainer on all but the first process."""
@@ -80,8 +81,8 @@ class EpochBar(ProgressBar):
         """Move on by one epoch."""
         metrics = trainer.callback_metrics
         texts = [f"loss {float(metrics['train/loss']):.3f}"] if "train/loss" in metrics else []
-        if "development/accuracy" in metrics:
-            texts.append(f"development accuracy {float(metrics['development/accuracy']):.3f}")
+        if (name := f"development/{self._score}") in metrics:
+            texts.append(f"development {self._score} {float(metrics[name]):.3f}")
         self._bar.update(self._task, advance=1, scores=", ".join(texts))
 
     def teardown(self, trainer: lightning.Trainer, module: Any, stage: str) -> None:

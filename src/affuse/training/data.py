@@ -14,20 +14,29 @@ from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation, collate
 from affuse.features.store import Store
-from affuse.features.stream import Stream, StreamSpec, stream_duration, window_of
+from affuse.features.stream import (
+    Stream,
+    StreamSpec,
+    stream_duration,
+    window_of,
+    window_starts,
+)
+from affuse.training.targets import Target
 
-Sample = tuple[dict[str, Stream], int, str]
+Sample = tuple[dict[str, Stream], np.ndarray, str]
 
 
 class ClipDataset(Dataset[Sample]):
-    """Windows around the middle of clips.
+    """Windows of clips with their targets.
 
     Args:
         store: Where the streams are.
         clips: The clips.
         streams: Names of the streams.
         window: Seconds.
-        shift: Largest random shift of the window in seconds, for training.
+        target: What a window is to be learned as.
+        hop: Greatest distance in seconds between windows of a clip; 0 for one in its middle.
+        shift: Largest random shift of the windows in seconds, for training.
         seed: Of the shifts; together with the epoch and the clip it fixes each of them.
     """
 
@@ -37,36 +46,42 @@ class ClipDataset(Dataset[Sample]):
         clips: Sequence[Clip],
         streams: Sequence[str],
         window: float,
+        target: Target,
+        hop: float = 0.0,
         shift: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.files = {name: store.stream(name) for name in streams}
         self.specs = {name: file.spec for name, file in self.files.items()}
-        self.clips = list(clips)
-        self.classes = {name: index for index, name in enumerate(store.classes)}
         self.window, self.shift, self.seed, self.epoch = window, shift, seed, 0
-        for clip in self.clips:
-            if clip.label not in self.classes:
-                raise AffuseError(f"clip {clip.id} has the label {clip.label!r}, which is no class")
+        self.target = target
+        self.windows = [(clip.id, start) for clip in clips for start in self._starts(clip.id, hop)]
+
+    def _starts(self, clip: str, hop: float) -> list[float]:
+        streams = {name: file[clip] for name, file in self.files.items()}
+        duration = stream_duration(streams, self.specs)
+        if not hop:
+            return [(duration - self.window) / 2]
+        starts: list[float] = window_starts(duration, self.window, hop).tolist()
+        return starts
 
     def __len__(self) -> int:
-        return len(self.clips)
+        return len(self.windows)
 
     def __getitem__(self, index: int) -> Sample:
-        clip = self.clips[index]
-        streams = {name: file[clip.id] for name, file in self.files.items()}
-        start = (stream_duration(streams, self.specs) - self.window) / 2
+        clip, start = self.windows[index]
         if self.shift:
-            random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.id.encode())])
+            random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.encode())])
             start += random.uniform(-self.shift, self.shift)
+        streams = {name: file[clip] for name, file in self.files.items()}
         return (
             window_of(streams, self.specs, start, self.window),
-            self.classes[str(clip.label)],
-            clip.id,
+            self.target(clip, start, self.window),
+            clip,
         )
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Some of the clips as a raw batch."""
+        """Some of the windows as a raw batch."""
         samples, targets, ids = zip(*(self[index] for index in indices), strict=True)
         return collate(samples, self.specs, targets, ids)
 

@@ -9,14 +9,13 @@ import lightning
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation, normalise
-from affuse.metrics.classification import classification_scores
 from affuse.models.base import Model
 from affuse.training.augmentation import augment
 from affuse.training.dropout import apply_dropout
+from affuse.training.objectives import Objective
 from affuse.training.recipe import Optimiser, Recipe
 from affuse.training.schedule import rate_factor
 
@@ -30,14 +29,20 @@ class Learner(lightning.LightningModule):
     Args:
         model: What is trained.
         recipe: How.
+        goal: Its loss and scores.
         normalisation: Statistics of the training clips, by stream.
     """
 
     def __init__(
-        self, model: Model, recipe: Recipe, normalisation: Mapping[str, Normalisation]
+        self,
+        model: Model,
+        recipe: Recipe,
+        goal: Objective,
+        normalisation: Mapping[str, Normalisation],
     ) -> None:
         super().__init__()
-        self.model, self.recipe, self.normalisation = model, recipe, dict(normalisation)
+        self.model, self.recipe, self.goal = model, recipe, goal
+        self.normalisation = dict(normalisation)
         self._seen: list[tuple[np.ndarray, np.ndarray]] = []
 
     def transfer_batch_to_device(
@@ -53,27 +58,26 @@ class Learner(lightning.LightningModule):
         )
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Loss of one raw batch: cross-entropy of the decision and of the auxiliary heads."""
+        """Loss of one raw batch: of the decision and of the auxiliary heads."""
         batch = normalise(batch, self.normalisation)
         batch = augment(batch, self.recipe.augmentation, self.model.outputs)
         batch = apply_dropout(batch, self.recipe.dropout)
+        assert batch.targets is not None
         output = self.model(batch)
-        heads = [(self.recipe.primary, output.logits)]
+        heads = [(self.recipe.primary, output.scores)]
         for name, scores in output.auxiliary.items() if self.recipe.auxiliary else ():
-            if scores.shape != output.logits.shape:
+            if scores.shape != output.scores.shape:
                 raise AffuseError(
-                    f"auxiliary={self.recipe.auxiliary}: head {name!r} has no classes"
+                    f"auxiliary={self.recipe.auxiliary}: head {name!r} gives something else than "
+                    "the model"
                 )
             heads.append((self.recipe.auxiliary, scores))
+        smoothing = self.recipe.label_smoothing
         loss = torch.stack(
-            [weight * self._cross_entropy(x, batch.targets) for weight, x in heads if weight]
+            [weight * self.goal.loss(x, batch.targets, smoothing) for weight, x in heads if weight]
         ).sum()
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
         return loss
-
-    def _cross_entropy(self, logits: Tensor, targets: Tensor | None) -> Tensor:
-        assert targets is not None
-        return cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's predictions."""
@@ -82,17 +86,14 @@ class Learner(lightning.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Predict development clips, everything present."""
         assert batch.targets is not None
-        logits = self.model(normalise(batch, self.normalisation)).logits
-        self._seen.append((batch.targets.cpu().numpy(), logits.float().cpu().numpy()))
+        scores = self.model(normalise(batch, self.normalisation)).scores
+        self._seen.append(self.goal.seen(scores, batch.targets))
 
     def on_validation_epoch_end(self) -> None:
-        """Report accuracy, unweighted recall and loss on the development clips."""
-        true, logits = (np.concatenate(part) for part in zip(*self._seen, strict=True))
-        scores = classification_scores(true, logits.argmax(1), self.model.outputs)
-        loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(true))
-        self.log("development/accuracy", scores.accuracy, prog_bar=True)
-        self.log("development/uar", scores.uar)
-        self.log("development/loss", loss)
+        """Report the scores on the development clips."""
+        targets, predicted = (np.concatenate(part) for part in zip(*self._seen, strict=True))
+        for name, score in self.goal.scores(targets, predicted).items():
+            self.log(f"development/{name}", score, prog_bar=name == self.goal.selects)
 
     def configure_optimizers(self) -> Any:
         """The optimiser and schedule of the recipe."""

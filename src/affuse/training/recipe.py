@@ -11,7 +11,10 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
+from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
+
+Task = Literal["classification", "distribution", "valence-arousal"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,12 @@ class Recipe:
         protocol: Name or file of the protocol.
         streams: Streams that the model reads.
         model: `name` in the registry, and the options of the model.
-        window: Seconds of each clip that the model sees, from its middle.
+        task: `classification` (one class per clip), `distribution` (the shares of the raters'
+            votes) or `valence-arousal` (values over time).
+        labels: How clips get their classes.
+        window: Seconds of each clip that the model sees.
+        hop: Greatest distance in seconds between the windows of a training clip; 0 for one window
+            in its middle.
         normalisation: `standard` (mean and deviation of the training clips), or `published`
             (pictures divided by 255, everything else as it is).
         dropout: Modality dropout.
@@ -114,8 +122,9 @@ class Recipe:
             decision is made of them.
         auxiliary: Weight of the loss of each auxiliary head.
         ema: Decay per step of the averaged weights that are kept; 0 keeps the weights themselves.
-        selection: `best` keeps the epoch with the best development accuracy (the first of equals),
-            `last` keeps the last one and needs no development clips.
+        selection: `best` keeps the epoch with the best development score (the first of equals):
+            accuracy, for distributions the cross-entropy, for values the mean CCC; `last` keeps
+            the last one and needs no development clips.
         precision: `32`, `bf16-mixed` or `16-mixed`.
         backbone: File of a pretrained backbone, made by `affuse convert`; empty for none.
         seed: Of everything random.
@@ -126,7 +135,10 @@ class Recipe:
     protocol: str
     streams: tuple[str, ...]
     model: dict[str, Any]
+    task: Task = "classification"
+    labels: Labels = field(default_factory=Labels)
     window: float = 3.6
+    hop: float = 0.0
     normalisation: Literal["standard", "published"] = "standard"
     dropout: Dropout = field(default_factory=Dropout)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -150,6 +162,13 @@ class Recipe:
             raise ValueError("streams must name at least one stream")
         if "name" not in self.model:
             raise ValueError("model.name is missing")
+        if self.hop < 0:
+            raise ValueError(f"hop must not be negative, and is {self.hop}")
+        if self.task == "distribution" and self.labels.rule == "given":
+            raise ValueError(
+                "task=distribution needs votes: set labels.rule to distribution, plurality or "
+                "majority"
+            )
         if self.primary <= 0 and self.auxiliary <= 0:
             raise ValueError("primary and auxiliary are both 0: there is nothing to learn")
 
@@ -222,7 +241,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 def _recipe(values: dict[str, Any]) -> Recipe:
     """A recipe from plain values, strictly; ArgumentError on a wrong key or value."""
-    for part in ("dropout", "augmentation", "optimiser"):
+    for part in ("labels", "dropout", "augmentation", "optimiser"):
         if not isinstance(values.get(part, {}), dict):
             raise ArgumentError(None, f"{part} must be a mapping of keys to values")
     parser = ArgumentParser(exit_on_error=False)

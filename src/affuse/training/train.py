@@ -6,7 +6,7 @@ import logging
 import platform
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,8 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from affuse.corpora.clip import Clip
+from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import write_json, write_text
@@ -35,8 +37,11 @@ from affuse.training.data import (
     training_statistics,
 )
 from affuse.training.learner import Learner
+from affuse.training.objectives import objective
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_split
+from affuse.training.split_check import check_split
+from affuse.training.targets import Lesson, lesson
 
 
 def train(
@@ -45,8 +50,9 @@ def train(
     out: Path,
     folds: list[int] | None = None,
     resume: bool = False,
+    allow: Collection[str] = (),
 ) -> Iterator[tuple[int, Path]]:
-    """Train a recipe, fold by fold.
+    """Train a recipe, fold by fold, after the split was checked for leaks.
 
     Args:
         recipe: What is trained and how.
@@ -55,41 +61,55 @@ def train(
         folds: Numbers from 0; all folds of the protocol by default.
         resume: Go on with a run that is there: finished folds are kept, an interrupted one
             continues after its last whole epoch, to the same weights as if never interrupted.
+        allow: Kinds of leaks (`affuse.corpora.leaks.KINDS`) that are let pass and written down.
 
     Yields:
         (fold, model file) as folds finish.
 
     Raises:
         BadInput: The store is of another corpus or lacks a stream; the run exists already.
-        AffuseError: The protocol does not fit the clips.
+        AffuseError: The protocol does not fit the clips, or the split leaks.
     """
     data, out = Store(store), Path(out)
     if data.corpus != recipe.corpus:
         raise BadInput(
             store, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
         )
-    clips = data.usable(recipe.streams)
-    protocol = load_protocol(recipe.protocol, clips)
+    if recipe.task != "valence-arousal" and data.task == "valence-arousal":
+        raise BadInput(store, f"holds values over time; set task={data.task}, not {recipe.task}")
+    learned = lesson(recipe, data)
+    protocol = load_protocol(recipe.protocol, data.clips)
+    if protocol.corpus and protocol.corpus != data.corpus:
+        raise AffuseError(f"protocol {protocol.name} is of {protocol.corpus}, not {data.corpus}")
     wanted = folds if folds is not None else list(range(len(protocol.folds)))
     for fold in wanted:
-        split = protocol.split(fold, clips)
+        split = split_clips(protocol, fold, learned.clips, data.clips)
         if recipe.selection == "best" and not split["development"]:
             raise AffuseError(
                 f"protocol {protocol.name}, fold {fold}, has no development clips to select the "
                 f"best epoch with; set selection=last"
             )
-    if protocol.corpus and protocol.corpus != data.corpus:
-        raise AffuseError(f"protocol {protocol.name} is of {protocol.corpus}, not {data.corpus}")
-    _model(recipe, {name: data.stream(name).spec for name in recipe.streams}, data)
-    _open_run(recipe, data, protocol, out, resume)
+    checked = check_split(protocol, wanted, learned.clips, data, recipe.streams, allow)
+    specs = {name: data.stream(name).spec for name in recipe.streams}
+    objective(recipe.task, _model(recipe, specs, learned), learned.names)
+    _open_run(recipe, data, protocol, learned, checked, out, resume)
     for fold in wanted:
         folder = out / f"fold{fold}"
         if not (folder / MODEL_FILE).is_file():
-            _train_fold(recipe, data, protocol, fold, folder)
+            split = split_clips(protocol, fold, learned.clips, data.clips)
+            _train_fold(recipe, data, learned, split, protocol.name, fold, folder)
         yield fold, folder / MODEL_FILE
 
 
-def _open_run(recipe: Recipe, data: Store, protocol: Protocol, out: Path, resume: bool) -> None:
+def _open_run(
+    recipe: Recipe,
+    data: Store,
+    protocol: Protocol,
+    learned: Lesson,
+    checked: dict[str, Any],
+    out: Path,
+    resume: bool,
+) -> None:
     """Make the folder of a run, or check that the one there is the same run."""
     saved = out / "recipe.yaml"
     if saved.is_file():
@@ -102,7 +122,13 @@ def _open_run(recipe: Recipe, data: Store, protocol: Protocol, out: Path, resume
         "store": str(data.path.resolve()),
         "corpus": data.corpus,
         "licence": data.licence,
-        "protocol": {"name": protocol.name, "version": protocol.version},
+        "protocol": {
+            "name": protocol.name,
+            "version": protocol.version,
+            "sha256": protocol.sha256 or None,
+        },
+        "clips": {"learned": len(learned.clips), "unused": learned.unused},
+        "leaks": checked,
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("affuse", "torch", "lightning", "numpy", "av")},
@@ -112,14 +138,20 @@ def _open_run(recipe: Recipe, data: Store, protocol: Protocol, out: Path, resume
     write_text(saved, recipe.to_yaml())
 
 
-def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, folder: Path) -> None:
-    clips = data.usable(recipe.streams)
-    split = protocol.split(fold, clips)
+def _train_fold(
+    recipe: Recipe,
+    data: Store,
+    learned: Lesson,
+    split: dict[str, list[Clip]],
+    protocol: str,
+    fold: int,
+    folder: Path,
+) -> None:
     ids = {role: [clip.id for clip in part] for role, part in split.items()}
     if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
         raise BadInput(data.path, f"holds other clips than when {folder} was begun")
     write_json(folder / SPLIT_FILE, ids)
-    window = (recipe.streams, recipe.window)
+    window = (recipe.streams, recipe.window, learned.target, recipe.hop)
     training = ClipDataset(
         data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
     )
@@ -131,14 +163,15 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
         else training_statistics(plain)
     )
     lightning.seed_everything(recipe.seed, verbose=False)
-    model = _model(recipe, training.specs, data)
-    learner = Learner(model, recipe, statistics)
+    model = _model(recipe, training.specs, learned)
+    goal = objective(recipe.task, model, learned.names)
+    learner = Learner(model, recipe, goal, statistics)
     select = recipe.selection == "best"
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         "best",
-        monitor="development/accuracy" if select else None,
-        mode="max",
+        monitor=f"development/{goal.selects}" if select else None,
+        mode=goal.mode,
         save_top_k=int(select),
         save_last=True,
         enable_version_counter=False,
@@ -147,7 +180,8 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     last = folder / "checkpoints" / "last.ckpt"
     with _quiet():
-        trainer = _trainer(recipe, fold, folder, checkpoints)
+        bar = EpochBar(f"{recipe.name} fold {fold}", goal.selects)
+        trainer = _trainer(recipe, folder, checkpoints, bar)
         _fit(trainer, learner, batches, judged, last if last.is_file() else None)
     chosen = folder / "checkpoints" / f"{recipe.selection}.ckpt"
     state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
@@ -159,17 +193,17 @@ def _train_fold(recipe: Recipe, data: Store, protocol: Protocol, fold: int, fold
         options=_options(recipe),
         streams=training.specs,
         normalisation=statistics,
-        classes=list(data.classes),
-        task="classification",
+        classes=learned.names,
+        task=recipe.task,
         window=recipe.window,
         training={
             "recipe": recipe.name,
             "corpus": data.corpus,
             "licence": _licence(recipe, data),
-            "protocol": protocol.name,
+            "protocol": protocol,
             "fold": fold,
             "seed": recipe.seed,
-            "clips": len(training),
+            "clips": len(split["train"]),
         },
     )
     save_model(folder / MODEL_FILE, model, spec)
@@ -187,14 +221,9 @@ def _options(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in recipe.model.items() if key != "name"}
 
 
-def _model(recipe: Recipe, specs: dict[str, StreamSpec], data: Store) -> Model:
+def _model(recipe: Recipe, specs: dict[str, StreamSpec], learned: Lesson) -> Model:
     """The recipe's model before training."""
-    model = create_model(recipe.model["name"], specs, len(data.classes), **_options(recipe))
-    if model.head != "classes":
-        raise AffuseError(
-            f"model {recipe.model['name']} here ends in values; the labels of {data.corpus} are "
-            f"classes: set model.head=classes"
-        )
+    model = create_model(recipe.model["name"], specs, len(learned.names), **_options(recipe))
     if recipe.backbone:
         load_backbone(model, Path(recipe.backbone))
     return model
@@ -217,13 +246,9 @@ def _fit(
 
 
 def _trainer(
-    recipe: Recipe, fold: int, folder: Path, checkpoint: ModelCheckpoint
+    recipe: Recipe, folder: Path, checkpoint: ModelCheckpoint, bar: EpochBar
 ) -> lightning.Trainer:
-    callbacks: list[lightning.Callback] = [
-        checkpoint,
-        EpochLog(folder / "log.csv"),
-        EpochBar(f"{recipe.name} fold {fold}"),
-    ]
+    callbacks: list[lightning.Callback] = [checkpoint, EpochLog(folder / "log.csv"), bar]
     if recipe.ema:
         callbacks.append(EMAWeightAveraging(decay=recipe.ema))
     return lightning.Trainer(

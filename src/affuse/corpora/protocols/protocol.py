@@ -1,17 +1,24 @@
-"""A protocol: clip -> role in every fold, read from a file or made from the speakers at hand."""
+"""A protocol: the role of every clip in every fold, read from a frozen file."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.protocols.keys import KEYS
 from affuse.errors import AffuseError, BadInput
 
 ROLES = ("train", "development", "test")
 LEAVE_ONE_SPEAKER_OUT = "leave-one-speaker-out"
+#: Digests of the files that come with affuse, as `sha256sum` writes them.
+DIGESTS = "SHA256SUMS"
+
+#: The roles of a clip in a fold: one of `ROLES`, or several where a file gives it several.
+Roles = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,10 @@ class Protocol:
         corpus: The corpus it belongs to; empty for any.
         source: Where it comes from.
         flaws: What is known to be wrong with it.
-        speakers: Clip id -> speaker.
-        folds: Per fold, clip id -> one of `ROLES`.
+        folds: Per fold, row -> roles.
+        key: What a row stands for, one of `KEYS`.
+        speakers: Row -> speaker, where rows are clips.
+        sha256: Of the file; empty for a protocol that is not read from one.
     """
 
     name: str
@@ -33,58 +42,30 @@ class Protocol:
     corpus: str
     source: str
     flaws: str
-    speakers: dict[str, str]
-    folds: list[dict[str, str]]
+    folds: list[dict[str, Roles]]
+    key: str = "clip"
+    speakers: dict[str, str] = field(default_factory=dict)
+    sha256: str = ""
 
-    def split(self, fold: int, clips: Sequence[Clip]) -> dict[str, list[Clip]]:
-        """The clips at hand by role; a protocol may list clips that are not at hand.
+    def roles(self, fold: int, clips: Sequence[Clip]) -> list[Roles]:
+        """The roles of each clip; none for a clip that the protocol does not know.
 
         Args:
             fold: Number of the fold, from 0.
-            clips: Clips of the corpus.
+            clips: All clips of the corpus at hand; blocks of a list are cut from them.
 
         Raises:
-            AffuseError: No such fold, a clip that the protocol does not know, no training clips,
-                or a speaker who is unknown or in two roles.
+            AffuseError: No such fold.
         """
         if not 0 <= fold < len(self.folds):
             raise AffuseError(f"protocol {self.name} has folds 0 to {len(self.folds) - 1}")
-        roles = self.folds[fold]
-        if unknown := [clip.id for clip in clips if clip.id not in roles]:
-            raise AffuseError(
-                f"protocol {self.name} does not know {len(unknown)} of {len(clips)} clips, "
-                f"the first is {unknown[0]}"
-            )
-        split: dict[str, list[Clip]] = {role: [] for role in ROLES}
-        for clip in clips:
-            split[roles[clip.id]].append(clip)
-        if not split["train"]:
-            raise AffuseError(f"protocol {self.name}, fold {fold}: no training clip is at hand")
-        seen: dict[str, str] = {}
-        for role, members in split.items():
-            for speaker in {self._speaker(clip) for clip in members}:
-                if speaker in seen:
-                    raise AffuseError(
-                        f"protocol {self.name}, fold {fold}: speaker {speaker} is in "
-                        f"{seen[speaker]} and in {role}"
-                    )
-                seen[speaker] = role
-        return split
+        rows = self.folds[fold]
+        return [rows.get(key, ()) for key in KEYS[self.key](clips)]
 
-    def _speaker(self, clip: Clip) -> str:
-        """Who speaks, as the corpus and the protocol say; one of them has to, and both agree."""
-        named = self.speakers[clip.id]
-        if clip.speaker and named and clip.speaker != named:
-            raise AffuseError(
-                f"protocol {self.name}: clip {clip.id} is spoken by {named}, "
-                f"but by {clip.speaker} in the corpus"
-            )
-        if not (clip.speaker or named):
-            raise AffuseError(
-                f"protocol {self.name}: nobody knows who speaks in clip {clip.id}; a split has to "
-                "keep speakers apart, so name them in the column speaker"
-            )
-        return clip.speaker or named
+    def missing(self, clips: Sequence[Clip]) -> list[str]:
+        """Rows that none of the clips belongs to."""
+        at_hand = set(KEYS[self.key](clips))
+        return [row for row in self.folds[0] if row not in at_hand]
 
 
 def list_protocols() -> list[str]:
@@ -103,73 +84,144 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
         clips: Clips of the corpus; `leave-one-speaker-out` is made from their speakers.
 
     Raises:
-        BadInput: The file is absent or malformed.
+        BadInput: The file is absent or malformed, or one that comes with affuse was changed.
     """
     if name == LEAVE_ONE_SPEAKER_OUT:
         return _leave_one_speaker_out(clips)
-    shipped = Path(__file__).parent / f"{name}.csv"
     if name in list_protocols():
-        return read_protocol(shipped)
+        return _shipped(name)
     if not Path(name).is_file():
         raise BadInput(name, f"no such protocol (known: {', '.join(list_protocols())}, or a file)")
     return read_protocol(Path(name))
 
 
+def _shipped(name: str) -> Protocol:
+    folder = Path(__file__).parent
+    lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
+    digests = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
+    protocol = read_protocol(folder / f"{name}.csv")
+    if protocol.sha256 != digests.get(f"{name}.csv"):
+        raise BadInput(
+            folder / f"{name}.csv",
+            "is not the protocol that came with affuse (its SHA-256 differs); install affuse "
+            "again, and keep changed copies under a name of your own",
+        )
+    return protocol
+
+
 def read_protocol(path: Path) -> Protocol:
     """Read a protocol file.
+
+    A comment of `# key: value` lines, then a table: a first column that is one of `KEYS`, with
+    `clip` a column `speaker`, and the columns fold0, fold1, ... with a role each; a clip in two
+    roles has them joined by `+`.
 
     Raises:
         BadInput: A header entry or column is missing, or a role is none of `ROLES`.
     """
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        content = path.read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadInput(path, f"is no text in UTF-8 ({error.reason})") from error
     header = dict(
         line.lstrip("# ").split(": ", 1) for line in lines if line.startswith("#") and ": " in line
     )
-    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    comments = sum(line.startswith("#") for line in lines)
+    rows = csv.DictReader(lines[comments:])
     columns = rows.fieldnames or []
     folds = [name for name in columns if name.startswith("fold")]
-    if list(columns[:2]) != ["clip", "speaker"] or not folds:
-        raise BadInput(path, "a protocol needs the columns clip,speaker,fold0,...")
+    key = columns[0] if columns else ""
+    if key not in KEYS or not folds or (key == "clip" and "speaker" not in columns):
+        raise BadInput(
+            path,
+            f"line {comments + 1}: a protocol needs the columns clip,speaker,fold0,... "
+            f"(or, instead of clip and speaker, one of {', '.join(list(KEYS)[1:])})",
+        )
     if not header.get("version", "1").isdigit():
         raise BadInput(path, f"version {header['version']!r} is not a whole number")
-    protocol = Protocol(
+    speakers: dict[str, str] = {}
+    roles: list[dict[str, Roles]] = [{} for _ in folds]
+    for row in rows:
+        name, line = row[key], comments + rows.line_num
+        if name in roles[0]:
+            raise BadInput(path, f"line {line}: {key} {name} is listed twice")
+        if key == "clip":
+            speakers[name] = row["speaker"]
+        for known, column in zip(roles, folds, strict=True):
+            known[name] = tuple((row[column] or "").split("+"))
+            if wrong := set(known[name]) - set(ROLES):
+                raise BadInput(
+                    path,
+                    f"line {line}: role {min(wrong)!r} of {key} {name} is none of "
+                    f"{', '.join(ROLES)}",
+                )
+    if not roles[0]:
+        raise BadInput(path, f"lists no {key}")
+    return Protocol(
         name=header.get("name", str(path)),
         version=int(header.get("version", "1")),
         corpus=header.get("corpus", ""),
         source=header.get("source", ""),
         flaws=header.get("flaws", ""),
-        speakers={},
-        folds=[{} for _ in folds],
+        folds=roles,
+        key=key,
+        speakers=speakers,
+        sha256=hashlib.sha256(content).hexdigest(),
     )
-    for row in rows:
-        clip = row["clip"]
-        if clip in protocol.speakers:
-            raise BadInput(path, f"clip {clip} is listed twice")
-        protocol.speakers[clip] = row["speaker"]
-        for roles, column in zip(protocol.folds, folds, strict=True):
-            if row[column] not in ROLES:
-                raise BadInput(
-                    path, f"clip {clip}: role {row[column]!r} is none of {', '.join(ROLES)}"
-                )
-            roles[clip] = row[column]
-    return protocol
+
+
+def protocol_text(protocol: Protocol) -> str:
+    """A protocol as the text of its file: a commented header, then one line per row."""
+    header = [
+        f"# {name}: {getattr(protocol, name)}"
+        for name in ("name", "version", "corpus", "source", "flaws")
+    ]
+    named = ["speaker"] if protocol.key == "clip" else []
+    header.append(
+        ",".join([protocol.key, *named, *(f"fold{k}" for k in range(len(protocol.folds)))])
+    )
+    rows = [
+        ",".join(
+            [
+                row,
+                *(protocol.speakers[row] for _ in named),
+                *("+".join(fold[row]) for fold in protocol.folds),
+            ]
+        )
+        for row in protocol.folds[0]
+    ]
+    return "\n".join(header + rows) + "\n"
 
 
 def _leave_one_speaker_out(clips: Sequence[Clip]) -> Protocol:
     """One fold per speaker in the test role; the next two speakers are the development set."""
     if unnamed := [clip.id for clip in clips if clip.speaker is None]:
         raise AffuseError(f"{LEAVE_ONE_SPEAKER_OUT} needs a speaker for every clip: {unnamed[0]}")
-    speakers = {clip.id: str(clip.speaker) for clip in clips}
-    order = sorted(set(speakers.values()))
+    order = sorted({str(clip.speaker) for clip in clips})
     if len(order) < 4:
         raise AffuseError(f"{LEAVE_ONE_SPEAKER_OUT} needs four speakers, there are {len(order)}")
-    folds = []
-    for k, test in enumerate(order):
-        development = {order[(k + 1) % len(order)], order[(k + 2) % len(order)]}
-        folds.append(
-            {
-                clip: "test" if who == test else "development" if who in development else "train"
-                for clip, who in speakers.items()
-            }
-        )
-    return Protocol(LEAVE_ONE_SPEAKER_OUT, 1, "", "One fold per speaker.", "", speakers, folds)
+    return Protocol(
+        LEAVE_ONE_SPEAKER_OUT, 1, "", "One fold per speaker.", "", rotate(order, 2), "speaker"
+    )
+
+
+def rotate(
+    rows: Sequence[str], development: int, parts: Sequence[Sequence[str]] = ()
+) -> list[dict[str, Roles]]:
+    """Folds in which each part is tested once and the next ones in turn are the development set.
+
+    Args:
+        rows: Their names.
+        development: How many parts, after the tested one, are the development set.
+        parts: The parts; each row by itself by default.
+    """
+    parts = parts or [(name,) for name in rows]
+    home = {name: k for k, part in enumerate(parts) for name in part}
+
+    def role(distance: int) -> str:
+        return "test" if distance == 0 else "development" if distance <= development else "train"
+
+    return [
+        {name: (role((home[name] - k) % len(parts)),) for name in rows} for k in range(len(parts))
+    ]

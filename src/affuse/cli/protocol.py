@@ -1,0 +1,66 @@
+"""`affuse protocol`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from affuse.errors import AffuseError, BadInput
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("corpus", help="name of the corpus (affuse list corpora)")
+    parser.add_argument("root", type=Path, help="where the corpus lies")
+    parser.add_argument("changes", nargs="*", metavar="key=value", help="options of the corpus")
+    parser.add_argument("--out", type=Path, required=True, help="the protocol, a CSV file")
+    parser.add_argument("--folds", type=int, default=5, help="how many parts (default: 5)")
+    parser.add_argument(
+        "--development", type=int, default=1, help="parts for development (default: 1)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--list",
+        action="append",
+        default=[],
+        metavar="ROLE=FILE",
+        help="instead of folds: a file with the clip ids of a role (train, development, test)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the protocol and say what is in it; exit code 1 when it leaks."""
+    from affuse.corpora.leaks import find_leaks
+    from affuse.corpora.protocols.make import make_protocol, protocol_of_lists
+    from affuse.corpora.protocols.protocol import ROLES, protocol_text
+    from affuse.corpora.registry import read_corpus
+    from affuse.execution.files import write_text
+    from affuse.training.recipe import parse_change
+
+    if options.out.exists():
+        raise BadInput(options.out, "is there already; protocols are frozen, so choose a new name")
+    corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
+    name = options.out.stem
+    if options.list:
+        protocol = protocol_of_lists(corpus, name, dict(map(_role, options.list)))
+    else:
+        protocol = make_protocol(corpus, name, options.folds, options.development, options.seed)
+    write_text(options.out, protocol_text(protocol))
+    leaks = []
+    for fold in range(len(protocol.folds)):
+        roles = protocol.roles(fold, corpus.clips)
+        counts = ", ".join(f"{sum(role in has for has in roles)} {role}" for role in ROLES)
+        print(f"fold {fold}: {counts}", file=sys.stderr)
+        leaks += find_leaks(protocol, fold, corpus.clips)
+    for leak in leaks:
+        print(f"{leak.kind}: {leak}", file=sys.stderr)
+    print(f"{options.out}: train with protocol={options.out}", file=sys.stderr)
+    return 1 if leaks else 0
+
+
+def _role(word: str) -> tuple[str, Path]:
+    role, equals, path = word.partition("=")
+    if not equals or not path:
+        raise AffuseError(f"--list {word}: expected ROLE=FILE, such as train=train.txt")
+    return role, Path(path)

@@ -1,0 +1,151 @@
+"""Label rules: from what was acted, or what raters chose, to what a model learns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from affuse.corpora.clip import Clip
+from affuse.errors import AffuseError
+
+Rule = Literal["given", "plurality", "majority", "distribution"]
+#: Rules that count votes, each with what it keeps.
+VOTE_RULES: dict[Rule, str] = {
+    "plurality": "clips with one class of most votes",
+    "majority": "clips with a class of more than half of the votes",
+    "distribution": "all clips with votes, for task=distribution",
+}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How clips get their labels.
+
+    Args:
+        rule: `given` (what was acted, or what the publisher decided), or by votes: `plurality`
+            (one class has most votes), `majority` (more than half), `distribution` (any votes).
+        channel: What raters perceived: `audio`, `video` or `audio-visual`, where a corpus has
+            votes for each.
+        classes: Classes to keep, in the order of their index; all of the corpus by default.
+        ties: Clips whose first class is shared: `drop`, or `first` (the class that comes first, as
+            published code does that trains on all clips with one label each).
+        smoothing: Share of the vote shares that is spread over all classes; published: 0.06, which
+            gives 0.01 + 0.94 p for six classes.
+
+    Source: AuxFormer (ICASSP 2022), partitions P, M and D of its label files.
+    """
+
+    rule: Rule = "given"
+    channel: str = "audio-visual"
+    classes: tuple[str, ...] = ()
+    ties: Literal["drop", "first"] = "drop"
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"labels.smoothing must be from 0 to below 1, not {self.smoothing}")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Clips with their labels.
+
+    Args:
+        clips: Those that the rule keeps, in their order.
+        classes: Class names in the order of their index.
+        targets: (N, C) float64; rows sum to 1: shares of the votes, or one-hot for given labels.
+            The class of a clip is the first of its largest entries.
+        votes: (N, C) float64 numbers of raters, or None where labels are given.
+        unused: Reason -> number of clips that the rule leaves out.
+    """
+
+    clips: list[Clip]
+    classes: tuple[str, ...]
+    targets: np.ndarray
+    votes: np.ndarray | None
+    unused: dict[str, int]
+
+
+def label_clips(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -> Labelled:
+    """Apply a label rule.
+
+    Args:
+        clips: Clips of a corpus.
+        classes: Its classes.
+        labels: The rule.
+
+    Raises:
+        AffuseError: A class that the corpus does not have, or no clip has a label by this rule.
+    """
+    chosen = tuple(labels.classes or classes)
+    if unknown := [name for name in chosen if name not in classes]:
+        raise AffuseError(f"labels.classes: no class {unknown[0]!r} (there are {_list(classes)})")
+    if labels.rule == "given":
+        return _given(clips, chosen)
+    counts = count_votes(clips, classes, labels.channel)
+    if len(counts) and not counts.any():
+        kinds = sorted({kind for clip in clips for kind in clip.votes or ()})
+        raise AffuseError(
+            f"labels.channel={labels.channel}: no clip has such votes "
+            f"(there are {_list(kinds) if kinds else 'no votes at all; use labels.rule=given'})"
+        )
+    columns = [list(classes).index(name) for name in chosen]
+    reasons = [_reason(count, columns, labels) for count in counts]
+    keep = [row for row, reason in enumerate(reasons) if not reason]
+    votes = counts[np.ix_(keep, columns)]
+    shares = votes / votes.sum(1, keepdims=True)
+    return Labelled(
+        [clips[row] for row in keep],
+        chosen,
+        labels.smoothing / len(chosen) + (1 - labels.smoothing) * shares,
+        votes,
+        dict(Counter(reason for reason in reasons if reason)),
+    )
+
+
+def count_votes(clips: Sequence[Clip], classes: Sequence[str], channel: str) -> np.ndarray:
+    """(N, C) float64: how many raters chose each class; zeros for a clip without such votes.
+
+    Votes for what is none of the classes do not count.
+    """
+    counts = np.zeros((len(clips), len(classes)))
+    for row, clip in enumerate(clips):
+        votes = (clip.votes or {}).get(channel, {})
+        counts[row] = [votes.get(name, 0.0) for name in classes]
+    return counts
+
+
+def _reason(count: np.ndarray, columns: list[int], labels: Labels) -> str:
+    """Why a clip with these votes is left out; empty where it is kept."""
+    if not count.any():
+        return "without votes"
+    if not count[columns].any():
+        return "of other classes"
+    if labels.rule == "distribution":
+        return ""
+    top = int(count.argmax())
+    if labels.rule == "majority" and 2 * count[top] <= count.sum():
+        return "without a majority"
+    if labels.ties == "drop" and (count == count[top]).sum() > 1:
+        return "ties"
+    return "" if top in columns else "of other classes"
+
+
+def _given(clips: Sequence[Clip], classes: tuple[str, ...]) -> Labelled:
+    index = {name: k for k, name in enumerate(classes)}
+    kept = [clip for clip in clips if clip.label in index]
+    unlabelled = sum(clip.label is None for clip in clips)
+    reasons = {
+        "without a label": unlabelled,
+        "of other classes": len(clips) - len(kept) - unlabelled,
+    }
+    targets = np.eye(len(classes))[[index[str(clip.label)] for clip in kept]]
+    return Labelled(kept, classes, targets, None, {r: n for r, n in reasons.items() if n})
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,127 @@
+"""Protocols that users make."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.protocols.keys import group_clips
+from affuse.corpora.protocols.protocol import ROLES, Protocol, Roles, rotate
+from affuse.errors import AffuseError, BadInput
+
+
+def make_protocol(
+    corpus: Corpus, name: str, folds: int, development: int = 1, seed: int = 0
+) -> Protocol:
+    """Folds of about equal size and mix of classes, in which people stay together.
+
+    Clips that share a speaker, a session or a recording are one group. Groups, the largest first
+    and equal ones in an order that the seed draws, go to the part that they leave most even in the
+    number of clips of each class. Each part is tested once; the next ones are the development set.
+
+    Args:
+        corpus: The clips.
+        name: What the protocol is called.
+        folds: Number of parts.
+        development: How many parts are the development set; 0 for none.
+        seed: Of the order.
+
+    Raises:
+        AffuseError: There are fewer groups than folds, no part is left to train on, or nobody
+            knows who speaks in a clip.
+    """
+    if folds < development + 2:
+        raise AffuseError(
+            f"{folds} folds are too few for one test part, {development} development parts and "
+            "something to train on"
+        )
+    if unnamed := [c.id for c in corpus.clips if not (c.speaker or c.session or c.recording)]:
+        raise AffuseError(
+            f"nobody knows who speaks in clip {unnamed[0]} (and {len(unnamed) - 1} more); folds "
+            "have to keep people apart, so name them in the column speaker"
+        )
+    members: dict[str, list[Clip]] = defaultdict(list)
+    for clip, group in zip(corpus.clips, group_clips(corpus.clips), strict=True):
+        members[group].append(clip)
+    if len(members) < folds:
+        raise AffuseError(
+            f"{corpus.name} has {len(members)} groups of people and recordings that belong "
+            f"together; that is too few for {folds} folds"
+        )
+    parts = _even_parts(members, folds, seed)
+    ids = [clip.id for clip in corpus.clips]
+    return Protocol(
+        name=name,
+        version=1,
+        corpus=corpus.name,
+        source=f"affuse protocol: {folds} folds of whole groups (speaker, session, recording), "
+        f"{development} of them development, even in classes, seed {seed}.",
+        flaws="" if development else "No development clips: select nothing on the test clips.",
+        folds=rotate(ids, development, parts),
+        speakers={clip.id: clip.speaker or "" for clip in corpus.clips},
+    )
+
+
+def _even_parts(members: Mapping[str, list[Clip]], folds: int, seed: int) -> list[list[str]]:
+    """Clip ids of each part."""
+
+    def draw(group: str) -> str:
+        return hashlib.sha256(f"{seed}/{group}".encode()).hexdigest()
+
+    labels = sorted({clip.label or "" for clips in members.values() for clip in clips})
+    totals = np.zeros((folds, len(labels)))
+    parts: list[list[str]] = [[] for _ in range(folds)]
+    for group in sorted(members, key=lambda g: (-len(members[g]), draw(g))):
+        count = Counter(clip.label or "" for clip in members[group])
+        added = np.array([count[label] for label in labels], float)
+        cost = ((totals + added) ** 2 - totals**2).sum(1)
+        # equal costs: the part with the fewest clips, then the first
+        best = min(range(folds), key=lambda k: (cost[k], totals[k].sum(), k))
+        totals[best] += added
+        parts[best] += [clip.id for clip in members[group]]
+    return parts
+
+
+def protocol_of_lists(corpus: Corpus, name: str, lists: Mapping[str, Path]) -> Protocol:
+    """One fold from files that list the clips of each role, one id per line.
+
+    Args:
+        corpus: The clips.
+        name: What the protocol is called.
+        lists: Role -> file. A clip in several has several roles, which the check for leaks tells.
+
+    Raises:
+        AffuseError: No such role.
+        BadInput: A file cannot be read, or names a clip that the corpus does not have.
+    """
+    known = {clip.id: clip for clip in corpus.clips}
+    roles: dict[str, Roles] = {}
+    for role, path in lists.items():
+        if role not in ROLES:
+            raise AffuseError(f"no role {role!r} (there are: {', '.join(ROLES)})")
+        for line, clip in enumerate(_lines(path), 1):
+            if clip and clip not in known:
+                raise BadInput(path, f"line {line}: {corpus.name} has no clip {clip!r}")
+            if clip:
+                roles[clip] = (*(r for r in roles.get(clip, ()) if r != role), role)
+    return Protocol(
+        name=name,
+        version=1,
+        corpus=corpus.name,
+        source="affuse protocol, from " + ", ".join(f"{r}={p.name}" for r, p in lists.items()),
+        flaws="",
+        folds=[roles],
+        speakers={clip: known[clip].speaker or "" for clip in roles},
+    )
+
+
+def _lines(path: Path) -> Sequence[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(path, "no such file" if not path.exists() else "cannot be read") from error

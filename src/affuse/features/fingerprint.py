@@ -1,0 +1,217 @@
+"""Streams that tell whether two files hold the same recording: digests, and coarse pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from affuse.corpora.clip import Clip
+from affuse.errors import BadInput
+from affuse.execution.files import file_digest
+from affuse.features.sound import SoundExtractor, all_present, read_sound
+from affuse.features.stream import Stream, StreamSpec
+
+#: The bands end below 4 kHz, so that sound that went through a telephone has them all.
+_SOUND: dict[str, Any] = {
+    "rate": 8000,
+    "n_fft": 1024,
+    "length": 640,
+    "hop": 160,
+    "fmin": 150.0,
+    "fmax": 3500.0,
+    "scale": "htk",
+}
+_BANDS = 24
+#: Decibels below the loud frames of a clip; what is quieter, codecs change.
+_RANGE = 20.0
+#: Steps per decibel.
+_STEPS = 12.0
+
+_SIZE = 16
+_VIDEO_RATE = 5.0
+#: Longer side in pixels to which a picture is brought before it is averaged over the grid.
+_SIDE = 64
+#: Steps per grey level by which a picture differs from the clip's mean.
+_GAIN = 4.0
+#: Pictures per second of an image folder whose video is not at hand.
+_IMAGES_RATE = 30.0
+
+
+class ContentHash:
+    """`content/sha256`: SHA-256 of the clip's files, one row per clip.
+
+    The row does not depend on the part of the files that the clip is.
+    """
+
+    def __init__(self) -> None:
+        recipe = {"extractor": "content hash", "rows": ["video", "audio"]}
+        self.spec = StreamSpec("content/sha256", 0.0, (2, 32), "uint8", recipe)
+
+    def sources(self, clip: Clip) -> list[Path]:
+        """The files with the pictures and the sound."""
+        return list(dict.fromkeys(p for p in (clip.video, clip.audio) if p is not None))
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(1, 2, 32) uint8: of the file with the pictures and of that with the sound.
+
+        Zeros stand for a file that there is not; None where there is neither.
+
+        Raises:
+            BadInput: A file cannot be read.
+        """
+        if not self.sources(clip):
+            return None
+        values = np.zeros((1, 2, 32), np.uint8)
+        for row, path in enumerate((clip.video, clip.audio)):
+            if path is not None:
+                values[0, row] = np.frombuffer(_digest(path), np.uint8)
+        return all_present(values)
+
+
+class AudioFingerprint(SoundExtractor):
+    """`audio/fingerprint`: a coarse picture of the sound that gain does not change, 50 Hz.
+
+    Level in 24 mel bands from 150 to 3500 Hz over 80 ms, in twelfths of a decibel above a floor
+    20 dB below the loud frames of the clip.
+    """
+
+    def __init__(self) -> None:
+        recipe: dict[str, Any] = {"extractor": "audio fingerprint", **_SOUND, "mels": _BANDS}
+        recipe |= {"range": _RANGE, "steps": _STEPS}
+        rate = _SOUND["rate"] / _SOUND["hop"]
+        self.spec = StreamSpec("audio/fingerprint", rate, (_BANDS,), "uint8", recipe)
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(1 + N // 160, 24) uint8; zeros throughout for digital silence."""
+        from affuse.features.spectral import decibels, mel_spectrogram
+
+        audio = read_sound(clip, _SOUND["rate"])
+        if audio is None:
+            return None
+        power = mel_spectrogram(audio, mels=_BANDS, **_SOUND)
+        levels = decibels(power, None).numpy()
+        loud = np.percentile(levels.max(1), 95)
+        return all_present(_to_bytes((levels - max(loud - _RANGE, -100.0)) * _STEPS))
+
+
+class VideoFingerprint:
+    """`video/fingerprint`: small grey pictures of how a clip differs from its mean, 5 Hz.
+
+    Whole pictures, averaged over a grid of 16 x 16 and over the time between neighbours, in
+    quarters of a grey level around 128.
+    """
+
+    def __init__(self) -> None:
+        recipe = {"extractor": "video fingerprint", "side": _SIDE, "gain": _GAIN}
+        recipe |= {"default_fps": _IMAGES_RATE}
+        shape = (_SIZE, _SIZE)
+        self.spec = StreamSpec("video/fingerprint", _VIDEO_RATE, shape, "uint8", recipe)
+
+    def sources(self, clip: Clip) -> list[Path]:
+        """The file with the pictures, or else the pictures."""
+        if clip.video is not None:
+            return [clip.video]
+        return [] if clip.images is None else sorted(clip.images.glob("*.jpg"))
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(T, 16, 16) uint8, in which a time without a picture is absent; None without pictures.
+
+        Raises:
+            BadInput: The pictures cannot be decoded, or there are none in the clip's time.
+        """
+        place = clip.video or clip.images
+        if place is None or (clip.video is not None and not _has_pictures(clip.video)):
+            return None
+        read = _from_images if clip.video is None else _from_video
+        values, mask = _over_time(read(place, clip.start, clip.end))
+        if not mask.any():
+            raise BadInput(place, f"holds no picture from {clip.start:g} s on")
+        values -= values[mask].mean(0)
+        values[~mask] = 0
+        return Stream(_to_bytes(values * _GAIN + 128), mask)
+
+
+def _over_time(
+    timed: Iterator[tuple[float, NDArray[np.float32]]],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Pictures at the rate of the stream, each the mean of those around it, and where there are.
+
+    A picture counts for its two neighbours on the clock by how near it is: picking the nearest
+    would give other pictures when the clip is shifted or has another frame rate.
+    """
+    sums: list[NDArray[np.float32]] = []
+    weights: list[float] = []
+    for time, picture in timed:
+        before, share = divmod(time * _VIDEO_RATE, 1)
+        while len(sums) < before + 2:
+            sums.append(np.zeros((_SIZE, _SIZE), np.float32))
+            weights.append(0.0)
+        for row, weight in ((int(before), 1 - share), (int(before) + 1, share)):
+            sums[row] += np.float32(weight) * picture
+            weights[row] += weight
+    total = np.array(weights)
+    mask = total > 0.5
+    values = np.stack(sums) if sums else np.zeros((0, _SIZE, _SIZE), np.float32)
+    values[mask] /= total[mask, None, None]
+    return values, mask
+
+
+def _from_video(
+    path: Path, start: float, end: float | None
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    from affuse.media.video import read_frames
+
+    for frame in read_frames(path, start or None, end):
+        yield frame.time - start, _small(frame.rgb(_SIDE))
+
+
+def _from_images(
+    folder: Path, start: float, end: float | None
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    for path in sorted(folder.glob("*.jpg")):
+        if not path.stem.isdecimal():
+            raise BadInput(path, "is not named after the number of a picture, such as 00012.jpg")
+        time = (int(path.stem) - 1) / _IMAGES_RATE
+        if start <= time and (end is None or time < end):
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if picture is None:
+                raise BadInput(path, "is not a picture that can be decoded")
+            rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            yield time - start, _small(np.asarray(rgb, np.uint8))
+
+
+def _small(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Grey levels averaged over the grid, (16, 16)."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.asarray(cv2.resize(grey, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA))
+
+
+def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _has_pictures(path: Path) -> bool:
+    from affuse.media.probe import open_recording
+
+    with open_recording(path) as recording:
+        return recording.video is not None
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        return _sha256(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise BadInput(path, f"cannot be read ({error.strerror})") from error
+
+
+@lru_cache(maxsize=16)
+def _sha256(path: Path, size: int, time: int) -> bytes:
+    """Remembered while size and time stay, for many clips can be parts of one file."""
+    return bytes.fromhex(file_digest(path))

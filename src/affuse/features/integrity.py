@@ -1,0 +1,168 @@
+"""What is there of a corpus, what is missing, and what is broken."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from affuse.corpora.clip import Clip, Corpus
+from affuse.errors import BadInput
+from affuse.execution.executors import map_unordered
+from affuse.execution.files import file_digest
+from affuse.execution.progress import progress
+from affuse.features.annotation import problems
+from affuse.media.audio import read_audio
+from affuse.media.probe import MediaInfo, probe
+from affuse.media.timestamps import picture_times
+from affuse.media.video import read_frames
+
+#: Seconds by which the sound and the pictures of a clip may differ in length, and by which a file
+#: may hold less than it says.
+_TOLERANCE = 0.5
+
+
+@dataclass
+class Examined:
+    """One clip.
+
+    Args:
+        clip: Its id.
+        seconds: Length of the part of its files that it is; None where nothing can be opened.
+        has_sound: Whether there is sound.
+        has_pictures: Whether there are pictures.
+        picture: Width, height and frames per second; empty without pictures.
+        broken: What keeps it, or a part of it, from being used.
+        notes: What else is to be known.
+        digests: File -> SHA-256.
+    """
+
+    clip: str
+    seconds: float | None = None
+    has_sound: bool = False
+    has_pictures: bool = False
+    picture: str = ""
+    broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    digests: dict[Path, str] = field(default_factory=dict)
+
+
+def examine(corpus: Corpus, workers: int = 1, whole: bool = False) -> list[Examined]:
+    """Open every clip of a corpus.
+
+    Args:
+        corpus: The clips.
+        workers: Processes.
+        whole: Whether all sound and pictures are decoded, or their beginning.
+
+    Returns:
+        One entry per clip, in the order of the corpus. Clips that are known to be bad are broken;
+        of files of equal content each clip is told of the first.
+    """
+    found: dict[str, Examined] = {}
+    work = map_unordered(partial(_examine, whole=whole), corpus.clips, workers)
+    for one in progress(work, "check", total=len(corpus.clips)):
+        found[one.clip] = one
+    for name, reason in corpus.bad.items():
+        found[name].broken.append(f"known to be bad: {reason}")
+    order = [found[clip.id] for clip in corpus.clips]
+    if any(one.digests for one in order):
+        for clip in corpus.clips:
+            if not (clip.video or clip.audio or clip.images):
+                found[clip.id].notes.append("no recording")
+    _tell_copies(order)
+    return order
+
+
+def _tell_copies(clips: Sequence[Examined]) -> None:
+    files: dict[str, dict[Path, Examined]] = defaultdict(dict)
+    for one in clips:
+        for path, digest in one.digests.items():
+            files[digest].setdefault(path, one)
+    for paths in files.values():
+        (original, first), *copies = paths.items()
+        for path, one in copies:
+            one.broken.append(f"{path} is a copy of {original} (clip {first.clip})")
+
+
+def _examine(clip: Clip, whole: bool) -> Examined:
+    found = Examined(clip.id)
+    files = list(dict.fromkeys(path for path in (clip.video, clip.audio) if path is not None))
+    media: dict[Path, MediaInfo] = {}
+    for path in files:
+        try:
+            found.digests[path] = file_digest(path)
+            media[path] = probe(path)
+        except (BadInput, OSError) as error:
+            found.broken.append(str(error))
+    _about_pictures(clip, media, found)
+    _about_sound(clip, media, found)
+    if whole:
+        for path, info in media.items():
+            found.broken += _about_length(path, info)
+    if clip.annotation is not None or clip.images is not None:
+        found.notes += problems(clip)
+    return found
+
+
+def _about_pictures(clip: Clip, media: dict[Path, MediaInfo], found: Examined) -> None:
+    info = media.get(clip.video) if clip.video else None
+    if info is None:
+        return
+    found.has_pictures = info.has_video
+    found.seconds = _part(clip, info)
+    if info.has_video:
+        found.picture = f"{info.width}x{info.height} {info.fps:.2f} fps"
+    else:
+        found.broken.append(f"{clip.video}: no pictures")
+
+
+def _about_sound(clip: Clip, media: dict[Path, MediaInfo], found: Examined) -> None:
+    info = media.get(clip.audio) if clip.audio else None
+    if info is None:
+        return
+    found.has_sound = info.has_audio
+    if not info.has_audio:
+        # a video that stands in for a missing sound file may well be silent
+        (found.notes if clip.audio == clip.video else found.broken).append(
+            f"{clip.audio}: no sound"
+        )
+        return
+    seconds = _part(clip, info)
+    if found.seconds is not None and abs(found.seconds - seconds) > _TOLERANCE:
+        found.notes.append(f"{seconds:.2f} s of sound beside {found.seconds:.2f} s of pictures")
+    found.seconds = seconds if found.seconds is None else found.seconds
+
+
+def _part(clip: Clip, info: MediaInfo) -> float:
+    end = info.duration if clip.end is None else min(clip.end, info.duration)
+    return max(end - clip.start, 0.0)
+
+
+def _about_length(path: Path, info: MediaInfo) -> Iterator[str]:
+    """What a file holds less than it says."""
+    kinds: list[tuple[str, bool, Callable[[Path], float]]] = [
+        ("pictures", info.has_video, _last_picture),
+        ("sound", info.has_audio, _last_sound),
+    ]
+    for what, there, measure in kinds:
+        try:
+            seconds = measure(path) if there else info.duration
+        except BadInput as error:
+            yield str(error)
+            continue
+        if seconds < info.duration - _TOLERANCE:
+            yield f"{path}: {what} end after {seconds:.2f} of {info.duration:.2f} s"
+
+
+def _last_picture(path: Path) -> float:
+    decoded = sum(1 for _ in read_frames(path))
+    times = picture_times(path)
+    return float(times[min(decoded, len(times)) - 1])
+
+
+def _last_sound(path: Path, rate: int = 8000) -> float:
+    sound = read_audio(path, rate)
+    return 0.0 if sound is None else len(sound) / rate

@@ -1,0 +1,99 @@
+"""What each clip of a store is to be learned as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from affuse.corpora.clip import Clip
+from affuse.corpora.labels import Labelled, label_clips
+from affuse.errors import AffuseError, BadInput
+from affuse.features.batch import TARGET_RATE
+from affuse.features.store import Store
+from affuse.training.recipe import Recipe
+
+#: Stream with the annotation of a clip.
+ANNOTATION = "label/valence-arousal"
+
+#: Clip id, start and length of a window in seconds -> the target of that window.
+Target = Callable[[str, float, float], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The clips that can be learned from, and as what.
+
+    Args:
+        clips: In the order of the store.
+        names: Of the classes or dimensions.
+        target: () int64 class, (C,) float32 shares or (T, D) float32 values at `TARGET_RATE`.
+        unused: Reason -> number of clips that have their streams and nothing to learn.
+        votes: Clip id -> (C,) number of raters per class, where labels come from votes.
+    """
+
+    clips: list[Clip]
+    names: list[str]
+    target: Target
+    unused: dict[str, int]
+    votes: dict[str, np.ndarray]
+
+
+def lesson(recipe: Recipe, data: Store) -> Lesson:
+    """What a recipe makes of a store.
+
+    Raises:
+        BadInput: The store lacks a stream, or no clip has a label.
+        AffuseError: The label rule does not fit the corpus or the task.
+    """
+    clips = data.usable(recipe.streams)
+    if recipe.task == "valence-arousal":
+        found = _annotated(clips, data)
+    else:
+        found = _labelled(clips, data, recipe)
+    if not found.clips:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in found.unused.items())
+        raise BadInput(data.path, f"has no clip to learn from ({reasons or 'no clips'})")
+    return found
+
+
+def _labelled(clips: list[Clip], data: Store, recipe: Recipe) -> Lesson:
+    labelled: Labelled = label_clips(clips, data.classes, recipe.labels)
+    if recipe.task == "distribution":
+        rows = list(labelled.targets.astype(np.float32))
+    else:
+        _check_single(labelled, recipe)
+        rows = list(labelled.targets.argmax(1).astype(np.int64))
+    ids = [clip.id for clip in labelled.clips]
+    targets = {name: np.asarray(row) for name, row in zip(ids, rows, strict=True)}
+    votes = {} if labelled.votes is None else dict(zip(ids, labelled.votes, strict=True))
+
+    def target(clip: str, start: float, seconds: float) -> np.ndarray:
+        return targets[clip]
+
+    return Lesson(labelled.clips, list(labelled.classes), target, labelled.unused, votes)
+
+
+def _check_single(labelled: Labelled, recipe: Recipe) -> None:
+    first = labelled.targets.max(1, keepdims=True)
+    ties = int(((labelled.targets == first).sum(1) > 1).sum())
+    if ties and recipe.labels.ties == "drop":
+        raise AffuseError(
+            f"labels.rule={recipe.labels.rule} leaves {ties} clips without one class: use "
+            "task=distribution, labels.rule=plurality, or labels.ties=first"
+        )
+
+
+def _annotated(clips: list[Clip], data: Store) -> Lesson:
+    track = data.stream(ANNOTATION)
+    known = [clip for clip in clips if clip.id in track and track[clip.id].mask.any()]
+
+    def target(clip: str, start: float, seconds: float) -> np.ndarray:
+        part = track[clip].cut(track.spec, start, seconds)
+        return np.where(part.mask[:, None], part.values, np.nan).astype(np.float32)
+
+    if track.spec.rate != TARGET_RATE:
+        raise BadInput(data.path, f"has {ANNOTATION} at {track.spec.rate} Hz, not {TARGET_RATE}")
+    unused = {"without annotation": len(clips) - len(known)} if len(known) < len(clips) else {}
+    return Lesson(known, list(data.classes), target, unused, {})
