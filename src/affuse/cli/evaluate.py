@@ -38,5 +38,14 @@ def run(options: argparse.Namespace) -> int:
             f"{name:14}{scores['clips']:6}{scores['accuracy']:10.3f}  {interval:17}"
             f"{scores['uar']:7.3f}{scores['macro_f1']:8.3f}"
         )
+    for name, scores in result["conditions"].items():
+        if raters := scores.get("raters"):
+            print(
+                f"{name}: cross-entropy {raters['cross_entropy']:.3f}, of which "
+                f"{raters['rater_entropy']:.3f} is the raters' own entropy; a rater agrees with "
+                f"the model in {raters['agreement']:.1%}, with another rater in "
+                f"{raters['rater_agreement']:.1%}, with most others in "
+                f"{raters['human_ceiling']:.1%} of the cases"
+            )
     print(f"predictions, scores and confusion matrices: {options.run / 'evaluation'}")
     return 0

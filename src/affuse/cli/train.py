@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train all folds, or those given."""
     from affuse.training.recipe import load_recipe
+    from affuse.training.run import read_run
     from affuse.training.train import train
 
     folds = None
@@ -50,4 +51,12 @@ def run(options: argparse.Namespace) -> int:
     allow = [kind for kind in options.allow.split(",") if kind]
     for fold, model in train(recipe, options.store, options.out, folds, options.resume, allow):
         print(f"fold {fold}: {model}", file=sys.stderr)
+    facts = read_run(options.out)
+    if unused := facts["clips"]["unused"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in unused.items())
+        print(
+            f"learned from {facts['clips']['learned']} clips, not from {reasons}", file=sys.stderr
+        )
+    for kind, count in facts["leaks"]["let_pass"].items():
+        print(f"let pass: {kind} ({count} cases), as {options.out}/run.json says", file=sys.stderr)
     return 0

@@ -110,6 +110,7 @@ def read(root: Path) -> Corpus:
         raise BadInput(
             root, "holds no CREMA-D recording (AudioWAV/1001_DFA_ANG_XX.wav) and no list"
         )
+    synthetic = is_synthetic(root, SYNTHETIC)
     votes = _votes(tables["tabulatedVotes.csv"]) if "tabulatedVotes.csv" in tables else {}
     actors = _actors(tables["VideoDemographics.csv"]) if "VideoDemographics.csv" in tables else {}
     return Corpus(
@@ -117,9 +118,9 @@ def read(root: Path) -> Corpus:
         root=root,
         clips=[_clip(name, media.get(name, {}), votes, actors) for name in names],
         classes=CLASSES,
-        licence=SYNTHETIC_LICENCE if is_synthetic(root, SYNTHETIC) else LICENCE,
+        licence=SYNTHETIC_LICENCE if synthetic else LICENCE,
         left_out={reason: count for reason, count in sorted(left_out.items()) if count},
-        bad={name: reason for name, reason in BAD.items() if name in names},
+        bad={n: reason for n, reason in BAD.items() if n in names and not synthetic},
         missing=_missing(listed, media),
     )
 

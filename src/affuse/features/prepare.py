@@ -277,8 +277,14 @@ def _empty(
     files = [StreamFile(stream_path(store, e.spec.name)) for e in extractors]
     known = {clip for clip, _, _ in failures}
     return [
-        (clip.id, "", f"{clip.video or clip.audio}: neither sound nor a face")
+        (clip.id, "", _nothing(clip))
         for clip in corpus.clips
         if clip.id not in known
         and not any(file[clip.id].mask.any() for file in files if clip.id in file)
     ]
+
+
+def _nothing(clip: Clip) -> str:
+    """Why a clip has nothing in any stream."""
+    path = clip.video or clip.audio or clip.images
+    return f"{path}: neither sound nor a face" if path else "there is no recording of it"

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from affuse.corpora.cremad import SYNTHETIC, clip_names
 from affuse.corpora.synthetic.acting import Actor, act, generator
@@ -49,6 +51,12 @@ ACTORS = tuple(dict.fromkeys([*FIRST, *range(1001, 1092)]))
 #: In the order in which the publisher numbers the clips of a sentence.
 ORDER = ("NEU", "HAP", "SAD", "ANG", "FEA", "DIS")
 STRENGTHS = {"XX": 0.8, "LO": 0.6, "MD": 0.8, "HI": 1.0}  # what a level makes of an actor's own
+TABLES = (
+    "SentenceFilenames.csv",
+    "VideoDemographics.csv",
+    "processedResults/tabulatedVotes.csv",
+    "processedResults/summaryTable.csv",
+)
 SILENT = "1076_MTI_SAD_XX"  # as published
 LENGTHS = (1.7, 2.3)  # seconds
 WAV_RATE, FLV_RATE = 16_000, 44_100  # Hz
@@ -75,6 +83,7 @@ Licence: the photograph is in the public domain (NASA); all else here is CC0 1.0
 """
 )
 
+Audio = NDArray[np.floating[Any]]
 Progress = Callable[[Iterable[None], str, int], Iterable[None]]
 
 
@@ -122,7 +131,7 @@ def synthesise(
 
     Returns:
         How many files the corpus has, those that were there before included: sounds, videos and
-        four tables.
+        tables.
 
     Raises:
         AffuseError: An option outside its range, or scikit-image is needed and not installed.
@@ -145,7 +154,7 @@ def synthesise(
     done = map_unordered(_write, jobs, workers)
     for _ in progress(done, "synth cremad", len(jobs)) if progress else done:
         pass
-    return sum(len(clip.files) for clip in plan) + 4
+    return sum(len(clip.files) for clip in plan) + len(TABLES)
 
 
 def _plan(actors: Sequence[int], sentences: Sequence[str]) -> list[Clip]:
@@ -158,28 +167,24 @@ def _plan(actors: Sequence[int], sentences: Sequence[str]) -> list[Clip]:
         return int(actor), first, second, third
 
     chosen = set(map(str, actors))
-    names = [
-        name
-        for name in sorted(clip_names(), key=place)
-        if name[:4] in chosen and name[5:8] in sentences
-    ]
+    names = [name for name in clip_names() if name[:4] in chosen and name[5:8] in sentences]
+    names.sort(key=place)
     silent = SILENT if SILENT in names else names[0]
     oddities = {names[1]: "mute video", names[2]: "absent", silent: "silent"}
     return [Clip(name, oddities.get(name, "")) for name in names]
 
 
 def _write_tables(out: Path, seed: int, actors: Sequence[int], names: Sequence[str]) -> None:
-    """The four tables, summaryTable.csv last."""
-    if (out / "processedResults" / "summaryTable.csv").exists():
+    listed, about, tabulated, summary = paths = [out / table for table in TABLES]
+    if all(path.exists() for path in paths):
         return
-    header = ["Stimulus_Number", "Filename"]
-    write_table(out / "SentenceFilenames.csv", header, enumerate(names, 1))
+    write_table(listed, ["Stimulus_Number", "Filename"], enumerate(names, 1))
     write_table(
-        out / "VideoDemographics.csv",
+        about,
         ["ActorID", "Age", "Sex", "Race", "Ethnicity"],
         [_demographics(seed, actor) for actor in actors],
     )
-    write_votes(out / "processedResults", seed, names)
+    write_votes(tabulated, summary, seed, names)
 
 
 def _demographics(seed: int, actor: int) -> list[str | int]:
@@ -239,8 +244,9 @@ def _write(job: _Job) -> None:
                 write_flv(path, frames, (FRAME_HEIGHT, FRAME_WIDTH), job.fps, sound, FLV_RATE)
 
 
-def _resample(audio: np.ndarray, rate: int) -> np.ndarray:
-    return soxr.resample(audio, SAMPLE_RATE, rate)
+def _resample(audio: Audio, rate: int) -> Audio:
+    resampled: Audio = soxr.resample(audio, SAMPLE_RATE, rate)
+    return resampled
 
 
 @lru_cache(maxsize=4)

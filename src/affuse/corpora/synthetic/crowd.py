@@ -49,17 +49,18 @@ class _Tally(NamedTuple):
     row: list[str | int | float]
 
 
-def write_votes(folder: Path, seed: int, names: Sequence[str]) -> None:
+def write_votes(tabulated: Path, summary: Path, seed: int, names: Sequence[str]) -> None:
     """Write `tabulatedVotes.csv` and `summaryTable.csv` as the publisher's R scripts do.
 
     Args:
-        folder: Where to.
+        tabulated: Where the first goes.
+        summary: Where the second goes.
         seed: Draws the raters.
         names: Clips in the order of their numbers, from 1.
     """
     tallies = [[_tally(_ask(seed, name, c)) for name in names] for c in CHANNELS]
     write_table(
-        folder / "tabulatedVotes.csv",
+        tabulated,
         ["", *_COUNTS, "fileName", "numResponses", "agreement", "emoVote"]
         + [f"{level}Resp{kind}" for kind in ("", "Norm") for level in _LEVELS],
         (
@@ -70,7 +71,7 @@ def write_votes(folder: Path, seed: int, names: Sequence[str]) -> None:
     )
     kinds = ("Voice", "Face", "MultiModal")
     write_table(
-        folder / "summaryTable.csv",
+        summary,
         ["", "FileName", *(f"{kind}{what}" for kind in kinds for what in ("Vote", "Level"))],
         (
             [str(number), name, *(told for tally in three for told in (tally.vote, tally.level))]

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+DELAY = 1105  # samples, LAME's 576 and a decoder's 529
+
 
 def write_flv(
     path: Path,
@@ -23,15 +25,16 @@ def write_flv(
 ) -> None:
     """Encode pictures, and sound if there is any, the same bytes every time.
 
-    The encoder of MP3 puts 25 ms of silence first at 44.1 kHz. The pictures then begin so much
-    later than the sound, and both stay together.
+    An encoder of MP3 begins with DELAY samples of silence, and Flash video cannot say that they
+    are to be left out. They take the place of the sound's own first samples here, so that sound
+    and pictures both begin at 0 and the rest of the sound is where it belongs.
 
     Args:
         path: Where to.
         frames: (H, W, 3) uint8 RGB each.
         size: H and W, both even.
         fps: Frames per second.
-        audio: (N,) float32 mono.
+        audio: (N,) float32 mono, longer than DELAY.
         audio_rate: Hz, one that Flash video knows: 44100, 22050 or 11025.
     """
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
@@ -50,7 +53,7 @@ def write_flv(
             container.mux(video.encode(frame))
         container.mux(video.encode())
         if audio is not None and sound is not None:
-            samples = av.AudioFrame.from_ndarray(audio[None], format="fltp", layout="mono")
-            samples.rate, samples.pts = audio_rate, 0
+            samples = av.AudioFrame.from_ndarray(audio[None, DELAY:], format="fltp", layout="mono")
+            samples.rate, samples.pts = audio_rate, DELAY
             container.mux(sound.encode(samples))
             container.mux(sound.encode())
