@@ -134,7 +134,7 @@ def test_a_folder_of_something_else_is_left_alone(corpus: Path, tmp_path: Path) 
         synthesise(corpus, seed=5, actors=(1,))
     assert digests(corpus) == before
     (tmp_path / "Actor_01").mkdir()
-    with pytest.raises(BadInput, match="holds recordings but no README.txt"):
+    with pytest.raises(BadInput, match="holds recordings but no README"):
         synthesise(tmp_path, actors=(1,))
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="not a folder"):

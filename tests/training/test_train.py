@@ -1,15 +1,19 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import torch
 from tests.toy import toy_recipe
 
 from affuse.errors import AffuseError, BadInput
+from affuse.features.archive import read_archive, write_archive
+from affuse.features.store import Store, stream_path
 from affuse.models.modelfile import load_model
 from affuse.training.data import ClipDataset, training_statistics
 from affuse.training.learner import Learner
 from affuse.training.recipe import load_recipe
+from affuse.training.targets import lesson
 from affuse.training.train import train
 
 MODEL = "fold0/model.safetensors"
@@ -92,16 +96,30 @@ def test_roles_are_speaker_disjoint_and_written_down(toy):
 
 
 def test_statistics_come_from_training_clips_only(toy):
-    from affuse.features.store import Store
-
     store = Store(toy / "store")
     names = ("audio/mfcc10", "video/openface")
     chosen = [clip for clip in store.clips if int(clip.speaker[1]) % 4 >= 2]
-    expected = training_statistics(ClipDataset(store, chosen, names, 1.2))
+    learned = lesson(load_recipe(toy_recipe(toy)), store)
+    expected = training_statistics(ClipDataset(store, chosen, names, 1.2, learned.target))
     _, spec = load_model(run(toy, "run")[0])
     assert spec.normalisation == expected
-    everyone = training_statistics(ClipDataset(store, store.clips, names, 1.2))
+    everyone = training_statistics(ClipDataset(store, store.clips, names, 1.2, learned.target))
     assert everyone != expected
+
+
+def test_neither_statistics_nor_selection_see_test_clips(toy):
+    """Other values in the streams of the test clips leave the model the same to the last byte."""
+    before = run(toy, "before")[0].read_bytes()
+    test = json.loads((toy / "before/fold0/split.json").read_text())["test"]
+    for name in ("audio/mfcc10", "video/openface"):
+        path = stream_path(toy / "store", name)
+        arrays, metadata = read_archive(path)
+        arrays = {key: np.array(array) for key, array in arrays.items()}
+        for row, clip in enumerate(metadata["clips"]):
+            if clip in test:
+                arrays["values"][arrays["offset"][row] : arrays["offset"][row + 1]] += 9.0
+        write_archive(path, {k: (str(x.dtype), x.shape, [x]) for k, x in arrays.items()}, metadata)
+    assert run(toy, "after")[0].read_bytes() == before
 
 
 def test_it_learns_and_the_best_epoch_is_kept(toy):

@@ -20,10 +20,14 @@ def _seconds(length: int) -> tuple[float, float]:
     return float(length), float(length)
 
 
+def _sentences(count: int) -> tuple[str, ...]:
+    return ("MTI", "IEO")[:count]
+
+
 #: Corpus -> module of its look-alike, and what can be said about its size.
 _TWINS: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
     "ravdess": ("ravdess", {"actors": _first}),
-    "cremad": ("cremad", {"actors": int}),
+    "cremad": ("cremad", {"actors": int, "sentences": _sentences}),
     "msp-improv": ("msp_improv", {"sessions": _first, "turns": int}),
     "affwild2": ("affwild2", {"videos": int, "seconds": _seconds}),
 }

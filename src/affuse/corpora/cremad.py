@@ -84,8 +84,11 @@ def read(root: Path) -> Corpus:
     tables: dict[str, Path] = {}
     left_out: Counter[str] = Counter()
     pointers: list[Path] = []
+    zips: list[str] = []
     for path in walk(root):
         suffix = path.suffix.lower()
+        if suffix == ".zip":
+            zips.append(path.name)
         if path.name in _TABLES:
             tables.setdefault(path.name, path)
         elif suffix not in (*_SOUND, *_PICTURES) or not _NAME.fullmatch(path.stem):
@@ -107,8 +110,10 @@ def read(root: Path) -> Corpus:
     listed = _listed(tables["SentenceFilenames.csv"]) if "SentenceFilenames.csv" in tables else []
     names = sorted({*media, *listed})
     if not names:
+        packed = f"; {zips[0]} is not unpacked" if zips else ""
         raise BadInput(
-            root, "holds no CREMA-D recording (AudioWAV/1001_DFA_ANG_XX.wav) and no list"
+            root,
+            f"holds no CREMA-D recording (AudioWAV/1001_DFA_ANG_XX.wav) and no list{packed}",
         )
     synthetic = is_synthetic(root, SYNTHETIC)
     votes = _votes(tables["tabulatedVotes.csv"]) if "tabulatedVotes.csv" in tables else {}
@@ -153,12 +158,14 @@ def _listed(path: Path) -> list[str]:
     """Names in the publisher's list, in its order."""
     names = []
     for line, row in read_rows(path, ["Stimulus_Number", "Filename"]):
-        if not _NAME.fullmatch(row["Filename"]):
-            raise BadInput(
-                path, f"line {line}: {row['Filename']!r} is no clip such as 1001_DFA_ANG_XX"
-            )
+        _check_name(path, line, row["Filename"])
         names.append(row["Filename"])
     return names
+
+
+def _check_name(path: Path, line: int, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadInput(path, f"line {line}: {name!r} is no clip such as 1001_DFA_ANG_XX")
 
 
 def _votes(path: Path) -> dict[str, dict[str, dict[str, float]]]:
@@ -166,6 +173,7 @@ def _votes(path: Path) -> dict[str, dict[str, dict[str, float]]]:
     votes: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     letters = {name[0].upper(): name for name in CLASSES}
     for line, row in read_rows(path, ["", "fileName", *letters]):
+        _check_name(path, line, row["fileName"])
         try:
             channel = _CHANNELS[int(row[""]) // 100_000]
         except (KeyError, ValueError):
