@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from tests.bench import models
+from tests.bench import corpora, models
 
 ROUNDS = 5
 
@@ -140,6 +140,11 @@ def clips_of_faces() -> dict[str, float]:
     return compare(**models.clips_of_faces())
 
 
+def hundred_thousand_clips() -> dict[str, float]:
+    """100,000 clips: listing, protocol, leak check (once, seconds and MB)."""
+    return corpora.hundred_thousand_clips()
+
+
 def main() -> None:
     """Print every comparison."""
     torch.set_num_threads(1)
@@ -152,6 +157,7 @@ def main() -> None:
         auxformer_training,
         clips_of_faces,
         reading_streams,
+        hundred_thousand_clips,
     )
     report = {}
     for comparison in comparisons:
