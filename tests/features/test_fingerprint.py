@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.synthetic.encode import write_mp4, write_wav
+from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.errors import BadInput
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.stream import Stream
@@ -50,7 +50,7 @@ def moving(count: int, fps: float) -> Iterator[np.ndarray]:
 
 
 def write_moving(path: Path, seconds: float, fps: int, audio: np.ndarray | None = None) -> Path:
-    write_mp4(path, moving(round(seconds * fps), fps), (96, 128), Fraction(fps), audio, RATE)
+    write_video(path, moving(round(seconds * fps), fps), (96, 128), Fraction(fps), audio, RATE)
     return path
 
 

@@ -125,7 +125,7 @@ def test_a_bad_clip_is_listed_and_the_others_go_on(tmp_path, numbers):
 def test_a_clip_with_nothing_in_it_is_a_failure(tmp_path, numbers):
     report = prepare(numbers, tmp_path / "store", [Counting()])
     assert [row[0] for row in report.failures] == ["zz-silent"]
-    assert "neither sound nor a face" in report.failures[0][2]
+    assert report.failures[0][2] == "there is no recording of it"
 
 
 def test_the_store_of_another_corpus_is_left_alone(tmp_path, numbers):

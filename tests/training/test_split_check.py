@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from affuse.cli.main import main
-from affuse.corpora.synthetic.encode import write_mp4, write_wav
+from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.corpora.synthetic.voice import SAMPLE_RATE, Manner, Speaker, speak
 
 SYLLABLES = [("k", "i"), ("t", "a"), ("d", "o"), ("s", "i"), ("b", "a"), ("z", "o")]
@@ -123,10 +123,10 @@ def encoded_again(folder: Path) -> None:
 def video_again(folder: Path) -> None:
     """The pictures of a test clip 0.2 s later in another quality beside another voice (train)."""
     fps, size = Fraction(25), (96, 128)
-    write_mp4(folder / "raw/v.mp4", pictures(1), size, fps, voice(20), SAMPLE_RATE)
+    write_video(folder / "raw/v.mp4", pictures(1), size, fps, voice(20), SAMPLE_RATE)
     darker = [(0.8 * p).astype(np.uint8) for p in pictures(1)[5:]]
-    write_mp4(folder / "raw/w.mp4", darker, size, fps, voice(21), SAMPLE_RATE)
-    write_mp4(folder / "raw/x.mp4", pictures(2), size, fps, voice(22), SAMPLE_RATE)
+    write_video(folder / "raw/w.mp4", darker, size, fps, voice(21), SAMPLE_RATE)
+    write_video(folder / "raw/x.mp4", pictures(2), size, fps, voice(22), SAMPLE_RATE)
     table(folder, base() | {"v.mp4": "s7", "w.mp4": "s4", "x.mp4": "s8"})
 
 

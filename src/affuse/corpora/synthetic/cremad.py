@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from affuse.corpora.cremad import SYNTHETIC, clip_names
 from affuse.corpora.synthetic.acting import Actor, act, generator
 from affuse.corpora.synthetic.crowd import EMOTIONS, write_table, write_votes
-from affuse.corpora.synthetic.encode import write_wav
+from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH
-from affuse.corpora.synthetic.flv import write_flv
 from affuse.corpora.synthetic.performance import draw
 from affuse.corpora.synthetic.place import claim
 from affuse.corpora.synthetic.portrait import photograph
@@ -241,7 +240,7 @@ def _write(job: _Job) -> None:
                 face = generator(seed, name, "face")
                 frames = draw(actor, shown, said, seconds, job.fps, face)
                 sound = None if oddity else _resample(said.audio, FLV_RATE)
-                write_flv(path, frames, (FRAME_HEIGHT, FRAME_WIDTH), job.fps, sound, FLV_RATE)
+                write_video(path, frames, (FRAME_HEIGHT, FRAME_WIDTH), job.fps, sound, FLV_RATE)
 
 
 def _resample(audio: Audio, rate: int) -> Audio:

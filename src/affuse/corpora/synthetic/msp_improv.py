@@ -20,8 +20,7 @@ import numpy as np
 
 from affuse.corpora.msp_improv import ATTRIBUTES, CLASSES, RATINGS, SYNTHETIC
 from affuse.corpora.synthetic.acting import Actor, act, generator
-from affuse.corpora.synthetic.avi import write_avi
-from affuse.corpora.synthetic.encode import write_wav
+from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH
 from affuse.corpora.synthetic.performance import draw
 from affuse.corpora.synthetic.place import claim
@@ -275,7 +274,7 @@ def _write(job: _Job) -> None:
                 face = generator(seed, turn.name, "face")
                 frames = draw(actor, shown, said, seconds, job.fps, face)
                 size = (FRAME_HEIGHT, FRAME_WIDTH)
-                write_avi(path, frames, size, job.fps, said.audio, SAMPLE_RATE)
+                write_video(path, frames, size, job.fps, said.audio, SAMPLE_RATE)
 
 
 def _syllables(seed: int, words: str) -> list[Syllable]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from affuse.corpora.ravdess import CLASSES, SYNTHETIC
 from affuse.corpora.synthetic.acting import Actor, act, generator
-from affuse.corpora.synthetic.encode import write_mp4, write_wav
+from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH
 from affuse.corpora.synthetic.performance import draw
 from affuse.corpora.synthetic.place import claim
@@ -166,7 +166,7 @@ def _write(job: _Job) -> None:
             rng = generator(job.seed, clip.take, "face")
             frames = draw(actor, shown, said, job.seconds, job.fps, rng)
             audio = said.audio if clip.modality == "01" else None
-            write_mp4(path, frames, (FRAME_HEIGHT, FRAME_WIDTH), job.fps, audio, SAMPLE_RATE)
+            write_video(path, frames, (FRAME_HEIGHT, FRAME_WIDTH), job.fps, audio, SAMPLE_RATE)
 
 
 @lru_cache(maxsize=4)
