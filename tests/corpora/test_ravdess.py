@@ -71,3 +71,31 @@ def test_the_real_speech_has_twenty_actors_and_all_classes(shared_data):
     assert len({clip.speaker for clip in corpus.clips}) == 20
     counts = [sum(clip.label == name for clip in corpus.clips) for name in CLASSES]
     assert counts == [80] + [160] * 7
+
+
+def test_song_is_read_by_option_and_incomplete_actors_are_told(tmp_path):
+    for name in (
+        "03-01-03-01-01-01-07.wav",
+        "03-02-03-01-01-01-07.wav",
+        "03-02-04-01-01-01-07.wav",
+    ):
+        (tmp_path / name).touch()
+    speech, song, both = (
+        read_corpus("ravdess", tmp_path, {"channel": c}) for c in ("speech", "song", "both")
+    )
+    assert [clip.id[:5] for clip in speech.clips] == ["01-03"] and speech.left_out == {
+        "song files": 2
+    }
+    assert [clip.id[:5] for clip in song.clips] == ["02-03", "02-04"]
+    assert {clip.kind for clip in both.clips} == {"speech", "song"} and len(both.clips) == 3
+    assert song.missing == ["actor 07: 42 of 44 performances (song)"]
+    with pytest.raises(AffuseError, match="channel must be speech, song or both"):
+        read_corpus("ravdess", tmp_path, {"channel": "opera"})
+    with pytest.raises(AffuseError, match="has no option 'chanel'"):
+        read_corpus("ravdess", tmp_path, {"chanel": "song"})
+
+
+def test_an_archive_that_is_not_unpacked_is_told(tmp_path):
+    (tmp_path / "Video_Speech_Actor_01.zip").touch()
+    with pytest.raises(BadInput, match=r"Video_Speech_Actor_01\.zip is not unpacked"):
+        read_corpus("ravdess", tmp_path)

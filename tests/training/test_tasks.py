@@ -88,7 +88,7 @@ def test_a_rule_decides_which_clips_are_learned_and_as_what(voted):
         ({"labels": {"rule": "plurality", "channel": "video"}}, "there are audio-visual"),
         ({"labels": {"rule": "most"}}, "labels"),
         ({"labels": {"smoothing": 1.5}}, "smoothing must be"),
-        ({"task": "valence-arousal"}, "has no stream label/valence-arousal"),
+        ({"task": "valence-arousal"}, "has no values over time"),
         ({"hop": -1}, "hop must not be negative"),
     ],
 )

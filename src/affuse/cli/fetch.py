@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if manifest.agreement:
         print(f"{_head(manifest)}\nTo be obtained under an agreement:\n\n{manifest.agreement}")
         place = options.out or "FOLDER"
-        print(f"Then: affuse prepare {manifest.name} {place} --store DIR --streams ...")
+        print(f"Then: affuse check {manifest.name} {place}")
         return 0
     if options.out is None:
         raise AffuseError(f"say where to: affuse fetch {manifest.name} OUT")

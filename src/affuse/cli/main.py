@@ -11,7 +11,7 @@ from importlib import import_module
 #: Verb -> what it does; the module of the same name has `add_arguments` and `run`.
 VERBS = {
     "demo": "a synthetic corpus, two models and a report, in minutes",
-    "list": "what models, corpora, streams, recipes, protocols and conditions there are",
+    "list": "what models, corpora, streams, recipes, protocols, leaks and conditions there are",
     "synth": "make a synthetic look-alike of a corpus",
     "fetch": "download a corpus from its official place, or say how to apply for it",
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",

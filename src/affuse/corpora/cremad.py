@@ -102,8 +102,8 @@ def read(root: Path) -> Corpus:
     if pointers and not media:
         raise BadInput(
             pointers[0],
-            f"is a Git LFS pointer, not a recording, as are {len(pointers) - 1} more files: run "
-            "git lfs pull in the clone, or affuse fetch cremad",
+            f"is a Git LFS pointer, not a recording (one of {len(pointers)}): run git lfs pull in "
+            "the clone, or affuse fetch cremad",
         )
     if pointers:
         left_out["Git LFS pointers instead of recordings"] = len(pointers)

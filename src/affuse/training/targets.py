@@ -86,6 +86,8 @@ def _check_single(labelled: Labelled, recipe: Recipe) -> None:
 
 
 def _annotated(clips: list[Clip], data: Store) -> Lesson:
+    if not data.has(ANNOTATION):
+        raise BadInput(data.path, f"has no values over time; {data.corpus} is not annotated so")
     track = data.stream(ANNOTATION)
     known = [clip for clip in clips if clip.id in track and track[clip.id].mask.any()]
 

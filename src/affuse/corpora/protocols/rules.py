@@ -127,8 +127,8 @@ def _cremad_protocols() -> list[Protocol]:
             "The 91 actors in the order of their ids in five blocks of 18, 18, 18, 18 and 19; "
             "each block is tested once, development is the next block: the rule of the "
             "partitions of AuxFormer's group, as far as it is public.",
-            "Which partitions AuxFormer 2022 was scored on is not public. Ids follow the order "
-            "of recording, so that blocks differ in age and sex.",
+            "Which partitions AuxFormer 2022 was scored on is not public. Blocks are not balanced "
+            "by sex, age or race.",
             five(actors),
             speakers=clips,
         ),
