@@ -67,7 +67,7 @@ def test_a_corpus_under_an_agreement_is_explained(corpus, tmp_path, capsys):
     assert main(["fetch", corpus, str(tmp_path / "here")]) == 0
     printed = capsys.readouterr()
     assert "agreement" in printed.out and "https://" in printed.out and "Cite:" in printed.out
-    assert f"affuse prepare {corpus} {tmp_path / 'here'}" in printed.out
+    assert f"affuse check {corpus} {tmp_path / 'here'}" in printed.out
     assert printed.err == "" and not (tmp_path / "here").exists()
     assert main(["fetch", corpus]) == 0
 
