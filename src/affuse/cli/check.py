@@ -11,8 +11,7 @@ from affuse.cli.tables import print_table
 from affuse.errors import AffuseError
 
 if TYPE_CHECKING:
-    from affuse.corpora.clip import Clip, Corpus
-    from affuse.corpora.protocols.protocol import Protocol
+    from affuse.corpora.clip import Corpus
 
 _SHOWN = 10
 
@@ -53,60 +52,19 @@ def _read(options: argparse.Namespace) -> Corpus:
 
 
 def _corpus(options: argparse.Namespace) -> int:
-    from affuse.corpora.counts import label_counts
     from affuse.execution.files import write_csv
-    from affuse.features.integrity import examine
+    from affuse.features.integrity import COLUMNS, examine, summary, table
 
     corpus = _read(options)
     clips = examine(corpus, options.workers, options.whole)
-    by_id = {clip.id: clip for clip in corpus.clips}
     if options.out:
-        header = ("clip", "speaker", "seconds", "sound", "pictures", "broken", "notes")
-        write_csv(
-            options.out,
-            header,
-            (
-                (
-                    one.clip,
-                    by_id[one.clip].speaker or "",
-                    "" if one.seconds is None else f"{one.seconds:.3f}",
-                    "yes" if one.has_sound else "",
-                    one.picture,
-                    "; ".join(one.broken),
-                    "; ".join(one.notes),
-                )
-                for one in clips
-            ),
-        )
-    broken = {one.clip: one.broken for one in clips if one.broken}
-    notes = {one.clip: one.notes for one in clips if one.notes}
-    seconds = [one.seconds for one in clips if one.seconds is not None]
-    facts: dict[str, Any] = {
-        "corpus": corpus.name,
-        "root": str(corpus.root),
-        "licence": corpus.licence,
-        "clips": len(clips),
-        "speakers": len({clip.speaker for clip in corpus.clips if clip.speaker}),
-        "sessions": len({clip.session for clip in corpus.clips if clip.session}),
-        "with_sound": sum(one.has_sound for one in clips),
-        "with_pictures": sum(one.has_pictures for one in clips),
-        "with_face_pictures": sum(clip.images is not None for clip in corpus.clips),
-        "with_annotation": sum(clip.annotation is not None for clip in corpus.clips),
-        "seconds": round(sum(seconds), 1),
-        "shortest": min(seconds, default=None),
-        "longest": max(seconds, default=None),
-        "pictures": sorted({one.picture for one in clips if one.picture}),
-        "left_out": corpus.left_out,
-        "missing": corpus.missing,
-        "broken": broken,
-        "notes": notes,
-        "labels": label_counts(corpus),
-    }
+        write_csv(options.out, COLUMNS, table(corpus, clips))
+    facts = summary(corpus, clips)
     if options.json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         _print(corpus, facts)
-    return 1 if broken else 0
+    return 1 if facts["broken"] else 0
 
 
 def _print(corpus: Corpus, facts: dict[str, Any]) -> None:
@@ -165,65 +123,24 @@ def _some(words: list[str]) -> str:
 
 
 def _protocol(options: argparse.Namespace) -> int:
-    from affuse.corpora.leaks import KINDS, find_leaks
-    from affuse.corpora.protocols.protocol import load_protocol
-    from affuse.features.same import same_recordings
     from affuse.features.store import Store
+    from affuse.training.split_check import examine_protocol
 
-    pairs, not_checked = [], list(KINDS)[4:8]
-    if options.store:
-        data = Store(options.store)
-        clips = data.clips
-        same = same_recordings(data, clips, ())
-        pairs, not_checked = same.pairs, [*same.not_checked, "same-features"]
-    elif options.corpus:
-        clips = list(_read(options).clips)
-    else:
-        clips = []
-    protocol = load_protocol(options.protocol, clips)
-    if not clips:
-        clips = _of_protocol(protocol)
-    leaks = [
-        leak
-        for fold in range(len(protocol.folds))
-        for leak in find_leaks(protocol, fold, clips, pairs)
-    ]
-    facts = {
-        "protocol": protocol.name,
-        "version": protocol.version,
-        "sha256": protocol.sha256,
-        "source": protocol.source,
-        "known_flaws": protocol.flaws,
-        "folds": len(protocol.folds),
-        "clips": len(clips),
-        "not_looked_for": not_checked,
-        "leaks": [
-            {"kind": k.kind, "fold": k.fold, "count": k.count, "example": k.example} for k in leaks
-        ],
-    }
+    store = Store(options.store) if options.store else None
+    clips = _read(options).clips if options.corpus else None
+    facts = examine_protocol(options.protocol, clips, store)
     if options.json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
-        return 1 if leaks else 0
-    print(f"{protocol.name}: {len(protocol.folds)} folds, {len(clips):,} clips")
-    print(f"source: {protocol.source or 'not stated'}")
-    print(f"known flaws: {protocol.flaws or 'none stated'}")
-    print(f"SHA-256: {protocol.sha256 or '(made of the clips at hand)'}")
-    for leak in leaks:
-        print(f"{leak.kind}: {leak}")
-    print(f"{len(leaks)} leaks" if leaks else "no leak found")
-    if not_checked:
-        how = "" if options.store else "; --store STORE compares the recordings"
-        print(f"not looked for: {', '.join(not_checked)}{how}")
-    return 1 if leaks else 0
-
-
-def _of_protocol(protocol: Protocol) -> list[Clip]:
-    """The clips that a protocol itself lists."""
-    from affuse.corpora.clip import Clip
-
-    if protocol.key != "clip":
-        raise AffuseError(
-            f"protocol {protocol.name} names no clips but each {protocol.key}: name a corpus and "
-            "its folder, or --store, to look for leaks"
-        )
-    return [Clip(clip, speaker=speaker or None) for clip, speaker in protocol.speakers.items()]
+        return 1 if facts["leaks"] else 0
+    print(f"{facts['protocol']}: {facts['folds']} folds, {facts['clips']:,} clips")
+    print(f"source: {facts['source'] or 'not stated'}")
+    print(f"known flaws: {facts['known_flaws'] or 'none stated'}")
+    print(f"SHA-256: {facts['sha256'] or '(made of the clips at hand)'}")
+    for leak in facts["leaks"]:
+        more = f" ({leak['count']} such cases)" if leak["count"] > 1 else ""
+        print(f"{leak['kind']}: fold {leak['fold']}: {leak['example']}{more}")
+    print(f"{len(facts['leaks'])} leaks" if facts["leaks"] else "no leak found")
+    if facts["not_looked_for"]:
+        how = "" if store else "; --store STORE compares the recordings"
+        print(f"not looked for: {', '.join(facts['not_looked_for'])}{how}")
+    return 1 if facts["leaks"] else 0

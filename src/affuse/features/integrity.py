@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.counts import label_counts
 from affuse.errors import BadInput
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import file_digest
@@ -19,6 +21,8 @@ from affuse.media.probe import MediaInfo, probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
 
+#: Columns of `table`.
+COLUMNS = ("clip", "speaker", "seconds", "sound", "pictures", "broken", "notes")
 #: Seconds by which the sound and the pictures of a clip may differ in length, and by which a file
 #: may hold less than it says.
 _TOLERANCE = 0.5
@@ -166,3 +170,53 @@ def _last_picture(path: Path) -> float:
 def _last_sound(path: Path, rate: int = 8000) -> float:
     sound = read_audio(path, rate)
     return 0.0 if sound is None else len(sound) / rate
+
+
+def table(corpus: Corpus, clips: Sequence[Examined]) -> Iterator[tuple[str, ...]]:
+    """One row of `COLUMNS` per clip.
+
+    Args:
+        corpus: The corpus.
+        clips: What `examine` found, in the order of the corpus.
+    """
+    for clip, one in zip(corpus.clips, clips, strict=True):
+        yield (
+            clip.id,
+            clip.speaker or "",
+            "" if one.seconds is None else f"{one.seconds:.3f}",
+            "yes" if one.has_sound else "",
+            one.picture,
+            "; ".join(one.broken),
+            "; ".join(one.notes),
+        )
+
+
+def summary(corpus: Corpus, clips: Sequence[Examined]) -> dict[str, Any]:
+    """What is there, what is missing and broken, and labels by every rule, as JSON values.
+
+    Args:
+        corpus: The corpus.
+        clips: What `examine` found.
+    """
+    seconds = [one.seconds for one in clips if one.seconds is not None]
+    return {
+        "corpus": corpus.name,
+        "root": str(corpus.root),
+        "licence": corpus.licence,
+        "clips": len(clips),
+        "speakers": len({clip.speaker for clip in corpus.clips if clip.speaker}),
+        "sessions": len({clip.session for clip in corpus.clips if clip.session}),
+        "with_sound": sum(one.has_sound for one in clips),
+        "with_pictures": sum(one.has_pictures for one in clips),
+        "with_face_pictures": sum(clip.images is not None for clip in corpus.clips),
+        "with_annotation": sum(clip.annotation is not None for clip in corpus.clips),
+        "seconds": round(sum(seconds), 1),
+        "shortest": min(seconds, default=None),
+        "longest": max(seconds, default=None),
+        "pictures": sorted({one.picture for one in clips if one.picture}),
+        "left_out": corpus.left_out,
+        "missing": corpus.missing,
+        "broken": {one.clip: one.broken for one in clips if one.broken},
+        "notes": {one.clip: one.notes for one in clips if one.notes},
+        "labels": label_counts(corpus),
+    }

@@ -1,16 +1,17 @@
-"""The check of a split before it is trained on."""
+"""The check of a split: before it is trained on, and by itself."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.leaks import KINDS, Leak, check_allowed, find_leaks
-from affuse.corpora.protocols.protocol import Protocol
+from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError
-from affuse.features.same import same_recordings
+from affuse.features.same import Same, same_recordings
 from affuse.features.store import Store
 
 
@@ -54,6 +55,55 @@ def check_split(
         "let_pass": dict(found),
         "examples": list(dict.fromkeys(str(leak) for leak in leaks))[:20],
     }
+
+
+def examine_protocol(
+    name: str, clips: Sequence[Clip] | None = None, data: Store | None = None
+) -> dict[str, Any]:
+    """What a protocol is, and its leaks in all folds, as JSON values.
+
+    Args:
+        name: Name or file of the protocol.
+        clips: Clips of a corpus.
+        data: A store, whose clips are taken and whose recordings are compared. With neither, the
+            protocol's own list of clips is looked at.
+
+    Raises:
+        BadInput: The protocol cannot be read.
+        AffuseError: It lists no clips itself and there are no others.
+    """
+    content = ["same-file", "same-features", "near-audio", "near-video"]
+    same = Same(not_checked=content)
+    if data is not None:
+        clips = data.clips
+        same = same_recordings(data, clips, [])
+        same.not_checked.append("same-features")
+    protocol = load_protocol(name, clips or [])
+    if clips is None:
+        clips = _own_clips(protocol)
+    folds = range(len(protocol.folds))
+    leaks = [leak for fold in folds for leak in find_leaks(protocol, fold, clips, same.pairs)]
+    return {
+        "protocol": protocol.name,
+        "version": protocol.version,
+        "sha256": protocol.sha256,
+        "source": protocol.source,
+        "known_flaws": protocol.flaws,
+        "folds": len(protocol.folds),
+        "clips": len(clips),
+        "not_looked_for": same.not_checked,
+        "leaks": [asdict(leak) for leak in leaks],
+    }
+
+
+def _own_clips(protocol: Protocol) -> list[Clip]:
+    """The clips that a protocol itself lists."""
+    if protocol.key != "clip":
+        raise AffuseError(
+            f"protocol {protocol.name} names no clips but each {protocol.key}: name a corpus and "
+            "its folder, or --store, to look for leaks"
+        )
+    return [Clip(clip, speaker=speaker or None) for clip, speaker in protocol.speakers.items()]
 
 
 def _refusal(leaks: Sequence[Leak]) -> str:
