@@ -184,6 +184,16 @@ def test_a_planted_leak_is_refused_in_one_line_and_trained_only_by_an_explicit_f
     assert any(message in example for example in facts["examples"])
 
 
+def test_what_is_let_pass_when_a_run_goes_on_is_written_down_too(corpus, capsys):
+    assert train(corpus) == 0
+    same_speaker(corpus)
+    assert train(corpus, "--resume") == 2
+    assert "speaker s3 is in train and in test" in capsys.readouterr().err
+    assert train(corpus, "--resume", "--allow", "speaker") == 0
+    facts = json.loads((corpus / "run/run.json").read_text())["leaks"]
+    assert facts["let_pass"] == {"speaker": 1} and "speaker s3" in facts["examples"][0]
+
+
 def test_without_leaks_it_trains_and_says_what_was_looked_for(corpus):
     assert train(corpus) == 0
     facts = json.loads((corpus / "run/run.json").read_text())

@@ -57,6 +57,23 @@ def check_split(
     }
 
 
+def with_earlier(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+    """What a run writes down that goes on: what was let pass before, and now.
+
+    Args:
+        before: What the run says; None where it was begun by a version without checks.
+        now: What `check_split` returned.
+    """
+    if before is None:
+        return now
+    counts = [before["let_pass"], now["let_pass"]]
+    kinds = dict.fromkeys([*counts[0], *counts[1]])
+    return now | {
+        "let_pass": {kind: max(count.get(kind, 0) for count in counts) for kind in kinds},
+        "examples": list(dict.fromkeys([*before["examples"], *now["examples"]])),
+    }
+
+
 def examine_protocol(
     name: str, clips: Sequence[Clip] | None = None, data: Store | None = None
 ) -> dict[str, Any]:

@@ -39,8 +39,8 @@ from affuse.training.data import (
 from affuse.training.learner import Learner
 from affuse.training.objectives import objective
 from affuse.training.recipe import Recipe
-from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_split
-from affuse.training.split_check import check_split
+from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_run, read_split
+from affuse.training.split_check import check_split, with_earlier
 from affuse.training.targets import Lesson, lesson
 
 
@@ -117,6 +117,9 @@ def _open_run(
             raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
         if saved.read_text(encoding="utf-8") != recipe.to_yaml():
             raise BadInput(saved, "differs from the recipe given; resume with the same one")
+        before = read_run(out)
+        if (leaks := with_earlier(before.get("leaks"), checked)) != before.get("leaks"):
+            write_json(out / "run.json", before | {"leaks": leaks})
         return
     facts = {
         "store": str(data.path.resolve()),
