@@ -57,15 +57,13 @@ def check_split(
     }
 
 
-def with_earlier(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+def with_earlier(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """What a run writes down that goes on: what was let pass before, and now.
 
     Args:
-        before: What the run says; None where it was begun by a version without checks.
+        before: What the run says.
         now: What `check_split` returned.
     """
-    if before is None:
-        return now
     counts = [before["let_pass"], now["let_pass"]]
     kinds = dict.fromkeys([*counts[0], *counts[1]])
     return now | {

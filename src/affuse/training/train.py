@@ -118,7 +118,7 @@ def _open_run(
         if saved.read_text(encoding="utf-8") != recipe.to_yaml():
             raise BadInput(saved, "differs from the recipe given; resume with the same one")
         before = read_run(out)
-        if (leaks := with_earlier(before.get("leaks"), checked)) != before.get("leaks"):
+        if (leaks := with_earlier(before["leaks"], checked)) != before["leaks"]:
             write_json(out / "run.json", before | {"leaks": leaks})
         return
     facts = {
