@@ -14,69 +14,145 @@ from affuse.errors import AffuseError
 from affuse.features.extractor import Extractor
 from affuse.features.stream import StreamSpec
 
-#: Pattern of names -> ("module:Class", keyword arguments taken from the name, what it is).
+#: Pattern of names -> ("module:Class" in affuse, keyword arguments taken from the name, what it is).
+#: What a network computes lives beside the networks, in `models.frozen`.
 #: `<N>` in a name stands for a number, `<word>` for letters, digits, `-` and `_`. Of the types
 #: among the arguments `int` is that number, `str` the name, `Path` the source and `float` the rate
 #: of its rows.
 STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
     "audio/mfcc10": ("sound:Mfcc", {}, "10 MFCCs, 43 Hz"),
     "audio/mfcc10-reference": (
-        "sound:ReferenceMfcc",
+        "features.sound:ReferenceMfcc",
         {},
         "10 MFCCs of the middle 3.6 s as published (reflected ends, librosa 0.8)",
     ),
     "audio/mfcc10-reference-constant": (
-        "sound:ReferenceMfcc",
+        "features.sound:ReferenceMfcc",
         {"padding": "constant"},
         "the same with zeros beyond the ends (librosa 0.9 and later)",
     ),
     "audio/logmel<N>-16k": (
-        "sound:LogMel",
+        "features.sound:LogMel",
         {"mels": int},
         "log-mel spectrum, N bands up to 8 kHz, 50 Hz",
     ),
     "audio/mfcc39": (
-        "sound:Mfcc39",
+        "features.sound:Mfcc39",
         {},
         "12 MFCCs and the zeroth with deltas and accelerations (openSMILE), 100 Hz",
     ),
+    "audio/mfcc39-causal": (
+        "features.sound:Mfcc39",
+        {"placing": "causal"},
+        "the same, each row at the end of the sound that it is about",
+    ),
+    "audio/mfcc39-reference": (
+        "features.sound:Mfcc39",
+        {"placing": "reference"},
+        "the same as published: the row that begins with each frame, 30 Hz",
+    ),
+    "audio/egemaps": (
+        "features.opensmile:Egemaps",
+        {},
+        "23 descriptors of eGeMAPS v01a, 100 Hz; needs the extra opensmile",
+    ),
+    "audio/logmel64-tsav": (
+        "features.sound:TsavMel",
+        {},
+        "64 mel bands in decibels as TSAV hears them, 100 Hz",
+    ),
+    "audio/logmel64-vggish": (
+        "features.sound:VggishExamples",
+        {},
+        "the spectrogram (96, 64) of 0.96 s around each frame that VGGish reads, 30 Hz",
+    ),
+    "audio/vggish": (
+        "models.frozen.vggish:Vggish",
+        {"source": Path},
+        "128 features of VGGish on the second around each frame, 30 Hz; weights imported",
+    ),
+    "audio/vggish-causal": (
+        "models.frozen.vggish:Vggish",
+        {"source": Path, "placing": "causal"},
+        "the same on the second before each frame",
+    ),
+    "audio/vggish-reference": (
+        "models.frozen.vggish:Vggish",
+        {"source": Path, "placing": "reference"},
+        "the same as published: on the second that begins with each frame",
+    ),
+    "audio/tsav": (
+        "models.frozen.tsav:TsavSound",
+        {"source": Path},
+        "512 features of TSAV on the 10 s around each frame, 3.75 Hz; weights imported",
+    ),
+    "audio/tsav-reference": (
+        "models.frozen.tsav:TsavSound",
+        {"source": Path, "placing": "reference"},
+        "the same on the second before each frame, as joint attention reads it, 30 Hz",
+    ),
+    "audio/frozen-<word>": (
+        "models.frozen.front_end:FrozenFrontEnd",
+        {"name": str, "source": Path},
+        "what the audio front-end of a model file makes of its stream",
+    ),
     "audio/wav2vec2": (
-        "wav2vec2:Wav2Vec2",
+        "features.wav2vec2:Wav2Vec2",
         {"source": Path},
         "last layer of a frozen wav2vec 2.0 of 12 layers, 50 Hz; weights imported",
     ),
     "video/faces<N>": (
-        "faces:Faces",
+        "features.faces:Faces",
         {"size": int},
         "RGB face crops of N x N pixels, 15 in 3.6 s, presence mask",
     ),
     "video/aligned<N>": (
-        "aligned:AlignedFaces",
+        "features.aligned:AlignedFaces",
         {"size": int},
-        "the corpus' own face pictures at N x N pixels, 30 Hz (Aff-Wild2)",
+        "face pictures of N x N pixels, 30 Hz: the corpus' own (Aff-Wild2), or crops of the face",
+    ),
+    "video/ir50": (
+        "models.frozen.front_end:FrozenIR50",
+        {"source": Path},
+        "512 features of IR-50 on face pictures of 40 x 40 pixels, 30 Hz; weights imported",
+    ),
+    "video/tsav": (
+        "models.frozen.tsav:TsavPictures",
+        {"source": Path},
+        "maps (512, 7, 7) of TSAV on 8 pictures up to each frame, 3.75 Hz; weights imported",
+    ),
+    "video/tsav-reference": (
+        "models.frozen.tsav:TsavPictures",
+        {"source": Path, "placing": "reference"},
+        "the same as joint attention reads them, 30 Hz",
+    ),
+    "video/frozen-<word>": (
+        "models.frozen.front_end:FrozenFrontEnd",
+        {"name": str, "source": Path},
+        "what the video front-end of a model file makes of its stream",
     ),
     "video/faces224-reference": (
-        "faces:ReferenceFaces",
+        "features.faces:ReferenceFaces",
         {},
         "15 BGR crops of the first 3.6 s as published",
     ),
     "video/openface": (
-        "openface:OpenFace",
+        "features.openface:OpenFace",
         {"source": Path},
         "action units imported from OpenFace CSV (per frame or per clip)",
     ),
     "video/emoca50": (
-        "emoca:Emoca",
+        "features.emoca:Emoca",
         {"source": Path},
         "50 expression codes imported from EMOCA's files, one per picture, 30 Hz",
     ),
     "audio/own-<word>": (
-        "imported:Imported",
+        "features.imported:Imported",
         {"name": str, "source": Path, "rate": float},
         "your own features of the sound, one .npy or .csv per clip, at a rate that you declare",
     ),
     "video/own-<word>": (
-        "imported:Imported",
+        "features.imported:Imported",
         {"name": str, "source": Path, "rate": float},
         "your own features of the pictures, the same way",
     ),
@@ -119,7 +195,7 @@ def create_extractor(name: str, source: Sources = None) -> Extractor:
     target, options, _ = STREAMS[pattern]
     given = {key: _argument(name, pattern, value, source) for key, value in options.items()}
     module, attribute = target.split(":")
-    extractor: Extractor = getattr(import_module(f"affuse.features.{module}"), attribute)(**given)
+    extractor: Extractor = getattr(import_module(f"affuse.{module}"), attribute)(**given)
     return extractor
 
 

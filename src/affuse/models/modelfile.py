@@ -37,6 +37,8 @@ class ModelSpec:
         classes: Names of the classes, in the order of the scores.
         task: What it predicts.
         window: Seconds that it sees at a time; None where its streams have a fixed span.
+        smoothing: Seconds over which its values over time are averaged, chosen on development
+            clips; 0 for none.
         training: What it was trained on: data, protocol, fold, seed, licence of the data.
         version: The affuse version that wrote it.
     """
@@ -48,6 +50,7 @@ class ModelSpec:
     classes: list[str]
     task: str = "classification"
     window: float | None = None
+    smoothing: float = 0.0
     training: dict[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("affuse"))
 
