@@ -14,13 +14,13 @@ from affuse.errors import AffuseError
 from affuse.features.extractor import Extractor
 from affuse.features.stream import StreamSpec
 
-#: Pattern of names -> ("module:Class" in affuse, keyword arguments taken from the name, what it is).
+#: Pattern of names -> ("module:Class" in affuse, its arguments taken from the name, what it is).
 #: What a network computes lives beside the networks, in `models.frozen`.
 #: `<N>` in a name stands for a number, `<word>` for letters, digits, `-` and `_`. Of the types
 #: among the arguments `int` is that number, `str` the name, `Path` the source and `float` the rate
 #: of its rows.
 STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "audio/mfcc10": ("sound:Mfcc", {}, "10 MFCCs, 43 Hz"),
+    "audio/mfcc10": ("features.sound:Mfcc", {}, "10 MFCCs, 43 Hz"),
     "audio/mfcc10-reference": (
         "features.sound:ReferenceMfcc",
         {},
