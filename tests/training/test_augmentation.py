@@ -13,7 +13,7 @@ from torch import Tensor
 
 from affuse.features.batch import Batch
 from affuse.training.augmentation import augment
-from affuse.training.recipe import Augmentation
+from affuse.training.recipe_parts import Augmentation
 
 LOGMEL, MFCC, UNITS, FACES = "audio/logmel16-16k", "audio/mfcc10", "video/openface", "video/faces12"
 SHAPES = {LOGMEL: (20, 16), MFCC: (17, 10), UNITS: (1, 6), FACES: (4, 3, 12, 12)}

@@ -3,7 +3,7 @@ import torch
 
 from affuse.features.batch import Batch
 from affuse.training.dropout import apply_dropout
-from affuse.training.recipe import Dropout
+from affuse.training.recipe_parts import Dropout
 
 
 def batch(n: int = 6) -> Batch:

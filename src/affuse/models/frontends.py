@@ -116,10 +116,10 @@ class EfficientFaceConv(FrontEnd):
 
 
 class IR50Vectors(FrontEnd):
-    """IR-50 on every picture, without blocks over time.
+    """IR-50 on the middle of every picture, without blocks over time.
 
     Args:
-        spec: A stream of pictures of 40 x 40 pixels.
+        spec: A stream of pictures of 40 x 40 pixels, or up to 48 as published.
         squeeze_excitation: Whether its units have gates (the variant IR-SE-50).
         frozen: Keep the network as it is, in training too.
     """
@@ -128,10 +128,20 @@ class IR50Vectors(FrontEnd):
         self, spec: StreamSpec, *, squeeze_excitation: bool = False, frozen: bool = False
     ) -> None:
         super().__init__()
-        check_picture(spec, IR50_SIZE, "front-end ir50")
+        if not spec.is_picture or not IR50_SIZE <= min(spec.shape[:2]) <= max(spec.shape[:2]) <= 48:
+            raise AffuseError(
+                f"front-end ir50 reads pictures of {IR50_SIZE} to 48 pixels; {spec.name} has "
+                f"frames {spec.shape}"
+            )
+        self.margin = (spec.shape[0] - IR50_SIZE) // 2
         self.channels = (IR50.outputs, IR50.outputs)
         self.stage1 = FrameFeatures(IR50(squeeze_excitation), frozen=frozen)
         self.stage2 = TemporalStack()
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (B, T, 3, H, W) and (B, T) -> (B, T, 512) and (B, T)."""
+        middle = slice(self.margin, self.margin + IR50_SIZE)
+        return super().forward(x[..., middle, middle], mask)
 
 
 class VGGishVectors(FrontEnd):

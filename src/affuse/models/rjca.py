@@ -36,12 +36,30 @@ HIDDEN = 128  # units of a regressor
 RECURRENT_DROPOUT = 0.1  # of the BLSTMs of single modalities; the joint one has none
 
 
-def pieces(x: Tensor, size: int) -> Tensor:
-    """Series cut from the start, the last piece filled up: (B, T, ...) -> (N, size, ...)."""
-    missing = -x.shape[1] % size
+def cut(x: Tensor, size: int, stride: int) -> Tensor:
+    """Series as sequences of frames that lie `stride` apart; see `join`.
+
+    Every `size * stride` frames, from the start on, make `stride` sequences; the last of them are
+    filled up.
+
+    Args:
+        x: (B, T, ...).
+        size: Frames of a sequence.
+        stride: Frames from one to the next.
+
+    Returns:
+        (N, size, ...).
+    """
+    missing = -x.shape[1] % (size * stride)
     if missing:
         x = F.pad(x, (*(0, 0) * (x.ndim - 2), 0, missing))
-    return x.reshape(-1, size, *x.shape[2:])
+    return x.reshape(-1, size, stride, *x.shape[2:]).transpose(1, 2).flatten(0, 1)
+
+
+def join(x: Tensor, clips: int, stride: int) -> Tensor:
+    """The inverse of `cut`: (N, size, C) -> (B, T', C), with what was filled up."""
+    sequences = x.unflatten(0, (clips, -1, stride))  # (B, blocks, stride, size, C)
+    return sequences.transpose(2, 3).flatten(1, 3)
 
 
 def xavier(module: nn.Module) -> None:
@@ -83,7 +101,9 @@ class SequenceModel(Model):
     """What the joint attention models share: steps in sequences of fixed length, regressors.
 
     One frame of the leader is one step. A series is cut into sequences from its start; sequences do
-    not see each other, and what pads the last one is absent.
+    not see each other, and what pads the last one is absent. With a stride the steps of a sequence
+    lie so many frames apart, and the frames between belong to other sequences: every frame is a
+    step of exactly one.
 
     Args:
         streams: An audio and a video stream.
@@ -93,12 +113,13 @@ class SequenceModel(Model):
         audio: Front-end of the audio stream; None for its vectors as they are.
         width: Channels of either modality in the fusion; even.
         sequence: Steps of a sequence.
+        stride: Frames of the leader from step to step; 32 of 30 Hz as published.
         regressors: `separate` (one network per output, as published) or `shared`; None for
             `shared` where the outputs are classes.
         dropout: Probability of dropping a value in the fusion and in the regressors in training.
 
     Raises:
-        AffuseError: An odd width, or a sequence without steps.
+        AffuseError: An odd width, a sequence without steps, or steps without distance.
     """
 
     regressors: RegressorNets
@@ -112,6 +133,7 @@ class SequenceModel(Model):
         audio: FrontEndChoice = None,
         width: int = 512,
         sequence: int = 16,
+        stride: int = 1,
         regressors: Regressors | None = None,
         dropout: float = 0.6,
     ) -> None:
@@ -120,7 +142,9 @@ class SequenceModel(Model):
         check_choice("regressors", kind, Regressors)
         if sequence < 1:
             raise AffuseError(f"sequence={sequence}: expected at least one step")
-        self.width, self.sequence = width, sequence
+        if stride < 1:
+            raise AffuseError(f"stride={stride}: expected at least one frame")
+        self.width, self.sequence, self.stride = width, sequence, stride
         self.kind, self.dropout = kind, dropout
         specs = self.stream_of("audio"), self.stream_of("video")
         self.streams = {spec.name: spec for spec in specs}
@@ -165,8 +189,9 @@ class SequenceModel(Model):
         audio, audio_mask = self.features(self.stream_of("audio"), self.audio, batch)
         audio = self.audio_projection(audio) * audio_mask.unsqueeze(-1)
         video, video_mask = self.see(batch, audio.shape[1])
-        cut = (pieces(x, self.sequence) for x in (audio, audio_mask, video, video_mask))
-        joint = self.fuse(*cut).unflatten(0, (len(batch), -1)).flatten(1, 2)[:, : audio.shape[1]]
+        size = self.sequence, self.stride
+        joint = self.fuse(*(cut(x, *size) for x in (audio, audio_mask, video, video_mask)))
+        joint = join(joint, len(batch), self.stride)[:, : audio.shape[1]]
         features, present = self.summary(joint, audio_mask | video_mask)
         return self.answer(self.regressors(features), present)
 

@@ -6,10 +6,10 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, one_hot
+from torch.nn.functional import affine_grid, grid_sample, one_hot, pad
 
 from affuse.features.batch import Batch
-from affuse.training.recipe import Augmentation
+from affuse.training.recipe_parts import Augmentation
 
 
 def augment(batch: Batch, change: Augmentation, classes: int) -> Batch:
@@ -59,7 +59,9 @@ def _augment_stream(x: Tensor, mask: Tensor, name: str, change: Augmentation) ->
 
 
 def _turn(x: Tensor, change: Augmentation) -> Tensor:
-    """Mirror and turn all pictures of a clip alike; corners become zero (the training mean)."""
+    """Move, mirror and turn all pictures of a clip alike; corners become zero (training mean)."""
+    if change.jitter:
+        x = _moved(x, change.jitter)
     if change.flip:
         flipped = (torch.rand(len(x)) < change.flip).to(x.device)
         x = torch.where(_column(flipped, x.ndim), x.flip(-1), x)
@@ -73,6 +75,19 @@ def _turn(x: Tensor, change: Augmentation) -> Tensor:
         grid = affine_grid(matrix, list(flat.shape), align_corners=False)
         x = grid_sample(flat, grid, align_corners=False).reshape(b, t, *x.shape[2:])
     return x
+
+
+def _moved(x: Tensor, pixels: int) -> Tensor:
+    """Move all pictures of a clip alike, another way per clip, by whole pixels."""
+    padded = pad(x, (pixels,) * 4)
+    height, width = x.shape[-2:]
+    places = torch.randint(0, 2 * pixels + 1, (len(x), 2)).tolist()
+    return torch.stack(
+        [
+            clip[..., top : top + height, left : left + width]
+            for clip, (top, left) in zip(padded, places, strict=True)
+        ]
+    )
 
 
 def _warp(x: Tensor, speed: float, pitch: float) -> Tensor:

@@ -12,15 +12,15 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
-from affuse.features.batch import Batch, Normalisation, collate
+from affuse.features.batch import TARGET_RATE, Batch, Normalisation, collate
 from affuse.features.store import Store
 from affuse.features.stream import (
     Stream,
     StreamSpec,
     stream_duration,
     window_of,
-    window_starts,
 )
+from affuse.features.windows import frame_windows
 from affuse.training.targets import Target
 
 Sample = tuple[dict[str, Stream], np.ndarray, str]
@@ -35,7 +35,8 @@ class ClipDataset(Dataset[Sample]):
         streams: Names of the streams.
         window: Seconds.
         target: What a window is to be learned as.
-        hop: Greatest distance in seconds between windows of a clip; 0 for one in its middle.
+        hop: Seconds from window to window, the last one flush with the end of the clip; 0 for one
+            window in its middle.
         shift: Largest random shift of the windows in seconds, for training.
         seed: Of the shifts; together with the epoch and the clip it fixes each of them.
     """
@@ -60,10 +61,10 @@ class ClipDataset(Dataset[Sample]):
     def _starts(self, clip: str, hop: float) -> list[float]:
         streams = {name: file[clip] for name, file in self.files.items()}
         duration = stream_duration(streams, self.specs)
-        if not hop:
+        if not hop or duration <= self.window:
             return [(duration - self.window) / 2]
-        starts: list[float] = window_starts(duration, self.window, hop).tolist()
-        return starts
+        frames, length, step = (round(s * TARGET_RATE) for s in (duration, self.window, hop))
+        return [first / TARGET_RATE for first, _ in frame_windows(frames, length, step)]
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -123,11 +124,15 @@ def loader(
     return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=stack, generator=own)
 
 
-def training_statistics(dataset: ClipDataset) -> dict[str, Normalisation]:
+def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str, Normalisation]:
     """Mean and deviation over the present frames of training clips.
 
     Per feature or colour; the bands of a spectrum share one mean and one deviation, because their
     relative levels are what a voice sounds like.
+
+    Args:
+        dataset: Windows of the training clips.
+        scalar: One mean and one deviation for all features of a stream; pictures from -1 to 1.
     """
     sums = {name: np.zeros((3, spec.shape[-1])) for name, spec in dataset.specs.items()}
     for index in range(len(dataset)):
@@ -140,7 +145,10 @@ def training_statistics(dataset: ClipDataset) -> dict[str, Normalisation]:
         count, total, squares = sums[name]
         if count[0] == 0:
             raise AffuseError(f"no training clip has anything present in stream {name}")
-        if name.startswith("audio/logmel"):
+        if scalar and dataset.specs[name].is_picture:
+            statistics[name] = Normalisation((127.5,), (127.5,))
+            continue
+        if scalar or name.startswith("audio/logmel"):
             count, total, squares = (np.full_like(part, part.sum()) for part in sums[name])
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0))

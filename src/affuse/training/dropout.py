@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from affuse.features.batch import Batch
-from affuse.training.recipe import Dropout
+from affuse.training.recipe_parts import Dropout
 
 
 def apply_dropout(batch: Batch, dropout: Dropout) -> Batch:

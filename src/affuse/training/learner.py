@@ -16,7 +16,8 @@ from affuse.models.base import Model
 from affuse.training.augmentation import augment
 from affuse.training.dropout import apply_dropout
 from affuse.training.objectives import Objective
-from affuse.training.recipe import Optimiser, Recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_parts import Optimiser
 from affuse.training.schedule import rate_factor
 
 
@@ -99,6 +100,8 @@ class Learner(lightning.LightningModule):
         """The optimiser and schedule of the recipe."""
         chosen = self.recipe.optimiser
         optimiser = _optimiser(self.model, chosen)
+        if chosen.schedule == "plateau":  # a callback: what it does depends on the scores
+            return optimiser
         by_step = chosen.schedule == "cosine"
         total = int(self.trainer.estimated_stepping_batches) if by_step else self.recipe.epochs
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -120,6 +123,8 @@ def _optimiser(model: nn.Module, chosen: Optimiser) -> torch.optim.Optimizer:
             dampening=chosen.dampening,
             weight_decay=chosen.weight_decay,
         )
+    if chosen.name == "adam":
+        return torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.weight_decay)
     weights = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
     groups = [

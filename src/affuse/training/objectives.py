@@ -12,10 +12,10 @@ from torch.nn.functional import cross_entropy
 from affuse.errors import AffuseError
 from affuse.features.batch import TARGET_RATE
 from affuse.metrics.classification import classification_scores
-from affuse.metrics.concordance import ccc, masked_ccc_loss
+from affuse.metrics.concordance import ccc, ccc_loss, ccc_window_loss, masked_ccc_loss
 from affuse.metrics.raters import rater_scores
 from affuse.models.base import Model
-from affuse.training.recipe import Task
+from affuse.training.recipe import Recipe
 
 Mode = Literal["max", "min"]
 
@@ -90,6 +90,7 @@ class ValuesOverTime:
     Args:
         model: It says at which rate its values come.
         names: Of the dimensions.
+        variant: The loss, see `OverTime`.
 
     Raises:
         AffuseError: The model gives no values per frame.
@@ -98,20 +99,28 @@ class ValuesOverTime:
     selects = "ccc"
     mode: Mode = "max"
 
-    def __init__(self, model: Model, names: list[str]) -> None:
+    def __init__(self, model: Model, names: list[str], variant: str = "ccc") -> None:
         if model.head != "frames" or not model.leader.rate:
             raise AffuseError(
                 "task=valence-arousal needs a model with values for every frame: set "
                 "model.head=frames, and streams with a rate"
             )
         self._step = TARGET_RATE / model.leader.rate
-        self._names = names
+        self._names, self._variant = names, variant
 
     def loss(self, scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
         """Scores (B, L, D) on the leader's frames; targets (B, T, D), NaN where unknown."""
         wanted = self._on_frames(targets, scores.shape[1])
         known = ~wanted.isnan().any(-1)
-        return masked_ccc_loss(scores, wanted.nan_to_num(), known)
+        if self._variant == "ccc" or not known.any():
+            return masked_ccc_loss(scores, wanted.nan_to_num(), known)
+        scores = scores.float()
+        if self._variant == "ccc-batch":
+            pairs = zip(scores[known].unbind(-1), wanted[known].unbind(-1), strict=True)
+            return torch.stack([ccc_loss(x, y) for x, y in pairs]).sum()
+        rows = zip(scores, wanted, known, strict=True)
+        windows = [(x[k], y[k]) for x, y, k in rows if k.sum() > 1]
+        return torch.stack([ccc_window_loss(x[None], y[None]) for x, y in windows]).mean()
 
     def seen(self, scores: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Annotated frames (N, D) and the predictions there."""
@@ -134,19 +143,19 @@ class ValuesOverTime:
         return torch.where(inside[:, None], chosen, torch.nan)
 
 
-def objective(task: Task, model: Model, names: list[str]) -> Objective:
-    """The objective of a task.
+def objective(recipe: Recipe, model: Model, names: list[str]) -> Objective:
+    """The objective of a recipe.
 
     Args:
-        task: Of the recipe.
+        recipe: It says the task, and for values over time the loss.
         model: What is trained.
         names: Of classes or dimensions.
 
     Raises:
         AffuseError: The model ends in something else than the task needs.
     """
-    if task == "valence-arousal":
-        return ValuesOverTime(model, names)
+    if recipe.task == "valence-arousal":
+        return ValuesOverTime(model, names, recipe.over_time.loss)
     if model.head != "classes":
-        raise AffuseError(f"task={task} needs class scores: set model.head=classes")
-    return Distribution() if task == "distribution" else Classification()
+        raise AffuseError(f"task={recipe.task} needs class scores: set model.head=classes")
+    return Distribution() if recipe.task == "distribution" else Classification()

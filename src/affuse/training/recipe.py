@@ -13,85 +13,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
+from affuse.training.recipe_parts import Augmentation, Dropout, Optimiser, OverTime, Plateau
 
 Task = Literal["classification", "distribution", "valence-arousal"]
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """Modality dropout while training.
-
-    Args:
-        kind: `softhard` (four copies of the batch: as it is, the modalities scaled by alpha and
-            1 - alpha, sound gone, picture gone), `noise` (three copies: as it is, sound replaced
-            by N(0, 1), picture replaced), `drop` (each clip loses sound or picture with a
-            probability, the batch does not grow), `none`.
-        masks: Whether a modality that is gone is absent by its mask (sound), or zeros that count
-            as input (the published semantics).
-        probability: Of losing one modality, for `drop`.
-    """
-
-    kind: Literal["softhard", "noise", "drop", "none"] = "none"
-    masks: bool = True
-    probability: float = 0.5
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes to training clips; all are off by default.
-
-    Args:
-        flip: Probability of mirroring all pictures of a clip.
-        rotation: Largest angle in degrees by which all pictures of a clip are turned.
-        shift: Largest shift of the window in seconds, either way, beyond the free room of long
-            clips.
-        gain: Standard deviation of a value added to whole log spectra (normalised units).
-        noise: Standard deviation of noise added to vectors (normalised units).
-        speed: Largest relative change of the tempo of spectra.
-        pitch: Largest relative stretch, and shift in half widths, of the mel axis of spectra.
-        frequency_masks: Widths, in bands, up to which a stretch of a spectrum is blanked.
-        time_masks: Widths, in frames, up to which a stretch of a spectrum is blanked.
-        mixup: Parameter of the Beta distribution of mixup; 0 for none.
-    """
-
-    flip: float = 0.0
-    rotation: float = 0.0
-    shift: float = 0.0
-    gain: float = 0.0
-    noise: float = 0.0
-    speed: float = 0.0
-    pitch: float = 0.0
-    frequency_masks: tuple[int, ...] = ()
-    time_masks: tuple[int, ...] = ()
-    mixup: float = 0.0
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """How weights move.
-
-    Args:
-        name: `adamw` or `sgd`.
-        lr: Learning rate (its peak).
-        weight_decay: On all weights as published for `sgd`; for `adamw` not on biases and norms.
-        momentum: For `sgd`.
-        dampening: For `sgd`.
-        schedule: `cosine` (linear warm-up, then half a cosine to zero, per step), `steps` (times
-            0.1 at each of the `steps`, per epoch) or `constant`.
-        warmup: Share of all steps that warm up, for `cosine`.
-        steps: Epochs, counted from 1, from which on the rate is ten times lower.
-        clip: Largest norm of the gradient; 0 for no limit.
-    """
-
-    name: Literal["adamw", "sgd"] = "adamw"
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-    momentum: float = 0.9
-    dampening: float = 0.0
-    schedule: Literal["cosine", "steps", "constant"] = "cosine"
-    warmup: float = 0.1
-    steps: tuple[int, ...] = ()
-    clip: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,11 +34,14 @@ class Recipe:
         window: Seconds of each clip that the model sees.
         hop: Greatest distance in seconds between the windows of a training clip; 0 for one window
             in its middle.
-        normalisation: `standard` (mean and deviation of the training clips), or `published`
-            (pictures divided by 255, everything else as it is).
+        over_time: What only values over time need.
+        normalisation: `standard` (mean and deviation of the training clips), `scalar` (the same,
+            one for all values of a stream; pictures from -1 to 1), or `published` (pictures divided
+            by 255, everything else as it is).
         dropout: Modality dropout.
         augmentation: Random changes.
         optimiser: How weights move.
+        plateau: How they move with `optimiser.schedule: plateau`.
         epochs: Passes over the training clips.
         batch_size: Clips per step.
         label_smoothing: Share of the target spread over all classes.
@@ -139,10 +66,12 @@ class Recipe:
     labels: Labels = field(default_factory=Labels)
     window: float = 3.6
     hop: float = 0.0
-    normalisation: Literal["standard", "published"] = "standard"
+    over_time: OverTime = field(default_factory=OverTime)
+    normalisation: Literal["standard", "scalar", "published"] = "standard"
     dropout: Dropout = field(default_factory=Dropout)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
+    plateau: Plateau = field(default_factory=Plateau)
     epochs: int = 50
     batch_size: int = 16
     label_smoothing: float = 0.0
@@ -164,6 +93,15 @@ class Recipe:
             raise ValueError("model.name is missing")
         if self.hop < 0:
             raise ValueError(f"hop must not be negative, and is {self.hop}")
+        if not self.over_time.smoothing or min(self.over_time.smoothing) < 0:
+            raise ValueError("over_time.smoothing must list seconds, none below zero")
+        if self.selection == "last" and (
+            len(self.over_time.smoothing) > 1 or self.optimiser.schedule == "plateau"
+        ):
+            raise ValueError(
+                "several values of over_time.smoothing, or optimiser.schedule=plateau, need "
+                "development clips: set selection=best"
+            )
         if self.task == "distribution" and self.labels.rule == "given":
             raise ValueError(
                 "task=distribution needs votes: set labels.rule to distribution, plurality or "
@@ -241,7 +179,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 def _recipe(values: dict[str, Any]) -> Recipe:
     """A recipe from plain values, strictly; ArgumentError on a wrong key or value."""
-    for part in ("labels", "dropout", "augmentation", "optimiser"):
+    for part in ("labels", "over_time", "dropout", "augmentation", "optimiser", "plateau"):
         if not isinstance(values.get(part, {}), dict):
             raise ArgumentError(None, f"{part} must be a mapping of keys to values")
     parser = ArgumentParser(exit_on_error=False)

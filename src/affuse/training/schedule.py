@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from affuse.training.recipe import Optimiser
+from affuse.training.recipe_parts import Optimiser
 
 
 def rate_factor(chosen: Optimiser, done: int, total: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Lesson:
         target: () int64 class, (C,) float32 shares or (T, D) float32 values at `TARGET_RATE`.
         unused: Reason -> number of clips that have their streams and nothing to learn.
         votes: Clip id -> (C,) number of raters per class, where labels come from votes.
+        open: Clips that can be predicted, but neither learned from nor judged.
     """
 
     clips: list[Clip]
@@ -38,6 +39,7 @@ class Lesson:
     target: Target
     unused: dict[str, int]
     votes: dict[str, np.ndarray]
+    open: list[Clip] = field(default_factory=list)
 
 
 def lesson(recipe: Recipe, data: Store) -> Lesson:
@@ -49,7 +51,7 @@ def lesson(recipe: Recipe, data: Store) -> Lesson:
     """
     clips = data.usable(recipe.streams)
     if recipe.task == "valence-arousal":
-        found = _annotated(clips, data)
+        found = _annotated(clips, data, recipe.over_time.dimensions)
     else:
         found = _labelled(clips, data, recipe)
     if not found.clips:
@@ -85,17 +87,26 @@ def _check_single(labelled: Labelled, recipe: Recipe) -> None:
         )
 
 
-def _annotated(clips: list[Clip], data: Store) -> Lesson:
+def _annotated(clips: list[Clip], data: Store, dimensions: tuple[str, ...]) -> Lesson:
     if not data.has(ANNOTATION):
         raise BadInput(data.path, f"has no values over time; {data.corpus} is not annotated so")
     track = data.stream(ANNOTATION)
+    names = list(dimensions or data.classes)
+    if unknown := [name for name in names if name not in data.classes]:
+        raise BadInput(
+            data.path, f"has no dimension {unknown[0]!r} (there are: {', '.join(data.classes)})"
+        )
+    columns = [data.classes.index(name) for name in names]
     known = [clip for clip in clips if clip.id in track and track[clip.id].mask.any()]
 
     def target(clip: str, start: float, seconds: float) -> np.ndarray:
         part = track[clip].cut(track.spec, start, seconds)
-        return np.where(part.mask[:, None], part.values, np.nan).astype(np.float32)
+        values = part.values[:, columns]
+        return np.where(part.mask[:, None], values, np.nan).astype(np.float32)
 
     if track.spec.rate != TARGET_RATE:
         raise BadInput(data.path, f"has {ANNOTATION} at {track.spec.rate} Hz, not {TARGET_RATE}")
-    unused = {"without annotation": len(clips) - len(known)} if len(known) < len(clips) else {}
-    return Lesson(known, list(data.classes), target, unused, {})
+    annotated = {clip.id for clip in known}
+    others = [clip for clip in clips if clip.id not in annotated]
+    unused = {"without annotation": len(others)} if others else {}
+    return Lesson(known, names, target, unused, {}, others)

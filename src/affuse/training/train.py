@@ -6,7 +6,7 @@ import logging
 import platform
 import signal
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -38,8 +38,11 @@ from affuse.training.data import (
 )
 from affuse.training.learner import Learner
 from affuse.training.objectives import objective
+from affuse.training.plateau import PlateauStages, freeze_backbone
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_run, read_split
+from affuse.training.smoothing import best_smoothing
+from affuse.training.spliced import SplicedDataset
 from affuse.training.split_check import check_split, with_earlier
 from affuse.training.targets import Lesson, lesson
 
@@ -83,22 +86,34 @@ def train(
         raise AffuseError(f"protocol {protocol.name} is of {protocol.corpus}, not {data.corpus}")
     wanted = folds if folds is not None else list(range(len(protocol.folds)))
     for fold in wanted:
-        split = split_clips(protocol, fold, learned.clips, data.clips)
+        split = _split(protocol, fold, learned, data)
         if recipe.selection == "best" and not split["development"]:
             raise AffuseError(
                 f"protocol {protocol.name}, fold {fold}, has no development clips to select the "
                 f"best epoch with; set selection=last"
             )
-    checked = check_split(protocol, wanted, learned.clips, data, recipe.streams, allow)
+    used = [*learned.clips, *learned.open]
+    checked = check_split(protocol, wanted, used, data, recipe.streams, allow)
     specs = {name: data.stream(name).spec for name in recipe.streams}
-    objective(recipe.task, _model(recipe, specs, learned), learned.names)
+    model = _model(recipe, specs, learned)
+    objective(recipe, model, learned.names)
+    freeze_backbone(model, recipe.plateau.releases)
     _open_run(recipe, data, protocol, learned, checked, out, resume)
     for fold in wanted:
         folder = out / f"fold{fold}"
         if not (folder / MODEL_FILE).is_file():
-            split = split_clips(protocol, fold, learned.clips, data.clips)
+            split = _split(protocol, fold, learned, data)
             _train_fold(recipe, data, learned, split, protocol.name, fold, folder)
         yield fold, folder / MODEL_FILE
+
+
+def _split(protocol: Protocol, fold: int, learned: Lesson, data: Store) -> dict[str, list[Clip]]:
+    """The clips of each role; what is not annotated can only be a test clip."""
+    split = split_clips(protocol, fold, learned.clips, data.clips)
+    further = {clip.id for clip in learned.open}
+    roles = protocol.roles(fold, data.clips)
+    tested = [c for c, r in zip(data.clips, roles, strict=True) if "test" in r and c.id in further]
+    return split | {"test": [*split["test"], *tested]}
 
 
 def _open_run(
@@ -155,19 +170,23 @@ def _train_fold(
         raise BadInput(data.path, f"holds other clips than when {folder} was begun")
     write_json(folder / SPLIT_FILE, ids)
     window = (recipe.streams, recipe.window, learned.target, recipe.hop)
-    training = ClipDataset(
-        data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
-    )
-    development = ClipDataset(data, split["development"], *window)
     plain = ClipDataset(data, split["train"], *window)
+    development = ClipDataset(data, split["development"], *window)
+    training = (
+        SplicedDataset(data, split["train"], *window)
+        if recipe.over_time.spliced
+        else ClipDataset(
+            data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
+        )
+    )
     statistics = (
         published_normalisation(training.specs)
         if recipe.normalisation == "published"
-        else training_statistics(plain)
+        else training_statistics(plain, recipe.normalisation == "scalar")
     )
     lightning.seed_everything(recipe.seed, verbose=False)
     model = _model(recipe, training.specs, learned)
-    goal = objective(recipe.task, model, learned.names)
+    goal = objective(recipe, model, learned.names)
     learner = Learner(model, recipe, goal, statistics)
     select = recipe.selection == "best"
     checkpoints = ModelCheckpoint(
@@ -183,8 +202,13 @@ def _train_fold(
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     last = folder / "checkpoints" / "last.ckpt"
     with _quiet():
-        bar = EpochBar(f"{recipe.name} fold {fold}", goal.selects)
-        trainer = _trainer(recipe, folder, checkpoints, bar)
+        watching: list[lightning.Callback] = [checkpoints]
+        watching.append(EpochBar(f"{recipe.name} fold {fold}", goal.selects))
+        if recipe.optimiser.schedule == "plateau":
+            best = folder / "checkpoints" / "best.ckpt"
+            rate = recipe.optimiser.lr
+            watching.append(PlateauStages(recipe.plateau, rate, goal.selects, best))
+        trainer = _trainer(recipe, folder, watching)
         _fit(trainer, learner, batches, judged, last if last.is_file() else None)
     chosen = folder / "checkpoints" / f"{recipe.selection}.ckpt"
     state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
@@ -209,6 +233,8 @@ def _train_fold(
             "clips": len(split["train"]),
         },
     )
+    if recipe.task == "valence-arousal":
+        spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
     save_model(folder / MODEL_FILE, model, spec)
 
 
@@ -249,9 +275,9 @@ def _fit(
 
 
 def _trainer(
-    recipe: Recipe, folder: Path, checkpoint: ModelCheckpoint, bar: EpochBar
+    recipe: Recipe, folder: Path, watching: Sequence[lightning.Callback]
 ) -> lightning.Trainer:
-    callbacks: list[lightning.Callback] = [checkpoint, EpochLog(folder / "log.csv"), bar]
+    callbacks = [*watching, EpochLog(folder / "log.csv")]
     if recipe.ema:
         callbacks.append(EMAWeightAveraging(decay=recipe.ema))
     return lightning.Trainer(

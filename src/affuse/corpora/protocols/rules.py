@@ -208,14 +208,14 @@ def _affwild2_protocols() -> list[Protocol]:
         ),
         Protocol(
             "affwild2/6fold-groups",
-            1,
+            2,
             "affwild2",
             "The same six blocks with all videos of one recording or person, as far as names tell "
             "them, in the block where most of them lie; each block is tested once, development "
-            "is the next block.",
-            "The publisher's test videos are not used (their annotations are not public). People "
-            "who occur under unrelated names are not known.",
-            rotate(blocks, 1),
+            "is the next block. The publisher's test videos are tested in every fold.",
+            "The annotations of the publisher's test videos are not public. People who occur under "
+            "unrelated names are not known.",
+            [{**fold, "test": ("test",)} for fold in rotate(blocks, 1)],
             key="group-block",
         ),
     ]

@@ -1,0 +1,138 @@
+"""The parts of a recipe: dropout, augmentation, optimiser, values over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Modality dropout while training.
+
+    Args:
+        kind: `softhard` (four copies of the batch: as it is, the modalities scaled by alpha and
+            1 - alpha, sound gone, picture gone), `noise` (three copies: as it is, sound replaced
+            by N(0, 1), picture replaced), `drop` (each clip loses sound or picture with a
+            probability, the batch does not grow), `none`.
+        masks: Whether a modality that is gone is absent by its mask (sound), or zeros that count
+            as input (the published semantics).
+        probability: Of losing one modality, for `drop`.
+    """
+
+    kind: Literal["softhard", "noise", "drop", "none"] = "none"
+    masks: bool = True
+    probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes to training clips; all are off by default.
+
+    Args:
+        flip: Probability of mirroring all pictures of a clip.
+        rotation: Largest angle in degrees by which all pictures of a clip are turned.
+        shift: Largest shift of the window in seconds, either way, beyond the free room of long
+            clips.
+        gain: Standard deviation of a value added to whole log spectra (normalised units).
+        noise: Standard deviation of noise added to vectors (normalised units).
+        speed: Largest relative change of the tempo of spectra.
+        pitch: Largest relative stretch, and shift in half widths, of the mel axis of spectra.
+        frequency_masks: Widths, in bands, up to which a stretch of a spectrum is blanked.
+        time_masks: Widths, in frames, up to which a stretch of a spectrum is blanked.
+        mixup: Parameter of the Beta distribution of mixup; 0 for none.
+        jitter: Pixels by which all pictures of a clip are moved at most, either way; what leaves
+            the picture is lost. A model that reads the middle of pictures then sees random crops.
+    """
+
+    flip: float = 0.0
+    rotation: float = 0.0
+    shift: float = 0.0
+    gain: float = 0.0
+    noise: float = 0.0
+    speed: float = 0.0
+    pitch: float = 0.0
+    frequency_masks: tuple[int, ...] = ()
+    time_masks: tuple[int, ...] = ()
+    mixup: float = 0.0
+    jitter: int = 0
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How weights move.
+
+    Args:
+        name: `adamw`, `sgd` or `adam`.
+        lr: Learning rate (its peak).
+        weight_decay: On all weights as published for `sgd` and `adam` (as part of the gradient);
+            for `adamw` not on biases and norms.
+        momentum: For `sgd`.
+        dampening: For `sgd`.
+        schedule: `cosine` (linear warm-up, then half a cosine to zero, per step), `steps` (times
+            0.1 at each of the `steps`, per epoch), `plateau` (see `Plateau`) or `constant`.
+        warmup: Share of all steps that warm up, for `cosine`.
+        steps: Epochs, counted from 1, from which on the rate is ten times lower.
+        clip: Largest norm of the gradient; 0 for no limit.
+    """
+
+    name: Literal["adamw", "sgd", "adam"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    dampening: float = 0.0
+    schedule: Literal["cosine", "steps", "plateau", "constant"] = "cosine"
+    warmup: float = 0.1
+    steps: tuple[int, ...] = ()
+    clip: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """What `optimiser.schedule: plateau` does when the development score stops rising.
+
+    Args:
+        factor: On the rate, after more than `patience` epochs without a better score.
+        patience: Epochs.
+        lowest: Where the rate falls below this, the next group of the backbone is released, the
+            optimiser starts again, and the rate with it; without a group left training ends.
+        releases: How many groups of an IR-50 backbone are released, the first at the start; all
+            else of the backbone is never trained. 0 trains everything from the start.
+        reload: Begin every epoch with the weights of the best one so far, as published.
+        stop: Epochs without a better score, released groups or not, after which training ends.
+        reset: Whether a release forgets the epochs counted for `stop`.
+
+    Source: leader-follower attentive fusion (ICCVW 2021), released code.
+    """
+
+    factor: float = 0.1
+    patience: int = 5
+    lowest: float = 1e-6
+    releases: int = 0
+    reload: bool = False
+    stop: int = 20
+    reset: bool = True
+
+
+@dataclass(frozen=True)
+class OverTime:
+    """What only `task: valence-arousal` needs.
+
+    Args:
+        dimensions: What is learned; all that the corpus has by default.
+        loss: `ccc` (1 - CCC over all annotated frames of a batch), or as published `ccc-windows`
+            (leader-follower: of every window alone) and `ccc-batch` (joint attention: over all
+            frames of a batch, valence and arousal added).
+        spliced: Cut frames without annotation out and join the rest before windows are made, and
+            count what is absent as input of zeros, as published for leader-follower.
+        smoothing: Seconds over which predictions may be averaged; the best on the development
+            clips is written into the model file.
+
+    Source: leader-follower attentive fusion (ICCVW 2021) and recursive joint attention (ICASSP
+    2023), released code.
+    """
+
+    dimensions: tuple[str, ...] = ()
+    loss: Literal["ccc", "ccc-windows", "ccc-batch"] = "ccc"
+    spliced: bool = False
+    smoothing: tuple[float, ...] = (0.0,)
