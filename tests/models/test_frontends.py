@@ -27,6 +27,7 @@ from tests.models.base import FACES224, MFCC, OPENFACE
 
 LOGMEL = StreamSpec("audio/logmel64-16k", 50.0, (64,))
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
+FACES64 = StreamSpec("video/faces64", 12.5, (64, 64, 3), "uint8")
 FACES40 = StreamSpec("video/faces40", 30.0, (40, 40, 3), "uint8")
 EXAMPLES = StreamSpec("audio/logmel64-vggish", 30.0, (96, 64))
 STREAMS = {
@@ -291,7 +292,7 @@ def test_efficientface_gives_1024_features_channels_last() -> None:
         ({"name": "logmel-cnn", "depth": 3}, LOGMEL, "its options: width, dropout"),
         ("face-cnn", MFCC, "reads pictures"),
         ("efficientface", MFCC, "224 x 224"),
-        ("ir50", FACES48, "front-end ir50 reads pictures of 40 x 40 pixels"),
+        ("ir50", FACES64, "front-end ir50 reads pictures of 40 to 48 pixels"),
         ("vggish", LOGMEL, r"front-end vggish reads spectrograms \(96, 64\)"),
         ({"name": "ir50", "width": 3}, FACES40, "its options: squeeze_excitation, frozen"),
     ],

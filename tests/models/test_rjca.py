@@ -153,6 +153,19 @@ class TestSpatialAttention:
         assert change.abs().max() > 1e-3
 
 
+def test_steps_may_lie_frames_apart() -> None:
+    near, far = build("rjca", sequence=4), build("rjca", sequence=4, stride=3)
+    batch = batch_of(12)
+    values = far(batch).values
+    for first in range(3):  # frames 0, 3, 6, 9 are one sequence, and so on
+        frames = slice(first, None, 3)
+        part = Batch(
+            {name: x[:, frames] for name, x in batch.streams.items()},
+            {name: x[:, frames] for name, x in batch.masks.items()},
+        )
+        torch.testing.assert_close(values[:, frames], near(part).values)
+
+
 @pytest.mark.parametrize("name", ["rjca", "jca", "rjca-paper"])
 def test_sequences_do_not_see_each_other(name: str) -> None:
     paper = name == "rjca-paper"
@@ -207,6 +220,7 @@ def test_classes_share_one_regressor(head: str, kind: int) -> None:
         ({"spatial": "both"}, "spatial='both'"),
         ({"regressors": "one"}, "regressors='one'"),
         ({"sequence": 0}, "sequence=0"),
+        ({"stride": 0}, "stride=0"),
         ({"layers": 0}, "layers=0"),
         ({"width": 15}, "width 15"),
     ],

@@ -285,3 +285,16 @@ class TestMixup:
         before = replace(batch(), targets=None)
         after = changed(before, Augmentation(mixup=0.4))
         assert after.targets is None and touched(before, after) == set()
+
+
+def test_jitter_and_a_middle_crop_are_a_random_crop() -> None:
+    pictures = torch.arange(48 * 48.0).reshape(1, 1, 1, 48, 48).expand(64, 3, 3, 48, 48)
+    batch = Batch({"video/aligned48": pictures}, {"video/aligned48": torch.ones(64, 3) > 0})
+    torch.manual_seed(0)
+    moved = augment(batch, Augmentation(jitter=4), 2).streams["video/aligned48"]
+    middle = moved[..., 4:44, 4:44]
+    corners = {divmod(int(clip[0, 0, 0, 0]), 48) for clip in middle}
+    assert {y for y, _ in corners} == {x for _, x in corners} == set(range(9))
+    for clip in middle:
+        y, x = divmod(int(clip[0, 0, 0, 0]), 48)
+        assert torch.equal(clip, pictures[0, :, :, y : y + 40, x : x + 40]), "all frames alike"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.toy import AUDIO, CLASSES, VIDEO, Toy, toy_recipe, toy_store
+from tests.toy import AUDIO, CLASSES, VIDEO, Toy, timed_store, toy_recipe, toy_store
 
 from affuse.cli.main import main
-from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError, BadInput
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
@@ -100,54 +100,11 @@ def test_what_does_not_fit_is_one_line(voted, changes, message):
 
 @pytest.fixture
 def timed(tmp_path: Path) -> Path:
-    """Eight clips of 8 s whose streams follow a slow curve each: valence seen, arousal heard."""
-    lines = ["path,speaker,id,annotation"]
-    (tmp_path / "raw").mkdir()
-    for k in range(8):
-        rows = ["time,valence,arousal"]
-        for i in range(240):
-            valence, arousal = curves(k, i / 30)
-            gap = 60 <= i < 75
-            rows.append(f"{i / 30:.4f},{'' if gap else f'{valence:.4f}'},{arousal:.4f}")
-        (tmp_path / f"raw/{k}.csv").write_text("\n".join(rows) + "\n")
-        (tmp_path / f"raw/{k}.mp4").touch()
-        lines.append(f"{k}.mp4,s{k},{k},{k}.csv")
-    (tmp_path / "raw/clips.csv").write_text("\n".join(lines) + "\n")
-    roles = ["train"] * 5 + ["development"] * 2 + ["test"]
-    table = [f"{k},s{k},{role}" for k, role in enumerate(roles)]
-    (tmp_path / "protocol.csv").write_text("\n".join(["clip,speaker,fold0", *table]) + "\n")
+    timed_store(tmp_path)
     return tmp_path
 
 
-def curves(clip: int, time: float) -> tuple[float, float]:
-    phase = 1.7 * clip
-    return 0.8 * np.sin(1.1 * time + phase), 0.8 * np.cos(0.7 * time + phase)
-
-
-class Curve(Toy):
-    """One of the two curves in noise."""
-
-    def extract(self, clip: Clip):
-        stream = super().extract(replace(clip, label=CLASSES[0], id=f"{int(clip.id):03d}"))
-        rate = self.spec.rate
-        which = 1 if self.spec.modality == "audio" else 0
-        times = np.arange(int(8 * rate)) / rate
-        values = np.array([curves(int(clip.id), t)[which] for t in times])
-        noise = np.random.default_rng(int(clip.id)).normal(0, 0.1, (len(times), *self.spec.shape))
-        stream.values = (values[:, None] + noise).astype(np.float32)
-        stream.mask = np.ones(len(times), bool)
-        return stream
-
-
 def test_values_over_time_are_learned_from_the_annotated_frames(timed):
-    from affuse.corpora.registry import read_corpus
-
-    corpus = read_corpus("folder", timed / "raw")
-    assert corpus.task == "valence-arousal" and corpus.classes == ("valence", "arousal")
-    without_video = replace(
-        corpus, clips=[replace(c, video=None, audio=None) for c in corpus.clips]
-    )
-    prepare(without_video, timed / "store", [Curve(AUDIO), Curve(VIDEO)])
     changes = {"task": "valence-arousal", "window": 4.0, "hop": 2.0, "epochs": 30, "batch_size": 4}
     model = {"name": "early", "head": "frames"}
     run(timed, model=model, optimiser={"lr": 5e-3}, **changes)
