@@ -37,3 +37,14 @@ def toy(tmp_path: Path) -> Path:
 
     toy_store(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def affwild2_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a twin of Aff-Wild2, its store, and two folds trained for an epoch; not to be
+    written to."""
+    from tests.twin import trained_twin
+
+    folder = tmp_path_factory.mktemp("affwild2")
+    trained_twin(folder)
+    return folder

@@ -23,8 +23,6 @@ from affuse.verification.parity import (
     run_parity,
 )
 
-#: Cases of data handling that affuse does not have yet.
-MISSING = ("data_rjca_evaluation",)
 #: Cases about recordings, which the tests of face detection and face crops compute.
 MEDIA = ("data_faces224", "data_mtcnn")
 CASES = (
@@ -35,7 +33,7 @@ CASES = (
     *(f"leader_follower_{x}" for x in ("av_mh_fusion", "av_sh_full", "av_sh_fusion")),
     *(f"leader_follower_visual_{x}" for x in ("mh_fusion", "sh_full", "sh_full_se", "sh_fusion")),
     *(f"rjca_{x}" for x in ("batch1", "coattention_2", "default", "paper_formula", "two_layers")),
-    *("data_ccc", "data_leader_follower", "data_rjca_sequences"),
+    *("data_ccc", "data_leader_follower", "data_rjca_evaluation", "data_rjca_sequences"),
     *("signal_logmel", "signal_mel64", "signal_mfcc10", "signal_mfcc39"),
     *("tsav_checkpoint_layout", "tsav_rjca_features", "vggish_embedding"),
 )
@@ -115,11 +113,11 @@ def test_folders_that_hold_no_cases(tmp_path: Path) -> None:
         list(run_parity(tmp_path))
 
 
-def test_every_model_case_is_checked_or_known_to_be_missing(parity_cases: Path) -> None:
+def test_every_case_is_checked(parity_cases: Path) -> None:
     systems = {read(parity_cases, path.stem).system for path in parity_cases.glob("*.json")}
-    assert set(CHECKERS) == systems - set(MISSING)
+    assert set(CHECKERS) == systems
     cases = {path.stem for path in parity_cases.glob("*.json")}
-    assert cases == {*CASES, *MEDIA, *MISSING}
+    assert cases == {*CASES, *MEDIA}
 
 
 def test_what_is_not_finite_is_never_close() -> None:

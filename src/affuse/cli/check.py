@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="with --protocol: prepared streams, by which copies of recordings are found too",
     )
+    parser.add_argument(
+        "--submission",
+        type=Path,
+        metavar="DIR",
+        help="look for mistakes in a folder of files for the challenge (affuse fuse makes them)",
+    )
     parser.add_argument("--whole", action="store_true", help="decode everything, not beginnings")
     parser.add_argument("--out", type=Path, help="write the table of clips to this CSV file")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
@@ -36,11 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check a corpus or a protocol; exit code 1 when something is wrong with it."""
+    """Check a corpus, a protocol or a submission.
+
+    Returns:
+        1 when something is wrong with the corpus or the protocol, 2 with the submission.
+    """
     if options.corpus and not options.root:
         raise AffuseError(f"say where {options.corpus} lies: affuse check {options.corpus} ROOT")
+    if options.submission and not options.corpus:
+        raise AffuseError("name the corpus too: affuse check --submission DIR affwild2 ROOT")
     if not (options.protocol or options.corpus):
         raise AffuseError("name a corpus and its folder, or a protocol with --protocol")
+    if options.submission:
+        return _submission(options)
     return _protocol(options) if options.protocol else _corpus(options)
 
 
@@ -144,3 +158,19 @@ def _protocol(options: argparse.Namespace) -> int:
         how = "" if store else "; --store STORE compares the recordings"
         print(f"not looked for: {', '.join(facts['not_looked_for'])}{how}")
     return 1 if facts["leaks"] else 0
+
+
+def _submission(options: argparse.Namespace) -> int:
+    from affuse.evaluation.submission import submission_problems
+
+    problems, unchecked = submission_problems(options.submission, _read(options))
+    if options.json:
+        facts = {"problems": problems, "unchecked": unchecked}
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        for line in [*problems, *unchecked]:
+            print(line)
+        print(
+            f"{len(problems)} problems" if problems else f"{options.submission}: nothing is wrong"
+        )
+    return 2 if problems else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: av audio video, or the one modality of the model (affuse list conditions)",
     )
     parser.add_argument("--store", type=Path, help="where the streams are, if they have moved")
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="DIR",
+        help="for values over time: folder with <clip>.csv (time and a column per dimension) that "
+        "is used instead of the annotation",
+    )
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON to stdout")
 
@@ -25,9 +33,13 @@ def run(options: argparse.Namespace) -> int:
     """Judge the run and print one row per condition."""
     from affuse.evaluation.evaluate import evaluate
 
-    result = evaluate(options.run, options.conditions, options.store, options.device)
+    result = evaluate(options.run, options.conditions, options.store, options.device, options.truth)
     if options.json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
+        return 0
+    if result.get("task") == "valence-arousal":
+        _print_over_time(result)
+        print(f"predictions, scores and curves: {options.run / 'evaluation'}")
         return 0
     print(f"{result['run']}: {result['role']} clips of {result['folds']} fold(s)")
     print(f"{'condition':14}{'clips':>6}{'accuracy':>10}  {'95 % interval':17}{'UAR':>7}{'F1':>8}")
@@ -49,3 +61,64 @@ def run(options: argparse.Namespace) -> int:
             )
     print(f"predictions, scores and confusion matrices: {options.run / 'evaluation'}")
     return 0
+
+
+def _print_over_time(result: dict[str, Any]) -> None:
+    """A row per condition, and a row per rule of scoring."""
+    from affuse.cli.tables import print_table
+
+    most = max(result["conditions"].values(), key=lambda facts: facts["predictions"])
+    print(
+        f"{result['run']}: {result['role']} clips of {result['folds']} fold(s), "
+        f"{most['predictions']} predictions of {most['videos']} videos, "
+        f"{most['frames']:,} frames, truth: {result['truth']}"
+    )
+    several = len(result["dimensions"]) > 1
+    rows = []
+    for name, facts in result["conditions"].items():
+        row: dict[str, object] = {"condition": name}
+        for dimension in result["dimensions"]:
+            row[f"CCC {dimension}"] = _with_interval(facts["dimensions"].get(dimension))
+        if several:
+            row["mean"] = _with_interval(facts["mean"])
+        row["mean per video"] = _shown(facts["mean"].get("ccc_per_video"))
+        rows.append(row)
+    print_table(rows)
+    for name, facts in result["conditions"].items():
+        if gone := facts["unknown_predictions"]:
+            print(f"{name}: nothing is known in any frame in {gone} cases, which are left out")
+        if gone := facts["frames"] - facts["known_frames"]:
+            share = gone / facts["frames"]
+            print(f"{name}: {share:.1%} of the frames are not known and lie between known ones")
+    if rules := result.get("rules"):
+        print(f"\nThe same predictions ({rules['condition']}), scored by other rules:")
+        print_table(_by_rule(rules["ccc"], result["dimensions"]))
+
+
+def _by_rule(rules: dict[str, Any], dimensions: list[str]) -> list[dict[str, object]]:
+    sound = rules["sound"]
+    return [
+        {
+            "rule": rule,
+            **{name: _shown(scores[name]) for name in dimensions},
+            **{
+                f"{name} - sound": ""
+                if scores[name] is None or rule == "sound"
+                else f"{scores[name] - sound[name]:+.3f}"
+                for name in dimensions
+            },
+        }
+        for rule, scores in rules.items()
+    ]
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _with_interval(scores: dict[str, Any] | None) -> str:
+    """A CCC with its 95 % interval."""
+    if not scores:
+        return ""
+    low, high = scores["ccc_interval_95"]
+    return _shown(scores["ccc"]) + ("" if low is None else f" ({low:.3f} to {high:.3f})")

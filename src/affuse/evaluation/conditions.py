@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import torch
 
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch
+from affuse.features.stream import StreamSpec
 
 
 def with_noise(batch: Batch, modality: str) -> Batch:
@@ -54,3 +55,13 @@ def condition(name: str) -> Callable[[Batch], Batch]:
     if name not in CONDITIONS:
         raise AffuseError(f"unknown condition {name!r} (known: {', '.join(CONDITIONS)})")
     return CONDITIONS[name][0]
+
+
+def default_conditions(streams: Mapping[str, StreamSpec]) -> list[str]:
+    """Both modalities and each alone; or the one modality that a model reads.
+
+    Args:
+        streams: Of the model, by name.
+    """
+    modalities = {spec.modality for spec in streams.values()}
+    return ["av", "audio", "video"] if len(modalities) > 1 else sorted(modalities)

@@ -12,8 +12,9 @@ import pandas as pd
 import torch
 
 from affuse.corpora.clip import Clip
-from affuse.errors import BadInput
-from affuse.evaluation.conditions import condition
+from affuse.errors import AffuseError, BadInput
+from affuse.evaluation.conditions import condition, default_conditions
+from affuse.evaluation.over_time import evaluate_over_time
 from affuse.evaluation.plots import confusion_png
 from affuse.execution.files import atomic_path, write_json
 from affuse.execution.progress import progress
@@ -36,6 +37,7 @@ def evaluate(
     conditions: Sequence[str] | None = None,
     store: Path | None = None,
     device: str = "cpu",
+    truth: Path | None = None,
 ) -> dict[str, Any]:
     """Predict the test clips of all trained folds under each condition, and score them.
 
@@ -49,20 +51,27 @@ def evaluate(
             and `video`, or its one modality.
         store: Where the streams are, if they have moved since training.
         device: Torch device.
+        truth: For values over time: folder with `<clip>.csv`, used instead of the annotation.
 
     Returns:
         The scores as written to `evaluation/metrics.json`; `predictions.csv` and a confusion
         matrix per condition lie beside it.
 
+        Of a run of values over time: what `evaluate_over_time` gives.
+
     Raises:
         BadInput: The folder is no run, no fold has been trained, or the store does not fit it.
+        AffuseError: `truth` is given for a run of classes.
     """
     folders = trained_folds(run)
-    changes = {name: condition(name) for name in conditions or _default_conditions(folders[0])}
-    data = Store(store or Path(read_run(run)["store"]))
     recipe = load_recipe(run / "recipe.yaml")
     if recipe.task == "valence-arousal":
-        raise BadInput(run, "predicts values over time; evaluate judges classes")
+        return evaluate_over_time(run, conditions, store, device, truth)
+    if truth is not None:
+        raise AffuseError(f"--truth is for values over time; {run} predicts classes")
+    streams = read_spec(folders[0] / MODEL_FILE).streams
+    changes = {name: condition(name) for name in conditions or default_conditions(streams)}
+    data = Store(store or Path(read_run(run)["store"]))
     learned = lesson(recipe, data)
     splits = {folder: read_split(folder) for folder in folders}
     role = "test" if any(split["test"] for split in splits.values()) else "development"
@@ -154,11 +163,6 @@ def _windows(data: Store, clips: Sequence[Clip], spec: ModelSpec) -> tuple[Batch
             samples.append(window_of(streams, spec.streams, start, spec.seconds))
             rows.append(row)
     return collate(samples, spec.streams, ids=[clips[row].id for row in rows]), np.array(rows)
-
-
-def _default_conditions(folder: Path) -> list[str]:
-    modalities = {spec.modality for spec in read_spec(folder / MODEL_FILE).streams.values()}
-    return ["av", "audio", "video"] if len(modalities) > 1 else sorted(modalities)
 
 
 def _scores(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:

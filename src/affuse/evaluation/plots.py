@@ -7,6 +7,8 @@ from io import BytesIO
 
 import numpy as np
 
+from affuse.metrics.concordance import ccc
+
 
 def confusion_png(confusion: np.ndarray, classes: Sequence[str], title: str) -> bytes:
     """A confusion matrix as a PNG picture: counts, coloured by the share of the true class.
@@ -42,6 +44,41 @@ def confusion_png(confusion: np.ndarray, classes: Sequence[str], title: str) -> 
     axes.set_ylabel("true")
     axes.set_title(title, fontsize=10)
     figure.colorbar(image, ax=axes, fraction=0.045, label="share of the true class")
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()
+
+
+def curves_png(
+    clips: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]],
+    names: Sequence[str],
+    title: str,
+) -> bytes:
+    """Predicted and annotated values over time as a PNG picture: a row per clip.
+
+    Args:
+        clips: What is written above, times (T,) in seconds, predicted (T, D) and annotated (T, D)
+            values; NaN where nobody annotated.
+        names: Of the D dimensions.
+        title: Above all.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure((5.0 * len(names) + 0.5, 1.9 * len(clips) + 0.9), layout="constrained")
+    panels = figure.subplots(len(clips), len(names), squeeze=False, sharey=True)
+    for row, (label, times, predicted, annotated) in zip(panels, clips, strict=True):
+        for d, (axes, name) in enumerate(zip(row, names, strict=True)):
+            axes.plot(times, annotated[:, d], color="0.45", lw=1.6)
+            axes.plot(times, predicted[:, d], color=f"C{d}")
+            axes.axhline(0, color="0.85", lw=0.8, zorder=0)
+            axes.set_ylim(-1.05, 1.05)
+            axes.set_xlim(0, times[-1] if len(times) > 1 else 1)
+            there = ~np.isnan(annotated[:, d])
+            agreement = ccc(predicted[there, d], annotated[there, d])
+            axes.set_title(f"{label}: {name}, CCC {agreement:.2f}", fontsize=9)
+    for axes in panels[-1]:
+        axes.set_xlabel("seconds")
+    figure.suptitle(f"{title} (grey: annotated)", fontsize=10)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     return picture.getvalue()

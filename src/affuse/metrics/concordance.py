@@ -61,7 +61,7 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
     Raises:
         ValueError: Other shapes.
     """
-    x, y = _pair(x, y)
+    x, y = pair(x, y)
     if _degenerate(x, y):
         return 0.0
     return float(((x - x.mean()) * (y - y.mean())).mean() / (x.std() * y.std()))
@@ -80,13 +80,13 @@ def rmse(x: ArrayLike, y: ArrayLike) -> float:
     Raises:
         ValueError: Other shapes.
     """
-    x, y = _pair(x, y)
+    x, y = pair(x, y)
     return float(np.sqrt(np.square(x - y).mean())) if x.size else math.nan
 
 
 def _ccc(x: ArrayLike, y: ArrayLike, lost: int) -> float:
     """CCC; `lost` degrees of freedom of the variances only."""
-    x, y = _pair(x, y)
+    x, y = pair(x, y)
     if _degenerate(x, y):
         return 0.0
     covariance = ((x - x.mean()) * (y - y.mean())).mean()
@@ -99,8 +99,16 @@ def _degenerate(x: np.ndarray, y: np.ndarray) -> bool:
     return not x.size or min(np.ptp(x), np.ptp(y)) < SMALLEST_RANGE
 
 
-def _pair(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Two series of one length in float64."""
+def pair(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Two series of one length in float64.
+
+    Args:
+        x: (n,) values.
+        y: (n,) values.
+
+    Raises:
+        ValueError: Other shapes.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"shapes {x.shape} and {y.shape}: expected two series of one length")

@@ -15,6 +15,8 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.blocks import list_blocks
 from affuse.corpora.protocols.keys import list_order
 from affuse.evaluation.fold_fusion import centred_fusion, fold_agreement
+from affuse.evaluation.published import Track, rjca_ccc, rjca_smoothed
+from affuse.evaluation.submission import submission_text
 from affuse.features.sequences import (
     ClipSequence,
     PictureClip,
@@ -37,6 +39,7 @@ from affuse.verification.parity import Case, Measure
 
 SINGLE = 1e-6
 DOUBLE = 1e-9
+PRINTED = 1.001e-5  # a last digit that is rounded the other way
 LOSS = 1e-5
 GRADIENT = 1e-3  # relative
 
@@ -181,6 +184,57 @@ def _ranges(numbers: Sequence[int]) -> list[list[int]]:
     runs = groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
     ends = [[number for _, number in run] for _, run in runs]
     return [[run[0], run[-1]] for run in ends]
+
+
+def check_rjca_evaluation(case: Case) -> Iterator[Measure]:
+    """The published validation, what single differences cost, and the files of the test."""
+    content = case.content
+    smoothing = content["smoothing"]
+    names = ("valence", "arousal")
+    tracks = {name: _rjca_tracks(case, d) for d, name in enumerate(names)}
+    for d, name in enumerate(names):
+        size, videos = smoothing[name], tracks[name].values()
+        expected = content["validation_ccc"][name]
+        yield _close(f"validation CCC of {name}", rjca_ccc([*videos], size), expected, DOUBLE)
+        truth = np.concatenate([v.truth[v.labelled] for v in videos])
+        masked = content["masked_ccc"]
+        for kind, values, expected in (
+            ("zeros outside", [rjca_smoothed(v.raw, size) for v in videos], masked["constant"]),
+            ("edges", [rjca_smoothed(v.raw, size, "nearest") for v in videos], masked["nearest"]),
+            ("not smoothed", [v.raw.clip(-1, 1) for v in videos], content["raw_masked_ccc"]),
+        ):
+            kept = [x[v.labelled] for x, v in zip(values, videos, strict=True)]
+            found = ccc(np.concatenate(kept), truth)
+            yield _close(f"CCC of {name}, {kind}", found, expected[d], DOUBLE)
+    for file, expected in content["test_files"].items():
+        video = file.removesuffix(".txt")
+        columns = [rjca_smoothed(tracks[name][video].raw, smoothing[name]) for name in names]
+        header, *rows = submission_text(names, np.stack(columns, 1)).splitlines()
+        yield _same(f"{file}: header", header, expected["header"])
+        yield _same(f"{file}: rows", len(rows), expected["rows"])
+        printed = [[float(cell) for cell in row.split(",")] for row in rows[::9]]
+        yield _close(f"{file}: values", printed, expected["every_9th"], PRINTED)
+        again = [",".join(f"{value:.5f}" for value in row) for row in printed]
+        yield _same(f"{file}: digits", rows[::9], again)
+
+
+def _rjca_tracks(case: Case, d: int) -> dict[str, Track]:
+    """One dimension of the videos that the rule of the case makes."""
+    content, draw = case.content, case.fill.tensor
+    tracks = {}
+    for name, length in content["lengths"].items():
+        steps, noise = (
+            draw(f"{kind}:{name}", (length, 2), content["seed"], "normal").astype(np.float64)
+            for kind in ("pred", "label")
+        )
+        walk = 0.07 * steps.cumsum(0)
+        label = np.clip(walk + 0.2 * noise, -1, 1)
+        labelled = np.ones(length, bool)
+        for first, last in content["unlabelled"].get(name, []):
+            labelled[first - 1 : last] = False
+        raw, truth = (part[:, d].astype(np.float32) for part in (walk, label))
+        tracks[name] = Track(raw, raw, truth, labelled)
+    return tracks
 
 
 def check_ccc(case: Case) -> Iterator[Measure]:

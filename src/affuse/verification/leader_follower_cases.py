@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from affuse.features.batch import Batch
+from affuse.features.stream import StreamSpec
 from affuse.models.base import Model, Output
 from affuse.verification.model_cases import check_model, everything_present
 from affuse.verification.parity import Case, Measure
@@ -17,8 +19,12 @@ def check_leader_follower(case: Case) -> Iterator[Measure]:
     given = list(case.content["inputs"])
 
     def batch(model: Model, inputs: Mapping[str, Tensor]) -> Batch:
-        values = [inputs[name] for name in given]
-        return everything_present(dict(zip(model.streams, values, strict=True)))
+        return everything_present(
+            {
+                spec.name: _framed(inputs[name], spec)
+                for name, spec in zip(given, model.streams.values(), strict=True)
+            }
+        )
 
     def arrange(name: str, x: Tensor) -> Tensor:
         if name.startswith("temporal"):
@@ -34,6 +40,14 @@ def check_leader_follower(case: Case) -> Iterator[Measure]:
         system="leader-follower",
         classes=dimensions,
     )
+
+
+def _framed(x: Tensor, spec: StreamSpec) -> Tensor:
+    """Pictures as they are stored, of which the model sees the middle; anything else as it is."""
+    if not spec.is_picture:
+        return x
+    edge = (spec.shape[0] - x.shape[-1]) // 2
+    return F.pad(x, (edge, edge, edge, edge))
 
 
 def check_vggish(case: Case) -> Iterator[Measure]:

@@ -100,6 +100,7 @@ CHECKERS: dict[str, str | Callable[[Case], Iterable[Measure]]] = {
     "signal_mfcc39": "signal_cases:check_mfcc39",
     "data_leader_follower": "data_cases:check_leader_follower",
     "data_rjca_sequences": "data_cases:check_rjca_sequences",
+    "data_rjca_evaluation": "data_cases:check_rjca_evaluation",
     "data_ccc": "data_cases:check_ccc",
     "data_mtcnn": _media,
     "data_faces224": _media,

@@ -43,13 +43,13 @@ def check_rjca(case: Case) -> Iterator[Measure]:
     def read(output: Output) -> dict[str, Tensor]:
         return dict(zip(rjca.DIMENSIONS, output.values.unbind(-1), strict=True))
 
-    yield from check_model(case, batch, read, system="rjca")
+    yield from check_model(case, batch, read, system="rjca", stride=1)
 
 
 def check_paper_formula(case: Case) -> Iterator[Measure]:
     """The formula of the paper; the published code computes one sequence after another."""
     inputs = drawn(case, case.content["inputs"])
-    model, _ = import_state("rjca", case.path, filled_weights(case))
+    model, _ = import_state("rjca", case.path, filled_weights(case), stride=1)
     yield from names_and_sizes(model, case.content)
     model.to(case.device)
     expected = case.content["intermediates"]

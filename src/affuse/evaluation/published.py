@@ -1,0 +1,153 @@
+"""The published ways to score values over time, beside the sound one.
+
+RJCA: recursive joint attention (ICASSP 2023), released code. Leader-follower: attentive fusion
+(ICCVW 2021), released code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from affuse.features.batch import TARGET_RATE
+from affuse.metrics.concordance import ccc, published_ccc
+from affuse.models.sliding import Series
+
+#: Frames over which RJCA averages each dimension.
+RJCA_FRAMES = {"valence": 20, "arousal": 50}
+
+
+Edges = Literal["constant", "nearest"]
+
+
+@dataclass(frozen=True)
+class Track:
+    """One dimension of one video, a value per frame at 30 Hz.
+
+    Args:
+        raw: (n,) what the model says, neither smoothed nor clipped.
+        final: (n,) what is judged: smoothed as the model file says, and clipped.
+        truth: (n,) the annotation; what it holds where `labelled` is False does not matter.
+        labelled: (n,) bool.
+        smoothing: Seconds, from the model file.
+    """
+
+    raw: np.ndarray
+    final: np.ndarray
+    truth: np.ndarray
+    labelled: np.ndarray
+    smoothing: float = 0.0
+
+
+def rjca_smoothed(values: np.ndarray, frames: int, edges: Edges = "constant") -> np.ndarray:
+    """Clipped to -1 and 1, then averaged over some frames.
+
+    Args:
+        values: (n,) predictions.
+        frames: Of the average; of an even number, one more lies before than after.
+        edges: What lies beyond both ends: `constant` zeros, as published, or the `nearest` value.
+
+    Returns:
+        (n,) float64.
+    """
+    clipped = np.asarray(values, np.float64).clip(-1, 1)
+    return uniform_filter1d(clipped, frames, mode=edges, cval=0.0)
+
+
+def rjca_ccc(tracks: Sequence[Track], frames: int) -> float:
+    """The published validation of RJCA: frames without annotation count, as zeros that are right.
+
+    Args:
+        tracks: One dimension of all videos.
+        frames: Over which predictions are averaged.
+    """
+    kept = (np.where(track.labelled, track.raw, 0.0) for track in tracks)
+    smoothed = [rjca_smoothed(values, frames) for values in kept]
+    truth = [np.where(track.labelled, track.truth, 0.0) for track in tracks]
+    return ccc(np.concatenate(smoothed), np.concatenate(truth))
+
+
+def leader_follower_ccc(tracks: Sequence[Track]) -> float:
+    """The published validation of leader-follower: all annotated frames, nothing clipped.
+
+    Args:
+        tracks: One dimension of all videos.
+    """
+    return published_ccc(*_joined(tracks, lambda track: track.raw))
+
+
+def compare_rules(tracks: Mapping[str, Sequence[Track]]) -> dict[str, dict[str, float | None]]:
+    """The CCC of the same predictions by the sound rule, the published ones, and between.
+
+    Args:
+        tracks: Dimension -> one track per video.
+
+    Returns:
+        Rule -> dimension -> CCC; None where a rule does not know the dimension.
+    """
+    return {
+        rule: {name: score(part, name) for name, part in tracks.items()}
+        for rule, score in _RULES.items()
+    }
+
+
+Rule = Callable[[Sequence[Track], str], float | None]
+
+
+def _joined(
+    tracks: Sequence[Track], value: Callable[[Track], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Some values and the truth of all annotated frames, one video after the other."""
+    predicted = np.concatenate([value(track)[track.labelled] for track in tracks])
+    return predicted, np.concatenate([track.truth[track.labelled] for track in tracks])
+
+
+def _zeros_count(tracks: Sequence[Track], name: str) -> float:
+    """As sound, but frames without annotation are zero and count."""
+    kept = (np.where(track.labelled, track.raw, 0.0) for track in tracks)
+    predicted = [_smoothed(x, t.smoothing).clip(-1, 1) for x, t in zip(kept, tracks, strict=True)]
+    truth = [np.where(track.labelled, track.truth, 0.0) for track in tracks]
+    return ccc(np.concatenate(predicted), np.concatenate(truth))
+
+
+def _smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
+    """Averaged as `affuse predict` does."""
+    series = Series(values[:, None], np.ones(len(values), bool), TARGET_RATE)
+    return series.smoothed(seconds).values[:, 0]
+
+
+def _rjca(tracks: Sequence[Track], name: str) -> float | None:
+    return rjca_ccc(tracks, RJCA_FRAMES[name]) if name in RJCA_FRAMES else None
+
+
+def _published_average(edges: Edges) -> Rule:
+    """As sound, but over RJCA's number of frames, with something beyond the ends."""
+
+    def score(tracks: Sequence[Track], name: str) -> float | None:
+        if name not in RJCA_FRAMES:
+            return None
+        frames = RJCA_FRAMES[name]
+        return ccc(*_joined(tracks, lambda track: rjca_smoothed(track.raw, frames, edges)))
+
+    return score
+
+
+_RULES: dict[str, Rule] = {
+    "sound": lambda tracks, _: ccc(*_joined(tracks, lambda t: t.final)),
+    "published, RJCA": _rjca,
+    "published, leader-follower": lambda tracks, _: leader_follower_ccc(tracks),
+    "sound, frames without annotation count as zeros": _zeros_count,
+    "sound, averaged over 20 / 50 frames": _published_average("nearest"),
+    "sound, averaged over 20 / 50 frames, zeros outside": _published_average("constant"),
+    "sound, not smoothed": lambda tracks, _: ccc(*_joined(tracks, lambda t: t.raw.clip(-1, 1))),
+    "sound, not clipped": lambda tracks, _: ccc(
+        *_joined(tracks, lambda t: _smoothed(t.raw, t.smoothing))
+    ),
+    "sound, unbiased variances": lambda tracks, _: published_ccc(
+        *_joined(tracks, lambda t: t.final)
+    ),
+}
