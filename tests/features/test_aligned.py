@@ -9,6 +9,7 @@ from tests.media.recordings import grey, write_recording
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.aligned import AlignedFaces
+from affuse.features.blocks import joined
 
 
 def faces(folder: Path, numbers: list[int], size: int = 112) -> Path:
@@ -106,3 +107,54 @@ def test_folders_that_cannot_be_used_are_named(tmp_path):
     images = faces(tmp_path / "a", [1, 2, 40])
     with pytest.raises(BadInput, match=r"00040\.jpg: is picture 40, but .*a\.mp4 has 20"):
         AlignedFaces(16).extract(Clip("a", video=film, images=images))
+
+
+def shifted(picture: np.ndarray, x: int, y: int) -> np.ndarray:
+    return np.roll(picture.astype(float), (y, x), (0, 1))[16:-16, 16:-16]
+
+
+def test_crops_of_a_video_look_like_the_pictures_of_the_corpus(tmp_path):
+    pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
+    from affuse.corpora.affwild2 import read
+    from affuse.corpora.synthetic.affwild2 import synthesise
+
+    synthesise(tmp_path, videos=2, seconds=(3.0, 3.0))
+    clip = next(c for c in read(tmp_path).clips if "640" not in c.id)  # one person
+    own = AlignedFaces(112).extract(clip)
+    crops = AlignedFaces(112).extract(Clip("a", video=clip.video))
+    assert len(own.mask) == len(crops.mask) and crops.mask.all() and crops.start == 0
+    for k in np.flatnonzero(own.mask)[::20]:
+        errors = {
+            (x, y): np.corrcoef(shifted(own.values[k], x, y).ravel(),
+                                shifted(crops.values[k], 0, 0).ravel())[0, 1]
+            for x in range(-16, 17, 4) for y in range(-16, 17, 4)
+        }  # fmt: skip
+        x, y = max(errors, key=errors.get)
+        assert abs(x) <= 4 and abs(y) <= 8  # of 112 pixels
+        assert errors[x, y] > 0.6
+    names = [path.name for path in AlignedFaces(112).sources(Clip("a", video=clip.video))]
+    assert names == [clip.video.name]
+
+
+def test_a_face_that_vanishes_is_absent(shared_data):
+    path = shared_data / "videos" / "face_noface.mov"
+    extractor = AlignedFaces(48)
+    blocks = list(extractor.blocks(Clip("a", video=path)))
+    assert [b.start for b in blocks] == [k * 256 / 30 for k in range(len(blocks))]
+    whole = joined(blocks)
+    shown = np.flatnonzero(whole.mask)
+    assert 0.1 < whole.mask.mean() < 0.9 and len(whole.mask) == pytest.approx(6.42 * 30, abs=3)
+    assert not whole.values[~whole.mask].any()
+    assert whole.values[shown].reshape(len(shown), -1).any(1).all()
+    part = extractor.extract(Clip("a", video=path, start=1.0, end=2.0))
+    assert len(part.mask) == 30
+
+
+def test_videos_without_a_face_or_without_pictures(shared_data, tmp_path):
+    nobody = AlignedFaces(48).extract(Clip("a", video=shared_data / "videos" / "no_face.mp4"))
+    assert not nobody.mask.any() and len(nobody.mask) > 100
+    only_sound = write_recording(tmp_path / "a.mp4", sound=np.zeros((1, 48000), np.float32))
+    assert AlignedFaces(48).extract(Clip("a", video=only_sound)) is None
+    still = tmp_path / "a.png"
+    cv2.imwrite(str(still), grey(100, 200, 200))
+    assert AlignedFaces(48).extract(Clip("a", video=still)).values.shape == (1, 48, 48, 3)

@@ -19,7 +19,8 @@ from affuse.features.stream import Stream
 
 soundfile = pytest.importorskip("soundfile")
 
-PLAIN = ("audio/mfcc10", "audio/logmel64-16k", "audio/mfcc39")
+PLAIN = ("audio/mfcc10", "audio/logmel64-16k", "audio/mfcc39", "audio/logmel64-tsav")
+PLACED = ("audio/mfcc39-causal", "audio/mfcc39-reference", "audio/logmel64-vggish")
 REFERENCE = ("audio/mfcc10-reference", "audio/mfcc10-reference-constant")
 WINDOW = 79380  # samples of 3.6 s at 22,050 Hz
 
@@ -54,35 +55,45 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "size", "span", "frames"),
+    ("name", "rate", "shape", "span", "frames", "start"),
     [
-        ("audio/mfcc10", 22050 / 512, 10, None, 1 + 220500 // 512),
-        ("audio/mfcc10-reference", 22050 / 512, 10, 3.6, 156),
-        ("audio/mfcc10-reference-constant", 22050 / 512, 10, 3.6, 156),
-        ("audio/logmel64-16k", 50.0, 64, None, 501),
-        ("audio/logmel40-16k", 50.0, 40, None, 501),
-        ("audio/mfcc39", 100.0, 39, None, 998),
+        ("audio/mfcc10", 22050 / 512, (10,), None, 1 + 220500 // 512, 0.0),
+        ("audio/mfcc10-reference", 22050 / 512, (10,), 3.6, 156, 0.0),
+        ("audio/mfcc10-reference-constant", 22050 / 512, (10,), 3.6, 156, 0.0),
+        ("audio/logmel64-16k", 50.0, (64,), None, 501, 0.0),
+        ("audio/logmel40-16k", 50.0, (40,), None, 501, 0.0),
+        ("audio/mfcc39", 100.0, (39,), None, 998, 0.0125),
+        ("audio/mfcc39-causal", 100.0, (39,), None, 994, 0.065),
+        ("audio/mfcc39-reference", 30.0, (39,), None, 300, 0.0),
+        ("audio/logmel64-tsav", 100.0, (64,), None, 1001, 0.0),
+        ("audio/logmel64-vggish", 30.0, (96, 64), None, 300, 0.0),
     ],
 )
 def test_what_a_stream_is(
-    long: Path, name: str, rate: float, size: int, span: float | None, frames: int
+    long: Path,
+    name: str,
+    rate: float,
+    shape: tuple[int, ...],
+    span: float | None,
+    frames: int,
+    start: float,
 ) -> None:
     spec, stream = create_extractor(name).spec, extract(name, long)
-    assert (spec.name, spec.rate, spec.shape, spec.span) == (name, rate, (size,), span)
+    assert (spec.name, spec.rate, spec.shape, spec.span) == (name, rate, shape, span)
     assert spec.dtype == "float32" and stream.values.dtype == np.float32
-    assert stream.values.shape == (frames, size) and np.isfinite(stream.values).all()
+    assert stream.values.shape == (frames, *shape) and np.isfinite(stream.values).all()
     assert stream.mask.dtype == bool and stream.mask.shape == (frames,) and stream.mask.all()
-    assert stream.start == 0.0
+    assert stream.start == pytest.approx(start)
     assert stream.values.std(0).min() > 0, "every value says something"
 
 
 def test_each_recipe_tells_its_stream_from_the_others() -> None:
-    names = (*PLAIN, *REFERENCE, "audio/logmel40-16k")
+    names = (*PLAIN, *PLACED, *REFERENCE, "audio/logmel40-16k")
     recipes = [create_extractor(name).spec.recipe for name in names]
     assert all(a != b for i, a in enumerate(recipes) for b in recipes[:i])
 
 
-@pytest.mark.parametrize("name", (*PLAIN, *REFERENCE))
+@pytest.mark.parametrize("name", (*PLAIN, *PLACED, *REFERENCE))
 def test_without_sound_there_is_no_stream(tmp_path: Path, name: str) -> None:
     from tests.media.recordings import counting, write_recording
 
@@ -92,7 +103,7 @@ def test_without_sound_there_is_no_stream(tmp_path: Path, name: str) -> None:
     assert extractor.extract(Clip("x", video=silent, audio=silent)) is None
 
 
-@pytest.mark.parametrize("name", (*PLAIN, *REFERENCE))
+@pytest.mark.parametrize("name", (*PLAIN, *PLACED, *REFERENCE))
 def test_too_short_to_tell_anything(tmp_path: Path, long: Path, name: str) -> None:
     path = write(tmp_path / "short.wav", voice(3200, 16000), 16000)
     with pytest.raises(BadInput, match=r"short\.wav: is only 0\.20 s long"):
@@ -107,7 +118,12 @@ def test_too_short_to_tell_anything(tmp_path: Path, long: Path, name: str) -> No
 
 class TestPartOfARecording:
     # Multiples of both the frame and the sample of 48 kHz: 100 frames of 20 ms, 147 of 512/22050 s
-    STARTS = (("audio/logmel64-16k", 100), ("audio/mfcc10", 147), ("audio/mfcc39", 200))
+    STARTS = (
+        ("audio/logmel64-16k", 100),
+        ("audio/mfcc10", 147),
+        ("audio/mfcc39", 200),
+        ("audio/logmel64-tsav", 200),
+    )
     CLOSE: ClassVar = {
         "audio/mfcc39": 0.02
     }  # where sound is rounded to 16 bits, a step can fall either way

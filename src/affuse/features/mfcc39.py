@@ -10,6 +10,8 @@ from affuse.features.spectral import BLOCK, cosines, mel_shaped_filters
 
 RATE = 16000
 _FRAME, _HOP = 400, 160
+#: Rows after its own that a row is about: two for its deltas, and two more for their deltas.
+AHEAD = 4
 
 
 def mfcc39(audio: np.ndarray) -> np.ndarray:

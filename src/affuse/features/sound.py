@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.features.blocks import BLOCK, joined
 from affuse.features.extractor import check_length
+from affuse.features.pictures import RATE
 from affuse.features.stream import Stream, StreamSpec
+
+#: Which stretch of sound a row is about: the one around its moment, the one that ends there, or the
+#: one that the published system takes.
+Placing = Literal["centred", "causal", "reference"]
 
 _MFCC = {"rate": 22050, "coefficients": 10, "n_fft": 2048, "hop": 512, "mels": 128}
 _LOGMEL: dict[str, Any] = {
@@ -20,6 +27,26 @@ _LOGMEL: dict[str, Any] = {
     "fmin": 50.0,
     "fmax": 8000.0,
     "scale": "htk",
+}
+
+_TSAV: dict[str, Any] = {
+    "rate": 44100,
+    "n_fft": 1024,
+    "length": 882,
+    "hop": 441,
+    "mels": 64,
+    "scale": "htk",
+    "padding": "reflect",
+}
+_VGGISH: dict[str, Any] = {
+    "rate": 16000,
+    "n_fft": 512,
+    "length": 400,
+    "hop": 160,
+    "fmin": 125.0,
+    "fmax": 7500.0,
+    "offset": 0.01,
+    "padding": "edge",
 }
 
 
@@ -117,19 +144,103 @@ class LogMel(SoundExtractor):
 class Mfcc39(SoundExtractor):
     """`audio/mfcc39`: 12 MFCCs and the zeroth with deltas and accelerations, at 100 Hz.
 
-    Frames are 25 ms of 16 kHz sound and begin at their time (they are not centred on it).
+    Args:
+        placing: `centred`: a row belongs to the middle of its 25 ms. `causal`: it belongs to the
+            end of all that it is about, 65 ms after its beginning, because its acceleration is the
+            slope of slopes up to four rows later; rows for which these are missing at the end are
+            left out. `reference`: at 30 Hz, for each frame the row that begins with it, the last
+            one for those beyond it, as published.
+
+    Source: Zhang et al. 2021 (ABAW2), released preprocessing.
+    """
+
+    def __init__(self, placing: Placing = "centred") -> None:
+        recipe = {"extractor": "openSMILE MFCC12_0_D_A", "rate": 16000, "quantised": "16 bit"}
+        rate = RATE if placing == "reference" else 100.0
+        name = placed_name("audio/mfcc39", placing)
+        self.spec = StreamSpec(name, rate, (39,), recipe=recipe | {"placing": placing})
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(1 + (N - 400) // 160, 39) float32; causal: four rows fewer; reference: 30 Hz."""
+        from affuse.features.mfcc39 import AHEAD, mfcc39
+
+        audio = read_sound(clip, 16000)
+        if audio is None:
+            return None
+        rows = mfcc39(audio)
+        match self.spec.recipe["placing"]:
+            case "reference":
+                frames = np.arange(frames_of_sound(len(audio), 16000))
+                nearest = np.round(frames / RATE / 0.01).astype(np.int64)
+                return all_present(rows[nearest.clip(max=len(rows) - 1)])
+            case "causal":
+                return all_present(rows[:-AHEAD], 0.025 + AHEAD * 0.01)
+        return all_present(rows, 0.0125)
+
+
+class TsavMel(SoundExtractor):
+    """`audio/logmel64-tsav`: the mel spectrum that TSAV hears, of the whole clip, at 100 Hz.
+
+    Unlike that of a slice, nothing is cut off relative to the loudest value and nothing is put in
+    front: a row depends on its own 20 ms only, whose middle it belongs to.
+
+    Source: Kuhnke et al. 2020 (TSAV), released code.
     """
 
     def __init__(self) -> None:
-        recipe = {"extractor": "openSMILE MFCC12_0_D_A", "rate": 16000, "quantised": "16 bit"}
-        self.spec = StreamSpec("audio/mfcc39", 100.0, (39,), recipe=recipe)
+        recipe = {"extractor": "tsav mel", **_TSAV, "floor": -100.0, "top_db": None}
+        self.spec = StreamSpec("audio/logmel64-tsav", 100.0, (64,), recipe=recipe)
 
     def extract(self, clip: Clip) -> Stream | None:
-        """(1 + (N - 400) // 160, 39) float32."""
-        from affuse.features.mfcc39 import mfcc39
+        """(1 + N // 441, 64) float32 dB of 44.1 kHz sound."""
+        from affuse.features.tsav_mel import tsav_levels
+
+        audio = read_sound(clip, 44100)
+        return None if audio is None else all_present(tsav_levels(audio, top_db=None))
+
+
+class VggishExamples(SoundExtractor):
+    """`audio/logmel64-vggish`: what VGGish reads, 0.975 s around every moment, at 30 Hz.
+
+    Before the sound its first sample is repeated, after it its last one. The examples overlap: one
+    second of sound takes 0.74 MB, 30 minutes 1.3 GB. The streams `audio/vggish` do not need them.
+
+    Source: Hershey et al. 2017; Zhang et al. 2021 (ABAW2).
+    """
+
+    def __init__(self) -> None:
+        self.spec = StreamSpec(
+            "audio/logmel64-vggish", RATE, (96, 64), recipe=vggish_recipe("centred")
+        )
+
+    def extract(self, clip: Clip) -> Stream | None:
+        """(ceil(30 seconds), 96, 64) float32, every one present."""
+        return joined(self.blocks(clip))
+
+    def blocks(self, clip: Clip) -> Iterator[Stream]:
+        """The same in parts."""
+        from affuse.features.vggish_logmel import vggish_examples
 
         audio = read_sound(clip, 16000)
-        return None if audio is None else all_present(mfcc39(audio))
+        if audio is not None:
+            examples = vggish_examples(audio, "centred")
+            for some in examples.numbers(BLOCK):
+                yield all_present(examples.some(some), some[0] / RATE)
+
+
+def vggish_recipe(placing: Placing) -> dict[str, Any]:
+    """What decides the examples of VGGish beside the sound."""
+    return {"extractor": "vggish logmel", **_VGGISH, "placing": placing}
+
+
+def placed_name(name: str, placing: Placing) -> str:
+    """The name of a stream whose rows are not centred says so."""
+    return name if placing == "centred" else f"{name}-{placing}"
+
+
+def frames_of_sound(samples: int, rate: int) -> int:
+    """How many of the moments i / 30 s come before the end of a sound."""
+    return int(np.ceil(samples / rate * RATE - 1e-6))
 
 
 def read_sound(clip: Clip, rate: int) -> np.ndarray | None:
@@ -148,6 +259,6 @@ def read_sound(clip: Clip, rate: int) -> np.ndarray | None:
     return audio
 
 
-def all_present(values: np.ndarray) -> Stream:
-    """A stream in which nothing is absent."""
-    return Stream(values, np.ones(len(values), bool))
+def all_present(values: np.ndarray, start: float = 0.0) -> Stream:
+    """A stream in which nothing is absent, from a moment in seconds on."""
+    return Stream(values, np.ones(len(values), bool), start)

@@ -22,11 +22,23 @@ def tsav_mel(audio: np.ndarray) -> np.ndarray:
 
     Source: Kuhnke et al. 2020 (TSAV), released code.
     """
-    audio = np.pad(audio, (max(0, SHORTEST - len(audio)), 0))
+    return tsav_levels(np.pad(audio, (max(0, SHORTEST - len(audio)), 0)), 80.0)
+
+
+def tsav_levels(audio: np.ndarray, top_db: float | None) -> np.ndarray:
+    """The same of sound of any length, as it is.
+
+    Args:
+        audio: (N,) float32 mono at 44.1 kHz, more than 512 samples.
+        top_db: Decibels below the loudest value at which it is cut off; None for -100 dB only.
+
+    Returns:
+        (1 + N // 441, 64) float32 dB, row i about the 20 ms around i / 100 s.
+    """
     power = mel_spectrogram(
         audio, RATE, n_fft=1024, length=882, hop=441, mels=64, scale="htk", padding="reflect"
     )
-    return decibels(power, 80.0).numpy()
+    return decibels(power, top_db).numpy()
 
 
 def tsav_normalised(levels: np.ndarray) -> np.ndarray:
