@@ -20,7 +20,6 @@ from affuse.features.stream import (
     stream_duration,
     window_of,
 )
-from affuse.features.windows import frame_windows
 from affuse.training.targets import Target
 
 Sample = tuple[dict[str, Stream], np.ndarray, str]
@@ -64,7 +63,7 @@ class ClipDataset(Dataset[Sample]):
         if not hop or duration <= self.window:
             return [(duration - self.window) / 2]
         frames, length, step = (round(s * TARGET_RATE) for s in (duration, self.window, hop))
-        return [first / TARGET_RATE for first, _ in frame_windows(frames, length, step)]
+        return [k / TARGET_RATE for k in (*range(0, frames - length, step), frames - length)]
 
     def __len__(self) -> int:
         return len(self.windows)
