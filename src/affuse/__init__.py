@@ -2,7 +2,8 @@
 
 import affuse
 timeline = affuse.predict("video.mp4", model="model.safetensors")
-timeline.emotion, timeline.starts, timeline.probabilities
+timeline.emotion, timeline.starts, timeline.probabilities  # or, of a model of values over time,
+timeline.dimensions, timeline.times, timeline.values
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from affuse.inference.timeline import Timeline
+    from affuse.inference.values import ValuesTimeline
     from affuse.models.base import Model
     from affuse.models.modelfile import ModelSpec
     from affuse.models.registry import ModelEntry
@@ -20,13 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["create_model", "list_models", "load_model", "predict"]
 
 
-def predict(path: str | Path, model: str | Path, hop: float | None = None) -> Timeline:
-    """The emotion over time of one recording.
+def predict(
+    path: str | Path, model: str | Path, hop: float | None = None
+) -> Timeline | ValuesTimeline:
+    """The emotion over time of one recording: probabilities of classes, or values.
 
     Args:
         path: Any file with sound, pictures or both.
         model: Model file.
-        hop: Seconds between windows; a quarter of the model's window by default.
+        hop: Seconds between windows; by default a quarter of the model's window for classes, two
+            thirds of it for values.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.

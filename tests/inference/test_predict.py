@@ -178,7 +178,7 @@ def test_a_wrong_model_file_is_named(tmp_path, capsys):
 def test_models_that_cannot_predict_say_why(tmp_path):
     stream = StreamSpec("audio/unheard", 50.0, (3,))
     for head, task, specs, message in (
-        ("frames", "valence-arousal", [stream_spec("audio/mfcc39")], "gives values"),
+        ("clip", "valence-arousal", [stream_spec("audio/mfcc10")], "gives one value per clip"),
         ("classes", "classification", [stream], "reads the stream audio/unheard, which affuse"),
     ):
         streams = {spec.name: spec for spec in specs}

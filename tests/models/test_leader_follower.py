@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import Batch
+from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.checkpoints import import_state, published_state_dict
 from affuse.models.layers.tcn import causal_network
@@ -23,7 +24,7 @@ from affuse.models.leader_follower import (
     StreamNorm,
 )
 from affuse.models.published.ir50 import FACES
-from affuse.models.published.leader_follower import EMBEDDING, FOLLOWERS
+from affuse.models.published.leader_follower import EMBEDDING, FOLLOWERS, PICTURES
 from affuse.models.registry import create_model
 from tests.models.base import MFCC, OPENFACE, ModelContract, random_batch
 from tests.models.published import filled
@@ -278,9 +279,9 @@ class TestCheckpoints:
             for name, shape in entries.items()
         }
         spec = leader_follower.describe(Path("x"), state, classes=["valence"])
-        assert spec.model == model and spec.streams[FACES.name] == FACES
+        assert spec.model == model and spec.streams[PICTURES.name] == stream_spec(PICTURES.name)
         assert spec.options["video"] == {"name": "ir50", "squeeze_excitation": options}
-        assert spec.normalisation[FACES.name].mean == (127.5,)
+        assert spec.normalisation[PICTURES.name].mean == (127.5,)
 
     def test_one_dimension_needs_its_name(self, state: dict[str, Tensor]) -> None:
         one = state | {"regressor.weight": torch.ones(1, 224), "regressor.bias": torch.ones(1)}

@@ -146,7 +146,7 @@ def test_there_and_back(published: dict[str, Tensor], tmp_path: Path) -> None:
     assert spec.options["channels"] == 4 and spec.options["auxiliary"] == TASKS
     assert {name: s.rate for name, s in spec.streams.items()} == {
         "audio/logmel64-tsav": 100.0,
-        "video/faces112": 5.0,
+        "video/aligned112": 30.0,
     }
     silence = (-100.0 - spec.normalisation["audio/logmel64-tsav"].mean[0]) / 19.895
     assert silence == pytest.approx(-4.28248, abs=1e-5)

@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.features.prepare import prepare
     from affuse.inference.output import write_timeline
     from affuse.inference.predictor import Predictor
+    from affuse.inference.timeline import Timeline
     from affuse.training.recipe import load_recipe
     from affuse.training.run import MODEL_FILE
     from affuse.training.train import train
@@ -74,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     path = sorted((out / "new").rglob("01-01-03-*.mp4"))[0]
     model = out / "runs" / next(iter(MODELS)).replace(" ", "-") / "fold0" / MODEL_FILE
     timeline = Predictor(model).predict(path)
+    assert isinstance(timeline, Timeline)  # the demo trains classes
     write_timeline(timeline, out / "prediction", "happy")
     write_report(results, out / "report.html", [out / "prediction" / "happy.html"])
     say("done")

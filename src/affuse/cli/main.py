@@ -19,7 +19,9 @@ VERBS = {
     "prepare": "turn the recordings of a corpus into streams in a store",
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "judge a run, also with a modality missing or noisy",
-    "predict": "an emotion over time for recordings: CSV, JSON, PNG and HTML",
+    "fuse": "fuse the folds of runs of values over time; the files of a challenge",
+    "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
+    "stream": "an emotion over time while it happens: a line of JSON per moment",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
 }

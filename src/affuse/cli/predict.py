@@ -17,7 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the timelines")
     parser.add_argument(
-        "--hop", type=float, help="seconds between windows (default: a quarter of the window)"
+        "--hop",
+        type=float,
+        help="seconds between windows (default: a quarter of the window; two thirds of it for "
+        "values over time)",
+    )
+    parser.add_argument(
+        "--overlay",
+        action="store_true",
+        help="also a video of each recording with pictures: the face, and what is read from it",
     )
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
@@ -28,7 +36,9 @@ def run(options: argparse.Namespace) -> int:
     from affuse.errors import AffuseError, BadInput
     from affuse.execution.progress import progress
     from affuse.inference.output import output_names, write_timeline
+    from affuse.inference.overlay import write_overlay
     from affuse.inference.predictor import Predictor
+    from affuse.media.probe import probe
     from affuse.models.modelfile import read_spec
 
     if options.hop is not None and options.hop <= 0:
@@ -40,15 +50,17 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor(options.model, options.hop, options.device, sources)
     failed = 0
     names = output_names(options.inputs)
-    for path in progress(options.inputs, "predict"):
+    # every overlay has a bar of its own
+    for path in options.inputs if options.overlay else progress(options.inputs, "predict"):
         try:
             timeline = predictor.predict(path)
+            write_timeline(timeline, options.out, names[path])
+            if options.overlay and probe(path).has_video:
+                write_overlay(timeline, options.out / f"{names[path]}-overlay.mp4")
         except BadInput as error:
             failed += 1
             print(f"affuse predict: {error}", file=sys.stderr)
             continue
-        write_timeline(timeline, options.out, names[path])
-        likely = timeline.overall.max()
         shares = ", ".join(f"{HEARD[name]} {p.share:.0%}" for name, p in timeline.presence.items())
-        print(f"{path}: {timeline.emotion} {likely:.2f} ({shares})")
+        print(f"{path}: {timeline.headline} ({shares})")
     return 2 if failed else 0

@@ -1,7 +1,9 @@
-"""The stream of a corpus' own face pictures."""
+"""The stream of face pictures: those of the corpus, or crops of its videos."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.folder import PICTURES
 from affuse.errors import BadInput
+from affuse.features.blocks import BLOCK, joined
 from affuse.features.pictures import (
     RATE,
     REACH,
@@ -22,8 +26,13 @@ from affuse.features.pictures import (
 )
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.timestamps import picture_times
+from affuse.media.tracks import FaceOptions
 
 _END_OF_JPEG = b"\xff\xd9"
+
+
+#: Crops like the pictures that come with Aff-Wild2, in which five landmarks lie in the same places.
+CROPS = FaceOptions(margin=0.0, align=True)
 
 
 class AlignedFaces:
@@ -33,45 +42,83 @@ class AlignedFaces:
     where the video is not at hand. Each moment takes the picture of the video nearest in time; it
     is absent where there is no face picture of that one, or it is more than 0.1 s away.
 
+    Of a clip without such pictures they are crops of the main face of its video, turned and scaled
+    so that eyes and mouth lie where they do in those of Aff-Wild2; absent where it is not seen.
+
     Args:
         size: Height and width to which the pictures are brought, in pixels.
+        options: How faces are found, followed and cropped.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, options: FaceOptions | None = None) -> None:
+        self.options = options or CROPS
         recipe: dict[str, Any] = {"extractor": "aligned", "size": size}
         recipe |= {"resampled": "nearest picture", "reach": REACH, "default_fps": RATE}
+        recipe |= asdict(self.options)
         self.spec = StreamSpec(f"video/aligned{size}", RATE, (size, size, 3), "uint8", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
-        """The face pictures, and the video that tells when they are shown."""
-        if clip.images is None:
-            return []
-        files = list(numbered_images(clip.images).values())
+        """The face pictures, and the video that they come from or that tells when they are."""
+        files = [] if clip.images is None else list(numbered_images(clip.images).values())
         return files if clip.video is None else [*files, clip.video]
 
     def extract(self, clip: Clip) -> Stream | None:
-        """(T, size, size, 3) uint8 RGB; None where the clip has no folder of face pictures.
+        """(T, size, size, 3) uint8 RGB; None where the clip has neither face pictures nor a video.
 
         Raises:
             BadInput: A picture cannot be read, is not named after a number, or has one that is
-                beyond the end of the video.
+                beyond the end of the video; or the video cannot be decoded.
         """
-        if clip.images is None:
-            return None
-        images = numbered_images(clip.images)
+        return joined(self.blocks(clip))
+
+    def blocks(self, clip: Clip) -> Iterator[Stream]:
+        """Consecutive parts of the stream, of at most 256 pictures.
+
+        Raises:
+            BadInput: As in `extract`.
+        """
+        if clip.images is not None:
+            yield from self._own(clip, clip.images)
+        elif clip.video is not None:
+            yield from self._crops(clip, clip.video)
+
+    def _own(self, clip: Clip, folder: Path) -> Iterator[Stream]:
+        """The pictures of the corpus."""
+        images = numbered_images(folder)
         if not images:
-            raise BadInput(clip.images, "holds no face picture (00001.jpg, 00002.jpg, ...)")
+            raise BadInput(folder, "holds no face picture (00001.jpg, 00002.jpg, ...)")
         times = _times(clip, images)
-        wanted = moments(clip, end_of(times), clip.images)
+        wanted = moments(clip, end_of(times), folder)
         rows, near = nearest(times, wanted)
-        values = np.zeros((len(wanted), *self.spec.shape), np.uint8)
-        mask = near & np.isin(rows + 1, list(images))
-        before = -1
-        for k in np.flatnonzero(mask):
-            repeated = rows[k] == before
-            before = rows[k]
-            values[k] = values[k - 1] if repeated else _read(images[before + 1], len(values[k]))
-        return Stream(values, mask)
+        numbers = rows + 1
+        known = near & np.isin(numbers, list(images))
+        before, picture = 0, np.zeros(self.spec.shape, np.uint8)
+        for first in range(0, len(wanted), BLOCK):
+            mask = known[first : first + BLOCK]
+            values = np.zeros((len(mask), *self.spec.shape), np.uint8)
+            for k in np.flatnonzero(mask):
+                if (number := int(numbers[first + k])) != before:
+                    before, picture = number, _read(images[number], len(picture))
+                values[k] = picture
+            yield Stream(values, mask, first / RATE)
+
+    def _crops(self, clip: Clip, video: Path) -> Iterator[Stream]:
+        """Crops of a video."""
+        from affuse.media.crops import crop_blocks
+        from affuse.media.probe import probe
+        from affuse.media.tracks import find_face
+
+        if not probe(video).has_video:
+            return
+        if video.suffix.lower() in PICTURES:
+            wanted = np.zeros(1)
+        else:
+            wanted = moments(clip, end_of(picture_times(video)), video)
+        face, size = self.options, self.spec.shape[0]
+        track = find_face(video, face, clip.start or None, clip.end)
+        blocks = crop_blocks(video, wanted, track, size, face.margin, face.align, BLOCK)
+        for part, crops, present in blocks:
+            yield Stream(crops, present, part.start / RATE)
 
 
 def _times(clip: Clip, images: dict[int, Path]) -> NDArray[np.float64]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import mmap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,16 @@ import numpy as np
 from affuse.errors import BadInput
 from affuse.execution.files import atomic_path
 
-_CODES = {"float32": "F32", "uint8": "U8", "bool": "BOOL", "int64": "I64", "float64": "F64"}
+_CODES = {
+    "float16": "F16",
+    "float32": "F32",
+    "uint8": "U8",
+    "bool": "BOOL",
+    "int64": "I64",
+    "float64": "F64",
+}
+#: Bytes that are read of a mapped file at once.
+_PIECE = 1 << 25
 _DTYPES = {code: np.dtype(name) for name, code in _CODES.items()}
 
 
@@ -31,7 +41,7 @@ def write_archive(
     header: dict[str, Any] = {"__metadata__": {"affuse": json.dumps(metadata, sort_keys=True)}}
     offset = 0
     for name, (dtype, shape, _) in arrays.items():
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        size = _size(shape, dtype)
         header[name] = {
             "dtype": _CODES[dtype],
             "shape": list(shape),
@@ -45,12 +55,28 @@ def write_archive(
         for name, (dtype, shape, blocks) in arrays.items():
             before = file.tell()
             for block in blocks:
-                file.write(np.ascontiguousarray(block, dtype=dtype).data)
-            if (
-                file.tell() - before
-                != int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-            ):
+                for rows in _pieces(block):
+                    file.write(np.ascontiguousarray(rows, dtype=dtype).data)
+            if file.tell() - before != _size(shape, dtype):
                 raise ValueError(f"blocks of {name} do not fill shape {shape}")
+
+
+def _size(shape: tuple[int, ...], dtype: str) -> int:
+    """Bytes of an array."""
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+
+
+def _pieces(block: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of a block, a few at a time; what was read of a mapped file does not stay in memory."""
+    count = max(1, _PIECE // max(1, block[:1].nbytes))
+    for first in range(0, len(block), count):
+        yield block[first : first + count]
+        owner: Any = block
+        while isinstance(owner, np.ndarray):
+            owner = owner.base
+        read_only = isinstance(owner, mmap.mmap) and not block.flags.writeable
+        if read_only and hasattr(mmap, "MADV_DONTNEED"):
+            owner.madvise(mmap.MADV_DONTNEED)
 
 
 def read_archive(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

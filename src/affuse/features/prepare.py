@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 import numpy as np
 
@@ -19,10 +21,14 @@ from affuse.execution.files import write_csv
 from affuse.execution.progress import progress
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import read_archive, write_archive
+from affuse.features.blocks import blocks_of
 from affuse.features.extractor import Extractor
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.store import StreamFile, read_failures, stream_path, write_index
-from affuse.features.stream import Stream
+from affuse.features.stream import Stream, StreamSpec
+
+#: Bytes of a stream that are held in memory while it is written.
+_AT_ONCE = 1 << 25
 
 
 @dataclass
@@ -187,29 +193,42 @@ def _compute(
     for extractor in extractors:
         name = extractor.spec.name
         try:
-            stream = extractor.extract(clip)
+            _write_part(_part(parts[name], clip.id), clip, extractor)
         except AffuseError as error:
             reasons[name] = str(error)
         except Exception as error:  # one bad clip must not end the others
             reasons[name] = f"{type(error).__name__}: {error}"
-        else:
-            _write_part(_part(parts[name], clip.id), clip, extractor, stream)
     return clip.id, reasons
 
 
-def _write_part(path: Path, clip: Clip, extractor: Extractor, stream: Stream | None) -> None:
+def _write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
     """One clip's stream; a clip that lacks the modality gets zero frames."""
     spec = extractor.spec
-    if stream is None:
-        stream = Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
-    write_archive(
-        path,
-        {
-            "values": (spec.dtype, stream.values.shape, [stream.values]),
-            "mask": ("bool", stream.mask.shape, [stream.mask]),
-        },
-        {"start": stream.start, "made_from": _fingerprint(clip, extractor)},
-    )
+    masks, start = [np.zeros(0, bool)], 0.0
+    with SpooledTemporaryFile(
+        _AT_ONCE, dir=str(path.parent)
+    ) as waiting:  # for the number of frames
+        for block in blocks_of(extractor, clip):
+            start = start if len(masks) > 1 else block.start
+            masks.append(block.mask)
+            waiting.write(np.ascontiguousarray(block.values, spec.dtype).data)
+        waiting.seek(0)
+        mask = np.concatenate(masks)
+        write_archive(
+            path,
+            {
+                "values": (spec.dtype, (len(mask), *spec.shape), _rows(waiting, spec)),
+                "mask": ("bool", mask.shape, [mask]),
+            },
+            {"start": start, "made_from": _fingerprint(clip, extractor)},
+        )
+
+
+def _rows(file: IO[bytes], spec: StreamSpec) -> Iterator[np.ndarray]:
+    """Frames from a file without a header, some at a time."""
+    size = int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
+    while data := file.read(size * max(1, _AT_ONCE // size)):
+        yield np.frombuffer(data, spec.dtype).reshape(-1, *spec.shape)
 
 
 def _read_part(path: Path) -> Stream:

@@ -91,14 +91,18 @@ def _sequences(frames: int, rows: Sequence[int]) -> Iterable[ClipSequence]:
         if first > frames + 1:
             return
         ends = range(first, first + SEQUENCE_FRAMES, CLIP_FRAMES)
-        yield ClipSequence(tuple(_clip(end, rows) for end in ends))
+        yield ClipSequence(tuple(clip_ending(end, rows) for end in ends))
 
 
-def _clip(end: int, rows: Sequence[int]) -> PictureClip:
+def clip_ending(end: int, rows: Sequence[int]) -> PictureClip:
     """The clip that ends at a frame, by the published rule.
 
     Of 32 rows every fourth counts, of 24 or more every third, of 16 or more every second, back
     from the last one; the last eight of these are taken.
+
+    Args:
+        end: The frame, from 1.
+        rows: Frames that have a row, from 1, rising.
     """
     found = rows[bisect_left(rows, end - CLIP_FRAMES + 1) : bisect_right(rows, end)]
     step = max(len(found) // PICTURES, 1)

@@ -10,6 +10,7 @@ from affuse.execution.files import write_text
 from affuse.inference.page import timeline_page
 from affuse.inference.plot import plot_timeline
 from affuse.inference.timeline import Timeline
+from affuse.inference.values import ValuesTimeline
 
 
 def output_names(inputs: Sequence[Path]) -> dict[Path, str]:
@@ -25,7 +26,7 @@ def output_names(inputs: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def write_timeline(timeline: Timeline, folder: Path, name: str) -> None:
+def write_timeline(timeline: Timeline | ValuesTimeline, folder: Path, name: str) -> None:
     """Write `name.csv`, `.json`, `.png` and `.html` into a folder, each whole or not at all."""
     timeline.write_csv(folder / f"{name}.csv")
     plot_timeline(timeline, folder / f"{name}.png")

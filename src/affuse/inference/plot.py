@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from affuse.execution.files import atomic_path
-from affuse.inference.timeline import Presence, Timeline
+from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
+from affuse.inference.timeline import Prediction, Presence, Timeline
+from affuse.inference.values import ValuesTimeline, stretches
 
 #: One colour per class, told apart also by readers who confuse red and green (after Paul Tol).
 COLOURS = (
@@ -23,10 +25,14 @@ COLOURS = (
     "#882255",
     "#44aa99",
 )
+#: The same for the dimensions of values over time.
+DIMENSION_COLOURS = ("#0077bb", "#cc3311", "#009988", "#aa4499")
 
 
-def plot_timeline(timeline: Timeline, path: Path) -> None:
-    """Draw key frames, the probability of each class over time, and when sound and face were there.
+def plot_timeline(timeline: Timeline | ValuesTimeline, path: Path) -> None:
+    """Draw key frames, what the model says over time, and when sound and face were there.
+
+    Values of valence and arousal also as a way through the circumplex plane.
 
     Args:
         timeline: What is drawn.
@@ -36,21 +42,34 @@ def plot_timeline(timeline: Timeline, path: Path) -> None:
 
     frames = timeline.key_frames
     heights = ([1.0] if frames else []) + [3.2, 0.3 * len(timeline.presence)]
-    figure = Figure((10, 1.4 + sum(heights)), layout="constrained")
-    rows = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    height = 1.4 + sum(heights)
+    plane = plane_of(timeline) if isinstance(timeline, ValuesTimeline) else None
+    width = 0.0 if plane is None else 1.15 * height
+    figure = Figure((10 + width, height), layout="constrained")
+    grid = figure.add_gridspec(
+        len(heights),
+        1 if plane is None else 2,
+        height_ratios=heights,
+        width_ratios=None if plane is None else (10, width),
+    )
+    last = figure.add_subplot(grid[-1, 0])
+    rows = [figure.add_subplot(grid[k, 0], sharex=last) for k in range(len(heights) - 1)]
     if frames:
         _draw_frames(rows[0], timeline)
-    _draw_curves(rows[-2], timeline)
-    _draw_presence(rows[-1], timeline)
-    figure.suptitle(
-        f"{timeline.source.name}: {timeline.emotion} ({timeline.overall.max():.2f} on average)",
-        fontsize=11,
-    )
+    if isinstance(timeline, Timeline):
+        _draw_probabilities(rows[-1], timeline)
+    else:
+        _draw_values(rows[-1], timeline)
+    rows[-1].tick_params(labelbottom=False)
+    _draw_presence(last, timeline)
+    if isinstance(timeline, ValuesTimeline) and plane is not None:
+        _draw_plane(figure, figure.add_subplot(grid[:, 1]), timeline, plane)
+    figure.suptitle(f"{timeline.source.name}: {timeline.headline} on average", fontsize=11)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
 
-def _draw_frames(axes: Any, timeline: Timeline) -> None:
+def _draw_frames(axes: Any, timeline: Prediction) -> None:
     """Each key frame in its place in time."""
     axes.set_axis_off()
     step = timeline.duration / len(timeline.key_frames)
@@ -72,18 +91,39 @@ def _draw_frames(axes: Any, timeline: Timeline) -> None:
     axes.set_xlim(0, timeline.duration)
 
 
-def _draw_curves(axes: Any, timeline: Timeline) -> None:
+def _draw_probabilities(axes: Any, timeline: Timeline) -> None:
     times, rows = timeline.curve()
     for k, name in enumerate(timeline.classes):
         axes.plot(times, rows[:, k], color=COLOURS[k % len(COLOURS)], label=name, lw=1.8)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlim(0, timeline.duration)
     axes.set_ylabel("probability")
+    _finish_curves(axes, timeline)
+
+
+def _draw_values(axes: Any, timeline: ValuesTimeline) -> None:
+    for start, end in timeline.gaps:
+        axes.axvspan(start, end, color="#eeeeee", lw=0)
+    axes.axhline(0, color="#444444", lw=0.8)
+    for k, name in enumerate(timeline.dimensions):
+        for number, part in enumerate(drawn(timeline)):
+            axes.plot(
+                timeline.times[part],
+                timeline.values[part, k],
+                color=DIMENSION_COLOURS[k],
+                label=name if number == 0 else None,
+                lw=1.6,
+            )
+    axes.set_ylim(-1.02, 1.02)
+    _finish_curves(axes, timeline)
+
+
+def _finish_curves(axes: Any, timeline: Prediction) -> None:
+    axes.set_xlim(0, timeline.duration)
     axes.grid(alpha=0.25)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
 
 
-def _draw_presence(axes: Any, timeline: Timeline) -> None:
+def _draw_presence(axes: Any, timeline: Prediction) -> None:
     """A bar per modality, filled where it was there."""
     names = list(timeline.presence)
     for row, name in enumerate(names):
@@ -95,15 +135,50 @@ def _draw_presence(axes: Any, timeline: Timeline) -> None:
         [f"{labels.get(n, n)} {timeline.presence[n].share:.0%}" for n in names],
     )
     axes.set_ylim(-0.5, len(names) - 0.5)
+    axes.set_xlim(0, timeline.duration)
     axes.set_xlabel("seconds")
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    for edge in ("top", "right", "left"):
+        axes.spines[edge].set_visible(False)
+
+
+def _draw_plane(figure: Any, axes: Any, timeline: ValuesTimeline, plane: np.ndarray) -> None:
+    """The way through the plane, coloured by time."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Circle
+
+    axes.add_patch(Circle((0, 0), 1, fill=False, color="#999999", lw=1))
+    axes.plot((-1, 1), (0, 0), color="#cccccc", lw=0.8, zorder=0)
+    axes.plot((0, 0), (-1, 1), color="#cccccc", lw=0.8, zorder=0)
+    for word in WORDS:
+        x, y = place(word, 1.07)
+        anchor = {-1: "right", 0: "center", 1: "left"}[side(word)]
+        axes.text(x, y, word, ha=anchor, va="center", fontsize=9, color="#555555")
+    parts = drawn(timeline)
+    segments = [np.stack([plane[p[:-1]], plane[p[1:]]], 1) for p in parts if len(p) > 1]
+    moments = [timeline.times[p[:-1]] for p in parts if len(p) > 1]
+    joined = [segment for part in segments for segment in part]
+    lines = LineCollection(joined, cmap="viridis", lw=1.5, alpha=0.9)
+    lines.set_array(np.concatenate([np.zeros(0), *moments]))
+    lines.set_clim(0, timeline.duration)
+    axes.add_collection(lines)
+    axes.set_xlim(-1.75, 1.75)
+    axes.set_ylim(-1.25, 1.25)
+    axes.set_aspect("equal")
+    axes.set_xticks(())
+    axes.set_yticks(())
+    axes.set_xlabel("valence")
+    axes.set_ylabel("arousal")
+    for edge in ("top", "right", "left", "bottom"):
+        axes.spines[edge].set_visible(False)
+    figure.colorbar(lines, ax=axes, label="seconds", orientation="horizontal", shrink=0.5, pad=0.02)
 
 
 def presence_spans(presence: Presence, duration: float) -> list[tuple[float, float]]:
     """(start, end) in seconds of the stretches in which a modality was there."""
     if presence.rate == 0:
         return [(0.0, duration)] if presence.present.any() else []
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], presence.present.astype(int), [0]])))
-    times = np.clip(presence.start + (edges - 0.5) / presence.rate, 0, duration)
-    return [(float(a), float(b)) for a, b in times.reshape(-1, 2)]
+    times = [
+        np.clip(presence.start + (np.array(span) - 0.5) / presence.rate, 0, duration)
+        for span in stretches(presence.present)
+    ]
+    return [(float(a), float(b)) for a, b in times]

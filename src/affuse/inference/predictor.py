@@ -11,12 +11,14 @@ import torch
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.batch import collate, normalise
-from affuse.features.catalogue import Sources, create_extractor, is_stream, source_of
-from affuse.features.extractor import Extractor, check_length, check_same_stream
+from affuse.features.catalogue import Sources, is_stream
+from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
+from affuse.inference.extraction import Extraction, clip_of
 from affuse.inference.keyframes import key_frames
-from affuse.inference.timeline import Presence, Timeline
-from affuse.media.probe import probe
+from affuse.inference.timeline import KeyFrame, Presence, Timeline
+from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
+from affuse.media.probe import MediaInfo, probe
 from affuse.models.modelfile import load_model, move_to
 
 _BATCH = 16
@@ -31,14 +33,15 @@ class Predictor:
     """Slides a model over recordings, the same way its training clips were cut.
 
     Args:
-        model: Model file.
-        hop: Greatest distance between windows in seconds; a quarter of the window by default.
+        model: Model file, of classes or of values over time.
+        hop: Greatest distance between windows in seconds; by default a quarter of the window for
+            classes, two thirds of it for values over time.
         device: Torch device.
         source: File or folder of imported features, for models that read them; several as
             stream name -> path.
 
     Raises:
-        BadInput: The model file cannot be used: its model does not end in classes, or reads a
+        BadInput: The model file cannot be used: its model gives one value per clip, or reads a
             stream that affuse does not make.
     """
 
@@ -50,87 +53,82 @@ class Predictor:
         source: Sources = None,
     ) -> None:
         self.model, self.spec = load_model(model)
-        if self.model.head != "classes":
-            raise BadInput(model, f"gives values ({self.spec.task}); only classes are predicted")
+        if self.model.head == "clip":
+            raise BadInput(
+                model, "gives one value per clip; classes and values over time are predicted"
+            )
         for name in self.spec.streams:
             if not is_stream(name):
                 raise BadInput(model, f"reads the stream {name}, which affuse does not make yet")
         move_to(self.model, device)
-        self.device, self.source = device, source
+        self.device, self.hop = device, hop
         self.window = self.spec.seconds
-        self.hop = hop or self.spec.hop
-        self._extractors: dict[str, Extractor] = {}
+        self.streams = Extraction(self.spec.streams, source)
 
-    def predict(self, path: Path, thumbnails: bool = True) -> Timeline:
-        """The timeline of one recording.
+    def predict(self, path: Path, thumbnails: bool = True) -> Timeline | ValuesTimeline:
+        """What the model says about one recording.
 
         Args:
             path: Any file that PyAV opens, with sound, pictures or both.
             thumbnails: Whether to take key frames.
 
+        Returns:
+            A `Timeline` of a model of classes, a `ValuesTimeline` of one of values over time.
+
         Raises:
-            BadInput: The file cannot be decoded, is too short, or has neither sound nor a face.
+            BadInput: The file cannot be decoded, is too short, or has neither sound nor a face, or
+                none of what the model cannot do without.
         """
-        path = Path(path)
-        info = probe(path)
-        check_length(path, info.duration)
-        clip = Clip(
-            id=path.stem,
-            video=path if info.has_video else None,
-            audio=path if info.has_audio else None,
-        )
-        starts = window_starts(info.duration, self.window, self.hop)
-        whole = {
-            name: self._extract(name, spec, clip)
-            for name, spec in self.spec.streams.items()
-            if spec.span is None
-        }
+        timeline = self.read(path, thumbnails)
+        if not timeline.known.any():
+            there = {name for name, p in timeline.presence.items() if p.share}
+            absent = frozenset(timeline.presence) - there or frozenset(timeline.presence)
+            raise BadInput(timeline.source, _NOTHING[absent])
+        return timeline
+
+    def read(self, path: Path, thumbnails: bool = False) -> Timeline | ValuesTimeline:
+        """The same as `predict`, also where nothing can be said throughout.
+
+        Raises:
+            BadInput: The file cannot be decoded, or is too short.
+        """
+        info = probe(Path(path))
+        check_length(info.path, info.duration)
+        pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
+        if self.model.head == "frames":
+            return values_over_time(self.model, self.spec, self.streams, info, self.hop, pictures)
+        return self._classes(info, pictures)
+
+    def _classes(self, info: MediaInfo, pictures: list[KeyFrame]) -> Timeline:
+        clip = clip_of(info)
+        starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
+        whole = self.streams.whole(clip)
         samples = [self._window(clip, whole, float(start)) for start in starts]
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
-        if not any(stream.mask.any() for sample in samples for stream in sample.values()):
-            raise BadInput(path, _NOTHING[frozenset(presence)])
         return Timeline(
-            source=path,
+            source=info.path,
             duration=info.duration,
+            presence=presence,
+            model={"name": self.spec.model, "window": self.window, **self.spec.training},
+            key_frames=pictures,
             classes=self.spec.classes,
             starts=np.maximum(starts, 0),
             ends=np.minimum(starts + self.window, info.duration),
             probabilities=self._probabilities(samples),
-            presence=presence,
             window_presence={
                 modality: np.array([_share(sample, modality) for sample in samples])
                 for modality in presence
             },
-            model={"name": self.spec.model, "window": self.window, **self.spec.training},
-            key_frames=key_frames(path, info.duration) if thumbnails and info.has_video else [],
         )
-
-    def _extract(self, name: str, spec: StreamSpec, clip: Clip) -> Stream:
-        """A stream of a recording; without frames where the modality is not there.
-
-        Raises:
-            AffuseError: The stream is not made as the training clips' was.
-        """
-        there = clip.video if spec.modality == "video" else clip.audio
-        stream = None
-        if there is not None or source_of(name, self.source) is not None:
-            if name not in self._extractors:
-                extractor = create_extractor(name, self.source)
-                check_same_stream(extractor.spec, spec)
-                self._extractors[name] = extractor
-            stream = self._extractors[name].extract(clip)
-        if stream is None:
-            return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
-        return stream
 
     def _window(self, clip: Clip, whole: dict[str, Stream], start: float) -> dict[str, Stream]:
         """All streams of one window; those of a fixed span are computed for it."""
         part = replace(clip, start=max(start, 0.0), end=start + self.window)
         streams = {
-            name: whole[name] if name in whole else self._extract(name, spec, part)
-            for name, spec in self.spec.streams.items()
+            name: whole[name] if name in whole else self.streams.stream(name, part)
+            for name in self.spec.streams
         }
         return window_of(streams, self.spec.streams, start, self.window)
 
@@ -164,8 +162,7 @@ def _presence(
 ) -> Presence:
     """When the modality of a stream was there, at the rate of the stream."""
     if name in whole:
-        stream = whole[name]
-        return Presence(stream.start, spec.rate, stream.mask)
+        return presence_of(whole[name], spec)
     hop = float(starts[1] - starts[0]) if len(starts) > 1 else 1.0
     present = np.array([sample[name].mask.mean() >= 0.5 for sample in samples])
     return Presence(float(max(starts[0], 0)), 1 / hop, present)

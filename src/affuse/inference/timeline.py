@@ -1,7 +1,8 @@
-"""An emotion over time, and the files it is written to."""
+"""What a model says about a recording over time, and the files it is written to."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ class Presence:
         """Share of the frames that are present."""
         return float(self.present.mean()) if len(self.present) else 0.0
 
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """(N,) bool at times (N,) in seconds: what the nearest frame says, a frame away at most."""
+        if self.rate == 0 or not len(self.present):
+            return np.full(len(times), self.present.any())
+        frames = np.round((times - self.start) * self.rate).astype(int)
+        there = (frames >= -1) & (frames <= len(self.present))
+        return there & self.present[frames.clip(0, len(self.present) - 1)]
+
 
 @dataclass(frozen=True)
 class KeyFrame:
@@ -44,33 +53,76 @@ class KeyFrame:
     picture: np.ndarray
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """What a model says about a recording, window by window.
+@dataclass(frozen=True, kw_only=True)
+class Prediction(ABC):
+    """What every model says about a recording.
 
     Args:
         source: The recording.
         duration: Seconds.
-        classes: C names.
-        starts: (W,) seconds.
-        ends: (W,) seconds.
-        probabilities: (W, C) float32; NaN where nothing was present.
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
-        window_presence: The same names -> (W,) share of each window that is present.
         model: Name of the model and what it was trained on, for the record.
         key_frames: Small pictures, in the order of time.
     """
 
     source: Path
     duration: float
+    presence: dict[str, Presence]
+    model: dict[str, Any]
+    key_frames: list[KeyFrame] = field(default_factory=list)
+
+    @property
+    @abstractmethod
+    def known(self) -> np.ndarray:
+        """Bool for each moment: whether anything can be said about it."""
+
+    @property
+    @abstractmethod
+    def headline(self) -> str:
+        """The whole recording in a few words."""
+
+    @abstractmethod
+    def write_csv(self, path: Path) -> None:
+        """The table: one row per moment."""
+
+    @abstractmethod
+    def write_json(self, path: Path) -> None:
+        """Everything but the pictures; times in seconds."""
+
+    def _presence_json(self) -> dict[str, Any]:
+        return {
+            name: {
+                "share": round(p.share, 4),
+                "start": round(p.start, 4),
+                "rate": round(p.rate, 6),
+                "present": p.present.astype(int).tolist(),
+            }
+            for name, p in self.presence.items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline(Prediction):
+    """Probabilities of classes, window by window.
+
+    Args:
+        classes: C names.
+        starts: (W,) seconds.
+        ends: (W,) seconds.
+        probabilities: (W, C) float32; NaN where nothing was present.
+        window_presence: As `presence` -> (W,) share of each window that is present.
+    """
+
     classes: list[str]
     starts: np.ndarray
     ends: np.ndarray
     probabilities: np.ndarray
-    presence: dict[str, Presence]
     window_presence: dict[str, np.ndarray]
-    model: dict[str, Any]
-    key_frames: list[KeyFrame] = field(default_factory=list)
+
+    @property
+    def known(self) -> np.ndarray:
+        """(W,) bool, in which windows something was present."""
+        return ~np.isnan(self.probabilities).any(1)
 
     @property
     def centres(self) -> np.ndarray:
@@ -95,6 +147,11 @@ class Timeline:
     def emotion(self) -> str:
         """The class with the highest mean probability."""
         return self.classes[int(self.overall.argmax())]
+
+    @property
+    def headline(self) -> str:
+        """The likeliest class and its mean probability."""
+        return f"{self.emotion} {self.overall.max():.2f}"
 
     def write_csv(self, path: Path) -> None:
         """One row per window: start, end, the likeliest class, all probabilities, presence."""
@@ -137,15 +194,7 @@ class Timeline:
                 "probabilities": {
                     c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)
                 },
-                "presence": {
-                    name: {
-                        "share": round(p.share, 4),
-                        "start": round(p.start, 4),
-                        "rate": round(p.rate, 6),
-                        "present": p.present.astype(int).tolist(),
-                    }
-                    for name, p in self.presence.items()
-                },
+                "presence": self._presence_json(),
                 "windows": windows,
             },
         )

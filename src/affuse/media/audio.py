@@ -69,30 +69,72 @@ def read_audio(
         return np.concatenate(chunks)[lead:wanted]
 
 
-def _placed(
-    recording: Recording, frames: Iterator[Any], first: Any
-) -> Iterator[tuple[int, Samples]]:
-    """Yield mono chunks (N,) with the native sample of the recording at which each begins.
+def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:
+    """The sound of a recording at its own rate, in blocks that follow each other from time 0.
 
-    Samples follow each other unless the time stamps tell of a gap or an overlap.
+    Where the sound begins later than the pictures, or pauses, there is silence.
+
+    Args:
+        path: A recording with sound.
+        channels: 1 for their mean, or as many as there are.
+
+    Yields:
+        (N,), or (N, channels) for more than one.
+
+    Raises:
+        BadInput: The file cannot be opened, or its sound cannot be decoded.
     """
-    native = first.sample_rate
-    position = None
-    frame: Any = first
-    while frame is not None:
-        mono = _mono(frame)
-        if frame.sample_rate != native:  # some streams change their rate on the way
-            mono = soxr.resample(mono, frame.sample_rate, native)
+    with open_recording(path) as recording:
+        frames = recording.decode(recording.audio)
+        first = next(frames)
+        placed = _placed(recording, frames, first, channels)
+        yield from _window(placed, 0, None)
+
+
+class SoundClock:
+    """Says where frames of sound belong: they follow each other unless their time stamps disagree.
+
+    Args:
+        rate: Hz of the samples; frames of another rate are resampled.
+        origin: Time stamp in seconds of the beginning of the recording.
+        duration: Seconds beyond which a time stamp is not believed.
+        channels: 1 for their mean, or as many as there are.
+    """
+
+    def __init__(
+        self, rate: int, origin: float, duration: float = math.inf, channels: int = 1
+    ) -> None:
+        self.rate, self.origin, self.duration, self.channels = rate, origin, duration, channels
+        self._position: int | None = None
+
+    def place(self, frame: Any) -> tuple[int, Samples]:
+        """The number of the first sample, counted from the origin, and (N,) or (N, channels)."""
+        samples = _mono(frame) if self.channels == 1 else _samples(frame)
+        if self.channels > 1 and samples.shape[1] != self.channels:  # some change their layout
+            samples = np.repeat(_mono(frame)[:, None], self.channels, 1)
+        if frame.sample_rate != self.rate:  # some streams change their rate on the way
+            samples = soxr.resample(samples, frame.sample_rate, self.rate)
+        position = self._position
         if frame.time is not None:
-            stamped = round((frame.time - recording.origin) * native)
-            gap = math.inf if position is None else (stamped - position) / native
-            credible = gap > -RESET and stamped <= (recording.duration or math.inf) * native
+            stamped = round((frame.time - self.origin) * self.rate)
+            gap = math.inf if position is None else (stamped - position) / self.rate
+            credible = gap > -RESET and stamped <= self.duration * self.rate
             if position is None or (abs(gap) > JITTER and credible):
                 position = stamped
         position = position or 0
-        yield position, mono
-        position += len(mono)
-        frame = next(frames, None)
+        self._position = position + len(samples)
+        return position, samples
+
+
+def _placed(
+    recording: Recording, frames: Iterator[Any], first: Any, channels: int = 1
+) -> Iterator[tuple[int, Samples]]:
+    """Yield chunks with the native sample of the recording at which each begins."""
+    duration = recording.duration or math.inf
+    clock = SoundClock(first.sample_rate, recording.origin, duration, channels)
+    yield clock.place(first)
+    for frame in frames:
+        yield clock.place(frame)
 
 
 def _window(
@@ -105,15 +147,15 @@ def _window(
             return
         if place > position:
             silence = (place if stop is None else min(place, stop)) - position
-            yield np.zeros(silence, np.float32)
+            yield np.zeros((silence, *chunk.shape[1:]), np.float32)
             position += silence
         chunk = chunk[position - place : None if stop is None else max(0, stop - place)]
         yield chunk
         position += len(chunk)
 
 
-def _mono(frame: Any) -> Samples:
-    """Mean of the channels of an audio frame, -1 to 1."""
+def _samples(frame: Any) -> Samples:
+    """Samples of an audio frame (N, channels), -1 to 1."""
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -121,5 +163,10 @@ def _mono(frame: Any) -> Samples:
         samples = (samples.astype(np.float32) - 128) / 128
     elif samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    mono: Samples = samples.mean(0, dtype=np.float32)
+    return np.asarray(samples.T, np.float32)
+
+
+def _mono(frame: Any) -> Samples:
+    """Mean of the channels of an audio frame (N,)."""
+    mono: Samples = _samples(frame).mean(1, dtype=np.float32)
     return mono

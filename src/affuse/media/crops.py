@@ -60,43 +60,92 @@ def crop_faces(
         ValueError: Alignment, but a detector without landmarks.
     """
     times = np.asarray(times, np.float64)
+    order = np.argsort(times, kind="stable")
     crops = np.zeros((len(times), size, size, 3), np.uint8)
     present = np.zeros(len(times), bool)
-    if track is None or not len(times):
-        return crops, present
-    for frame, members in _nearest_frames(path, times):
-        moment = np.array([frame.time])
-        (box,), (seen,) = track.at(moment)
-        if not seen:
-            continue
-        if align:
-            (points,), _ = track.landmarks_at(moment)
-            crop = _aligned(frame.rgb(), points, size, margin)
-        else:
-            crop = _square(frame.rgb(), box, size, margin)
-        crops[members] = crop
-        present[members] = True
+    for part, block, there in crop_blocks(path, times[order], track, size, margin, align):
+        crops[order[part]], present[order[part]] = block, there
     return crops, present
+
+
+def crop_blocks(
+    path: str | Path,
+    times: NDArray[np.floating],
+    track: Track | None,
+    size: int,
+    margin: float = 0.0,
+    align: bool = False,
+    count: int = 256,
+) -> Iterator[tuple[slice, Images, NDArray[np.bool_]]]:
+    """Cut a face out as `crop_faces` does, for long recordings: a block of crops after the other.
+
+    Args:
+        path: The recording.
+        times: (N,) seconds of the recording, not falling.
+        track: The face; None is a face that is nowhere.
+        size: Side of the crops in pixels.
+        margin: Part of the longer side of the box by which the square is larger.
+        align: Bring the landmarks to the same places.
+        count: Crops of a block at most.
+
+    Yields:
+        Which of the times these are, and of them crops and presence.
+
+    Raises:
+        BadInput: The recording has no pictures or cannot be decoded.
+        ValueError: Alignment, but a detector without landmarks.
+    """
+    times = np.asarray(times, np.float64)
+    found: Iterator[tuple[Frame, NDArray[np.intp]]] = iter(())
+    if track is not None and len(times):
+        found = _nearest_frames(path, times)
+    crop: Images | None = None
+    waiting = np.zeros(0, np.intp)  # of the times, those that `crop` stands for
+    for first in range(0, len(times), count):
+        stop = min(first + count, len(times))
+        crops = np.zeros((stop - first, size, size, 3), np.uint8)
+        present = np.zeros(stop - first, bool)
+        while True:
+            here = waiting[waiting < stop] - first
+            if crop is not None:
+                crops[here], present[here] = crop, True
+            waiting = waiting[len(here) :]
+            if len(waiting) or (following := next(found, None)) is None:
+                break
+            frame, waiting = following
+            assert track is not None
+            crop = _crop(frame, track, size, margin, align)
+        yield slice(first, stop), crops, present
+
+
+def _crop(frame: Frame, track: Track, size: int, margin: float, align: bool) -> Images | None:
+    """The face in a picture, or None where it is not there."""
+    moment = np.array([frame.time])
+    (box,), (seen,) = track.at(moment)
+    if not seen:
+        return None
+    if align:
+        (points,), _ = track.landmarks_at(moment)
+        return _aligned(frame.rgb(), points, size, margin)
+    return _square(frame.rgb(), box, size, margin)
 
 
 def _nearest_frames(
     path: str | Path, times: NDArray[np.floating]
 ) -> Iterator[tuple[Frame, NDArray[np.intp]]]:
-    """Yield each picture that is nearest to some of the times, with the indices of these."""
+    """Yield each picture that is nearest to some of the (not falling) times, and their indices."""
     with open_recording(path) as recording:
         reach = NEAREST / frame_rate(recording.video) if recording.video else 0.0
-    order = np.argsort(times, kind="stable")
-    ordered = times[order]
-    frames = read_frames(path, ordered[0] - reach, ordered[-1] + reach)
+    frames = read_frames(path, times[0] - reach, times[-1] + reach)
     first = 0
     previous: Frame | None = None
     for frame in chain(frames, [None]):
         if previous is not None:
             until = np.inf if frame is None else (previous.time + frame.time) / 2
-            stop = int(np.searchsorted(ordered, until))
-            near = abs(ordered[first:stop] - previous.time) <= reach + 1e-9
+            stop = int(np.searchsorted(times, until))
+            near = abs(times[first:stop] - previous.time) <= reach + 1e-9
             if near.any():
-                yield previous, order[first:stop][near]
+                yield previous, first + np.flatnonzero(near)
             first = stop
         previous = frame
 

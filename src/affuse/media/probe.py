@@ -148,8 +148,7 @@ def open_recording(path: str | Path) -> Iterator[Recording]:
     with container:
         if container.format.name == "tty":  # FFmpeg would draw a text file
             raise BadInput(path, "not a recording that can be decoded (text)")
-        video = next(filter(_is_video, container.streams.video), None)
-        audio = next(filter(_is_decodable, container.streams.audio), None)
+        video, audio = streams_of(container)
         if video is None and audio is None:
             raise BadInput(path, "has neither sound nor pictures")
         streams = [stream for stream in (video, audio) if stream is not None]
@@ -160,6 +159,13 @@ def open_recording(path: str | Path) -> Iterator[Recording]:
             video.thread_count = 1 if single else 0
         starts = [s.start_time * s.time_base for s in streams if s.start_time is not None]
         yield Recording(path, container, video, audio, float(min(starts, default=0.0)))
+
+
+def streams_of(container: Any) -> tuple[Any, Any]:
+    """The first streams of moving pictures and of sound in an open container, or None each."""
+    video = next(filter(_is_video, container.streams.video), None)
+    audio = next(filter(_is_decodable, container.streams.audio), None)
+    return video, audio
 
 
 def _is_decodable(stream: Any) -> bool:

@@ -62,8 +62,9 @@ class TwoStreamAuralVisual(Model):
         channels: Channels that the video network reads: 3 (RGB), or 4 as published, with a mask
             of the face.
         face_mask: What stands for that mask at every pixel: 1 face, 0 none. No stream has it.
-        pictures: The first picture that the video network sees and the one after the last; None
-            for all. Published are the 8 up to the middle of the window, [18, 26] of 10 s at 5 Hz.
+        pictures: The first picture that the video network sees, the one after the last, and, where
+            it does not see all between, the distance from one to the next; None for all. Published
+            are 8 up to the middle of the window, [108, 151, 6] of 10 s at 30 Hz.
         dropout: Probability of dropping a feature in training.
 
     Raises:
@@ -89,9 +90,9 @@ class TwoStreamAuralVisual(Model):
             )
         if channels not in (3, 4):
             raise AffuseError(f"channels={channels}: expected 3 or 4")
-        first, after = pictures if pictures is not None else (0, None)
-        if after is not None and not 0 <= first < after:
-            raise AffuseError(f"pictures={[first, after]}: expected a first and a later one")
+        chosen = slice(*pictures) if pictures is not None else slice(0, None)
+        if chosen.stop is not None and not 0 <= chosen.start < chosen.stop:
+            raise AffuseError(f"pictures={pictures}: expected a first and a later one")
         sound, picture = self.stream_of("audio"), self.stream_of("video")
         if sound.shape != (MELS,):
             raise AffuseError(f"tsav hears 64 log-mel bands; {sound.name} has frames {sound.shape}")
@@ -100,7 +101,7 @@ class TwoStreamAuralVisual(Model):
         self.streams = {spec.name: spec for spec in (sound, picture)}
         self.tasks = dict(auxiliary or {})
         self.face_mask = (face_mask - MASK_MEAN) / MASK_STD
-        self.pictures = slice(first, after)
+        self.pictures = chosen
         self.audio = SpectrogramResNet()
         self.video = R2Plus1D(channels)
         self.dropout = nn.Dropout(dropout)

@@ -16,18 +16,23 @@ from torch import Tensor, nn
 
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
+from affuse.features.catalogue import create_extractor, stream_spec
+from affuse.features.pictures import RATE
 from affuse.features.stream import StreamSpec
-from affuse.models.backbones import ir50, vggish
+from affuse.models.backbones.ir50 import FEATURES as VIDEO_FEATURES
+from affuse.models.backbones.vggish import FEATURES as AUDIO_FEATURES
 from affuse.models.frontends import IR50Vectors, Vectors
 from affuse.models.leader_follower import LEADER, LeaderFollower, LeaderVisual
 from affuse.models.modelfile import ModelSpec
-from affuse.models.published.ir50 import BACKBONE, FACES, NORMALISATION, has_gates
+from affuse.models.published.ir50 import BACKBONE, NORMALISATION, has_gates
 from affuse.models.published.names import AFFWILD2, NO_LICENCE, Rules, prefixed
 
-EMBEDDING = StreamSpec("video/ir50", FACES.rate, (ir50.FEATURES,))
+#: Pictures as they are stored; the network sees the middle 40 x 40 of them.
+PICTURES = StreamSpec("video/aligned48", RATE, (48, 48, 3), "uint8")
+EMBEDDING = StreamSpec("video/ir50", RATE, (VIDEO_FEATURES,))
 FOLLOWERS = (
-    StreamSpec("audio/vggish", FACES.rate, (vggish.FEATURES,)),
-    StreamSpec("audio/mfcc39", FACES.rate, (39,)),
+    StreamSpec("audio/vggish-reference", RATE, (AUDIO_FEATURES,)),
+    StreamSpec("audio/mfcc39-reference", RATE, (39,)),
 )
 
 #: The second name of a convolution -> the first.
@@ -87,7 +92,12 @@ def complete(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def describe(
-    path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str] | None = None
+    path: Path,
+    state: Mapping[str, Tensor],
+    *,
+    classes: Sequence[str] | None = None,
+    vggish: Path | str | None = None,
+    backbone: Path | str | None = None,
 ) -> ModelSpec:
     """The spec of the published model.
 
@@ -99,9 +109,13 @@ def describe(
         path: The file that messages name.
         state: Published entry -> value.
         classes: `["valence"]` or `["arousal"]` for a model of one dimension.
+        vggish: Model file of VGGish, whose features a model with followers reads. `predict` refuses
+            features of any other network; without it, of all.
+        backbone: Model file of IR-50, the same for a model without its own image network.
 
     Raises:
-        BadInput: No last layer, or one of one dimension without its name.
+        BadInput: No last layer, one of one dimension without its name, or a file that cannot be
+            used or has nothing to do with the model.
     """
     if "regressor.bias" not in state:
         raise BadInput(path, "lacks weights: regressor.bias")
@@ -113,12 +127,20 @@ def describe(
         raise BadInput(path, f"predicts {count} values per frame; say classes={choices}")
     followed, full = "encoder1.weight" in state, "spatial.input_layer.0.weight" in state
     options: dict[str, Any] = (LeaderFollower if followed else LeaderVisual).reference_options()
-    leader, statistics = EMBEDDING, Normalisation()
+    if full and backbone:
+        raise BadInput(path, "has its own IR-50; leave backbone= out")
+    if vggish and not followed:
+        raise BadInput(path, "has no followers; leave vggish= out")
+    leader, statistics = _features(EMBEDDING, backbone), Normalisation()
     options["video"] = "vectors"
     if full:
-        leader, statistics = FACES, NORMALISATION
+        leader, statistics = stream_spec(PICTURES.name), NORMALISATION
         options["video"] = {"name": "ir50", "squeeze_excitation": has_gates(state, "spatial.")}
-    followers = {spec.name: spec for spec in FOLLOWERS} if followed else {}
+    sound, cepstra = FOLLOWERS
+    followers = {}
+    if followed:
+        followers[sound.name] = _features(sound, vggish)
+        followers[cepstra.name] = stream_spec(cepstra.name)
     training = {
         "data": AFFWILD2["data"],
         "licence": AFFWILD2["licence"] + NO_LICENCE,
@@ -127,8 +149,8 @@ def describe(
     }
     if followed:
         training["normalisation"] = (
-            "the published statistics of audio/vggish and audio/mfcc39 (mean_std_dict.pkl) are not "
-            "in the checkpoint: these streams must arrive normalised"
+            "the published statistics of VGGish and the MFCCs (mean_std_dict.pkl) are not in the "
+            "checkpoint: these streams must arrive normalised"
         )
     return ModelSpec(
         model="leader-follower" if followed else "leader-follower-visual",
@@ -140,6 +162,11 @@ def describe(
         window=10.0,
         training=training,
     )
+
+
+def _features(spec: StreamSpec, weights: Path | str | None) -> StreamSpec:
+    """A stream with its recipe, where the weights that decide it are given."""
+    return spec if weights is None else create_extractor(spec.name, Path(weights)).spec
 
 
 def rules(model: nn.Module) -> Rules | None:

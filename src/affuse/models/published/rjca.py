@@ -13,16 +13,18 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from affuse.errors import BadInput
+from affuse.features.catalogue import create_extractor, is_stream
+from affuse.features.pictures import RATE
+from affuse.features.sequences import CLIP_FRAMES
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.names import AFFWILD2, NO_LICENCE, Rules, class_names, prefixed
 from affuse.models.rjca import RecursiveJointAttention, SequenceModel
 from affuse.models.rjca_paper import PaperJointAttention
 
-#: A step is a clip that ends 32 pictures after the one before it; 30 pictures a second.
-RATE = 30 / 32
-AUDIO = StreamSpec("audio/tsav", RATE, (512,))
-MAPS = StreamSpec("video/tsav", RATE, (512, 7, 7))
+AUDIO = StreamSpec("audio/tsav-reference", RATE, (512,))
+MAPS = StreamSpec("video/tsav-reference", RATE, (512, 7, 7), "float16")
+#: The mean of the maps, which the file with the formula reads.
 VECTORS = StreamSpec("video/tsav-pooled", RATE, (512,))
 DIMENSIONS = ("valence", "arousal")
 
@@ -38,7 +40,12 @@ def recognises(state: Mapping[str, Tensor]) -> bool:
 
 
 def describe(
-    path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str] | None = None
+    path: Path,
+    state: Mapping[str, Tensor],
+    *,
+    classes: Sequence[str] | None = None,
+    tsav: Path | str | None = None,
+    stride: int = CLIP_FRAMES,
 ) -> ModelSpec:
     """The spec of the published model.
 
@@ -46,9 +53,14 @@ def describe(
         path: The file that messages name.
         state: Published entry -> value.
         classes: Names of the two dimensions; valence and arousal by default.
+        tsav: Model file of TSAV, whose features the model reads. `predict` refuses features of
+            any other network; without it, of all.
+        stride: Frames of 30 Hz from step to step: 32 as published, so that the clips of a sequence
+            lie end to end.
 
     Raises:
-        BadInput: Entries that tell the form of the model are missing, or a wrong number of names.
+        BadInput: Entries that tell the form of the model are missing, a wrong number of names, or
+            a file that is no model file of TSAV.
     """
     if _FORMULA in state:
         name, video = "rjca-paper", VECTORS
@@ -63,12 +75,12 @@ def describe(
         options = RecursiveJointAttention.reference_options() | {"layers": len(numbers)}
     return ModelSpec(
         model=name,
-        options=options | {"sequence": steps},
-        streams={spec.name: spec for spec in (AUDIO, video)},
+        options=options | {"sequence": steps, "stride": stride},
+        streams={spec.name: _spec(spec, tsav) for spec in (AUDIO, video)},
         normalisation={},
         classes=class_names(path, len(DIMENSIONS), classes or DIMENSIONS),
         task="valence-arousal",
-        window=steps / RATE,
+        window=steps * stride / RATE,
         training={
             "data": AFFWILD2["data"],
             "licence": AFFWILD2["licence"] + NO_LICENCE,
@@ -76,6 +88,13 @@ def describe(
             "checkpoint": path.name,
         },
     )
+
+
+def _spec(spec: StreamSpec, tsav: Path | str | None) -> StreamSpec:
+    """A stream with its recipe, where the weights that decide it are given."""
+    if tsav is None or not is_stream(spec.name):
+        return spec
+    return create_extractor(spec.name, Path(tsav)).spec
 
 
 def _sizes(path: Path, state: Mapping[str, Tensor], *entries: str) -> list[int]:

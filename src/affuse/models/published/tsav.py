@@ -9,23 +9,22 @@ from torch import Tensor, nn
 
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
-from affuse.features.stream import StreamSpec
+from affuse.features.catalogue import stream_spec
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.names import AFFWILD2, Rules, class_names, prefixed
 from affuse.models.tsav import TwoStreamAuralVisual
 
-AUDIO_STREAM = StreamSpec("audio/logmel64-tsav", 100.0, (64,))
-VIDEO_STREAM = StreamSpec("video/faces112", 5.0, (112, 112, 3), "uint8")
+AUDIO_STREAM, VIDEO_STREAM = "audio/logmel64-tsav", "video/aligned112"
 NORMALISATION = {
-    AUDIO_STREAM.name: Normalisation((-14.8,), (19.895,)),  # decibels
-    VIDEO_STREAM.name: Normalisation(
+    AUDIO_STREAM: Normalisation((-14.8,), (19.895,)),  # decibels
+    VIDEO_STREAM: Normalisation(
         tuple(255 * x for x in (0.43216, 0.394666, 0.37645)),
         tuple(255 * x for x in (0.22803, 0.22145, 0.216989)),
     ),
 }
 WINDOW = 10.0
-#: The 8 pictures up to the middle of the window.
-PICTURES = (18, 26)
+#: 8 pictures at 30 Hz, six apart, up to the middle of the window.
+PICTURES = (108, 151, 6)
 #: What the linear layer answers after the classes, in this order.
 TASKS = {"valence-arousal": 2, "action-units": 8}
 
@@ -124,7 +123,7 @@ def describe(
             "face_mask": face_mask,
             "pictures": list(PICTURES),
         },
-        streams={spec.name: spec for spec in (AUDIO_STREAM, VIDEO_STREAM)},
+        streams={name: stream_spec(name) for name in (AUDIO_STREAM, VIDEO_STREAM)},
         normalisation=dict(NORMALISATION),
         classes=class_names(path, values - further, classes),
         window=WINDOW,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from affuse.features.batch import Normalisation
+from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.vggish import FEATURES, FRAMES, MELS
 from affuse.models.embedding import VGGishFeatures
@@ -84,7 +85,7 @@ def describe(path: Path, state: Mapping[str, Tensor]) -> ModelSpec:
     return ModelSpec(
         model="vggish",
         options={},
-        streams={EXAMPLES.name: EXAMPLES},
+        streams={EXAMPLES.name: stream_spec(EXAMPLES.name)},
         normalisation={EXAMPLES.name: Normalisation()},
         classes=[f"vggish_{index}" for index in range(FEATURES)],
         task="embedding",
