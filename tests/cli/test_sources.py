@@ -56,7 +56,7 @@ def test_a_path_with_an_equals_sign_is_a_path_where_it_exists(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["video/emoca=x"], "no imported stream 'video/emoca' (there are: audio/wav2vec2"),
+        (["video/emoca=x"], "no imported stream 'video/emoca' (there are: audio/vggish"),
         (["audio/mfcc10=x"], "no imported stream 'audio/mfcc10'"),
         (["=x"], "no imported stream ''"),
         (["video/emoca50="], "no path"),

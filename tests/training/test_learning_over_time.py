@@ -183,3 +183,23 @@ def test_a_series_between_its_frames() -> None:
     assert smooth.values[:, 0] == pytest.approx([0.5, 0.5, 0, 3]), "what is absent does not count"
     assert series.smoothed(0.0) is series
     assert series.clipped().values.max() == 1
+
+
+def test_mixed_precision_leaves_the_loss_its_own(timed: Path, tmp_path: Path) -> None:
+    seen: list[torch.dtype] = []
+    original = ValuesOverTime.loss
+
+    def watched(self: ValuesOverTime, *words: torch.Tensor) -> torch.Tensor:
+        assert torch.is_autocast_enabled("cpu") and words[0].dtype == torch.bfloat16
+        loss = original(self, *words)
+        seen.append(loss.dtype)
+        return loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ValuesOverTime, "loss", watched)
+        changes = {"epochs": 8, "optimiser": {"lr": 1e-2}, "precision": "bf16-mixed"}
+        run(timed, tmp_path / "run", **changes)
+    assert set(seen) == {torch.float64}
+    rows = (tmp_path / "run/fold0/log.csv").read_text().splitlines()
+    column = rows[0].split(",").index("development/ccc")
+    assert max(float(row.split(",")[column]) for row in rows[1:]) > 0.5
