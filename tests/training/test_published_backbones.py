@@ -87,6 +87,7 @@ def test_a_published_system_trains_judges_and_fuses(
     assert torch.isfinite(torch.tensor(float(row["train/loss"])))
     model, spec = load_model(run / "fold0/model.safetensors")
     assert spec.task == "valence-arousal" and model.head == "frames"
+    assert "none: random" in spec.training["licence"], "terms of the weights travel with the model"
     assert main(["evaluate", str(run), "--truth", str(prepared / "twin/truth")]) == 0
     facts = json.loads((run / "evaluation/metrics.json").read_text())
     assert facts["role"] == "test" and facts["conditions"]["av"]["videos"] == 1

@@ -239,11 +239,16 @@ def _train_fold(
 
 
 def _licence(recipe: Recipe, data: Store) -> str:
-    """Terms of everything that the weights were made from."""
-    if not recipe.backbone:
-        return data.licence
-    before = read_spec(Path(recipe.backbone)).training.get("licence", "not stated")
-    return f"{data.licence}; backbone {Path(recipe.backbone).name}: {before}"
+    """Terms of everything that the weights were made from: the data, and networks before them."""
+    terms = [data.licence]
+    for name in recipe.streams:
+        before = data.stream(name).spec.recipe.get("licence")
+        if before is not None:
+            terms.append(f"{name}: {before}")
+    if recipe.backbone:
+        before = read_spec(Path(recipe.backbone)).training.get("licence", "not stated")
+        terms.append(f"backbone {Path(recipe.backbone).name}: {before}")
+    return "; ".join(terms)
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:

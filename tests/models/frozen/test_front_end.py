@@ -184,3 +184,9 @@ def test_ir50_sees_the_middle_of_the_pictures(tmp_path: Path, clip: Clip) -> Non
     with torch.no_grad():
         expected = model.backbone((middle - 110) / 60)
     np.testing.assert_allclose(stream.values[3:5], expected, atol=1e-5)
+
+
+def test_terms_of_the_weights_travel_into_what_is_trained_on_their_features(tmp_path: Path) -> None:
+    path = trained(tmp_path / "m.safetensors", "video-only", "video/aligned48", head="frames")
+    recipe = create_extractor("video/frozen-x", path).spec.recipe
+    assert recipe["licence"] == "not stated"

@@ -18,7 +18,7 @@ from affuse.models.backbones.ir50 import FEATURES, SIZE
 from affuse.models.base import Model
 from affuse.models.frames import IR50Frames
 from affuse.models.frontends import FrontEnd
-from affuse.models.frozen.network import as_input, frozen_model, weights_digest
+from affuse.models.frozen.network import as_input, frozen_model, weights_digest, weights_recipe
 from affuse.models.layers.framewise import present_features
 
 #: Frames of features on either side that are computed with a piece; no front-end sees further.
@@ -70,7 +70,11 @@ class FrozenFrontEnd:
             name,
             read.rate / frontend.stride,
             (frontend.channels[1],),
-            recipe={"extractor": "front-end", "weights": self.digest, "reads": read.to_json()},
+            recipe={
+                "extractor": "front-end",
+                **weights_recipe(self.source, self.digest),
+                "reads": read.to_json(),
+            },
         )
 
     def sources(self, clip: Clip) -> list[Path]:
@@ -120,7 +124,7 @@ class FrozenIR50:
         self.digest = weights_digest(self.source, "ir50")
         self.input = create_extractor(f"video/aligned{STORED}")
         read = self.input.spec
-        recipe = {"extractor": "ir50", "weights": self.digest, "middle": SIZE}
+        recipe = {"extractor": "ir50", **weights_recipe(self.source, self.digest), "middle": SIZE}
         self.spec = StreamSpec(
             "video/ir50", read.rate, (FEATURES,), recipe=recipe | {"reads": read.to_json()}
         )

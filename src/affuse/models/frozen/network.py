@@ -37,6 +37,16 @@ def weights_digest(source: Path, *models: str) -> str:
     return file_digest(source)[:16]
 
 
+def weights_recipe(source: Path, digest: str) -> dict[str, str]:
+    """What the recipe of a stream says of its weights: their digest, and the terms they are under.
+
+    Args:
+        source: The file.
+        digest: Of its weights.
+    """
+    return {"weights": digest, "licence": read_spec(source).training.get("licence", "not stated")}
+
+
 @lru_cache(maxsize=2)  # a worker process meets the extractor anew with every clip
 def frozen_model(source: Path, digest: str) -> tuple[Model, ModelSpec]:
     """The model of a file in evaluation mode, without gradients, on `device()`.

@@ -23,7 +23,13 @@ from affuse.features.stream import Stream, StreamSpec
 from affuse.features.tsav_mel import RATE as SOUND_RATE
 from affuse.features.tsav_mel import tsav_mel
 from affuse.models.backbones.tsav import FEATURES, R2Plus1D
-from affuse.models.frozen.network import as_input, device, frozen_model, weights_digest
+from affuse.models.frozen.network import (
+    as_input,
+    device,
+    frozen_model,
+    weights_digest,
+    weights_recipe,
+)
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.tsav import three_channels
 from affuse.models.tsav import MASK_MEAN, MASK_STD, TwoStreamAuralVisual
@@ -64,7 +70,11 @@ class TsavPictures:
         self.digest = weights_digest(self.source, "tsav")
         self.input = create_extractor(f"video/aligned{SIZE}")
         self.published = placing == "reference"
-        recipe = {"extractor": "tsav", "weights": self.digest, "placing": placing}
+        recipe = {
+            "extractor": "tsav",
+            **weights_recipe(self.source, self.digest),
+            "placing": placing,
+        }
         self.spec = StreamSpec(
             "video/tsav-reference" if self.published else "video/tsav",
             RATE if self.published else RATE / STEP,
@@ -144,7 +154,11 @@ class TsavSound(SoundExtractor):
         self.source = Path(source)
         self.digest = weights_digest(self.source, "tsav")
         self.published = placing == "reference"
-        recipe = {"extractor": "tsav", "weights": self.digest, "placing": placing}
+        recipe = {
+            "extractor": "tsav",
+            **weights_recipe(self.source, self.digest),
+            "placing": placing,
+        }
         self.spec = StreamSpec(
             "audio/tsav-reference" if self.published else "audio/tsav",
             RATE if self.published else RATE / STEP,

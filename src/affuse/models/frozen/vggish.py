@@ -19,7 +19,7 @@ from affuse.features.sound import (
 from affuse.features.stream import Stream, StreamSpec
 from affuse.features.vggish_logmel import RATE, vggish_examples
 from affuse.models.backbones.vggish import FEATURES
-from affuse.models.frozen.network import device, frozen_model, weights_digest
+from affuse.models.frozen.network import device, frozen_model, weights_digest, weights_recipe
 
 #: Examples that go through the network at once.
 CHUNK = 32
@@ -44,7 +44,10 @@ class Vggish(SoundExtractor):
     def __init__(self, source: Path, placing: Placing = "centred") -> None:
         self.source, self.placing = Path(source), placing
         self.digest = weights_digest(self.source, "vggish")
-        recipe = vggish_recipe(placing) | {"extractor": "vggish", "weights": self.digest}
+        recipe = vggish_recipe(placing) | {
+            "extractor": "vggish",
+            **weights_recipe(self.source, self.digest),
+        }
         name = placed_name("audio/vggish", placing)
         self.spec = StreamSpec(name, TARGET_RATE, (FEATURES,), recipe=recipe)
 
