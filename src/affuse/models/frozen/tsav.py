@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -49,6 +49,15 @@ SOUND_FRAMES = 31
 _LARGEST = float(np.finfo(np.float16).max)
 
 
+def _spec(
+    modality: str, placing: Placing, shape: tuple[int, ...], dtype: str, recipe: dict[str, Any]
+) -> StreamSpec:
+    name, rate = f"{modality}/tsav", RATE / STEP
+    if placing == "reference":
+        name, rate = f"{name}-reference", RATE
+    return StreamSpec(name, rate, shape, dtype, {"extractor": "tsav", "placing": placing, **recipe})
+
+
 class TsavPictures:
     """`video/tsav`: the maps of TSAV's network for pictures before their mean is taken.
 
@@ -70,18 +79,9 @@ class TsavPictures:
         self.digest = weights_digest(self.source, "tsav")
         self.input = create_extractor(f"video/aligned{SIZE}")
         self.published = placing == "reference"
-        recipe = {
-            "extractor": "tsav",
-            **weights_recipe(self.source, self.digest),
-            "placing": placing,
-        }
-        self.spec = StreamSpec(
-            "video/tsav-reference" if self.published else "video/tsav",
-            RATE if self.published else RATE / STEP,
-            (FEATURES, SIZE // 16, SIZE // 16),
-            "float16",
-            recipe | {"reads": self.input.spec.to_json()},
-        )
+        recipe = weights_recipe(self.source, self.digest) | {"reads": self.input.spec.to_json()}
+        shape = (FEATURES, SIZE // 16, SIZE // 16)
+        self.spec = _spec("video", placing, shape, "float16", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
         """The face pictures, and the video."""
@@ -154,17 +154,8 @@ class TsavSound(SoundExtractor):
         self.source = Path(source)
         self.digest = weights_digest(self.source, "tsav")
         self.published = placing == "reference"
-        recipe = {
-            "extractor": "tsav",
-            **weights_recipe(self.source, self.digest),
-            "placing": placing,
-        }
-        self.spec = StreamSpec(
-            "audio/tsav-reference" if self.published else "audio/tsav",
-            RATE if self.published else RATE / STEP,
-            (FEATURES,),
-            recipe=recipe | {"rate": SOUND_RATE},
-        )
+        recipe = weights_recipe(self.source, self.digest) | {"rate": SOUND_RATE}
+        self.spec = _spec("audio", placing, (FEATURES,), "float32", recipe)
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, 512) float32."""
