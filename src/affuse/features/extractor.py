@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
@@ -30,6 +30,19 @@ class Extractor(Protocol):
             BadInput: A file of the clip cannot be used.
         """
         ...
+
+
+@runtime_checkable
+class Frozen(Protocol):
+    """An extractor that applies the network of a model file.
+
+    Attributes:
+        source: The model file.
+        digest: Of the file, as the recipe of the stream has it under `weights`.
+    """
+
+    source: Path
+    digest: str
 
 
 def check_length(path: Path, seconds: float) -> None:

@@ -17,16 +17,24 @@ import numpy as np
 from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.executors import map_unordered
-from affuse.execution.files import write_csv
+from affuse.execution.files import atomic_path, write_csv
 from affuse.execution.progress import progress
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import read_archive, write_archive
 from affuse.features.blocks import blocks_of
-from affuse.features.extractor import Extractor
+from affuse.features.extractor import Extractor, Frozen
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
-from affuse.features.store import StreamFile, read_failures, stream_path, write_index
+from affuse.features.store import (
+    StreamFile,
+    network_path,
+    read_failures,
+    stream_path,
+    write_index,
+)
 from affuse.features.stream import Stream, StreamSpec
 
+#: Bytes of the largest frozen network that is kept in a store, and in every model file.
+LARGEST_KEPT = 64_000_000
 #: Bytes of a stream that are held in memory while it is written.
 _AT_ONCE = 1 << 25
 
@@ -85,10 +93,21 @@ def prepare(
     write_csv(
         store / "failures.csv", ("clip", "stream", "reason"), sorted(report.failures + others)
     )
+    _keep_networks(store, extractors)
     prints = _fill(corpus, store, _fingerprints(corpus), workers, "fingerprints")
     report.unprinted = len({clip for clip, _, _ in prints.failures})
     shutil.rmtree(store / "parts", ignore_errors=True)
     return report
+
+
+def _keep_networks(store: Path, extractors: Sequence[Extractor]) -> None:
+    """Copy small frozen networks, so that models trained on their features can hold them."""
+    for extractor in extractors:
+        if isinstance(extractor, Frozen) and extractor.source.stat().st_size <= LARGEST_KEPT:
+            path = network_path(store, extractor.digest)
+            if not path.is_file():
+                with atomic_path(path) as temporary:
+                    shutil.copyfile(extractor.source, temporary)
 
 
 def _fingerprints(corpus: Corpus) -> list[Extractor]:

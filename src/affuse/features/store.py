@@ -4,6 +4,7 @@
     clips.csv                the table of clips
     failures.csv             clips that could not be used, with the reason
     audio/mfcc10.safetensors one file per stream: all clips one after the other
+    networks/                small frozen networks that streams were computed with
 
 A stream file holds `values` (sum of T, ...), `mask` (sum of T,), `offset` (clips + 1,) and `start`
 (clips,) in seconds; its metadata holds the spec and the clip ids. Any safetensors reader opens it.
@@ -95,6 +96,12 @@ class Store:
         """Whether a stream was prepared."""
         return stream_path(self.path, name).is_file()
 
+    def networks(self, streams: Sequence[str]) -> dict[str, Path]:
+        """Digest -> model file of the frozen networks of streams, as far as `prepare` kept them."""
+        digests = [self.stream(name).spec.recipe.get("weights") for name in streams]
+        files = {digest: network_path(self.path, digest) for digest in digests if digest}
+        return {digest: path for digest, path in files.items() if path.is_file()}
+
     def _open(self, name: str) -> StreamFile:
         path = stream_path(self.path, name)
         if not path.is_file():
@@ -126,6 +133,11 @@ def read_failures(store: Path) -> list[tuple[str, str, str]]:
 def stream_path(store: Path, name: str) -> Path:
     """Where a store keeps a stream."""
     return store / f"{name}.safetensors"
+
+
+def network_path(store: Path, digest: str) -> Path:
+    """Where a store keeps a frozen network that streams were computed with."""
+    return store / "networks" / f"{digest}.safetensors"
 
 
 def write_index(store: Path, corpus: Corpus) -> None:

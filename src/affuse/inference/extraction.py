@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -12,19 +13,34 @@ from affuse.features.catalogue import Sources, create_extractor, source_of
 from affuse.features.extractor import Extractor, check_same_stream
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.probe import MediaInfo
+from affuse.models.embedded import unpack_networks
 
 
 class Extraction:
     """The extractors of a model's streams, each made when it is first needed.
 
     Args:
+        model: The model file, which may hold the frozen networks of its streams.
         specs: The streams of the model, by name.
-        source: Where imported features are read from.
+        source: Where imported features are read from, and networks that are not to be those of
+            the file.
     """
 
-    def __init__(self, specs: Mapping[str, StreamSpec], source: Sources = None) -> None:
+    def __init__(
+        self, model: Path, specs: Mapping[str, StreamSpec], source: Sources = None
+    ) -> None:
         self.specs, self.source = dict(specs), source
         self._extractors: dict[str, Extractor] = {}
+        self._folder = TemporaryDirectory(prefix="affuse-")
+        digests = {
+            name: spec.recipe["weights"]
+            for name, spec in self.specs.items()
+            if "weights" in spec.recipe and source_of(name, source) is None
+        }
+        held = unpack_networks(model, set(digests.values()), Path(self._folder.name))
+        within = {name: held[digest] for name, digest in digests.items() if digest in held}
+        if within and (source is None or isinstance(source, Mapping)):
+            self.source = {**(source or {}), **within}
 
     def stream(self, name: str, clip: Clip) -> Stream:
         """A stream of a clip; without frames where the modality is not there.

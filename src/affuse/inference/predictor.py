@@ -63,7 +63,7 @@ class Predictor:
         move_to(self.model, device)
         self.device, self.hop = device, hop
         self.window = self.spec.seconds
-        self.streams = Extraction(self.spec.streams, source)
+        self.streams = Extraction(model, self.spec.streams, source)
 
     def predict(self, path: Path, thumbnails: bool = True) -> Timeline | ValuesTimeline:
         """What the model says about one recording.

@@ -19,6 +19,7 @@ from affuse.execution.files import atomic_path
 from affuse.features.batch import Normalisation
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
+from affuse.models.embedded import PREFIX, network_entries
 from affuse.models.registry import create_model
 
 FORMAT = 1
@@ -87,13 +88,17 @@ class ModelSpec:
         return create_model(self.model, self.streams, len(self.classes), **self.options)
 
 
-def save_model(path: Path, model: Model, spec: ModelSpec) -> None:
+def save_model(
+    path: Path, model: Model, spec: ModelSpec, networks: Mapping[str, Path] | None = None
+) -> None:
     """Write a model file atomically; the same model and spec give the same bytes.
 
     Args:
         path: Where to, usually `*.safetensors`.
         model: The trained model, on any device.
         spec: Everything else.
+        networks: Digest -> model file of the frozen networks whose features it reads, to be held
+            inside.
     """
     state = {
         name: x.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -101,7 +106,7 @@ def save_model(path: Path, model: Model, spec: ModelSpec) -> None:
     }
     metadata = {KEY: json.dumps(spec.to_json(), ensure_ascii=False, allow_nan=False)}
     with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata)
+        save_file(state | network_entries(networks or {}), temporary, metadata)
 
 
 def read_spec(path: Path) -> ModelSpec:
@@ -148,7 +153,8 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
             model = spec.build()
     except (AffuseError, ValueError, TypeError, RuntimeError) as error:
         raise BadInput(path, f"holds a model that cannot be built: {error}") from error
-    load_exactly(path, model, load_file(path))
+    state = load_file(path)
+    load_exactly(path, model, {n: x for n, x in state.items() if not n.startswith(PREFIX)})
     return model.eval(), spec
 
 

@@ -235,7 +235,7 @@ def _train_fold(
     )
     if recipe.task == "valence-arousal":
         spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
-    save_model(folder / MODEL_FILE, model, spec)
+    save_model(folder / MODEL_FILE, model, spec, data.networks(recipe.streams))
 
 
 def _licence(recipe: Recipe, data: Store) -> str:

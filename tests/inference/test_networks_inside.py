@@ -1,0 +1,58 @@
+"""A model trained on features of a small network brings that network along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import affuse
+from affuse.cli.main import main
+from affuse.corpora.registry import read_corpus
+from affuse.features import prepare as preparing
+from affuse.features.catalogue import create_extractor
+from affuse.features.prepare import prepare
+from affuse.inference.predictor import Predictor
+from affuse.models.modelfile import load_model
+
+FACE = "video/frozen-face"
+
+
+def trained(folder: Path, run: Path) -> Path:
+    """A model on features of the faces network of another run."""
+    corpus = read_corpus("affwild2", run / "twin")
+    extractor = create_extractor(FACE, run / "run/fold0/model.safetensors")
+    prepare(corpus, folder / "store", [extractor])
+    words = ["train", "affwild2-compact", "model.name=leader-follower-visual", f"streams=[{FACE}]"]
+    words += [f"protocol={run / 'split.csv'}", "epochs=1", "window=3", "hop=2", "fold=0"]
+    assert main([*words, "--store", str(folder / "store"), "--out", str(folder / "run")]) == 0
+    return folder / "run/fold0/model.safetensors"
+
+
+def test_prediction_needs_the_model_file_alone(affwild2_run: Path, tmp_path: Path) -> None:
+    model = trained(tmp_path, affwild2_run)
+    recording = next((affwild2_run / "twin/videos").glob("*.mp4"))
+    alone = affuse.predict(recording, model)
+    source = {FACE: affwild2_run / "run/fold0/model.safetensors"}
+    told = Predictor(model, source=source).predict(recording)
+    np.testing.assert_array_equal(alone.values, told.values)
+    assert alone.known.any()
+    network, spec = load_model(model)
+    digest = spec.streams[FACE].recipe["weights"]
+    kept = tmp_path / "store/networks" / f"{digest}.safetensors"
+    assert kept.read_bytes() == source[FACE].read_bytes()
+    assert all("frozen." not in name for name in network.state_dict())
+
+
+def test_a_large_network_stays_outside(
+    affwild2_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(preparing, "LARGEST_KEPT", 1000)
+    model = trained(tmp_path, affwild2_run)
+    assert not (tmp_path / "store/networks").exists()
+    recording = next((affwild2_run / "twin/videos").glob("*.mp4"))
+    words = ["predict", str(recording), "--model", str(model), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "stream video/frozen-face is imported; say where from" in capsys.readouterr().err
+    assert main([*words, "--source", str(affwild2_run / "run/fold0/model.safetensors")]) == 0
