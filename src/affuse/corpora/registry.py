@@ -17,6 +17,7 @@ CORPORA: dict[str, tuple[str, str]] = {
     "cremad": ("cremad", "CREMA-D, 91 actors, 6 emotions, crowd votes per channel"),
     "msp-improv": ("msp_improv", "MSP-IMPROV, 12 speakers in 6 sessions, 4 or 10 emotions, votes"),
     "affwild2": ("affwild2", "Aff-Wild2, valence and arousal for every frame"),
+    "diffusionfer": ("diffusionfer", "DiffusionFER, synthetic face pictures, 7 expressions"),
     "folder": ("folder", "your own recordings or pictures: a clips.csv, or a folder per class"),
 }
 
