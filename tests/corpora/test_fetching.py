@@ -186,6 +186,20 @@ def test_archives_cannot_write_elsewhere(tmp_path, name):
     assert [path.name for path in tmp_path.rglob("*")] == ["a.zip"]
 
 
+@pytest.mark.parametrize(
+    ("byte", "value", "message"),
+    [(6, 1, "is encrypted"), (8, 97, "compression method")],
+    ids=["encrypted", "another compression"],
+)
+def test_what_cannot_be_unpacked_is_one_line(tmp_path, byte, value, message):
+    data = bytearray(zipped({"a.wav": b"1" * 99}))
+    data[byte] = data[data.index(b"PK\x01\x02") + byte + 2] = value  # both headers of the file
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(BadInput, match=rf"a\.zip: cannot be unpacked .*{message}") as error:
+        unpack(tmp_path / "a.zip", tmp_path / "in")
+    assert "\n" not in str(error.value) and not list(tmp_path.glob("in/*"))
+
+
 @given(
     files=st.dictionaries(
         st.from_regex(r"[a-z]{1,3}(/[a-z]{4,6})?", fullmatch=True), st.binary(), max_size=5

@@ -19,8 +19,10 @@ def open_zip(archive: Path) -> Iterator[ZipFile]:
     try:
         with ZipFile(archive) as opened:
             yield opened
-    except (BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+    except (BadZipFile, EOFError, zlib.error) as error:
         raise BadInput(archive, f"is not a whole zip archive ({error})") from error
+    except RuntimeError as error:  # zipfile's for encrypted files and compression it does not know
+        raise BadInput(archive, f"cannot be unpacked ({error})") from error
 
 
 def check_zip(archive: Path) -> None:
