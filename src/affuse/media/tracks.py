@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -306,6 +307,21 @@ def find_face(
     Raises:
         BadInput: The recording has no pictures or cannot be decoded.
     """
+    path = Path(path)
+    status = path.stat() if path.is_file() else None
+    version = (status.st_size, status.st_mtime_ns) if status else None
+    # What is cut out of the pictures does not change where the face is.
+    return _find_face(path, version, replace(options, margin=0.0, align=False), start, end)
+
+
+@lru_cache(maxsize=4)  # several streams, and an overlay, follow the face of one recording
+def _find_face(
+    path: Path,
+    version: tuple[int, int] | None,
+    options: FaceOptions,
+    start: float | None,
+    end: float | None,
+) -> Track | None:
     detector = create_detector(
         options.detector, min_face_size=options.min_face_size, max_side=options.max_side
     )
