@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from affuse.execution import download
+from tests.loopback import Server, serve
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -48,3 +52,12 @@ def affwild2_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("affwild2")
     trained_twin(folder)
     return folder
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server on loopback whose failures are tried again at once."""
+    monkeypatch.setattr(download, "PAUSE", 0)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serve() as running:
+        yield running

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from tests.loopback import Resource, serve, zipped
+from tests.loopback import Resource, zipped
 
 from affuse.cli.main import main
 
@@ -16,14 +16,12 @@ PATH = "/records/1188976/files/Video_Speech_Actor_{:02d}.zip?download=1"
 
 
 @pytest.fixture
-def server(monkeypatch):
+def server(server):
     """The archives of RAVDESS with other, small contents."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serve() as server:
-        for actor in range(1, 25):
-            name = f"Actor_{actor:02d}/01-01-01-01-01-01-{actor:02d}.mp4"
-            server.files[PATH.format(actor)] = Resource(zipped({name: name.encode()}))
-        yield server
+    for actor in range(1, 25):
+        name = f"Actor_{actor:02d}/01-01-01-01-01-01-{actor:02d}.mp4"
+        server.files[PATH.format(actor)] = Resource(zipped({name: name.encode()}))
+    return server
 
 
 def words(server, out) -> list[str]:

@@ -4,7 +4,7 @@ import zipfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.loopback import Resource, pointer, serve, serve_lfs, zipped
+from tests.loopback import Resource, pointer, serve_lfs, zipped
 
 from affuse.corpora.fetching.archives import check_zip, unpack
 from affuse.corpora.fetching.fetch import RECORD, fetch
@@ -13,19 +13,10 @@ from affuse.corpora.fetching.manifest import list_manifests, load_manifest
 from affuse.corpora.ravdess import read
 from affuse.corpora.registry import CORPORA
 from affuse.errors import AffuseError, BadInput
-from affuse.execution import download as module
 
 ZENODO = "/records/1188976/files/Video_Speech_Actor_{:02d}.zip?download=1"
 GITHUB = "/CheyneyComputerScience/CREMA-D"
 GITLAB = "/cs-cooper-lab/crema-d-mirror.git/info/lfs"
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(module, "PAUSE", 0)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serve() as server:
-        yield server
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import pytest
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
+from tests.corpora.interrupt import interrupted
+
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.cremad import CLASSES, SYNTHETIC_LICENCE, clip_names, read
 from affuse.corpora.protocols.protocol import load_protocol
@@ -270,16 +272,8 @@ def test_workers_write_the_same_files(out: Path, tmp_path: Path) -> None:
 
 def test_an_interrupted_run_is_completed(tmp_path: Path) -> None:
     chosen = {"actors": 1, "sentences": ("MTI",)}
-
-    def break_off(done, label, total):
-        assert (label, total) == ("synth cremad", 5)
-        for number, item in enumerate(done):
-            if number == 2:
-                raise KeyboardInterrupt
-            yield item
-
     with pytest.raises(KeyboardInterrupt):
-        synthesise(tmp_path / "broken", progress=break_off, **chosen)
+        synthesise(tmp_path / "broken", progress=interrupted("synth cremad", 5), **chosen)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "broken").rglob("*_MTI_*")}
     assert 0 < len(kept) < 10
     next(path for path in kept if path.suffix == ".flv").unlink()

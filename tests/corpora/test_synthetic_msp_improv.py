@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
+from tests.corpora.interrupt import interrupted
+
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.labels import Labels, label_clips
 from affuse.corpora.msp_improv import CLASSES, KINDS, SYNTHETIC_LICENCE, read
@@ -194,16 +196,8 @@ def test_workers_write_the_same_files(out: Path, tmp_path: Path) -> None:
 
 def test_an_interrupted_run_is_completed(out: Path, tmp_path: Path) -> None:
     chosen = {"sessions": (1,), "turns": 6}
-
-    def break_off(done, label, total):
-        assert (label, total) == ("synth msp-improv", 6)
-        for number, item in enumerate(done):
-            if number == 2:
-                raise KeyboardInterrupt
-            yield item
-
     with pytest.raises(KeyboardInterrupt):
-        synthesise(tmp_path / "broken", progress=break_off, **chosen)
+        synthesise(tmp_path / "broken", progress=interrupted("synth msp-improv", 6), **chosen)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "broken").rglob("*IMPROV*")}
     assert 0 < len(kept) < 11
     next(path for path in kept if path.suffix == ".avi").unlink()

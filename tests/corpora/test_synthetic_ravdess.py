@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
+from tests.corpora.interrupt import interrupted
+
 from affuse.corpora.synthetic.portrait import photograph
 from affuse.corpora.synthetic.ravdess import synthesise
 from affuse.errors import AffuseError, BadInput
@@ -110,16 +112,8 @@ def test_workers_write_the_same_files(corpus: Path, tmp_path: Path) -> None:
 
 def test_an_interrupted_run_is_completed(tmp_path: Path) -> None:
     chosen = {"actors": (3,), "seconds": 1, "modalities": ("03",), **ONE_OF_EACH}
-
-    def break_off(done, label, total):
-        assert total == 8
-        for number, item in enumerate(done):
-            if number == 3:
-                raise KeyboardInterrupt
-            yield item
-
     with pytest.raises(KeyboardInterrupt):
-        synthesise(tmp_path / "broken", progress=break_off, **chosen)
+        synthesise(tmp_path / "broken", progress=interrupted("synth ravdess", 8, after=3), **chosen)
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "broken").rglob("*.wav")}
     assert 0 < len(kept) < 8
     assert synthesise(tmp_path / "broken", **chosen) == 8

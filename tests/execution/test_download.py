@@ -17,14 +17,6 @@ MD5 = hashlib.md5(BODY).hexdigest()
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(module, "PAUSE", 0)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serve() as server:
-        yield server
-
-
-@pytest.fixture
 def target(tmp_path):
     return tmp_path / "folder" / "a.zip"
 

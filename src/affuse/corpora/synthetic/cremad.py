@@ -23,7 +23,7 @@ from affuse.corpora.synthetic.crowd import EMOTIONS, write_table, write_votes
 from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH
 from affuse.corpora.synthetic.performance import draw
-from affuse.corpora.synthetic.place import claim
+from affuse.corpora.synthetic.place import absent, claim
 from affuse.corpora.synthetic.portrait import photograph
 from affuse.corpora.synthetic.voice import SAMPLE_RATE, speak
 from affuse.errors import AffuseError
@@ -149,7 +149,7 @@ def synthesise(
     claim(out, readme, "AudioWAV")
     plan = _plan(ACTORS[:actors], said)
     _write_tables(out, seed, sorted(ACTORS[:actors]), [clip.name for clip in plan])
-    jobs = [_Job(out, seed, rate, clip) for clip in plan if _absent(out, clip)]
+    jobs = [_Job(out, seed, rate, clip) for clip in plan if absent(out, clip.files)]
     done = map_unordered(_write, jobs, workers)
     for _ in progress(done, "synth cremad", len(jobs)) if progress else done:
         pass
@@ -210,12 +210,6 @@ class _Job:
     clip: Clip
 
 
-def _absent(out: Path, clip: Clip) -> dict[str, Path]:
-    """Suffix -> file, of those that are not there yet."""
-    paths = {suffix: out / path for suffix, path in clip.files.items()}
-    return {suffix: path for suffix, path in paths.items() if not path.exists()}
-
-
 def _write(job: _Job) -> None:
     seed, name, oddity = job.seed, job.clip.name, job.clip.oddity
     number, sentence, code, level = name.split("_")
@@ -231,7 +225,7 @@ def _write(job: _Job) -> None:
     seconds = float(count / job.fps)
     syllables = [(s[0], s[1]) for s in SENTENCES[sentence].split()]
     said = speak(actor.speaker, manner, syllables, seconds, generator(seed, name, "voice"))
-    for suffix, file in _absent(job.out, job.clip).items():
+    for suffix, file in absent(job.out, job.clip.files).items():
         with atomic_path(file) as path:
             if suffix == ".wav":
                 audio = said.audio[:0] if oddity == "silent" else said.audio

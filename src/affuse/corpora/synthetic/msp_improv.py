@@ -23,7 +23,7 @@ from affuse.corpora.synthetic.acting import Actor, act, generator
 from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.corpora.synthetic.face import FRAME_HEIGHT, FRAME_WIDTH
 from affuse.corpora.synthetic.performance import draw
-from affuse.corpora.synthetic.place import claim
+from affuse.corpora.synthetic.place import absent, claim
 from affuse.corpora.synthetic.portrait import photograph
 from affuse.corpora.synthetic.voice import CONSONANTS, SAMPLE_RATE, VOWELS, Syllable, speak
 from affuse.errors import AffuseError
@@ -157,7 +157,7 @@ def synthesise(
     if not ratings.exists():
         rated = (turn for turn in plan if turn.oddity != "no ratings")
         write_text(ratings, "\n".join(_block(seed, turn) for turn in rated))
-    jobs = [_Job(out, seed, rate, turn) for turn in plan if _absent(out, turn)]
+    jobs = [_Job(out, seed, rate, turn) for turn in plan if absent(out, turn.files)]
     done = map_unordered(_write, jobs, workers)
     for _ in progress(done, "synth msp-improv", len(jobs)) if progress else done:
         pass
@@ -247,12 +247,6 @@ class _Job:
     turn: Turn
 
 
-def _absent(out: Path, turn: Turn) -> dict[str, Path]:
-    """Suffix -> file, of those that are not there yet."""
-    paths = {suffix: out / path for suffix, path in turn.files.items()}
-    return {suffix: path for suffix, path in paths.items() if not path.exists()}
-
-
 def _write(job: _Job) -> None:
     turn, seed = job.turn, job.seed
     rng = generator(seed, turn.name, "act")
@@ -266,7 +260,7 @@ def _write(job: _Job) -> None:
     words = turn.scenario[:3] if turn.kind in "TR" else turn.name
     voice = generator(seed, turn.name, "voice")
     said = speak(actor.speaker, manner, _syllables(seed, words), seconds, voice)
-    for suffix, file in _absent(job.out, turn).items():
+    for suffix, file in absent(job.out, turn.files).items():
         with atomic_path(file) as path:
             if suffix == ".wav":
                 write_wav(path, said.audio, SAMPLE_RATE)

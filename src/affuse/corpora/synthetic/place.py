@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from affuse.errors import BadInput
@@ -29,3 +30,9 @@ def claim(out: Path, readme: str, content: str) -> None:
         raise BadInput(out, "holds recordings but no README.txt of a synthetic corpus")
     else:
         write_text(path, readme)
+
+
+def absent(out: Path, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Of files by suffix, below a folder, those that are not there yet, with the folder."""
+    paths = {suffix: out / path for suffix, path in files.items()}
+    return {suffix: path for suffix, path in paths.items() if not path.exists()}
