@@ -42,13 +42,17 @@ def run(options: argparse.Namespace) -> int:
         print(f"predictions, scores and curves: {options.run / 'evaluation'}")
         return 0
     print(f"{result['run']}: {result['role']} clips of {result['folds']} fold(s)")
-    print(f"{'condition':14}{'clips':>6}{'accuracy':>10}  {'95 % interval':17}{'UAR':>7}{'F1':>8}")
+    print(
+        f"{'condition':14}{'clips':>6}{'accuracy':>10}  {'95 % interval':17}"
+        f"{'UAR':>7}{'F1':>8}{'NLL':>8}{'ECE':>8}"
+    )
     for name, scores in result["conditions"].items():
         low, high = scores["accuracy_interval_95"]
         interval = "" if low is None else f"{low:.3f} to {high:.3f}"
         print(
             f"{name:14}{scores['clips']:6}{scores['accuracy']:10.3f}  {interval:17}"
             f"{scores['uar']:7.3f}{scores['macro_f1']:8.3f}"
+            f"{scores['nll']:8.3f}{scores['ece']:8.3f}"
         )
     for name, scores in result["conditions"].items():
         if raters := scores.get("raters"):
@@ -59,6 +63,11 @@ def run(options: argparse.Namespace) -> int:
                 f"{raters['rater_agreement']:.1%}, with most others in "
                 f"{raters['human_ceiling']:.1%} of the cases"
             )
+            if raters["majority_clips"]:
+                print(
+                    f"{name}: {raters['majority_accuracy']:.1%} right of the "
+                    f"{raters['majority_clips']} clips for which a majority of raters agrees"
+                )
     print(f"predictions, scores and confusion matrices: {options.run / 'evaluation'}")
     return 0
 

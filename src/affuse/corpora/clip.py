@@ -19,8 +19,9 @@ class Clip:
         id: Unique within the corpus.
         video: File with the pictures, or None.
         audio: File with the sound (may be the same file), or None.
-        images: Folder of face pictures `00001.jpg`, ... numbered after the frames of the video,
-            or None.
+        images: Folder of face pictures `00001.jpg`, ... numbered after the frames of the video;
+            or a file with the face pictures of many clips, see `row`; or None.
+        row: Which picture of the file `images` is the clip, from 0.
         start: First second of the files that belongs to the clip.
         end: Last second, or None for the end of the files.
         speaker: Who is seen and heard; None when unknown.
@@ -43,6 +44,7 @@ class Clip:
     video: Path | None = None
     audio: Path | None = None
     images: Path | None = None
+    row: int | None = None
     start: float = 0.0
     end: float | None = None
     speaker: str | None = None

@@ -33,19 +33,29 @@ class Labels:
         classes: Classes to keep, in the order of their index; all of the corpus by default.
         ties: Clips whose first class is shared: `drop`, or `first` (the class that comes first, as
             published code does that trains on all clips with one label each).
+        least: Votes that a class needs; those for a class with fewer count for nothing (published
+            for FER+: 2).
+        others: What becomes of votes for none of the classes, such as "unknown": `ignore`, or
+            `count` (they count in a majority, and a clip with more of one of them than of any class
+            is left out, as published for FER+).
         smoothing: Share of the vote shares that is spread over all classes; published: 0.06, which
             gives 0.01 + 0.94 p for six classes.
 
-    Source: AuxFormer (ICASSP 2022), partitions P, M and D of its label files.
+    Source: AuxFormer (ICASSP 2022), partitions P, M and D of its label files; Barsoum et al., ICMI
+    2016 (FER+), without its limits on the number of classes of a picture.
     """
 
     rule: Rule = "given"
     channel: str = "audio-visual"
     classes: tuple[str, ...] = ()
     ties: Literal["drop", "first"] = "drop"
+    least: int = 1
+    others: Literal["ignore", "count"] = "ignore"
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.least < 1:
+            raise ValueError(f"labels.least must be at least 1, not {self.least}")
         if not 0 <= self.smoothing < 1:
             raise ValueError(f"labels.smoothing must be from 0 to below 1, not {self.smoothing}")
 
@@ -86,7 +96,8 @@ def label_clips(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -
         raise AffuseError(f"labels.classes: no class {unknown[0]!r} (there are {_list(classes)})")
     if labels.rule == "given":
         return _given(clips, chosen)
-    counts = count_votes(clips, classes, labels.channel)
+    counts = count_votes(clips, _answers(clips, classes, labels), labels.channel)
+    counts[counts < labels.least] = 0
     if len(counts) and not counts.any():
         kinds = sorted({kind for clip in clips for kind in clip.votes or ()})
         raise AffuseError(
@@ -94,7 +105,7 @@ def label_clips(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -
             f"(there are {_list(kinds) if kinds else 'no votes at all; use labels.rule=given'})"
         )
     columns = [list(classes).index(name) for name in chosen]
-    reasons = [_reason(count, columns, labels) for count in counts]
+    reasons = [_reason(count, columns, len(classes), labels) for count in counts]
     keep = [row for row, reason in enumerate(reasons) if not reason]
     votes = counts[np.ix_(keep, columns)]
     shares = votes / votes.sum(1, keepdims=True)
@@ -119,10 +130,19 @@ def count_votes(clips: Sequence[Clip], classes: Sequence[str], channel: str) -> 
     return counts
 
 
-def _reason(count: np.ndarray, columns: list[int], labels: Labels) -> str:
-    """Why a clip with these votes is left out; empty where it is kept."""
+def _answers(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -> list[str]:
+    """The classes, and what else raters answered where that counts."""
+    given = {name for clip in clips for name in (clip.votes or {}).get(labels.channel, {})}
+    others = sorted(given - set(classes)) if labels.others == "count" else []
+    return [*classes, *others]
+
+
+def _reason(count: np.ndarray, columns: list[int], classes: int, labels: Labels) -> str:
+    """Why a clip with these votes, of which the first are for classes, is left out; or nothing."""
     if not count.any():
         return "without votes"
+    if count[classes:].max(initial=0) > count[:classes].max():
+        return "of none of the classes"
     if not count[columns].any():
         return "of other classes"
     if labels.rule == "distribution":

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import ROLES, Protocol, Roles
+from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles
 from affuse.errors import AffuseError
 
 #: What is looked for: kind -> what it means.
@@ -75,6 +75,7 @@ def find_leaks(
     """
     everything = clips if listed is None else listed
     by_id = dict(zip([c.id for c in everything], protocol.roles(fold, everything), strict=True))
+    clips = [clip for clip in clips if by_id[clip.id] != (UNUSED,)]
     roles = {clip.id: by_id[clip.id] for clip in clips}
     speakers = {clip.id: _speaker(protocol, clip) for clip in clips}
     groups: dict[str, dict[str, str | None]] = {

@@ -18,6 +18,7 @@ CORPORA: dict[str, tuple[str, str]] = {
     "msp-improv": ("msp_improv", "MSP-IMPROV, 12 speakers in 6 sessions, 4 or 10 emotions, votes"),
     "affwild2": ("affwild2", "Aff-Wild2, valence and arousal for every frame"),
     "diffusionfer": ("diffusionfer", "DiffusionFER, synthetic face pictures, 7 expressions"),
+    "ferplus": ("ferplus", "FER+, 32,000 small grey pictures of faces, 8 emotions, ten votes each"),
     "folder": ("folder", "your own recordings or pictures: a clips.csv, or a folder per class"),
 }
 

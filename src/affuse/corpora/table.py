@@ -16,6 +16,7 @@ from affuse.execution.files import write_csv
 _COLUMNS = tuple(field.name for field in fields(Clip))
 _PATHS = ("video", "audio", "images", "annotation")
 _NUMBERS = ("start", "end", "age")
+_COUNTS = ("row",)
 _MAPPINGS = ("votes", "attributes")
 
 
@@ -49,7 +50,12 @@ def read_clips(path: Path) -> list[Clip]:
 
 def _clip(row: dict[str, str]) -> Clip:
     values: dict[str, Any] = {name: row[name] for name in _COLUMNS if row.get(name)}
-    for convert, names in ((Path, _PATHS), (float, _NUMBERS), (json.loads, _MAPPINGS)):
+    for convert, names in (
+        (Path, _PATHS),
+        (float, _NUMBERS),
+        (int, _COUNTS),
+        (json.loads, _MAPPINGS),
+    ):
         for name in names:
             if name in values:
                 values[name] = convert(values[name])

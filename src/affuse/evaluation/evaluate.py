@@ -22,6 +22,7 @@ from affuse.features.batch import Batch, collate, normalise
 from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.features.stream import stream_duration, window_of, window_starts
+from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
 from affuse.metrics.raters import rater_scores
 from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
@@ -172,6 +173,7 @@ def _scores(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:
     predicted = table["predicted"].map(index).to_numpy()
     scores = classification_scores(true, predicted, len(classes))
     low, high = accuracy_interval(true == predicted, table["speaker"].to_numpy())
+    probabilities = table[[f"p_{name}" for name in classes]].to_numpy(float)
     right = table["label"] == table["predicted"]
     return {
         "clips": len(table),
@@ -180,6 +182,7 @@ def _scores(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:
         "accuracy_interval_95": [_number(low), _number(high)],
         "uar": scores.uar,
         "macro_f1": scores.macro_f1,
+        **asdict(calibration(probabilities, true)),
         "accuracy_per_fold": {
             str(k): float(v) for k, v in right.groupby(table["fold"]).mean().items()
         },
@@ -198,11 +201,20 @@ def _scores(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:
     }
 
 
-def _beside_raters(table: pd.DataFrame, learned: Lesson) -> dict[str, float | None]:
+def _beside_raters(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:
     """The predicted distributions beside those of the people who rated the clips."""
     predicted = table[[f"p_{name}" for name in learned.names]].to_numpy(float)
     votes = np.stack([learned.votes[clip] for clip in table["clip"]])
-    return {name: _number(x) for name, x in asdict(rater_scores(predicted, votes)).items()}
+    scores = {name: _number(x) for name, x in asdict(rater_scores(predicted, votes)).items()}
+    clear = table[table["clip"].isin(learned.majority)]
+    right = (clear["label"] == clear["predicted"]).to_numpy()
+    interval = accuracy_interval(right, clear["speaker"].to_numpy())
+    return {
+        **scores,
+        "majority_clips": len(clear),
+        "majority_accuracy": _number(right.mean()) if len(clear) else None,
+        "majority_interval_95": [_number(x) for x in interval],
+    }
 
 
 def _number(value: float) -> float | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.folder import PICTURES
+from affuse.corpora.packed import packed_picture
 from affuse.errors import BadInput
 from affuse.features.blocks import BLOCK, joined
 from affuse.features.pictures import (
@@ -38,6 +39,8 @@ CROPS = FaceOptions(margin=0.0, align=True)
 class AlignedFaces:
     """`video/aligned<size>`: the face pictures that came with the corpus, RGB, 30 Hz.
 
+    A clip that is one picture of a file with many has that one, brought to the size.
+
     The pictures are numbered after those of the video and lie at its time stamps, or 30 per second
     where the video is not at hand. Each moment takes the picture of the video nearest in time; it
     is absent where there is no face picture of that one, or it is more than 0.1 s away.
@@ -59,7 +62,10 @@ class AlignedFaces:
 
     def sources(self, clip: Clip) -> list[Path]:
         """The face pictures, and the video that they come from or that tells when they are."""
-        files = [] if clip.images is None else list(numbered_images(clip.images).values())
+        files: list[Path] = []
+        if clip.images is not None:
+            packed = clip.row is not None
+            files = [clip.images] if packed else list(numbered_images(clip.images).values())
         return files if clip.video is None else [*files, clip.video]
 
     def extract(self, clip: Clip) -> Stream | None:
@@ -77,7 +83,10 @@ class AlignedFaces:
         Raises:
             BadInput: As in `extract`.
         """
-        if clip.images is not None:
+        if clip.images is not None and clip.row is not None:
+            picture = _resized(packed_picture(clip.images, clip.row), self.spec.shape[0])
+            yield Stream(picture[None], np.ones(1, bool))
+        elif clip.images is not None:
             yield from self._own(clip, clip.images)
         elif clip.video is not None:
             yield from self._crops(clip, clip.video)
@@ -143,8 +152,13 @@ def _read(path: Path, size: int) -> NDArray[np.uint8]:
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise BadInput(path, "is not a picture that can be decoded")
+    return _resized(np.asarray(picture, np.uint8), size)
+
+
+def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(H, W, 3) -> (size, size, 3)."""
     if picture.shape[:2] != (size, size):
         shrinks = max(picture.shape[:2]) > size
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        picture = cv2.resize(picture, (size, size), interpolation=method)
-    return picture.astype(np.uint8, copy=False)
+        return np.asarray(cv2.resize(picture, (size, size), interpolation=method), np.uint8)
+    return picture

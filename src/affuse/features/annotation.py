@@ -122,7 +122,7 @@ def _about_rows(clip: Clip, pictures: int | None) -> Iterator[str]:
 
 
 def _about_images(clip: Clip, pictures: int | None) -> Iterator[str]:
-    if clip.images is None:
+    if clip.images is None or clip.row is not None:
         return
     numbers = numbered_images(clip.images)
     last = max(numbers, default=0)

@@ -118,7 +118,7 @@ def _fingerprints(corpus: Corpus) -> list[Extractor]:
         found.append(ContentHash())
     if any(clip.audio for clip in clips):
         found.append(AudioFingerprint())
-    if any(clip.video or clip.images for clip in clips):
+    if any(clip.video or (clip.images and clip.row is None) for clip in clips):
         found.append(VideoFingerprint())
     return found
 
@@ -164,6 +164,7 @@ def _key(extractor: Extractor) -> str:
 def _fingerprint(clip: Clip, extractor: Extractor) -> str:
     """Name, size and time of the files that a stream is made from, and the part of them."""
     facts: list[object] = [clip.start, clip.end]
+    facts += [] if clip.row is None else [clip.row]
     paths = extractor.sources(clip)
     for path in paths:
         status = path.stat() if path.is_file() else None

@@ -15,7 +15,8 @@ from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import FEATURES, SIZE, EfficientFace
 from affuse.models.backbones.face_cnn import FaceCNN
-from affuse.models.backbones.ir50 import IR50
+from affuse.models.backbones.face_resnet import FaceResNet
+from affuse.models.backbones.ir50 import IR50, middle
 from affuse.models.backbones.ir50 import SIZE as IR50_SIZE
 from affuse.models.backbones.vggish import FRAMES, MELS, VGGish
 from affuse.models.layers.alignment import Clock
@@ -65,6 +66,14 @@ def check_picture(spec: StreamSpec, size: int, name: str) -> None:
     if spec.shape != (size, size, 3):
         raise AffuseError(
             f"{name} reads pictures of {size} x {size} pixels; {spec.name} has frames {spec.shape}"
+        )
+
+
+def check_small_picture(spec: StreamSpec) -> None:
+    """Raise an `AffuseError` unless the frames are pictures whose middle IR-50 can read."""
+    if not spec.is_picture or not IR50_SIZE <= min(spec.shape[:2]) <= max(spec.shape[:2]) <= 48:
+        raise AffuseError(
+            f"IR-50 reads pictures of {IR50_SIZE} to 48 pixels; {spec.name} has frames {spec.shape}"
         )
 
 
@@ -128,20 +137,14 @@ class IR50Vectors(FrontEnd):
         self, spec: StreamSpec, *, squeeze_excitation: bool = False, frozen: bool = False
     ) -> None:
         super().__init__()
-        if not spec.is_picture or not IR50_SIZE <= min(spec.shape[:2]) <= max(spec.shape[:2]) <= 48:
-            raise AffuseError(
-                f"front-end ir50 reads pictures of {IR50_SIZE} to 48 pixels; {spec.name} has "
-                f"frames {spec.shape}"
-            )
-        self.margin = (spec.shape[0] - IR50_SIZE) // 2
+        check_small_picture(spec)
         self.channels = (IR50.outputs, IR50.outputs)
         self.stage1 = FrameFeatures(IR50(squeeze_excitation), frozen=frozen)
         self.stage2 = TemporalStack()
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, T, 3, H, W) and (B, T) -> (B, T, 512) and (B, T)."""
-        middle = slice(self.margin, self.margin + IR50_SIZE)
-        return super().forward(x[..., middle, middle], mask)
+        return super().forward(middle(x), mask)
 
 
 class VGGishVectors(FrontEnd):
@@ -179,6 +182,23 @@ class FaceConv(FrontEnd):
         self.stage2 = TemporalStack(
             ConvBlock(3 * width, 6 * width), ConvBlock(6 * width, 6 * width)
         )
+
+
+class FaceResNetVectors(FrontEnd):
+    """A small residual network on every picture, without blocks over time.
+
+    Args:
+        spec: A stream of pictures, 32 to 128 pixels wide.
+        width: Channels of the first layer; the features have four times as many.
+    """
+
+    def __init__(self, spec: StreamSpec, *, width: int = 24) -> None:
+        super().__init__()
+        if not spec.is_picture:
+            raise AffuseError(f"front-end face-resnet reads pictures; {spec.name} holds none")
+        self.channels = (4 * width, 4 * width)
+        self.stage1 = FrameFeatures(FaceResNet(width))
+        self.stage2 = TemporalStack()
 
 
 class LogMelCNN(FrontEnd):
@@ -252,6 +272,7 @@ FRONTENDS: dict[str, type[FrontEnd]] = {
     "ir50": IR50Vectors,
     "vggish": VGGishVectors,
     "face-cnn": FaceConv,
+    "face-resnet": FaceResNetVectors,
     "logmel-cnn": LogMelCNN,
     "sequence": SequenceConv,
     "vectors": Vectors,

@@ -61,7 +61,7 @@ class Learner(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one raw batch: of the decision and of the auxiliary heads."""
         batch = normalise(batch, self.normalisation)
-        batch = augment(batch, self.recipe.augmentation, self.model.outputs)
+        batch = augment(batch, self.recipe.augmentation, self.model.outputs, self.normalisation)
         batch = apply_dropout(batch, self.recipe.dropout)
         assert batch.targets is not None
         output = self.model(batch)

@@ -52,7 +52,7 @@ class Recipe:
         selection: `best` keeps the epoch with the best development score (the first of equals):
             accuracy, for distributions the cross-entropy, for values the mean CCC; `last` keeps
             the last one and needs no development clips.
-        precision: `32`, `bf16-mixed` or `16-mixed`.
+        precision: `32`, `bf16-mixed`, `16-mixed`, or `auto` (`bf16-mixed` where it is fast).
         backbone: File of a pretrained backbone, made by `affuse convert`; empty for none.
         seed: Of everything random.
     """
@@ -79,7 +79,7 @@ class Recipe:
     auxiliary: float = 0.0
     ema: float = 0.0
     selection: Literal["best", "last"] = "best"
-    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    precision: Literal["32", "bf16-mixed", "16-mixed", "auto"] = "32"
     backbone: str = ""
     seed: int = 1
 

@@ -40,7 +40,23 @@ class Augmentation:
         pitch: Largest relative stretch, and shift in half widths, of the mel axis of spectra.
         frequency_masks: Widths, in bands, up to which a stretch of a spectrum is blanked.
         time_masks: Widths, in frames, up to which a stretch of a spectrum is blanked.
+        tilt: Standard deviation of a slope and a bend over the bands of a spectrum, as another
+            microphone has them (normalised units at the ends).
+        background: Probability that a spectrum gets a background: noise of any colour, 0 to 30 dB
+            below its loud frames.
+        room: Probability that a spectrum is heard in a room, its energy dying away over 0.2 to 1 s.
+        band: Probability that the bands above a frequency of 3 to 7 kHz are lost, as by telephones
+            and codecs.
+        nothing: Probability that a clip is replaced by what shows no emotion (noise or silence, a
+            picture of no face) and is to be learned as all classes alike; needs a task of classes.
         mixup: Parameter of the Beta distribution of mixup; 0 for none.
+        zoom: Largest relative change of the size of pictures.
+        place: Largest shift of pictures, as a part of their width, either way.
+        light: Largest relative change of the contrast of pictures, and of their brightness in
+            normalised units.
+        blur: Largest standard deviation, in pixels, of a blur of pictures; half of them stay sharp.
+        blocks: Probability of the damage that a video of few bits does to pictures (JPEG blocks).
+        erase: Side of a square that is blanked in half of the pictures, as a part of their width.
         jitter: Pixels by which all pictures of a clip are moved at most, either way; what leaves
             the picture is lost. A model that reads the middle of pictures then sees random crops.
     """
@@ -54,7 +70,18 @@ class Augmentation:
     pitch: float = 0.0
     frequency_masks: tuple[int, ...] = ()
     time_masks: tuple[int, ...] = ()
+    tilt: float = 0.0
+    background: float = 0.0
+    room: float = 0.0
+    band: float = 0.0
+    nothing: float = 0.0
     mixup: float = 0.0
+    zoom: float = 0.0
+    place: float = 0.0
+    light: float = 0.0
+    blur: float = 0.0
+    blocks: float = 0.0
+    erase: float = 0.0
     jitter: int = 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Lesson:
         target: () int64 class, (C,) float32 shares or (T, D) float32 values at `TARGET_RATE`.
         unused: Reason -> number of clips that have their streams and nothing to learn.
         votes: Clip id -> (C,) number of raters per class, where labels come from votes.
+        majority: Clips of whose votes one class has more than half.
         open: Clips that can be predicted, but neither learned from nor judged.
     """
 
@@ -39,6 +40,7 @@ class Lesson:
     target: Target
     unused: dict[str, int]
     votes: dict[str, np.ndarray]
+    majority: frozenset[str] = frozenset()
     open: list[Clip] = field(default_factory=list)
 
 
@@ -69,12 +71,17 @@ def _labelled(clips: list[Clip], data: Store, recipe: Recipe) -> Lesson:
         rows = list(labelled.targets.argmax(1).astype(np.int64))
     ids = [clip.id for clip in labelled.clips]
     targets = {name: np.asarray(row) for name, row in zip(ids, rows, strict=True)}
-    votes = {} if labelled.votes is None else dict(zip(ids, labelled.votes, strict=True))
+    votes, majority = {}, frozenset[str]()
+    if labelled.votes is not None:
+        votes = dict(zip(ids, labelled.votes, strict=True))
+        rule = replace(recipe.labels, rule="majority")
+        majority = frozenset(c.id for c in label_clips(labelled.clips, data.classes, rule).clips)
 
     def target(clip: str, start: float, seconds: float) -> np.ndarray:
         return targets[clip]
 
-    return Lesson(labelled.clips, list(labelled.classes), target, labelled.unused, votes)
+    names = list(labelled.classes)
+    return Lesson(labelled.clips, names, target, labelled.unused, votes, majority)
 
 
 def _check_single(labelled: Labelled, recipe: Recipe) -> None:
@@ -109,4 +116,4 @@ def _annotated(clips: list[Clip], data: Store, dimensions: tuple[str, ...]) -> L
     annotated = {clip.id for clip in known}
     others = [clip for clip in clips if clip.id not in annotated]
     unused = {"without annotation": len(others)} if others else {}
-    return Lesson(known, names, target, unused, {}, others)
+    return Lesson(known, names, target, unused, {}, open=others)

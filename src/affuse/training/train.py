@@ -39,6 +39,7 @@ from affuse.training.data import (
 from affuse.training.learner import Learner
 from affuse.training.objectives import objective
 from affuse.training.plateau import PlateauStages, freeze_backbone
+from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_run, read_split
 from affuse.training.smoothing import best_smoothing
@@ -147,6 +148,7 @@ def _open_run(
         },
         "clips": {"learned": len(learned.clips), "unused": learned.unused},
         "leaks": checked,
+        "precision": precision_here(recipe.precision),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("affuse", "torch", "lightning", "numpy", "av")},
@@ -289,7 +291,7 @@ def _trainer(
         max_epochs=recipe.epochs,
         accelerator="auto",
         devices=1,
-        precision=recipe.precision,
+        precision=precision_here(recipe.precision),
         gradient_clip_val=recipe.optimiser.clip or None,
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),

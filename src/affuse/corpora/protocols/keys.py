@@ -6,6 +6,7 @@ of clips; the last for corpora whose list of clips may not be published here.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -70,12 +71,29 @@ def group_clips(clips: Sequence[Clip]) -> list[str]:
     return [clips[root(k)].id for k in range(len(clips))]
 
 
+def _tenths(clips: Sequence[Clip]) -> list[str]:
+    """The publisher's set of each clip; a training clip also has one of ten parts.
+
+    Clips that share a group are in the same part, told by the SHA-256 of `tenth/<group>`.
+    """
+
+    def part(group: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"tenth/{group}".encode()).digest(), "big") % 10
+
+    pairs = zip(clips, group_clips(clips), strict=True)
+    return [
+        f"train-{part(group)}" if clip.partition == "train" else clip.partition or ""
+        for clip, group in pairs
+    ]
+
+
 #: Name of the first column of a protocol file -> the row of each clip.
 KEYS: dict[str, Keys] = {
     "clip": _field("id"),
     "speaker": _field("speaker"),
     "session": _field("session"),
     "partition": _field("partition"),
+    "tenth": _tenths,
     "list-block": _blocks,
     "group-block": _group_blocks,
 }

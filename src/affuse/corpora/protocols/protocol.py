@@ -13,11 +13,14 @@ from affuse.corpora.protocols.keys import KEYS
 from affuse.errors import AffuseError, BadInput
 
 ROLES = ("train", "development", "test")
+#: Role in a file of what plays no role, such as a publisher's set that another protocol tests.
+UNUSED = "unused"
 LEAVE_ONE_SPEAKER_OUT = "leave-one-speaker-out"
 #: Digests of the files that come with affuse, as `sha256sum` writes them.
 DIGESTS = "SHA256SUMS"
 
-#: The roles of a clip in a fold: one of `ROLES`, or several where a file gives it several.
+#: The roles of a clip in a fold: one of `ROLES`, or several where a file gives it several; or
+#: `UNUSED`.
 Roles = tuple[str, ...]
 
 
@@ -63,9 +66,10 @@ class Protocol:
         return [rows.get(key, ()) for key in KEYS[self.key](clips)]
 
     def missing(self, clips: Sequence[Clip]) -> list[str]:
-        """Rows that none of the clips belongs to."""
+        """Rows with a role that none of the clips belongs to."""
         at_hand = set(KEYS[self.key](clips))
-        return [row for row in self.folds[0] if row not in at_hand]
+        used = {row for fold in self.folds for row, has in fold.items() if has != (UNUSED,)}
+        return [row for row in self.folds[0] if row in used and row not in at_hand]
 
 
 def list_protocols() -> list[str]:
@@ -150,11 +154,11 @@ def read_protocol(path: Path) -> Protocol:
             speakers[name] = row["speaker"]
         for known, column in zip(roles, folds, strict=True):
             known[name] = tuple((row[column] or "").split("+"))
-            if wrong := set(known[name]) - set(ROLES):
+            if wrong := set(known[name]) - set(ROLES) - {UNUSED}:
                 raise BadInput(
                     path,
                     f"line {line}: role {min(wrong)!r} of {key} {name} is none of "
-                    f"{', '.join(ROLES)}",
+                    f"{', '.join(ROLES)}, {UNUSED}",
                 )
     if not roles[0]:
         raise BadInput(path, f"lists no {key}")

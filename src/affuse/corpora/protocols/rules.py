@@ -12,7 +12,14 @@ from itertools import pairwise, product
 from pathlib import Path
 
 from affuse.corpora.cremad import clip_names
-from affuse.corpora.protocols.protocol import DIGESTS, Protocol, Roles, protocol_text, rotate
+from affuse.corpora.protocols.protocol import (
+    DIGESTS,
+    UNUSED,
+    Protocol,
+    Roles,
+    protocol_text,
+    rotate,
+)
 from affuse.execution.files import write_text
 
 _ACTORS = tuple(f"{actor:02d}" for actor in range(1, 25))
@@ -221,6 +228,39 @@ def _affwild2_protocols() -> list[Protocol]:
     ]
 
 
+def _ferplus_protocols() -> list[Protocol]:
+    tenths: dict[str, Roles] = {f"train-{k}": ("train",) for k in range(10)}
+    return [
+        Protocol(
+            "ferplus/validation",
+            1,
+            "ferplus",
+            "The publisher's validation pictures (PublicTest) are tested; a tenth of the training "
+            "pictures, in whole groups of near-duplicates, is the development set.",
+            "For those who do not have the publisher's test pictures. Who is shown is not known: "
+            "only near-duplicate pictures are kept on one side.",
+            [
+                {
+                    **tenths,
+                    "train-0": ("development",),
+                    "validation": ("test",),
+                    "test": (UNUSED,),
+                }
+            ],
+            key="tenth",
+        ),
+        Protocol(
+            "ferplus/official",
+            1,
+            "ferplus",
+            "The publisher's own sets: Training, PublicTest and PrivateTest of FER2013.",
+            "Who is shown is not known: only near-duplicate pictures are kept on one side.",
+            [{"train": ("train",), "validation": ("development",), "test": ("test",)}],
+            key="partition",
+        ),
+    ]
+
+
 def frozen_protocols() -> list[Protocol]:
     """All protocols that are shipped as files."""
     return [
@@ -228,6 +268,7 @@ def frozen_protocols() -> list[Protocol]:
         *_cremad_protocols(),
         _msp_improv_protocol(),
         *_affwild2_protocols(),
+        *_ferplus_protocols(),
     ]
 
 

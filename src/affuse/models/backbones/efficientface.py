@@ -164,17 +164,21 @@ class EfficientFace(nn.Module):
         """Feature vectors.
 
         Args:
-            images: (N, 3, 224, 224) float, normalised RGB (see `AFFECTNET`).
+            images: (N, 3, S, S) float, normalised RGB (see `AFFECTNET`); S is 224 as published, or
+                another multiple of 16.
 
         Returns:
             (N, 1024), not negative.
 
         Raises:
-            ValueError: The pictures have another size; the local features are cut at fixed places.
+            ValueError: The pictures have another size, which has no quarters.
         """
-        if images.shape[1:] != (3, SIZE, SIZE):
-            shape = tuple(images.shape)
-            raise ValueError(f"EfficientFace takes pictures (N, 3, 224, 224), not {shape}")
+        shape = tuple(images.shape)
+        if shape[1] != 3 or shape[2] != shape[3] or shape[2] % 16 or not shape[2]:
+            raise ValueError(
+                f"EfficientFace takes pictures (N, 3, 224, 224) or of another multiple of 16, not "
+                f"{shape}"
+            )
         x = self.pool(self.stem(images.contiguous(memory_format=torch.channels_last)))
         x = self.modulator(self.stage2(x)) + self.local(x)
         return self.last(self.stage4(self.stage3(x))).mean((2, 3))

@@ -117,6 +117,12 @@ class IR50(nn.Module):
         return F.normalize(masked_norm(self.norm, x, present).squeeze(-1), eps=1e-12)
 
 
+def middle(images: Tensor) -> Tensor:
+    """The middle 40 x 40 pixels of pictures (..., H, W) of 40 pixels or more."""
+    top, left = ((side - SIZE) // 2 for side in images.shape[-2:])
+    return images[..., top : top + SIZE, left : left + SIZE]
+
+
 def release_groups(model: nn.Module) -> list[list[str]]:
     """The weights of IR-50 that training releases one group after the other; no others.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from affuse.models.backbones.efficientface import EfficientFace
 from affuse.models.backbones.face_cnn import FaceCNN
+from affuse.models.backbones.face_resnet import FaceResNet
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.vggish import VGGish
 from affuse.models.layers.temporal import TemporalStack
@@ -16,7 +17,7 @@ from affuse.models.layers.temporal import TemporalStack
 # Frames that pass a network together on a CPU; small enough for its caches.
 CHUNK = 16
 
-FrameNetwork = EfficientFace | FaceCNN | IR50 | VGGish
+FrameNetwork = EfficientFace | FaceCNN | FaceResNet | IR50 | VGGish
 
 
 class FrameFeatures(nn.Module):

@@ -1,0 +1,106 @@
+"""Small pictures of many clips in one file."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affuse.errors import BadInput
+
+Pictures = NDArray[np.uint8]
+#: Pixels along a side of the pictures in a CSV (FER2013).
+SIDE = 48
+
+
+def packed_pictures(path: Path) -> Pictures:
+    """All pictures of a file: (N, H, W) grey, or (N, H, W, 3) RGB.
+
+    Args:
+        path: `.npz` with an entry `images`, or a CSV with a column `pixels` of 48 x 48 grey levels
+            between spaces, a row per picture (FER2013).
+
+    Raises:
+        BadInput: It cannot be read, or holds something else.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise BadInput(path, error.strerror or "cannot be read") from error
+    return _read(path, status.st_size, status.st_mtime_ns)
+
+
+def packed_picture(path: Path, row: int) -> Pictures:
+    """(H, W, 3) RGB: one picture of a file, the rows counted from 0.
+
+    Raises:
+        BadInput: The file cannot be used, or has no such row.
+    """
+    pictures = packed_pictures(path)
+    if not 0 <= row < len(pictures):
+        raise BadInput(path, f"has {len(pictures)} pictures; there is no row {row}")
+    picture = pictures[row]
+    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, 2)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, size: int, time: int) -> Pictures:
+    """Remembered while size and time stay, for each of many clips is one row."""
+    if path.suffix == ".csv":
+        pictures = _from_csv(path)
+    else:
+        held = read_arrays(path, "images")["images"]
+        if held.dtype != np.uint8 or held.ndim < 3 or held.shape[3:] not in {(), (3,)}:
+            raise BadInput(
+                path, f"holds no pictures: images are {held.dtype} {held.shape}, not uint8"
+            )
+        pictures = np.asarray(held, np.uint8)
+    pictures.flags.writeable = False
+    return pictures
+
+
+def read_arrays(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
+    """Some arrays of an `.npz` file; pickled objects are refused.
+
+    Raises:
+        BadInput: It cannot be read, or lacks one of them.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if missing := [name for name in names if name not in file.files]:
+                raise BadInput(path, f"has no array {missing[0]} (it has {', '.join(file.files)})")
+            return {name: file[name] for name in names}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise BadInput(path, f"is no .npz file that can be read ({error})") from error
+
+
+def _from_csv(path: Path) -> Pictures:
+    """The column `pixels`."""
+    csv.field_size_limit(sys.maxsize)
+    rows = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            if "pixels" not in (table.fieldnames or ()):
+                raise BadInput(path, "line 1: no column pixels")
+            for row in table:
+                levels = np.array((row["pixels"] or "").split(), np.int64)
+                if levels.size != SIDE * SIDE or levels.min() < 0 or levels.max() > 255:
+                    raise BadInput(
+                        path,
+                        f"line {table.line_num}: pixels must be {SIDE * SIDE} grey levels from 0 "
+                        f"to 255, and are {levels.size} numbers",
+                    )
+                rows.append(levels.astype(np.uint8).reshape(SIDE, SIDE))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadInput(path, f"is no CSV table ({error})") from error
+    except ValueError as error:
+        raise BadInput(path, f"line {table.line_num}: pixels are no numbers ({error})") from error
+    if not rows:
+        raise BadInput(path, "holds no pictures")
+    return np.stack(rows)
