@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for values over time: folder with <clip>.csv (time and a column per dimension) that "
         "is used instead of the annotation",
     )
+    parser.add_argument(
+        "--role",
+        choices=("test", "development"),
+        help="clips to judge (default: test, or development where there is no test clip); "
+        "development goes into evaluation-development/",
+    )
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON to stdout")
 
@@ -33,7 +39,14 @@ def run(options: argparse.Namespace) -> int:
     """Judge the run and print one row per condition."""
     from affuse.evaluation.evaluate import evaluate
 
-    result = evaluate(options.run, options.conditions, options.store, options.device, options.truth)
+    result = evaluate(
+        options.run,
+        options.conditions,
+        options.store,
+        options.device,
+        options.truth,
+        options.role,
+    )
     if options.json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
         return 0
@@ -68,7 +81,8 @@ def run(options: argparse.Namespace) -> int:
                     f"{name}: {raters['majority_accuracy']:.1%} right of the "
                     f"{raters['majority_clips']} clips for which a majority of raters agrees"
                 )
-    print(f"predictions, scores and confusion matrices: {options.run / 'evaluation'}")
+    folder = "evaluation-development" if options.role == "development" else "evaluation"
+    print(f"predictions, scores and confusion matrices: {options.run / folder}")
     return 0
 
 

@@ -19,6 +19,7 @@ VERBS = {
     "prepare": "turn the recordings of a corpus into streams in a store",
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "judge a run, also with a modality missing or noisy",
+    "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
     "fuse": "fuse the folds of runs of values over time; the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
     "stream": "an emotion over time while it happens: a line of JSON per moment",

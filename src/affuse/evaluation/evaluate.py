@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,7 @@ def evaluate(
     store: Path | None = None,
     device: str = "cpu",
     truth: Path | None = None,
+    role: Literal["test", "development"] | None = None,
 ) -> dict[str, Any]:
     """Predict the test clips of all trained folds under each condition, and score them.
 
@@ -53,6 +54,7 @@ def evaluate(
         store: Where the streams are, if they have moved since training.
         device: Torch device.
         truth: For values over time: folder with `<clip>.csv`, used instead of the annotation.
+        role: Which clips; of `development` the results lie in `evaluation-development`.
 
     Returns:
         The scores as written to `evaluation/metrics.json`; `predictions.csv` and a confusion
@@ -62,11 +64,13 @@ def evaluate(
 
     Raises:
         BadInput: The folder is no run, no fold has been trained, or the store does not fit it.
-        AffuseError: `truth` is given for a run of classes.
+        AffuseError: `truth` is given for a run of classes, or `role` for values over time.
     """
     folders = trained_folds(run)
     recipe = load_recipe(run / "recipe.yaml")
     if recipe.task == "valence-arousal":
+        if role is not None:
+            raise AffuseError(f"--role is for runs of classes; {run} predicts values over time")
         return evaluate_over_time(run, conditions, store, device, truth)
     if truth is not None:
         raise AffuseError(f"--truth is for values over time; {run} predicts classes")
@@ -75,7 +79,9 @@ def evaluate(
     data = Store(store or Path(read_run(run)["store"]))
     learned = lesson(recipe, data)
     splits = {folder: read_split(folder) for folder in folders}
-    role = "test" if any(split["test"] for split in splits.values()) else "development"
+    out = run / ("evaluation-development" if role == "development" else "evaluation")
+    if role is None:
+        role = "test" if any(split["test"] for split in splits.values()) else "development"
     tables = []
     for folder in progress(folders, "evaluate"):
         model, spec = load_model(folder / MODEL_FILE)
@@ -104,13 +110,12 @@ def evaluate(
                     )
                 )
     if not tables:
-        raise BadInput(run, "its protocol has neither test nor development clips at hand")
+        raise BadInput(run, f"its protocol has no {role} clips at hand")
     table = pd.concat(tables, ignore_index=True)
     table["order"] = table["condition"].map(list(changes).index)
     table = table.sort_values(["order", "fold", "clip"], kind="stable").drop(columns="order")
     lead = ["fold", "condition", "clip", "speaker", "label", "predicted"]
     table = table[[*lead, *(name for name in table if name not in lead)]]
-    out = run / "evaluation"
     with atomic_path(out / "predictions.csv") as path:
         table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
     result: dict[str, Any] = {

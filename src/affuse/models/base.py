@@ -30,11 +30,14 @@ class Output:
             `Model.leader`, and further ones where other streams are longer, or one row per clip.
         auxiliary: Named further heads, in the shape of the scores.
         mask: (B, T) bool, which values rest on something that was present; None for logits.
+        ratings: Further values (B,) by name, such as valence, that a model of classes reads from
+            what it sees; NaN where it sees nothing.
     """
 
     scores: Tensor
     auxiliary: dict[str, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
+    ratings: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def logits(self) -> Tensor:

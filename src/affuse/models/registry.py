@@ -102,6 +102,11 @@ MODELS: dict[str, ModelEntry] = {
         "the decisions of both, multiplied (product of experts)",
         parameters=368_896,
     ),
+    "combined": ModelEntry(
+        "affuse.models.combined:Combined",
+        "a voice and a face model trained apart, calibrated (affuse combine)",
+        parameters=368_896,
+    ),
     "gated": ModelEntry(
         "affuse.models.gated:GatedFusion",
         "pooled features of both, weighed by a gate",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from statistics import fmean
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
@@ -24,7 +24,8 @@ _RATE = _SPEC.rate
 def change_spectra(x: Tensor, change: Augmentation, scale: Normalisation) -> Tensor:
     """Change spectra, another way per clip.
 
-    Tilt, background, room and band work on power, that of `audio/logmel<mels>-16k`.
+    Tilt, background, room and band work on power as `audio/logmel<mels>-16k` has it: above its
+    floor, where powers of sounds add up and what nobody hears stays at the floor.
 
     Args:
         x: (B, T, F) normalised log-mel spectra.
@@ -40,8 +41,7 @@ def change_spectra(x: Tensor, change: Augmentation, scale: Normalisation) -> Ten
     if change.background:
         x = _some(x, change.background, scale, _with_background)
     if change.tilt:
-        # in the units of the floor as well: what is at the floor stays there
-        deviation = change.tilt * float(np.mean(scale.std))
+        deviation = change.tilt * fmean(scale.std)
         x = _some(x, 1.0, scale, lambda power: _tilted(power, deviation))
     if change.band:
         x = _some(x, change.band, scale, _without_highs)

@@ -1,0 +1,61 @@
+"""`affuse combine`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PREDICTIONS = Path("evaluation", "predictions.csv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    for modality, what in (("audio", "hears"), ("video", "sees")):
+        parser.add_argument(
+            f"--{modality}",
+            type=Path,
+            required=True,
+            metavar="RUN",
+            help=f"run of a model {modality}-only: the part that {what}",
+        )
+        parser.add_argument(
+            f"--{modality}-held-back",
+            type=Path,
+            metavar="CSV",
+            help="predictions of clips not seen in training, to calibrate on (default: "
+            f"{PREDICTIONS.parent}-development/{PREDICTIONS.name} of the run)",
+        )
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        metavar="STORE",
+        help="store of a corpus with ratings of clips, such as valence: learned from the face too",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="model file to write (.safetensors)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Combine, and say how sure the parts and both together are."""
+    from affuse.evaluation.combine import Part, combine
+
+    parts = {
+        name: Part(
+            getattr(options, name),
+            getattr(options, f"{name}_held_back")
+            or getattr(options, name) / f"{PREDICTIONS.parent}-development" / PREDICTIONS.name,
+        )
+        for name in ("audio", "video")
+    }
+    found = combine(parts["audio"], parts["video"], options.out, options.ratings)
+    print(f"{options.out}: {', '.join(found.classes)}")
+    print(f"{'calibrated':12}{'temperature':>12}{'NLL':>8}{'ECE':>8}{'confidence':>12}")
+    for name, scores in found.calibration.items():
+        print(
+            f"{name:12}{found.temperatures[name]:12.3f}{scores.nll:8.3f}{scores.ece:8.3f}"
+            f"{scores.confidence:12.3f}"
+        )
+    for name, score in found.ratings.items():
+        print(f"{name}: CCC {score:.3f} in cross-validation")
+    return 0

@@ -1,0 +1,214 @@
+"""A model of the voice and one of the face, trained apart, into one calibrated model file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import log_softmax
+
+from affuse.corpora.emotions import shared_emotions
+from affuse.errors import AffuseError, BadInput
+from affuse.evaluation.ratings import fit_ratings
+from affuse.features.store import Store
+from affuse.metrics.calibration import Calibration, calibration
+from affuse.metrics.temperature import best_temperature
+from affuse.models.combined import Combined
+from affuse.models.modelfile import ModelSpec, load_model, save_model
+from affuse.training.run import MODEL_FILE, read_run, read_split, trained_folds
+
+#: Options of the models of one modality that the branches of the combined one take over.
+_OPTIONS = ("pooling",)
+#: Pairs of a voice and a face of the same emotion that both together are calibrated on.
+_PAIRS = 20_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One modality.
+
+    Args:
+        run: Folder that `train` made, of the model `audio-only` or `video-only`; its first trained
+            fold is taken.
+        predictions: `predictions.csv` that `evaluate` wrote, of clips that the model that predicted
+            them had not seen: by this run, or by another one of the same recipe. Speakers whom
+            this run is judged on are left out.
+    """
+
+    run: Path
+    predictions: Path
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What came of it.
+
+    Args:
+        classes: That both parts know.
+        calibration: `audio`, `video` and `both` -> scores after calibration, on what it was fitted
+            on.
+        temperatures: Of the same three.
+        ratings: Name -> CCC in cross-validation, of the values read from the face.
+    """
+
+    classes: list[str]
+    calibration: dict[str, Calibration]
+    temperatures: dict[str, float]
+    ratings: dict[str, float]
+
+
+def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> Combination:
+    """Write a model that decides from sound, pictures or both.
+
+    Each part is calibrated by a temperature on its predictions. No recordings with both are needed:
+    pairs of a voice and a face of the same emotion, drawn with a fixed seed, calibrate both
+    together.
+
+    Args:
+        audio: The part that hears.
+        video: The part that sees.
+        out: The model file to write.
+        rated: Store of a corpus with ratings of whole clips, such as valence and arousal, which are
+            learned from the features of the pictures by linear regression.
+
+    Raises:
+        BadInput: A run or a table cannot be used.
+        AffuseError: The parts share no more than one emotion.
+    """
+    parts = {"audio": _open(audio, "audio"), "video": _open(video, "video")}
+    specs = {name: spec for name, (_, spec, _) in parts.items()}
+    shared = shared_emotions(*(spec.classes for spec in specs.values()))
+    if len(shared) < 2:
+        names = " and ".join(f"{', '.join(spec.classes)}" for spec in specs.values())
+        raise AffuseError(f"the models share too few emotions: {names}")
+    joins = {name: [rows[k] for rows in shared.values()] for k, name in enumerate(parts)}
+    held = {
+        name: _predictions(part, specs[name], joins[name], parts[name][2])
+        for name, part in (("audio", audio), ("video", video))
+    }
+    temperatures, scores, says = {}, {}, {}
+    for name, (logits, true) in held.items():
+        join = partial(_joined, joins=joins[name])
+        temperatures[name] = best_temperature(logits, true, join)
+        says[name] = join(logits / temperatures[name])
+        scores[name] = calibration(np.exp(says[name]), true)
+    prior = np.bincount(held["audio"][1], minlength=len(shared)) / len(held["audio"][1])
+    rows, true = _pairs(held["audio"][1], held["video"][1], len(shared))
+    product = says["audio"][rows["audio"]] + says["video"][rows["video"]] - np.log(prior)
+    normalised = partial(log_softmax, axis=1)
+    temperatures["both"] = best_temperature(product, true, normalised)
+    scores["both"] = calibration(np.exp(normalised(product / temperatures["both"])), true)
+    fitted = None if rated is None else fit_ratings(Store(rated), *parts["video"][:2])
+    options = {
+        **{
+            name: {
+                **_branch_options(spec, name),
+                "classes": len(spec.classes),
+                "joins": joins[name],
+                "temperature": temperatures[name],
+            }
+            for name, spec in specs.items()
+        },
+        "prior": [round(float(share), 6) for share in prior],
+        "temperature": temperatures["both"],
+        "ratings": [] if fitted is None else fitted.names,
+    }
+    spec = ModelSpec(
+        model="combined",
+        options=options,
+        streams=specs["audio"].streams | specs["video"].streams,
+        normalisation=specs["audio"].normalisation | specs["video"].normalisation,
+        classes=list(shared),
+        window=specs["audio"].window,
+        training=_facts(specs, scores, fitted.facts if fitted else {}),
+    )
+    model = spec.build()
+    assert isinstance(model, Combined)
+    state = model.state_dict()
+    for name, (own, _, _) in parts.items():
+        state |= {k: x for k, x in own.state_dict().items() if k.startswith(f"{name}.")}
+    if fitted is not None:
+        state |= {"rate.weight": fitted.weight, "rate.bias": fitted.bias}
+    model.load_state_dict(state)
+    save_model(out, model, spec)
+    return Combination(list(shared), scores, temperatures, {} if fitted is None else fitted.ccc)
+
+
+def _open(part: Part, modality: str) -> tuple[Any, ModelSpec, set[str]]:
+    """The model of a part, its spec, and the clips that it is judged on."""
+    folder = trained_folds(part.run)[0]
+    model, spec = load_model(folder / MODEL_FILE)
+    if spec.model != f"{modality}-only" or spec.task == "valence-arousal":
+        raise BadInput(part.run, f"holds a model {spec.model}; {modality}-only of classes is meant")
+    read_run(part.run)
+    split = read_split(folder)
+    return model, spec, set(split["test"] or split["development"])
+
+
+def _branch_options(spec: ModelSpec, modality: str) -> dict[str, Any]:
+    taken = {key: spec.options[key] for key in _OPTIONS if key in spec.options}
+    frontend = spec.options.get(modality)
+    return taken | ({} if frontend is None else {"frontend": frontend})
+
+
+def _predictions(
+    part: Part, spec: ModelSpec, joins: Sequence[Sequence[int]], judged: set[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities (N, own classes) and true classes (N,) of the whole."""
+    path = part.predictions
+    try:
+        table = pd.read_csv(path, dtype={"clip": str, "speaker": str, "label": str})
+        table = table[table["condition"] == table["condition"].iloc[0]]
+        tested = set(table.loc[table["clip"].isin(judged), "speaker"])
+        table = table[~table["speaker"].isin(tested)]
+        shares = table[[f"p_{name}" for name in spec.classes]].to_numpy(float)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise BadInput(path, f"is no table of predictions of {part.run} ({error})") from error
+    home = {spec.classes[k]: row for row, own in enumerate(joins) for k in own}
+    known = table["label"].isin(home).to_numpy()
+    true = table["label"][known].map(home).to_numpy(int)
+    if missing := sorted(set(range(len(joins))) - set(true.tolist())):
+        names = [spec.classes[k] for k in joins[missing[0]]]
+        raise BadInput(path, f"has no clip of {' or '.join(names)} to calibrate on")
+    return np.log(np.clip(shares[known], 1e-9, None)), true
+
+
+def _joined(logits: np.ndarray, joins: Sequence[Sequence[int]]) -> np.ndarray:
+    """(N, own classes) -> log-probabilities (N, C), as `CalibratedBranch` computes them."""
+    columns = [np.logaddexp.reduce(logits[:, list(own)], axis=1) for own in joins]
+    return np.asarray(log_softmax(np.stack(columns, 1), axis=1))
+
+
+def _pairs(
+    audio: np.ndarray, video: np.ndarray, classes: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Rows of voices and faces of one emotion each, in the shares that faces have."""
+    random = np.random.default_rng(0)
+    faces = random.integers(0, len(video), _PAIRS)
+    true = video[faces]
+    voices = np.zeros(_PAIRS, int)
+    for k in range(classes):
+        there = np.flatnonzero(true == k)
+        voices[there] = random.choice(np.flatnonzero(audio == k), len(there))
+    return {"audio": voices, "video": faces}, true
+
+
+def _facts(
+    specs: dict[str, ModelSpec], scores: dict[str, Calibration], rated: dict[str, Any]
+) -> dict[str, Any]:
+    """What the model was trained on, for the record."""
+    told = {name: spec.training for name, spec in specs.items()}
+    licences = [f"{name}: {facts.get('licence')}" for name, facts in told.items()]
+    return {
+        "recipe": "combined",
+        "corpus": " + ".join(str(facts.get("corpus")) for facts in told.values()),
+        "licence": "; ".join([*licences, *([rated["licence"]] if rated else [])]),
+        "parts": told,
+        "calibration": {name: asdict(x) for name, x in scores.items()},
+        "ratings": {key: value for key, value in rated.items() if key != "licence"},
+    }
