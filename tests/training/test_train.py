@@ -60,6 +60,8 @@ def test_resuming_after_a_kill_gives_the_same_bytes(toy, monkeypatch, selection)
     with pytest.raises(KeyboardInterrupt):
         run(toy, "cut", **changes)
     assert not (toy / "cut" / MODEL).exists()
+    kept = torch.load(toy / "cut/fold0/checkpoints/last.ckpt", weights_only=False)
+    assert kept["epoch"] == 1  # counted from 0: two epochs need not be repeated
     monkeypatch.setattr(Learner, "training_step", step)
     with pytest.raises(BadInput, match="--resume"):
         run(toy, "cut", **changes)

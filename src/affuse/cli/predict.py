@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
 
 HEARD = {"audio": "sound", "video": "face"}
@@ -14,7 +15,7 @@ HEARD = {"audio": "sound", "video": "face"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="recordings")
-    parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
+    add_model(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the timelines")
     parser.add_argument(
         "--hop",
@@ -46,8 +47,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out.exists() and not options.out.is_dir():
         raise BadInput(options.out, "is a file; --out must be a folder")
     sources = read_sources(options.source, options.rate)
-    sources = with_trained_rates(sources, read_spec(options.model).streams)
-    predictor = Predictor(options.model, options.hop, options.device, sources)
+    model = chosen_model(options)
+    sources = with_trained_rates(sources, read_spec(model).streams)
+    predictor = Predictor(model, options.hop, options.device, sources)
     failed = 0
     names = output_names(options.inputs)
     # every overlay has a bar of its own

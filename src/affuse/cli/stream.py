@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
 
 
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", metavar="SOURCE", help="file, URL or device; - for the standard input"
     )
-    parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
+    add_model(parser)
     parser.add_argument(
         "--hop", type=float, default=1.0, help="seconds from line to line (default: 1)"
     )
@@ -45,8 +46,9 @@ def run(options: argparse.Namespace) -> int:
     if options.hop <= 0:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
     sources = read_sources(options.source, options.rate)
-    sources = with_trained_rates(sources, read_spec(options.model).streams)
-    predictor = Predictor(options.model, None, options.device, sources)
+    model = chosen_model(options)
+    sources = with_trained_rates(sources, read_spec(model).streams)
+    predictor = Predictor(model, None, options.device, sources)
     window = predictor.window
     if not 0 <= options.delay <= window:
         raise AffuseError(

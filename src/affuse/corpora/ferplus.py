@@ -66,7 +66,7 @@ def read(root: Path) -> Corpus:
         One clip per picture with the votes of its raters, also those for `unknown` and `NF` (not a
         face), which are none of the classes. Who is shown is not known: pictures that are nearly
         the same count as one speaker. What repeats a picture of an earlier set (in the order
-        training, validation, test) is left out.
+        training, validation, test) is left out, and the second of two that have one name.
 
     Raises:
         BadInput: The files are absent or damaged, or do not fit each other.
@@ -82,9 +82,14 @@ def read(root: Path) -> Corpus:
             if own == partition:
                 homes.setdefault(group, partition)
     clips, left_out = [], Counter[str]()
+    named: dict[str, int] = {}
     for k, group in enumerate(groups.tolist()):
         if homes[group] != table.partitions[k]:
             left_out[f"{table.partitions[k]} pictures that repeat one of {homes[group]}"] += 1
+            continue
+        if named.setdefault(table.names[k], group) != group:
+            raise BadInput(root, f"names two pictures {table.names[k]}")
+        if named_twice(k):
             continue
         votes = dict(zip((*CLASSES, *OTHERS), table.votes[k].tolist(), strict=True))
         clips.append(

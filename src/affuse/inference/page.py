@@ -76,6 +76,7 @@ def _classes(timeline: Timeline) -> dict[str, Any]:
             (name, COLOURS[k % len(COLOURS)], _paths(timeline, times, 1 - rows[:, k], parts))
             for k, name in enumerate(timeline.classes)
         ],
+        "ratings": list(timeline.mean_ratings.items()),
         "data": {
             "names": timeline.classes,
             "colours": list(COLOURS),

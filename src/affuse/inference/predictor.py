@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.folder import PICTURES
 from affuse.errors import BadInput
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
@@ -69,7 +70,7 @@ class Predictor:
         """What the model says about one recording.
 
         Args:
-            path: Any file that PyAV opens, with sound, pictures or both.
+            path: Any file that PyAV opens, with sound, pictures or both; also a single picture.
             thumbnails: Whether to take key frames.
 
         Returns:
@@ -93,7 +94,8 @@ class Predictor:
             BadInput: The file cannot be decoded, or is too short.
         """
         info = probe(Path(path))
-        check_length(info.path, info.duration)
+        if info.path.suffix.lower() not in PICTURES:
+            check_length(info.path, info.duration)
         pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
         if self.model.head == "frames":
             return values_over_time(self.model, self.spec, self.streams, info, self.hop, pictures)
@@ -104,6 +106,7 @@ class Predictor:
         starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
         whole = self.streams.whole(clip)
         samples = [self._window(clip, whole, float(start)) for start in starts]
+        probabilities, ratings = self._scores(samples)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
@@ -116,7 +119,8 @@ class Predictor:
             classes=self.spec.classes,
             starts=np.maximum(starts, 0),
             ends=np.minimum(starts + self.window, info.duration),
-            probabilities=self._probabilities(samples),
+            probabilities=probabilities,
+            ratings=ratings,
             window_presence={
                 modality: np.array([_share(sample, modality) for sample in samples])
                 for modality in presence
@@ -132,19 +136,22 @@ class Predictor:
         }
         return window_of(streams, self.spec.streams, start, self.window)
 
-    def _probabilities(self, samples: list[dict[str, Stream]]) -> np.ndarray:
-        """(W, C) float32; NaN where nothing is present."""
+    def _scores(self, samples: list[dict[str, Stream]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Probabilities (W, C) float32, NaN where nothing is present, and ratings (W,) by name."""
         parts = []
+        ratings: dict[str, list[np.ndarray]] = {}
         for first in range(0, len(samples), _BATCH):
             group = samples[first : first + _BATCH]
             batch = collate(group, self.spec.streams).to(self.device)
             with torch.inference_mode():
-                logits = self.model(normalise(batch, self.spec.normalisation)).logits
-            scores = logits.float().softmax(-1).cpu().numpy()
+                output = self.model(normalise(batch, self.spec.normalisation))
+            scores = output.logits.float().softmax(-1).cpu().numpy()
+            for name, values in output.ratings.items():
+                ratings.setdefault(name, []).append(values.float().cpu().numpy())
             empty = [not any(s.mask.any() for s in sample.values()) for sample in group]
             scores[np.array(empty)] = np.nan
             parts.append(scores)
-        return np.concatenate(parts)
+        return np.concatenate(parts), {n: np.concatenate(x) for n, x in ratings.items()}
 
 
 def _share(sample: dict[str, Stream], modality: str) -> float:

@@ -111,6 +111,8 @@ class Timeline(Prediction):
         ends: (W,) seconds.
         probabilities: (W, C) float32; NaN where nothing was present.
         window_presence: As `presence` -> (W,) share of each window that is present.
+        ratings: Name -> (W,) values that the model reads beside the classes, such as valence; an
+            experiment. NaN where it sees nothing.
     """
 
     classes: list[str]
@@ -118,6 +120,7 @@ class Timeline(Prediction):
     ends: np.ndarray
     probabilities: np.ndarray
     window_presence: dict[str, np.ndarray]
+    ratings: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def known(self) -> np.ndarray:
@@ -154,9 +157,10 @@ class Timeline(Prediction):
         return f"{self.emotion} {self.overall.max():.2f}"
 
     def write_csv(self, path: Path) -> None:
-        """One row per window: start, end, the likeliest class, all probabilities, presence."""
+        """One row per window: start, end, likeliest class, probabilities, presence, ratings."""
         names = list(self.window_presence)
         header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
+        header += [f"{name}_experimental" for name in self.ratings]
         rows = []
         for k, row in enumerate(self.probabilities):
             known = not np.isnan(row).any()
@@ -167,9 +171,21 @@ class Timeline(Prediction):
                     self.classes[int(row.argmax())] if known else "",
                     *(f"{value:.6f}" if known else "" for value in row),
                     *(f"{self.window_presence[name][k]:.3f}" for name in names),
+                    *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
                 ]
             )
         write_csv(path, header, rows)
+
+    def _experimental(self, window: int) -> dict[str, Any]:
+        """The ratings of a window as JSON values, where the model has any."""
+        values = {n: round(float(x[window]), 4) for n, x in self.ratings.items()}
+        known = {n: None if np.isnan(x) else x for n, x in values.items()}
+        return {"experimental": known} if known else {}
+
+    @property
+    def mean_ratings(self) -> dict[str, float]:
+        """Name -> mean over the windows in which it is known; names that never are, left out."""
+        return {n: float(np.nanmean(x)) for n, x in self.ratings.items() if not np.isnan(x).all()}
 
     def write_json(self, path: Path) -> None:
         """Everything but the pictures; times in seconds."""
@@ -181,6 +197,7 @@ class Timeline(Prediction):
                 if np.isnan(row).any()
                 else {c: round(float(p), 6) for c, p in zip(self.classes, row, strict=True)},
                 "present": {n: round(float(v[k]), 4) for n, v in self.window_presence.items()},
+                **self._experimental(k),
             }
             for k, row in enumerate(self.probabilities)
         ]

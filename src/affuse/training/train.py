@@ -37,7 +37,7 @@ from affuse.training.data import (
     training_statistics,
 )
 from affuse.training.learner import Learner
-from affuse.training.objectives import objective
+from affuse.training.objectives import Objective, objective
 from affuse.training.plateau import PlateauStages, freeze_backbone
 from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe
@@ -190,21 +190,11 @@ def _train_fold(
     model = _model(recipe, training.specs, learned)
     goal = objective(recipe, model, learned.names)
     learner = Learner(model, recipe, goal, statistics)
-    select = recipe.selection == "best"
-    checkpoints = ModelCheckpoint(
-        folder / "checkpoints",
-        "best",
-        monitor=f"development/{goal.selects}" if select else None,
-        mode=goal.mode,
-        save_top_k=int(select),
-        save_last=True,
-        enable_version_counter=False,
-    )
     batches = loader(training, recipe.batch_size, "random", recipe.seed)
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     last = folder / "checkpoints" / "last.ckpt"
     with _quiet():
-        watching: list[lightning.Callback] = [checkpoints]
+        watching: list[lightning.Callback] = _checkpoints(recipe, goal, folder / "checkpoints")
         watching.append(EpochBar(f"{recipe.name} fold {fold}", goal.selects))
         if recipe.optimiser.schedule == "plateau":
             best = folder / "checkpoints" / "best.ckpt"
@@ -238,6 +228,18 @@ def _train_fold(
     if recipe.task == "valence-arousal":
         spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
     save_model(folder / MODEL_FILE, model, spec, data.networks(recipe.streams))
+
+
+def _checkpoints(recipe: Recipe, goal: Objective, folder: Path) -> list[lightning.Callback]:
+    """What keeps the best epoch, where one is selected, and after it the last one."""
+    last = ModelCheckpoint(folder, "last", enable_version_counter=False)
+    if recipe.selection == "last":
+        return [last]
+    monitor = f"development/{goal.selects}"
+    best = ModelCheckpoint(
+        folder, "best", monitor=monitor, mode=goal.mode, enable_version_counter=False
+    )
+    return [best, last]
 
 
 def _licence(recipe: Recipe, data: Store) -> str:
