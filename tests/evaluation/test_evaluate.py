@@ -54,6 +54,30 @@ def test_development_clips_stand_in_where_no_test_clip_is_at_hand(trained):
     assert evaluate(trained / "run", ["av"])["role"] == "development"
 
 
+def test_development_clips_by_request_leave_the_test_scores_alone(trained):
+    tested = evaluate(trained / "run", ["av"])
+    judged = evaluate(trained / "run", ["av"], role="development")
+    assert judged["role"] == "development" and tested["role"] == "test"
+    tables = [
+        pd.read_csv(trained / f"run/{name}/predictions.csv")
+        for name in ("evaluation", "evaluation-development")
+    ]
+    assert len(tables[0]) == len(tables[1]) == 32
+    for fold in (0, 1):
+        clips = [set(table.loc[table["fold"] == fold, "clip"]) for table in tables]
+        assert not clips[0] & clips[1]
+
+
+def test_probabilities_are_judged_too(trained):
+    scores = evaluate(trained / "run", ["av"])["conditions"]["av"]
+    table = pd.read_csv(trained / "run/evaluation/predictions.csv")
+    columns = [name for name in table if name.startswith("p_")]
+    true = [table[f"p_{label}"][k] for k, label in enumerate(table["label"])]
+    assert scores["nll"] == pytest.approx(-np.log(true).mean(), abs=1e-4)
+    assert scores["confidence"] == pytest.approx(table[columns].max(axis=1).mean(), abs=1e-4)
+    assert 0 <= scores["ece"] <= 1 and 0 <= scores["brier"] <= 2
+
+
 def test_a_store_with_other_classes_or_recipes_is_refused(trained):
     index = trained / "store/store.json"
     facts = json.loads(index.read_text())

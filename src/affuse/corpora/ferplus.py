@@ -82,14 +82,15 @@ def read(root: Path) -> Corpus:
             if own == partition:
                 homes.setdefault(group, partition)
     clips, left_out = [], Counter[str]()
-    named: dict[str, int] = {}
+    first: dict[str, int] = {}
     for k, group in enumerate(groups.tolist()):
         if homes[group] != table.partitions[k]:
             left_out[f"{table.partitions[k]} pictures that repeat one of {homes[group]}"] += 1
             continue
-        if named.setdefault(table.names[k], group) != group:
-            raise BadInput(root, f"names two pictures {table.names[k]}")
-        if named_twice(k):
+        if (other := first.setdefault(table.names[k], k)) != k:
+            if groups[other] != group:
+                raise BadInput(root, f"two different pictures are called {table.names[k]}")
+            left_out["pictures that are listed twice"] += 1
             continue
         votes = dict(zip((*CLASSES, *OTHERS), table.votes[k].tolist(), strict=True))
         clips.append(
@@ -107,22 +108,34 @@ def read(root: Path) -> Corpus:
 
 
 def _from_archive(path: Path) -> _Table:
-    held = read_arrays(path, "images", "votes", "vote_columns", "split", "name")
-    count = len(held["images"])
-    if wrong := [name for name in ("votes", "split", "name") if len(held[name]) != count]:
-        raise BadInput(path, f"holds {count} images, but {len(held[wrong[0]])} {wrong[0]}")
-    columns = [str(name) for name in held["vote_columns"]]
+    held = read_arrays(path, "votes", "vote_columns", "split", "name")
+    count, columns = len(packed_pictures(path)), [str(name) for name in held["vote_columns"].flat]
     if missing := [name for name in (*CLASSES, *OTHERS) if name not in columns]:
         raise BadInput(path, f"has no votes for {missing[0]} (vote_columns: {', '.join(columns)})")
+    shapes = {"votes": (count, len(columns)), "split": (count,), "name": (count,)}
+    if wrong := [name for name, shape in shapes.items() if held[name].shape != shape]:
+        raise BadInput(
+            path,
+            f"holds {count} images, so {wrong[0]} must be {shapes[wrong[0]]}, and is "
+            f"{held[wrong[0]].shape}",
+        )
+    if held["votes"].dtype.kind not in "uif":
+        raise BadInput(path, f"votes are {held['votes'].dtype}, no numbers of raters")
+    votes = np.asarray(held["votes"], np.float64)
+    if not _are_counts(votes):
+        raise BadInput(path, "votes are no numbers of raters")
     order = [columns.index(name) for name in (*CLASSES, *OTHERS)]
     if unknown := sorted({str(name) for name in held["split"]} - set(_PARTITIONS)):
         raise BadInput(path, f"split {unknown[0]!r} is none of {', '.join(_PARTITIONS)}")
+    rows = [row for row, name in enumerate(held["name"]) if str(name)]
+    if not rows:
+        raise BadInput(path, "names no picture")
     return _Table(
         path,
-        [Path(str(name)).stem for name in held["name"]],
-        list(range(count)),
-        [_PARTITIONS[str(name)] for name in held["split"]],
-        np.asarray(held["votes"], np.float64)[:, order],
+        [Path(str(held["name"][row])).stem for row in rows],
+        rows,
+        [_PARTITIONS[str(held["split"][row])] for row in rows],
+        votes[np.ix_(rows, order)],
     )
 
 
@@ -144,6 +157,8 @@ def _from_tables(root: Path) -> _Table:
             counts.append([float(cells[name]) for name in (*CLASSES, *OTHERS)])
         except ValueError as error:
             raise BadInput(votes, f"line {line}: votes are no numbers ({error})") from error
+        if not _are_counts(np.array(counts[-1])):
+            raise BadInput(votes, f"line {line}: votes are no numbers of raters")
         table.names.append(Path(cells["Image name"]).stem)
         table.rows.append(row)
         table.partitions.append(_PARTITIONS[cells["Usage"]])
@@ -153,3 +168,7 @@ def _from_tables(root: Path) -> _Table:
     if not counts:
         raise BadInput(votes, "names no picture")
     return _Table(table.path, table.names, table.rows, table.partitions, np.array(counts))
+
+
+def _are_counts(votes: NDArray[np.float64]) -> bool:
+    return bool((np.isfinite(votes) & (votes >= 0)).all())

@@ -77,7 +77,8 @@ def _emptied(x: Tensor, mask: Tensor, name: str, empty: Tensor, scale: Normalisa
     if x.ndim == 5:
         x = torch.where(column(empty, 5), no_face(x), x)
     elif name.startswith("audio/logmel"):
-        x = torch.where(column(empty, 3), no_voice(x, scale), x)
+        rows = empty.nonzero()[:, 0]
+        x = x.index_copy(0, rows, no_voice(x[rows], scale))
     else:
         x = x * ~column(empty, x.ndim)
     return x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))

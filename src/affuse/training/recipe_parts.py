@@ -44,9 +44,10 @@ class Augmentation:
             microphone has them (normalised units at the ends).
         background: Probability that a spectrum gets a background: noise of any colour, 0 to 30 dB
             below its loud frames.
-        room: Probability that a spectrum is heard in a room, its energy dying away over 0.2 to 1 s.
+        room: Probability that a spectrum is heard in a room, its energy dying away over 0.2 to 1 s,
+            the highs up to twice as fast.
         band: Probability that the bands above a frequency of 3 to 7 kHz are lost, as by telephones
-            and codecs.
+            and codecs; in half of these also those below one of 100 to 350 Hz.
         nothing: Probability that a clip is replaced by what shows no emotion (noise or silence, a
             picture of no face) and is to be learned as all classes alike; needs a task of classes.
         mixup: Parameter of the Beta distribution of mixup; 0 for none.
