@@ -1,7 +1,7 @@
 """affuse: from a recording to an emotion over time, by fusing what is heard and what is seen.
 
 import affuse
-timeline = affuse.predict("video.mp4", model="model.safetensors")
+timeline = affuse.predict("video.mp4")  # or with a model="model.safetensors" of your own
 timeline.emotion, timeline.starts, timeline.probabilities  # or, of a model of values over time,
 timeline.dimensions, timeline.times, timeline.values
 """
@@ -23,13 +23,13 @@ __all__ = ["create_model", "list_models", "load_model", "predict"]
 
 
 def predict(
-    path: str | Path, model: str | Path, hop: float | None = None
+    path: str | Path, model: str | Path | None = None, hop: float | None = None
 ) -> Timeline | ValuesTimeline:
     """The emotion over time of one recording: probabilities of classes, or values.
 
     Args:
         path: Any file with sound, pictures or both.
-        model: Model file.
+        model: Model file; by default the one that comes with affuse.
         hop: Seconds between windows; by default a quarter of the model's window for classes, two
             thirds of it for values.
 
@@ -37,8 +37,9 @@ def predict(
         affuse.errors.BadInput: A file cannot be used.
     """
     from affuse.inference.predictor import Predictor
+    from affuse.models.shipped import DAY_ONE
 
-    return Predictor(Path(model), hop).predict(Path(path))
+    return Predictor(DAY_ONE if model is None else Path(model), hop).predict(Path(path))
 
 
 def create_model(name: str, streams: Sequence[str], outputs: int = 8, **options: Any) -> Model:

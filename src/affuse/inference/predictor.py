@@ -107,6 +107,7 @@ class Predictor:
         whole = self.streams.whole(clip)
         samples = [self._window(clip, whole, float(start)) for start in starts]
         probabilities, ratings = self._scores(samples)
+        inside = min(self.window, info.duration)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
@@ -122,10 +123,22 @@ class Predictor:
             probabilities=probabilities,
             ratings=ratings,
             window_presence={
-                modality: np.array([_share(sample, modality) for sample in samples])
+                modality: np.array([self._share(sample, modality, inside) for sample in samples])
                 for modality in presence
             },
         )
+
+    def _share(self, sample: dict[str, Stream], modality: str, inside: float) -> float:
+        """Share of the frames of a window that are present, of those inside the recording."""
+        shares = []
+        for name, spec in self.spec.streams.items():
+            if spec.modality == modality:
+                mask = sample[name].mask
+                frames = len(mask)
+                if spec.rate and spec.span is None:
+                    frames = min(frames, round(inside * spec.rate))
+                shares.append(min(1.0, mask.sum() / max(frames, 1)))
+        return float(np.mean(shares))
 
     def _window(self, clip: Clip, whole: dict[str, Stream], start: float) -> dict[str, Stream]:
         """All streams of one window; those of a fixed span are computed for it."""
@@ -152,12 +165,6 @@ class Predictor:
             scores[np.array(empty)] = np.nan
             parts.append(scores)
         return np.concatenate(parts), {n: np.concatenate(x) for n, x in ratings.items()}
-
-
-def _share(sample: dict[str, Stream], modality: str) -> float:
-    """Share of the frames of a window that are present."""
-    masks = [s.mask for name, s in sample.items() if name.split("/", 1)[0] == modality]
-    return float(np.mean([mask.mean() if len(mask) else 0.0 for mask in masks]))
 
 
 def _presence(
