@@ -1,0 +1,103 @@
+"""The model that comes with affuse, on people, on pictures and on nobody."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+
+import affuse
+from affuse.cli.main import main
+from affuse.errors import BadInput
+from affuse.inference.timeline import Timeline
+from affuse.models.modelfile import read_spec
+from affuse.models.shipped import CARD, DAY_ONE
+
+RATE = 16000
+
+
+def read(path: Path) -> Timeline:
+    timeline = affuse.predict(path)
+    assert isinstance(timeline, Timeline)
+    return timeline
+
+
+def sound(path: Path, values: np.ndarray) -> Path:
+    soundfile.write(path, values.astype(np.float32), RATE)
+    return path
+
+
+def test_the_file_is_small_and_says_where_it_comes_from() -> None:
+    assert DAY_ONE.stat().st_size <= 10_000_000
+    spec = read_spec(DAY_ONE)
+    assert spec.classes == ["neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
+    for word in ("CC BY-NC-SA 4.0", "research only", "CC0"):
+        assert word in spec.training["licence"]
+    card = CARD.read_text(encoding="utf-8")
+    for word in ("Intended use", "Known failures", "Licence", "make weights"):
+        assert word in card
+
+
+def test_no_model_given_is_said_once(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = [str(shared_data / "videos" / name) for name in ("bbaf2n.mpg", "square_1.mp4")]
+    assert main(["predict", *videos, "--out", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("no --model given") == 1 and str(CARD) in captured.err
+    assert main(["stream", videos[0], "--hop", "2"]) == 0
+    assert capsys.readouterr().err.count("no --model given") == 1
+
+
+def test_a_face_a_voice_and_both_are_read(shared_data: Path, tmp_path: Path) -> None:
+    both = read(shared_data / "videos" / "bbaf2n.mpg")
+    assert both.presence["audio"].share == 1 and both.presence["video"].share > 0.9
+    assert set(both.ratings) == {"valence", "arousal"}
+    voice = read(next((shared_data / "ravdess_speech" / "Actor_11").glob("*.flac")))
+    assert voice.presence["video"].share == 0 and voice.known.all()
+    assert np.isnan(voice.ratings["valence"]).all()
+    voice.write_csv(tmp_path / "voice.csv")
+    with (tmp_path / "voice.csv").open() as file:
+        assert {row["valence_experimental"] for row in csv.DictReader(file)} == {""}
+    voice.write_json(tmp_path / "voice.json")
+    windows = json.loads((tmp_path / "voice.json").read_text())["windows"]
+    assert windows[0]["experimental"] == {"valence": None, "arousal": None}
+
+
+def test_most_drawn_faces_are_read_as_what_they_show(shared_data: Path) -> None:
+    """A hundred pictures of an expression that everybody draws alike, as single pictures."""
+    pictures = sorted((shared_data / "diffusionfer" / "happy").glob("*"))[:40]
+    found = [read(path) for path in pictures]
+    assert all(t.window_presence["video"].tolist() == [1.0] for t in found)
+    assert np.mean([t.emotion == "happy" for t in found]) > 0.7
+    assert np.mean([t.mean_ratings["valence"] for t in found]) > 0.2
+
+
+@pytest.mark.parametrize("kind", ["silence", "white", "quiet", "hum"])
+def test_sound_of_nobody_says_little(kind: str, tmp_path: Path) -> None:
+    time = np.arange(6 * RATE) / RATE
+    noise = np.random.default_rng(1).standard_normal(len(time))
+    values = {
+        "silence": np.zeros(len(time)),
+        "white": 0.1 * noise,
+        "quiet": 0.002 * noise,
+        "hum": 0.2 * np.sign(np.sin(2 * np.pi * 60 * time)),
+    }[kind]
+    timeline = read(sound(tmp_path / "sound.wav", values))
+    assert timeline.probabilities.max() < 0.5
+
+
+def test_a_wall_has_no_emotion(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for k, wall in enumerate(
+        (np.full((360, 480, 3), 230, np.uint8), random.integers(0, 256, (360, 480, 3), np.uint8))
+    ):
+        path = tmp_path / f"wall{k}.png"
+        assert cv2.imwrite(str(path), wall)
+        with pytest.raises(BadInput, match="has no"):
+            affuse.predict(path)
