@@ -12,13 +12,14 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import soundfile
 import torch
+from scipy import signal
 
 from affuse.corpora.emotions import EMOTIONS
 from affuse.corpora.labels import Labels, label_clips
@@ -47,7 +48,10 @@ def main() -> None:
     classes = predictor.spec.classes
     tables = {
         "RAVDESS speech, four actors left out (sound)": voices(predictor, options),
-        "the same, white noise at 10 dB": voices(predictor, options, noise=10.0),
+        **{
+            f"the same, {name}": voices(predictor, options, change)
+            for name, change in HEARD.items()
+        },
         "FER+ validation, first choice of raters": faces(predictor, options, "plurality"),
         "FER+ validation pictures with a majority": faces(predictor, options, "majority"),
         "DiffusionFER (pictures)": drawn(predictor, options),
@@ -72,10 +76,41 @@ def main() -> None:
 
 
 Found = tuple[np.ndarray, list[str], list[str]]
+Change = Callable[[np.ndarray, int], np.ndarray]
 
 
-def voices(predictor: Predictor, options: argparse.Namespace, noise: float | None = None) -> Found:
-    """Clips of the actors that the voice was not trained on; `noise` in dB below the speech."""
+def noisy(sound: np.ndarray, rate: int) -> np.ndarray:
+    """White noise 10 dB below the speech."""
+    noise = np.random.default_rng(0).standard_normal(len(sound))
+    return sound + np.sqrt(np.mean(sound**2)) * 10**-0.5 * noise
+
+
+def in_room(sound: np.ndarray, rate: int) -> np.ndarray:
+    """A room in which sound falls by 60 dB in half a second, a quarter of its energy direct."""
+    tail = np.random.default_rng(0).standard_normal(rate // 2)
+    tail *= 10 ** (-3 * np.arange(len(tail)) / len(tail))
+    tail *= np.sqrt(3 / np.sum(tail**2))
+    return signal.fftconvolve(sound, np.concatenate([[1.0], tail]))[: len(sound)] / 2
+
+
+def by_telephone(sound: np.ndarray, rate: int) -> np.ndarray:
+    """300 to 3400 Hz."""
+    band = signal.butter(6, (300, 3400), "bandpass", fs=rate, output="sos")
+    return np.asarray(signal.sosfilt(band, sound))
+
+
+HEARD: dict[str, Change] = {
+    "white noise at 10 dB": noisy,
+    "in a room (0.5 s)": in_room,
+    "by telephone": by_telephone,
+    "20 dB quieter": lambda sound, rate: 0.1 * sound,
+}
+
+
+def voices(
+    predictor: Predictor, options: argparse.Namespace, change: Change | None = None
+) -> Found:
+    """Clips of the actors that the voice was not trained on."""
     split = json.loads((options.weights / "voice/fold0/split.json").read_text())
     corpus = read_corpus("ravdess", options.data / "ravdess_speech")
     clips = [clip for clip in corpus.clips if clip.id in set(split["development"])]
@@ -84,13 +119,10 @@ def voices(predictor: Predictor, options: argparse.Namespace, noise: float | Non
         for clip in progress(clips, "voices"):
             path = clip.audio
             assert path is not None
-            if noise is not None:
-                sound, rate = soundfile.read(path, dtype="float32")
-                level = np.sqrt(np.mean(sound**2)) * 10 ** (-noise / 20)
-                random = np.random.default_rng(0)
-                sound += level * random.standard_normal(len(sound), np.float32)
-                path = Path(folder, "noisy.wav")
-                soundfile.write(path, sound, rate)
+            if change is not None:
+                sound, rate = soundfile.read(path)
+                path = Path(folder, "changed.wav")
+                soundfile.write(path, change(sound, rate), rate)
             rows.append(overall(predictor, path))
     return np.array(rows), [HOME[str(c.label)] for c in clips], [str(c.speaker) for c in clips]
 

@@ -128,3 +128,68 @@ def test_what_does_not_fit_is_said():
         label_clips(clips, "abc", Labels("plurality", channel="audio"))
     with pytest.raises(AffuseError, match="no votes at all"):
         label_clips([Clip("a", label="a")], "abc", Labels("majority"))
+
+
+def answered(*rows: dict[str, float]) -> list[Clip]:
+    return [Clip(str(k), votes={"video": row}) for k, row in enumerate(rows)]
+
+
+def test_a_class_needs_the_least_number_of_votes():
+    clips = answered({"a": 6, "b": 1}, {"a": 1, "b": 1, "c": 1}, {"b": 2, "c": 2})
+    found = label_clips(clips, "abc", Labels("distribution", "video", least=2))
+    assert [clip.id for clip in found.clips] == ["0", "2"]
+    assert found.votes.tolist() == [[6, 0, 0], [0, 2, 2]]
+    assert found.targets.tolist() == [[1, 0, 0], [0, 0.5, 0.5]]
+    assert found.unused == {"without votes": 1}
+
+
+def test_answers_that_are_no_class_count_where_that_is_chosen():
+    clips = answered(
+        {"a": 5, "unknown": 4},
+        {"a": 4, "unknown": 5},
+        {"a": 5, "b": 1, "unknown": 5},
+        {"a": 3, "unknown": 2, "NF": 2},
+    )
+
+    def used(rule: str, others: str) -> tuple[list[str], dict[str, int]]:
+        found = label_clips(clips, "ab", Labels(rule, "video", others=others))
+        assert found.classes == ("a", "b") and found.targets.shape[1] == 2
+        np.testing.assert_allclose(found.targets.sum(1), 1)
+        return [clip.id for clip in found.clips], found.unused
+
+    none = "of none of the classes"
+    assert used("majority", "ignore") == (["0", "1", "2", "3"], {})
+    assert used("majority", "count") == (["0"], {none: 1, "without a majority": 2})
+    assert used("plurality", "count") == (["0", "3"], {none: 1, "ties": 1})
+    assert used("distribution", "count") == (["0", "2", "3"], {none: 1})
+
+
+@given(VOTES, st.integers(1, 4), st.integers(0, 6), st.sampled_from(["ignore", "count"]))
+def test_rules_with_few_votes_and_other_answers_are_as_defined(rows, least, more, others):
+    clips = [
+        Clip(str(k), votes={"audio-visual": dict(zip("abco", [*row, more], strict=True))})
+        for k, row in enumerate(rows)
+    ]
+    rows = [[n if n >= least else 0 for n in row] for row in rows]
+    other = more if more >= least and others == "count" else 0
+    wanted = [k for k, row in enumerate(rows) if any(row) and max(row) >= other]
+    if not (any(map(any, rows)) or other):
+        with pytest.raises(AffuseError, match="no clip has such votes"):
+            label_clips(clips, "abc", Labels("distribution", least=least, others=others))
+        return
+    for rule, condition in (
+        ("distribution", lambda row: True),
+        ("plurality", lambda row: [*row, other].count(max(row)) == 1),
+        ("majority", lambda row: 2 * max(row) > sum(row) + other),
+    ):
+        found = label_clips(clips, "abc", Labels(rule, least=least, others=others))
+        kept = [k for k in wanted if condition(rows[k])]
+        assert [clip.id for clip in found.clips] == [str(k) for k in kept]
+        assert found.votes.tolist() == [rows[k] for k in kept]
+        assert sum(found.unused.values()) == len(clips) - len(kept)
+
+
+@pytest.mark.parametrize("changes", [{"least": 0}, {"smoothing": 1.0}, {"smoothing": -0.1}])
+def test_rules_that_make_no_sense_are_refused(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        Labels("majority", **changes)

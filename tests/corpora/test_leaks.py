@@ -94,3 +94,19 @@ def test_only_kinds_that_exist_can_be_let_pass():
     check_allowed(list(KINDS))
     with pytest.raises(AffuseError, match="no leak is called 'speakers'"):
         check_allowed(["speakers"])
+
+
+def test_what_plays_no_role_leaks_nowhere():
+    shared = changed("b", speaker="D", session="d", recording="d")
+    assert set(kinds(protocol(), shared)) == {"speaker", "session", "recording"}
+    unused = protocol(b="unused")
+    pairs = [("same-file", "b", "d"), ("near-video", "a", "b")]
+    assert kinds(unused, shared, pairs) == {}
+    split = split_clips(unused, 0, shared, shared)
+    assert {role: [c.id for c in part] for role, part in split.items()} == {
+        "train": ["a"],
+        "development": ["c"],
+        "test": ["d"],
+    }
+    assert kinds(unused, [c for c in CLIPS if c.id != "b"]) == {}, "nobody misses it"
+    assert "missing" in kinds(protocol(c="unused"), CLIPS[:-1])

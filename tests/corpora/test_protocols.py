@@ -212,6 +212,69 @@ def test_folds_of_affwild2_by_list_cut_recordings_and_by_groups_do_not():
     }
 
 
+PICTURES = st.lists(
+    st.tuples(st.sampled_from([*"abcdefghijklmn"]), st.sampled_from([None, "x", "y"])),
+    min_size=1,
+    max_size=60,
+)
+
+
+def pictures(people: int, each: int = 2) -> list[Clip]:
+    """Training pictures of some people, and of others the publisher's other sets."""
+    sets = {"train": people, "validation": people // 8, "test": people // 8}
+    return [
+        Clip(f"{set_}{k}.{n}", speaker=f"{set_}{k}", partition=set_)
+        for set_, count in sets.items()
+        for k in range(count)
+        for n in range(each)
+    ]
+
+
+def test_a_tenth_of_the_training_pictures_develops_and_the_test_pictures_play_no_role():
+    clips = pictures(2000)
+    protocol = load_protocol("ferplus/validation", clips)
+    split = split_clips(protocol, 0, clips, clips)
+    assert {c.partition for c in split["train"]} == {"train"}
+    assert {c.partition for c in split["development"]} == {"train"}
+    assert split["test"] == [c for c in clips if c.partition == "validation"]
+    share = len(split["development"]) / 4000
+    assert 0.08 < share < 0.12 and len(split["train"]) + len(split["development"]) == 4000
+    assert find_leaks(protocol, 0, clips) == []
+    own = [c for c in clips if c.partition != "test"]
+    assert find_leaks(protocol, 0, own) == [], "who has no test pictures misses none"
+    assert split_clips(protocol, 0, own, own) == split
+    official = split_clips(load_protocol("ferplus/official", clips), 0, clips, clips)
+    assert {role: {c.partition for c in part} for role, part in official.items()} == {
+        "train": {"train"},
+        "development": {"validation"},
+        "test": {"test"},
+    }
+
+
+@given(PICTURES)
+def test_tenths_never_part_a_group(rows):
+    clips = [
+        Clip(f"{k:02d}", speaker=speaker, recording=recording, partition="train")
+        for k, (speaker, recording) in enumerate(rows)
+    ]
+    protocol = load_protocol("ferplus/validation", clips)
+    home = {}
+    for group, roles in zip(group_clips(clips), protocol.roles(0, clips), strict=True):
+        assert home.setdefault(group, roles) == roles and roles in {("train",), ("development",)}
+
+
+def test_a_role_of_a_file_may_be_unused(tmp_path):
+    path = user_file(tmp_path, "clip,speaker,fold0\na,x,train\nb,y,unused\nc,z,test\n")
+    protocol = read_protocol(path)
+    clips = [Clip("a", speaker="x"), Clip("c", speaker="z")]
+    assert protocol.roles(0, [*clips, Clip("b", speaker="y")])[2] == ("unused",)
+    assert protocol.missing(clips) == [] and protocol.missing(clips[:1]) == ["c"]
+    assert protocol_text(protocol).splitlines()[-2] == "b,y,unused"
+    path = user_file(tmp_path, "clip,speaker,fold0\na,x,train\nb,y,unused+test\n")
+    with pytest.raises(BadInput, match="line 3: role 'unused' of clip b"):
+        read_protocol(path)
+
+
 CLIPS = st.lists(
     st.builds(
         lambda speaker, session, label: (speaker, session, label),

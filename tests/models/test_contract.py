@@ -8,6 +8,8 @@ from affuse.features.stream import StreamSpec
 from affuse.models.chumachenko import IntermediateAttention, LateTransformer
 from tests.models.base import FACES224, MFCC, OPENFACE, ModelContract, uncovered
 
+FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
+
 
 def test_every_registered_model_has_a_test_class() -> None:
     assert uncovered() == set()
@@ -73,6 +75,27 @@ class TestEfficientFace(ModelContract):
     examples = 2
 
 
+class TestEfficientFaceOnSmallPictures(ModelContract):
+    """The same network on pictures that it scales to another size."""
+
+    name = "efficientface"
+    options: ClassVar[dict[str, Any]] = {"size": 112}
+    streams: ClassVar[dict[str, StreamSpec]] = {FACES48.name: FACES48}
+    lengths: ClassVar[dict[str, list[int]]] = {FACES48.name: [4, 6, 5]}
+    overfits_in = 15
+    learning_rate = 1e-3
+    examples = 2
+
+
+class TestFaceResNet(ModelContract):
+    """The front-end of the small face model."""
+
+    name = "video-only"
+    options: ClassVar[dict[str, Any]] = {"video": {"name": "face-resnet", "width": 4}}
+    streams: ClassVar[dict[str, StreamSpec]] = {FACES48.name: FACES48}
+    lengths: ClassVar[dict[str, list[int]]] = {FACES48.name: [1, 3, 2]}
+
+
 class TestPublishedWeights(ModelContract):
     """The published tensors in sound use, dead ones included."""
 
@@ -109,12 +132,12 @@ class TestRecordedSpeechAndFaces(ModelContract):
         spec.name: spec
         for spec in (
             StreamSpec("audio/logmel32-16k", 50.0, (32,)),
-            StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8"),
+            FACES48,
         )
     }
     lengths: ClassVar[dict[str, list[int]]] = {
         "audio/logmel32-16k": [40, 31, 50],
-        "video/faces48": [3, 6, 4],
+        FACES48.name: [3, 6, 4],
     }
 
 

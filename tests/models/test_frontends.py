@@ -23,11 +23,13 @@ from affuse.models.frontends import (
 from affuse.models.layers.framewise import CHUNK, present_features
 from affuse.models.layers.pooling import AttentiveMaxPool
 from affuse.models.options import accepted
+from affuse.models.registry import create_model
 from tests.models.base import FACES224, MFCC, OPENFACE
 
 LOGMEL = StreamSpec("audio/logmel64-16k", 50.0, (64,))
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
 FACES64 = StreamSpec("video/faces64", 12.5, (64, 64, 3), "uint8")
+FACES32 = StreamSpec("video/faces32", 12.5, (32, 32, 3), "uint8")
 FACES40 = StreamSpec("video/faces40", 30.0, (40, 40, 3), "uint8")
 EXAMPLES = StreamSpec("audio/logmel64-vggish", 30.0, (96, 64))
 STREAMS = {
@@ -36,6 +38,7 @@ STREAMS = {
     "ir50": FACES40,
     "vggish": EXAMPLES,
     "face-cnn": FACES48,
+    "face-resnet": FACES48,
     "logmel-cnn": LOGMEL,
     "sequence": OPENFACE,
     "dense": OPENFACE,
@@ -48,6 +51,7 @@ LENGTHS = {
     "ir50": lambda t: (t, t),
     "vggish": lambda t: (t, t),
     "face-cnn": lambda t: (t, t),
+    "face-resnet": lambda t: (t, t),
     "logmel-cnn": lambda t: (-(-t // 8), -(-t // 8)),
     "sequence": lambda t: (t, t),
     "dense": lambda t: (t, t),
@@ -264,11 +268,83 @@ def test_freezing_is_an_option_of_every_pretrained_network(name: str, spec: Stre
     assert frozen.state_dict().keys() == free.state_dict().keys()
 
 
-def test_efficientface_refuses_another_size() -> None:
-    with pytest.raises(ValueError, match="224"):
-        EfficientFace()(torch.zeros(1, 3, 112, 112))
+@pytest.mark.parametrize("shape", [(3, 100, 100), (3, 64, 48), (1, 64, 64), (3, 0, 0)])
+def test_efficientface_refuses_pictures_without_quarters(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="multiple of 16"):
+        EfficientFace()(torch.zeros(1, *shape))
+
+
+def test_the_front_end_efficientface_keeps_to_the_published_size() -> None:
     with pytest.raises(AffuseError, match="224 x 224"):
         EfficientFaceConv(FACES48)
+
+
+@pytest.mark.parametrize("size", [16, 48, 112])
+def test_efficientface_takes_multiples_of_16(size: int) -> None:
+    torch.manual_seed(0)
+    net = EfficientFace().eval()
+    with torch.no_grad():
+        features = net(torch.randn(2, 3, size, size))
+    assert features.shape == (2, 1024) and features.isfinite().all() and (features >= 0).all()
+
+
+@pytest.mark.parametrize(("side", "size"), [(48, 64), (48, 32), (48, 48), (40, 16)])
+def test_the_model_efficientface_scales_pictures_to_its_size(side: int, size: int) -> None:
+    spec = StreamSpec(f"video/aligned{side}", 30.0, (side, side, 3), "uint8")
+    model = create_model("efficientface", {spec.name: spec}, 8, size=size).eval()
+    x = torch.rand(2, 3, 1, 1, 1).expand(2, 3, 3, side, side)
+    fitted = model.fit(x)
+    assert fitted.shape == (2, 3, 3, size, size)
+    torch.testing.assert_close(fitted, x[..., :1, :1].expand_as(fitted))
+    ramp = torch.arange(side).float().expand(1, 1, 3, side, side)
+    across = model.fit(ramp)[0, 0, 0]
+    assert across.equal(across[:1].expand_as(across)) and (across.diff(dim=-1) > 0).all()
+    assert float(across.mean()) == pytest.approx((side - 1) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [0, 8, 100])
+def test_the_model_efficientface_refuses_sizes_without_quarters(size: int) -> None:
+    with pytest.raises(AffuseError, match=f"size must be a multiple of 16, not {size}"):
+        create_model("efficientface", {FACES48.name: FACES48}, 8, size=size)
+
+
+@pytest.mark.parametrize("spec", [MFCC, StreamSpec("video/wide", 25.0, (48, 64, 3), "uint8")])
+def test_the_model_efficientface_reads_square_pictures(spec: StreamSpec) -> None:
+    with pytest.raises(AffuseError, match=r"efficientface (reads square pictures|needs)|no video"):
+        create_model("efficientface", {spec.name: spec}, 8, size=64)
+
+
+@pytest.mark.parametrize("side", [40, 43, 48])
+def test_ir50_reads_the_middle_of_pictures(side: int) -> None:
+    spec = StreamSpec(f"video/aligned{side}", 30.0, (side, side, 3), "uint8")
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 3, side, side)
+    cut = (side - 40) // 2
+    mask = torch.ones(1, 2).bool()
+    frontend = build_frontend(spec, "ir50").eval()
+    model = create_model("ir50", {spec.name: spec}, 8).eval()
+    with torch.no_grad():
+        features, present = frontend(x, mask)
+        inner = x[..., cut : cut + 40, cut : cut + 40]
+        net = frontend.stage1.net
+        torch.testing.assert_close(features[0], net(inner[0]))
+        assert model.fit(x).equal(inner) and present.all()
+        x[..., :cut, :], x[..., cut + 40 :, :] = 9.0, 9.0
+        assert frontend(x, mask)[0].equal(features), "what is around is not seen"
+
+
+@pytest.mark.parametrize("size", [32, 47, 112])
+def test_face_resnet_takes_pictures_of_any_size_and_sees_brightness_alone(size: int) -> None:
+    spec = StreamSpec("video/aligned", 30.0, (size, size, 3), "uint8")
+    frontend = build_frontend(spec, {"name": "face-resnet", "width": 8}).eval()
+    torch.manual_seed(0)
+    x, mask = torch.randn(1, 2, 3, size, size), torch.tensor([[True, False]])
+    grey = (x * torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)).sum(2, keepdim=True)
+    features, present = frontend(x, mask)
+    assert features.shape == (1, 2, 32) and present.equal(mask)
+    assert features[0, 0].abs().max() > 0 and features[0, 1].eq(0).all()
+    torch.testing.assert_close(frontend(grey.expand_as(x), mask)[0], features)
+    assert parameters(build_frontend(spec, "face-resnet")) < 500_000
 
 
 def test_efficientface_gives_1024_features_channels_last() -> None:
@@ -291,8 +367,11 @@ def test_efficientface_gives_1024_features_channels_last() -> None:
         ("dense", FACES48, "reads vectors"),
         ({"name": "logmel-cnn", "depth": 3}, LOGMEL, "its options: width, dropout"),
         ("face-cnn", MFCC, "reads pictures"),
+        ("face-resnet", MFCC, "front-end face-resnet reads pictures"),
+        ("ir50", MFCC, "IR-50 reads pictures of 40 to 48 pixels"),
+        ("ir50", FACES32, "IR-50 reads pictures of 40 to 48 pixels"),
         ("efficientface", MFCC, "224 x 224"),
-        ("ir50", FACES64, "front-end ir50 reads pictures of 40 to 48 pixels"),
+        ("ir50", FACES64, "IR-50 reads pictures of 40 to 48 pixels"),
         ("vggish", LOGMEL, r"front-end vggish reads spectrograms \(96, 64\)"),
         ({"name": "ir50", "width": 3}, FACES40, "its options: squeeze_excitation, frozen"),
     ],

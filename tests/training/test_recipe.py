@@ -5,6 +5,7 @@ import yaml
 
 from affuse.errors import AffuseError, BadInput
 from affuse.models.registry import list_models
+from affuse.training.precision import precision_here
 from affuse.training.recipe import Optimiser, list_recipes, load_recipe
 from affuse.training.schedule import rate_factor
 
@@ -45,10 +46,53 @@ def test_overrides_reach_nested_keys(tmp_path):
     assert recipe.dropout.kind == "drop"
 
 
+@pytest.mark.parametrize("name", ["ferplus-small", "ferplus-ir50", "ferplus-efficientface"])
+def test_recipes_of_pictures_learn_the_shares_of_votes_by_the_published_rule(name):
+    recipe = load_recipe(name)
+    assert (recipe.corpus, recipe.task, recipe.selection) == ("ferplus", "distribution", "last")
+    labels = recipe.labels
+    assert (labels.rule, labels.channel, labels.least) == ("distribution", "video", 2)
+    assert labels.others == "count" and recipe.protocol == "ferplus/validation"
+    (stream,) = recipe.streams
+    assert stream == "video/aligned48" and recipe.precision == "auto"
+
+
+def test_precision_auto_is_what_this_machine_does_fast(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for has, expected in (
+        ({}, "32"),
+        ({"avx512_f": True, "avx512_bf16": False}, "32"),
+        ({"avx512_bf16": True}, "bf16-mixed"),
+        ({"amx_bf16": True}, "bf16-mixed"),
+    ):
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda has=has: has)
+        assert precision_here("auto") == expected
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for fast in (True, False):
+        monkeypatch.setattr(
+            "torch.cuda.is_bf16_supported", lambda including_emulation=True, fast=fast: fast
+        )
+        assert precision_here("auto") == ("bf16-mixed" if fast else "32")
+    for chosen in ("32", "bf16-mixed", "16-mixed"):
+        assert precision_here(chosen) == chosen
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
         ({"modle": 1}, "modle"),
+        ({"labels": {"rule": "majority", "least": 0}}, "labels.least must be at least 1"),
+        (
+            {"task": "valence-arousal", "augmentation": {"nothing": 0.1}},
+            "augmentation.nothing needs a task of classes",
+        ),
+        (
+            {"task": "valence-arousal", "augmentation": {"mixup": 0.2}},
+            "augmentation.mixup needs a task of classes",
+        ),
+        ({"labels": {"rule": "majority", "others": "drop"}}, "others"),
+        ({"precision": "64"}, "precision"),
+        ({"augmentation": {"jitter": "far"}}, "jitter"),
         ({"optimiser": {"lrr": 1}}, "lrr"),
         ({"epochs": "many"}, "epochs"),
         ({"epochs": 0}, "epochs"),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch
+from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Output
 from affuse.models.branch import Branch, BranchModel
 from affuse.models.frontends import FrontEndChoice
@@ -32,7 +33,7 @@ class CalibratedBranch(Branch):
 
     def __init__(
         self,
-        spec: Any,
+        spec: StreamSpec,
         outputs: int,
         frontend: FrontEndChoice = None,
         pooling: Pooling = "mean",
@@ -80,7 +81,7 @@ class Combined(BranchModel):
 
     def __init__(
         self,
-        streams: Mapping[str, Any],
+        streams: Mapping[str, StreamSpec],
         outputs: int,
         *,
         head: Head = "classes",

@@ -102,6 +102,9 @@ class Recipe:
                 "several values of over_time.smoothing, or optimiser.schedule=plateau, need "
                 "development clips: set selection=best"
             )
+        changed = [key for key in ("nothing", "mixup") if getattr(self.augmentation, key)]
+        if self.task == "valence-arousal" and changed:
+            raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
         if self.task == "distribution" and self.labels.rule == "given":
             raise ValueError(
                 "task=distribution needs votes: set labels.rule to distribution, plurality or "

@@ -154,7 +154,7 @@ def read_protocol(path: Path) -> Protocol:
             speakers[name] = row["speaker"]
         for known, column in zip(roles, folds, strict=True):
             known[name] = tuple((row[column] or "").split("+"))
-            if wrong := set(known[name]) - set(ROLES) - {UNUSED}:
+            if wrong := set() if known[name] == (UNUSED,) else set(known[name]) - set(ROLES):
                 raise BadInput(
                     path,
                     f"line {line}: role {min(wrong)!r} of {key} {name} is none of "
