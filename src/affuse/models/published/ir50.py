@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from affuse.corpora.ferplus import CLASSES as FERPLUS_CLASSES
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
@@ -21,17 +22,6 @@ from affuse.models.published.names import Rules, class_names, prefixed
 FACES = StreamSpec(f"video/faces{SIZE}", 30.0, (SIZE, SIZE, 3), "uint8")
 #: Levels of 0..255 to [-1, 1].
 NORMALISATION = Normalisation(mean=(127.5,), std=(127.5,))
-
-FERPLUS_CLASSES = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-)
 
 #: Names after `backbone.` in the file of the network alone, after `spatial.` in the models.
 BACKBONE: Rules = [
