@@ -99,5 +99,5 @@ def test_a_wall_has_no_emotion(tmp_path: Path) -> None:
     ):
         path = tmp_path / f"wall{k}.png"
         assert cv2.imwrite(str(path), wall)
-        with pytest.raises(BadInput, match="has no"):
+        with pytest.raises(BadInput, match="has neither sound nor a face"):
             affuse.predict(path)

@@ -1,0 +1,27 @@
+"""Loss on training and development clips: python docs/results/curves.py OUT.png NAME=RUN ..."""
+
+import csv
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+for number, argument in enumerate(sys.argv[2:]):
+    name, run = argument.split("=")
+    with (Path(run) / "fold0" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    epochs = [int(row["epoch"]) for row in rows]
+    for column, style, what in (("train/loss", "--", "training"), (None, "-", "development")):
+        key = column or next(
+            k for k in rows[0] if k.endswith(("cross_entropy", "loss")) and "dev" in k
+        )
+        values = [float(row[key]) for row in rows]
+        axes.plot(epochs, values, style, color=f"C{number}", label=f"{name}, {what}")
+axes.set(xlabel="epoch", ylabel="cross-entropy in nats")
+axes.grid(alpha=0.3)
+axes.legend()
+figure.savefig(sys.argv[1], dpi=110)
