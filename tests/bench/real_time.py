@@ -1,6 +1,6 @@
 """How much faster than the recording `affuse predict` is, on one core: everything, files included.
 
-    python -m tests.bench.real_time VIDEO...
+python -m tests.bench.real_time VIDEO...
 """
 
 from __future__ import annotations
