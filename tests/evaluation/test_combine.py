@@ -179,8 +179,12 @@ def test_what_cannot_be_combined_is_refused(runs: Path, tmp_path: Path) -> None:
     audio, video = part(runs, "audio"), part(runs, "video")
     with pytest.raises(BadInput, match="video-only of classes is meant"):
         combine(audio, replace(video, run=runs / "audio"), tmp_path / "x.safetensors")
-    with pytest.raises(BadInput, match="no table of predictions"):
+    with pytest.raises(BadInput, match="no such file; make it: affuse evaluate"):
         combine(replace(audio, predictions=tmp_path / "no.csv"), video, tmp_path / "x.safetensors")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(BadInput, match="no table of predictions"):
+        other = replace(audio, predictions=tmp_path / "other.csv")
+        combine(other, video, tmp_path / "x.safetensors")
     with pytest.raises(BadInput, match="ratings of 0 clips"):
         combined(runs, tmp_path / "x.safetensors", runs / "store")
     table = pd.read_csv(audio.predictions)
@@ -209,4 +213,4 @@ def test_by_command(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main([*words, "--out", str(out)]) == 0 and out.is_file()
     assert "neutral, happy, sad" in capsys.readouterr().out
     assert main([*words, "--video-held-back", str(tmp_path), "--out", str(out)]) == 2
-    assert "is no table of predictions" in capsys.readouterr().err
+    assert "no such file" in capsys.readouterr().err

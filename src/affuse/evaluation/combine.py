@@ -20,7 +20,7 @@ from affuse.metrics.calibration import Calibration, calibration
 from affuse.metrics.temperature import best_temperature
 from affuse.models.combined import Combined
 from affuse.models.modelfile import ModelSpec, load_model, save_model
-from affuse.training.run import MODEL_FILE, read_run, read_split, trained_folds
+from affuse.training.run import MODEL_FILE, read_split, trained_folds
 
 #: Options of the models of one modality that the branches of the combined one take over.
 _OPTIONS = ("pooling",)
@@ -145,7 +145,6 @@ def _open(part: Part, modality: str) -> tuple[Any, ModelSpec, set[str]]:
     model, spec = load_model(folder / MODEL_FILE)
     if spec.model != f"{modality}-only" or spec.task == "valence-arousal":
         raise BadInput(part.run, f"holds a model {spec.model}; {modality}-only of classes is meant")
-    read_run(part.run)
     split = read_split(folder)
     return model, spec, set(split["test"] or split["development"])
 
@@ -161,6 +160,10 @@ def _predictions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-probabilities (N, own classes) and true classes (N,) of the whole."""
     path = part.predictions
+    if not path.is_file():
+        raise BadInput(
+            path, f"no such file; make it: affuse evaluate {part.run} --role development"
+        )
     try:
         table = pd.read_csv(path, dtype={"clip": str, "speaker": str, "label": str})
         table = table[table["condition"] == table["condition"].iloc[0]]
