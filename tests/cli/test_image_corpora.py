@@ -17,6 +17,10 @@ from affuse.corpora.ferplus import read
 from affuse.features.aligned import AlignedFaces
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
+from affuse.features.stream import StreamSpec
+from affuse.models.checkpoints import load_backbone
+from affuse.models.modelfile import load_model
+from affuse.models.registry import create_model
 
 FORMS = {"npz": write_archive, "csv": write_tables}
 TRAINING = ("model.video.width=4", "epochs=1", "batch_size=16")
@@ -217,3 +221,35 @@ def test_sound_of_pictures_cannot_be_learned_from(archive, tmp_path, capsys):
     places = ["--store", tmp_path / "store", "--out", tmp_path / "run"]
     line = refused(capsys, "train", "ferplus-small", *places, *TRAINING)
     assert "video/aligned48" in line and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "fusion", "part"),
+    [
+        ("ferplus-efficientface", "model.size=48", "chumachenko-ia", "video.stage1.net"),
+        pytest.param(
+            "ferplus-ir50",
+            "model.squeeze_excitation=false",
+            "leader-follower-visual",
+            "video.frontend.stage1.net",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_backbone_trained_on_pictures_starts_a_published_model(
+    archive: Path, tmp_path: Path, recipe: str, change: str, fusion: str, part: str
+) -> None:
+    store, out = tmp_path / "store", tmp_path / "run"
+    assert run("prepare", "ferplus", archive, "--store", store, "--streams", "video/aligned48") == 0
+    words = (change, "epochs=1", "batch_size=32", "--store", store, "--out", out)
+    assert run("train", recipe, *words) == 0
+    trained = out / "fold0/model.safetensors"
+    side = 224 if fusion.startswith("chumachenko") else 48
+    picture = StreamSpec(f"video/faces{side}", 30.0, (side, side, 3), "uint8")
+    sound = StreamSpec("audio/mfcc10", 40.0, (10,))
+    video = {"name": "ir50"} if side == 48 else "efficientface"
+    model = create_model(fusion, {s.name: s for s in (sound, picture)}, 8, video=video)
+    load_backbone(model, trained)
+    own = load_model(trained)[0].get_submodule("backbone").state_dict()
+    taken = model.get_submodule(part).state_dict()
+    assert own.keys() == taken.keys() and all(x.equal(taken[n]) for n, x in own.items())
