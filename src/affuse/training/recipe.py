@@ -48,7 +48,8 @@ class Recipe:
         primary: Weight of the loss of the decision; 0 trains the auxiliary heads alone, where the
             decision is made of them.
         auxiliary: Weight of the loss of each auxiliary head.
-        ema: Decay per step of the averaged weights that are kept; 0 keeps the weights themselves.
+        ema: Decay per step of the averaged weights that are kept (`moving_mean`); 0 keeps the
+            weights themselves.
         selection: `best` keeps the epoch with the best development score (the first of equals):
             accuracy, for distributions the cross-entropy, for values the mean CCC; `last` keeps
             the last one and needs no development clips.

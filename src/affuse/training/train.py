@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
@@ -29,6 +29,7 @@ from affuse.models.base import Model
 from affuse.models.checkpoints import load_backbone
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
+from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog
 from affuse.training.data import (
     ClipDataset,
@@ -288,7 +289,7 @@ def _trainer(
 ) -> lightning.Trainer:
     callbacks = [*watching, EpochLog(folder / "log.csv")]
     if recipe.ema:
-        callbacks.append(EMAWeightAveraging(decay=recipe.ema))
+        callbacks.append(AveragedWeights(recipe.ema))
     return lightning.Trainer(
         max_epochs=recipe.epochs,
         accelerator="auto",
