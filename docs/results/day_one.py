@@ -22,7 +22,7 @@ import torch
 from scipy import signal
 
 from affuse.corpora.emotions import EMOTIONS
-from affuse.corpora.labels import Labels, label_clips
+from affuse.corpora.labels import Labels, Rule, label_clips
 from affuse.corpora.registry import read_corpus
 from affuse.errors import BadInput
 from affuse.execution.progress import progress
@@ -127,10 +127,10 @@ def voices(
     return np.array(rows), [HOME[str(c.label)] for c in clips], [str(c.speaker) for c in clips]
 
 
-def faces(predictor: Predictor, options: argparse.Namespace, rule: str) -> Found:
+def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Found:
     """Validation pictures of FER+ whose label is one of the classes."""
     data = Store(options.weights / "stores/ferplus")
-    labels = Labels(rule, "video", least=2, others="count")  # type: ignore[arg-type]
+    labels = Labels(rule, "video", least=2, others="count")
     there = [clip for clip in data.clips if clip.partition == "validation"]
     found = label_clips(there, data.classes, labels)
     names = [found.classes[k] for k in found.targets.argmax(1)]

@@ -53,8 +53,8 @@ class Recipe:
         selection: `best` keeps the epoch with the best development score (the first of equals):
             accuracy, for distributions the cross-entropy, for values the mean CCC; `last` keeps
             the last one and needs no development clips.
-        precision: `32`, `bf16-mixed`, `16-mixed`, or `auto` (`bf16-mixed` where it is fast).
-        backbone: File of a pretrained backbone, made by `affuse convert`; empty for none.
+        precision: `32`, `bf16-mixed`, `16-mixed`, or `auto` (see `precision_here`).
+        backbone: Model file of a backbone, converted or trained; empty for none.
         seed: Of everything random.
     """
 
