@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from affuse.features.batch import Batch, collate, normalise
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.models.combined import Combined
-from affuse.models.modelfile import load_model
+from affuse.models.embedded import unpack_networks
+from affuse.models.modelfile import load_model, save_model
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
 
@@ -173,6 +175,42 @@ def test_ratings_are_learned_from_the_face(runs: Path, tmp_path: Path) -> None:
         unseen = made(normalise(batch.without("video"), spec.normalisation)).ratings
     assert values["valence"].std() > 0.3 and unseen["valence"].isnan().all()
     assert "rated, CC0" in spec.training["licence"]
+
+
+def test_ratings_that_only_some_clips_have_are_left_out(runs: Path, tmp_path: Path) -> None:
+    rows = [
+        Clip(f"{k:03d}", speaker=f"p{k}", label=CLASSES[k % 4], attributes={"valence": k / 20})
+        for k in range(20)
+    ]
+    rows[3] = replace(rows[3], attributes={"valence": 0.1, "arousal": 0.2})
+    prepare(Corpus("folder", tmp_path, rows, CLASSES, "x"), tmp_path / "rated", [Toy(VIDEO)])
+    assert list(combined(runs, tmp_path / "x.safetensors", tmp_path / "rated").ratings) == [
+        "valence"
+    ]
+    rows = [replace(row, attributes={f"by-{row.id}": 0.5}) for row in rows]
+    prepare(Corpus("folder", tmp_path, rows, CLASSES, "x"), tmp_path / "own", [Toy(VIDEO)])
+    with pytest.raises(BadInput, match="too few to learn"):
+        combined(runs, tmp_path / "y.safetensors", tmp_path / "own")
+
+
+def test_ratings_of_streams_made_in_another_way_are_refused(runs: Path, tmp_path: Path) -> None:
+    rows = [Clip(f"{k:03d}", label=CLASSES[k % 4], attributes={"valence": 0.1}) for k in range(12)]
+    corpus = Corpus("folder", tmp_path, rows, CLASSES, "x")
+    prepare(corpus, tmp_path / "rated", [Toy(replace(VIDEO, recipe={"crop": "wider"}))])
+    with pytest.raises(AffuseError, match="video/openface"):
+        combined(runs, tmp_path / "x.safetensors", tmp_path / "rated")
+
+
+def test_small_frozen_networks_of_the_parts_travel_along(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "video", tmp_path / "video")
+    file = tmp_path / "video/fold0/model.safetensors"
+    network, (model, spec) = file.with_name("network"), load_model(file)
+    network.write_bytes(b"any small file")
+    streams = {name: replace(x, recipe={"weights": "abc"}) for name, x in spec.streams.items()}
+    save_model(file, model, replace(spec, streams=streams), {"abc": network})
+    out = tmp_path / "both.safetensors"
+    combine(part(runs, "audio"), part(tmp_path, "video"), out)
+    assert unpack_networks(out, {"abc"}, tmp_path)["abc"].read_bytes() == network.read_bytes()
 
 
 def test_what_cannot_be_combined_is_refused(runs: Path, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-PREDICTIONS = Path("evaluation", "predictions.csv")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
@@ -22,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{modality}-held-back",
             type=Path,
             metavar="CSV",
-            help="predictions of clips not seen in training, to calibrate on (default: "
-            f"{PREDICTIONS.parent}-development/{PREDICTIONS.name} of the run)",
+            help="predictions.csv of clips not seen in training, to calibrate on (default: that of "
+            "affuse evaluate RUN --role development)",
         )
     parser.add_argument(
         "--ratings",
@@ -40,15 +38,9 @@ def run(options: argparse.Namespace) -> int:
     """Combine, and say how sure the parts and both together are."""
     from affuse.evaluation.combine import Part, combine
 
-    parts = {
-        name: Part(
-            getattr(options, name),
-            getattr(options, f"{name}_held_back")
-            or getattr(options, name) / f"{PREDICTIONS.parent}-development" / PREDICTIONS.name,
-        )
-        for name in ("audio", "video")
-    }
-    found = combine(parts["audio"], parts["video"], options.out, options.ratings)
+    audio = Part(options.audio, options.audio_held_back)
+    video = Part(options.video, options.video_held_back)
+    found = combine(audio, video, options.out, options.ratings)
     print(f"{options.out}: {', '.join(found.classes)}")
     print(f"{'calibrated':12}{'temperature':>12}{'NLL':>8}{'ECE':>8}{'confidence':>12}")
     for name, scores in found.calibration.items():

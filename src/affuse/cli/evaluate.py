@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Judge the run and print one row per condition."""
     from affuse.evaluation.evaluate import evaluate
+    from affuse.training.run import evaluation_folder
 
     result = evaluate(
         options.run,
@@ -81,8 +82,8 @@ def run(options: argparse.Namespace) -> int:
                     f"{name}: {raters['majority_accuracy']:.1%} right of the "
                     f"{raters['majority_clips']} clips for which a majority of raters agrees"
                 )
-    folder = "evaluation-development" if options.role == "development" else "evaluation"
-    print(f"predictions, scores and confusion matrices: {options.run / folder}")
+    folder = evaluation_folder(options.run, options.role)
+    print(f"predictions, scores and confusion matrices: {folder}")
     return 0
 
 

@@ -144,7 +144,7 @@ def _from_tables(root: Path) -> _Table:
     for path in (votes, pictures):
         if not path.is_file():
             raise BadInput(path, f"no such file; FER+ needs {PICTURES} and {VOTES}, or {ARCHIVE}")
-    table = _Table(pictures, [], [], [], np.zeros((0, len(CLASSES) + len(OTHERS))))
+    names, rows, partitions = [], [], []
     counts, row = [], -1
     for row, (line, cells) in enumerate(
         read_rows(votes, ["Usage", "Image name", *CLASSES, *OTHERS])
@@ -159,15 +159,15 @@ def _from_tables(root: Path) -> _Table:
             raise BadInput(votes, f"line {line}: votes are no numbers ({error})") from error
         if not _are_counts(np.array(counts[-1])):
             raise BadInput(votes, f"line {line}: votes are no numbers of raters")
-        table.names.append(Path(cells["Image name"]).stem)
-        table.rows.append(row)
-        table.partitions.append(_PARTITIONS[cells["Usage"]])
+        names.append(Path(cells["Image name"]).stem)
+        rows.append(row)
+        partitions.append(_PARTITIONS[cells["Usage"]])
     there = len(packed_pictures(pictures))
     if there != row + 1:
         raise BadInput(votes, f"has {row + 1} rows, but {pictures} has {there} pictures")
     if not counts:
         raise BadInput(votes, "names no picture")
-    return _Table(table.path, table.names, table.rows, table.partitions, np.array(counts))
+    return _Table(pictures, names, rows, partitions, np.array(counts))
 
 
 def _are_counts(votes: NDArray[np.float64]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 import zipfile
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.tree import read_rows
 from affuse.errors import BadInput
 
 Pictures = NDArray[np.uint8]
@@ -81,26 +80,19 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
 
 def _from_csv(path: Path) -> Pictures:
     """The column `pixels`."""
-    csv.field_size_limit(sys.maxsize)
     rows = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            if "pixels" not in (table.fieldnames or ()):
-                raise BadInput(path, "line 1: no column pixels")
-            for row in table:
-                levels = np.array((row["pixels"] or "").split(), np.int64)
-                if levels.size != SIDE * SIDE or levels.min() < 0 or levels.max() > 255:
-                    raise BadInput(
-                        path,
-                        f"line {table.line_num}: pixels must be {SIDE * SIDE} grey levels from 0 "
-                        f"to 255, and are {levels.size} numbers",
-                    )
-                rows.append(levels.astype(np.uint8).reshape(SIDE, SIDE))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise BadInput(path, f"is no CSV table ({error})") from error
-    except ValueError as error:
-        raise BadInput(path, f"line {table.line_num}: pixels are no numbers ({error})") from error
+    for line, cells in read_rows(path, ["pixels"]):
+        try:
+            levels = np.array(cells["pixels"].split(), np.int64)
+        except ValueError as error:
+            raise BadInput(path, f"line {line}: pixels are no numbers ({error})") from error
+        if levels.size != SIDE * SIDE or levels.min() < 0 or levels.max() > 255:
+            raise BadInput(
+                path,
+                f"line {line}: pixels must be {SIDE * SIDE} grey levels from 0 to 255, and are "
+                f"{levels.size} numbers",
+            )
+        rows.append(levels.astype(np.uint8).reshape(SIDE, SIDE))
     if not rows:
         raise BadInput(path, "holds no pictures")
     return np.stack(rows)

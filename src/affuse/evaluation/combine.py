@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,15 @@ from affuse.features.store import Store
 from affuse.metrics.calibration import Calibration, calibration
 from affuse.metrics.temperature import best_temperature
 from affuse.models.combined import Combined
+from affuse.models.embedded import unpack_networks
 from affuse.models.modelfile import ModelSpec, load_model, save_model
-from affuse.training.run import MODEL_FILE, read_split, trained_folds
+from affuse.training.run import (
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    evaluation_folder,
+    read_split,
+    trained_folds,
+)
 
 #: Options of the models of one modality that the branches of the combined one take over.
 _OPTIONS = ("pooling",)
@@ -37,11 +45,11 @@ class Part:
             fold is taken.
         predictions: `predictions.csv` that `evaluate` wrote, of clips that the model that predicted
             them had not seen: by this run, or by another one of the same recipe. Speakers whom
-            this run is judged on are left out.
+            this run is judged on are left out. By default those of its development clips.
     """
 
     run: Path
-    predictions: Path
+    predictions: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -135,18 +143,28 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
     if fitted is not None:
         state |= {"rate.weight": fitted.weight, "rate.bias": fitted.bias}
     model.load_state_dict(state)
-    save_model(out, model, spec)
+    recipes = [stream.recipe for stream in spec.streams.values()]
+    digests = {recipe["weights"] for recipe in recipes if "weights" in recipe}
+    with TemporaryDirectory(prefix="affuse-") as folder:
+        networks: dict[str, Path] = {}
+        for part in (audio, video):
+            networks |= unpack_networks(_model_file(part), digests, Path(folder))
+        save_model(out, model, spec, networks)
     return Combination(list(shared), scores, temperatures, {} if fitted is None else fitted.ccc)
 
 
 def _open(part: Part, modality: str) -> tuple[Any, ModelSpec, set[str]]:
     """The model of a part, its spec, and the clips that it is judged on."""
-    folder = trained_folds(part.run)[0]
-    model, spec = load_model(folder / MODEL_FILE)
+    file = _model_file(part)
+    model, spec = load_model(file)
     if spec.model != f"{modality}-only" or spec.task == "valence-arousal":
         raise BadInput(part.run, f"holds a model {spec.model}; {modality}-only of classes is meant")
-    split = read_split(folder)
+    split = read_split(file.parent)
     return model, spec, set(split["test"] or split["development"])
+
+
+def _model_file(part: Part) -> Path:
+    return trained_folds(part.run)[0] / MODEL_FILE
 
 
 def _branch_options(spec: ModelSpec, modality: str) -> dict[str, Any]:
@@ -159,7 +177,7 @@ def _predictions(
     part: Part, spec: ModelSpec, joins: Sequence[Sequence[int]], judged: set[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-probabilities (N, own classes) and true classes (N,) of the whole."""
-    path = part.predictions
+    path = part.predictions or evaluation_folder(part.run, "development") / PREDICTIONS_FILE
     if not path.is_file():
         raise BadInput(
             path, f"no such file; make it: affuse evaluate {part.run} --role development"

@@ -27,7 +27,15 @@ from affuse.metrics.classification import accuracy_interval, classification_scor
 from affuse.metrics.raters import rater_scores
 from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
 from affuse.training.recipe import load_recipe
-from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
+from affuse.training.run import (
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    evaluation_folder,
+    fold_number,
+    read_run,
+    read_split,
+    trained_folds,
+)
 from affuse.training.targets import Lesson, lesson
 
 _BATCH = 32
@@ -79,7 +87,7 @@ def evaluate(
     data = Store(store or Path(read_run(run)["store"]))
     learned = lesson(recipe, data)
     splits = {folder: read_split(folder) for folder in folders}
-    out = run / ("evaluation-development" if role == "development" else "evaluation")
+    out = evaluation_folder(run, role)
     if role is None:
         role = "test" if any(split["test"] for split in splits.values()) else "development"
     tables = []
@@ -116,7 +124,7 @@ def evaluate(
     table = table.sort_values(["order", "fold", "clip"], kind="stable").drop(columns="order")
     lead = ["fold", "condition", "clip", "speaker", "label", "predicted"]
     table = table[[*lead, *(name for name in table if name not in lead)]]
-    with atomic_path(out / "predictions.csv") as path:
+    with atomic_path(out / PREDICTIONS_FILE) as path:
         table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
     result: dict[str, Any] = {
         "run": run.name,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from affuse.errors import BadInput
 from affuse.features.batch import collate, normalise
+from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.metrics.concordance import ccc
 from affuse.models.modelfile import ModelSpec
@@ -50,15 +51,19 @@ def fit_ratings(data: Store, model: VideoOnly, spec: ModelSpec) -> Ratings:
         spec: Its spec.
 
     Raises:
-        BadInput: No clip has both ratings and a picture.
+        BadInput: Too few clips have both ratings and a picture.
+        AffuseError: The streams are not made as those of the model were.
     """
+    for name, trained in spec.streams.items():
+        check_same_stream(data.stream(name).spec, trained)
     clips = [clip for clip in data.usable(list(spec.streams)) if clip.attributes]
-    if len(clips) < 2 * _FOLDS:
+    ratings = [clip.attributes or {} for clip in clips]
+    names = [name for name in ratings[0] if all(name in own for own in ratings)] if ratings else []
+    if len(clips) < 2 * _FOLDS or not names:
         raise BadInput(
             data.path, f"has ratings of {len(clips)} clips with a face; too few to learn"
         )
-    names = list(clips[0].attributes or {})
-    wanted = np.array([[(clip.attributes or {})[name] for name in names] for clip in clips])
+    wanted = np.array([[own[name] for name in names] for own in ratings])
     features = np.concatenate(
         [_features(data, ids, model, spec) for ids in _groups([clip.id for clip in clips])]
     )

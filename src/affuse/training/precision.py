@@ -10,7 +10,7 @@ Precision = Literal["32", "bf16-mixed", "16-mixed"]
 
 
 def precision_here(chosen: Precision | Literal["auto"]) -> Precision:
-    """What `auto` is here: `bf16-mixed` on GPUs and processors with instructions for it, or `32`."""
+    """What `auto` is here: `bf16-mixed` where GPU or processor has instructions for it, or `32`."""
     if chosen != "auto":
         return chosen
     if torch.cuda.is_available():

@@ -6,7 +6,8 @@ fold<k>/split.json       clip ids by role
 fold<k>/log.csv          one row per epoch; TensorBoard files lie in fold<k>/tensorboard
 fold<k>/checkpoints/     for --resume
 fold<k>/model.safetensors  written when the fold is finished
-evaluation/              made by `affuse evaluate`
+evaluation/              made by `affuse evaluate`, with `--role development` as below
+evaluation-development/
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from affuse.errors import BadInput
 
 MODEL_FILE = "model.safetensors"
 SPLIT_FILE = "split.json"
+#: In the folder of an evaluation.
+PREDICTIONS_FILE = "predictions.csv"
 
 
 def read_run(run: Path) -> dict[str, Any]:
@@ -45,6 +48,11 @@ def read_split(folder: Path) -> dict[str, list[str]]:
     except (OSError, ValueError) as error:
         raise BadInput(folder, "holds no trained fold") from error
     return split
+
+
+def evaluation_folder(run: Path, role: str | None = None) -> Path:
+    """Where the evaluation of a run lies: that of `development` clips by request has its own."""
+    return run / ("evaluation-development" if role == "development" else "evaluation")
 
 
 def trained_folds(run: Path) -> list[Path]:
