@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Correlation at `_SIZE` from which two pictures show the same. Measured on FER+: of pairs just
-#: above it all that were looked at were copies, at 0.92 two thirds (docs/results/backbones.md).
+#: above it all that were looked at were copies, at 0.92 two thirds (docs/results/near_pictures.py).
 THRESHOLD = 0.94
 _SIZE = 24
 #: Size and correlation at which pairs are found that are compared at `_SIZE`.
@@ -25,7 +25,7 @@ def near_groups(pictures: NDArray[np.uint8]) -> NDArray[np.intp]:
     Returns:
         (N,): of each picture the first one of its group.
     """
-    coarse, fine = _patterns(pictures, _COARSE), _patterns(pictures, _SIZE)
+    coarse, fine = correlation_patterns(pictures, _COARSE), correlation_patterns(pictures)
     home = np.arange(len(pictures))
     for first in range(0, len(pictures), _BLOCK):
         alike = coarse[first : first + _BLOCK] @ coarse[first:].T >= _CANDIDATE
@@ -43,8 +43,8 @@ def _first(home: NDArray[np.intp], k: int) -> int:
     return int(k)
 
 
-def _patterns(pictures: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
-    """(N, size * size) float32 of mean 0 and length 1, so that products are correlations."""
+def correlation_patterns(pictures: NDArray[np.uint8], size: int = _SIZE) -> NDArray[np.float32]:
+    """(N, H, W) -> (N, size * size) of mean 0 and length 1, so that products are correlations."""
     small = [cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA) for x in pictures]
     rows = np.reshape(small, (len(small), -1)).astype(np.float32)
     rows -= rows.mean(1, keepdims=True)
