@@ -57,6 +57,13 @@ def test_recipes_of_pictures_learn_the_shares_of_votes_by_the_published_rule(nam
     assert stream == "video/aligned48" and recipe.precision == "auto"
 
 
+def test_precision_32_may_be_written_as_the_number_that_it_looks_like(tmp_path):
+    assert load_recipe(file(tmp_path, precision=32)).precision == "32"
+    assert load_recipe("ferplus-small", ["precision=32"]).precision == "32"
+    with pytest.raises(BadInput, match="precision"):
+        load_recipe("ferplus-small", ["precision=64"])
+
+
 def test_precision_auto_is_what_this_machine_does_fast(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for has, expected in (

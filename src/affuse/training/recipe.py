@@ -194,6 +194,8 @@ def _recipe(values: dict[str, Any]) -> Recipe:
     for part in ("labels", "over_time", "dropout", "augmentation", "optimiser", "plateau"):
         if not isinstance(values.get(part, {}), dict):
             raise ArgumentError(None, f"{part} must be a mapping of keys to values")
+    if "precision" in values:  # YAML reads 32 as a number
+        values = {**values, "precision": str(values["precision"])}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe)
     return Recipe(**parser.instantiate(parser.parse_object(values)).as_dict())
