@@ -140,6 +140,11 @@ def clips_of_faces() -> dict[str, float]:
     return compare(**models.clips_of_faces())
 
 
+def efficientface_training() -> dict[str, float]:
+    """32 pictures of 112 x 112, forward and backward in bfloat16: halving in 32 bits beside not."""
+    return compare(**models.efficientface_training())
+
+
 def hundred_thousand_clips() -> dict[str, float]:
     """100,000 clips: listing, protocol, leak check (once, seconds and MB)."""
     return corpora.hundred_thousand_clips()
@@ -156,6 +161,7 @@ def main() -> None:
         auxformer_forward,
         auxformer_training,
         clips_of_faces,
+        efficientface_training,
         reading_streams,
         hundred_thousand_clips,
     )

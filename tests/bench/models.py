@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.models.backbones.efficientface import Convolution, EfficientFace
 from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, TimeConv
 from affuse.models.layers.attention import PackedAttention
 from affuse.models.registry import create_model
@@ -67,6 +68,27 @@ def clips_of_faces() -> Versions:
         n: torch.inference_mode()(lambda m=m: m(clips))
         for n, m in (("ours", ours), ("plain", plain))
     }
+
+
+def efficientface_training() -> Versions:
+    """32 pictures of 112 x 112 in bfloat16: ours beside convolutions that are all in it."""
+    ours, pictures = EfficientFace(), torch.randn(32, 3, 112, 112)
+    plain = replaced(ours, Convolution, plain_conv2d)
+    with torch.inference_mode():
+        assert torch.equal(ours(pictures), plain(pictures))
+
+    def step(net: nn.Module) -> None:
+        net.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            net(pictures).square().sum().backward()
+
+    return {n: (lambda m=m: step(m)) for n, m in (("ours", ours), ("plain", plain))}
+
+
+def plain_conv2d(conv: nn.Conv2d) -> nn.Conv2d:
+    plain = copy.copy(conv)
+    plain.__class__ = nn.Conv2d
+    return plain
 
 
 def plain_conv(conv: nn.Conv3d) -> nn.Conv3d:

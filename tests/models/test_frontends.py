@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
-from affuse.models.backbones.efficientface import EfficientFace
+from affuse.models.backbones.efficientface import Convolution, EfficientFace
 from affuse.models.frontends import (
     FRONTENDS,
     EfficientFaceConv,
@@ -272,6 +272,21 @@ def test_freezing_is_an_option_of_every_pretrained_network(name: str, spec: Stre
 def test_efficientface_refuses_pictures_without_quarters(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="multiple of 16"):
         EfficientFace()(torch.zeros(1, *shape))
+
+
+def test_in_bfloat16_efficientface_halves_in_32_bits_on_a_cpu() -> None:
+    halving, pictures = Convolution(8, 8, 3, 2, 1, groups=8), torch.randn(4, 8, 16, 16)
+    found = []
+    for narrow in (False, True):
+        halving.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            halved = halving(pictures)
+            assert Convolution(8, 8, 1)(halved).dtype == (
+                torch.bfloat16 if narrow else halved.dtype
+            )
+        halved.square().sum().backward()
+        found.append((halved, halving.weight.grad.clone()))
+    assert all(torch.equal(full, narrow) for full, narrow in zip(*found, strict=True))
 
 
 def test_the_front_end_efficientface_keeps_to_the_published_size() -> None:

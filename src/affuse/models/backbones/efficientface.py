@@ -24,9 +24,24 @@ AFFECTNET = Normalisation(
 )
 
 
+class Convolution(nn.Conv2d):
+    """A convolution that stays in 32 bits on a CPU if it halves the size channel by channel.
+
+    Its gradient in bfloat16 takes several times as long there, and was half of a training.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `nn.Conv2d`."""
+        slow = self.groups > 1 and self.stride == (2, 2) and x.device.type == "cpu"
+        if not slow or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
 def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list:
     """A convolution without bias that keeps the size (or halves it), and its normalisation."""
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    conv = Convolution(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return [conv, nn.BatchNorm2d(outputs)]
 
 
