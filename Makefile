@@ -48,7 +48,7 @@ TRAIN = $(BIN)/affuse train $(1) --store $(STORES)/$(2) --out $(WEIGHTS)/$(3) --
 
 weights: $(WEIGHTS)/day-one.safetensors $(FACES)
 
-$(STORES)/%.done: $(READY)
+$(STORES)/%.done: | $(READY)
 	$(BIN)/affuse prepare $* $(DATA)/$(if $(filter ravdess,$*),ravdess_speech,$*) \
 	  --store $(STORES)/$* \
 	  --streams $(if $(filter ravdess,$*),audio/logmel64-16k,video/aligned48)
