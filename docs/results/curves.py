@@ -15,12 +15,10 @@ for number, argument in enumerate(sys.argv[2:]):
     with (Path(run) / "fold0" / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     epochs = [int(row["epoch"]) for row in rows]
-    for column, style, what in (("train/loss", "--", "training"), (None, "-", "development")):
-        key = column or next(
-            k for k in rows[0] if k.endswith(("cross_entropy", "loss")) and "dev" in k
-        )
-        values = [float(row[key]) for row in rows]
-        axes.plot(epochs, values, style, color=f"C{number}", label=f"{name}, {what}")
+    for column, style in (("train/loss", "--"), ("development/cross_entropy", "-")):
+        values = [float(row[column]) for row in rows]
+        label = f"{name}, {'training' if column == 'train/loss' else 'development'}"
+        axes.plot(epochs, values, style, color=f"C{number}", label=label)
 axes.set(xlabel="epoch", ylabel="cross-entropy in nats")
 axes.grid(alpha=0.3)
 axes.legend()

@@ -26,7 +26,6 @@ one, other = np.array([pair[:2] for pair in found]).T
 alike = np.array([pair[2] for pair in found])
 bands = {"from the threshold on": (THRESHOLD, 2.0), "just below": (LOWEST, THRESHOLD)}
 figure, axes = plt.subplots(1, 2, figsize=(5, 1.2 * ROWS), layout="constrained")
-random = np.random.default_rng(0)
 for axis, (name, (low, high)) in zip(axes, bands.items(), strict=True):
     there = np.flatnonzero((alike >= low) & (alike < high))
     same = (listed[one[there]] == listed[other[there]]).sum()

@@ -77,12 +77,12 @@ def efficientface_training() -> Versions:
     with torch.inference_mode():
         assert torch.equal(ours(pictures), plain(pictures))
 
-    def step(net: nn.Module) -> None:
+    def learn(net: nn.Module) -> None:
         net.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):
             net(pictures).square().sum().backward()
 
-    return {n: (lambda m=m: step(m)) for n, m in (("ours", ours), ("plain", plain))}
+    return {n: (lambda m=m: learn(m)) for n, m in (("ours", ours), ("plain", plain))}
 
 
 def plain_conv2d(conv: nn.Conv2d) -> nn.Conv2d:

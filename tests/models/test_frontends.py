@@ -276,14 +276,12 @@ def test_efficientface_refuses_pictures_without_quarters(shape: tuple[int, ...])
 
 def test_in_bfloat16_efficientface_halves_in_32_bits_on_a_cpu() -> None:
     halving, pictures = Convolution(8, 8, 3, 2, 1, groups=8), torch.randn(4, 8, 16, 16)
-    found = []
+    found, kinds = [], {False: torch.float32, True: torch.bfloat16}
     for narrow in (False, True):
         halving.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
             halved = halving(pictures)
-            assert Convolution(8, 8, 1)(halved).dtype == (
-                torch.bfloat16 if narrow else halved.dtype
-            )
+            assert Convolution(8, 8, 1)(halved).dtype is kinds[narrow]
         halved.square().sum().backward()
         found.append((halved, halving.weight.grad.clone()))
     assert all(torch.equal(full, narrow) for full, narrow in zip(*found, strict=True))
