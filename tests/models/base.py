@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +23,8 @@ from affuse.models.modelfile import ModelSpec, load_model, save_model
 from affuse.models.registry import MODELS, create_model
 
 CLASSES = 4
+#: Of a training step in float32, relative to the gradient in float64.
+GRADIENT_ERROR = 0.02
 MFCC = StreamSpec("audio/mfcc10", 43.066, (10,))
 OPENFACE = StreamSpec("video/openface", 25.0, (12,))
 FACES224 = StreamSpec("video/faces224", 15 / 3.6, (224, 224, 3), "uint8")
@@ -105,6 +109,19 @@ def learning_loss(output: Output) -> torch.Tensor:
     )
 
 
+def training_gradient(model: Model, batch: Batch, dtype: torch.dtype) -> torch.Tensor:
+    """The gradient of one step in training, all parameters in a row, float64.
+
+    What dropout drops depends on the seed and not on the type.
+    """
+    model = copy.deepcopy(model).to(dtype).train()
+    batch = replace(batch, streams={name: x.to(dtype) for name, x in batch.streams.items()})
+    torch.manual_seed(7)
+    learning_loss(model(batch)).backward()
+    parts = [p.grad for p in model.parameters() if p.grad is not None]
+    return torch.cat([part.flatten().double() for part in parts])
+
+
 def learned(output: Output) -> bool:
     """Whether every clip is nearest to its own class or value."""
     if output.mask is None:
@@ -126,6 +143,7 @@ class ModelContract:
     streams: ClassVar[dict[str, StreamSpec]] = {s.name: s for s in (MFCC, OPENFACE)}
     options: ClassVar[dict[str, Any]] = {}
     lengths: ClassVar[dict[str, list[int]]] = {MFCC.name: [40, 31, 22], OPENFACE.name: [5, 9, 7]}
+    learned_lengths: ClassVar[dict[str, list[int]]] = {}  # where gradients need more frames
     overfits_in: ClassVar[int] = 60  # steps
     examples: ClassVar[int] = 12  # random batches
     unused: ClassVar[tuple[str, ...]] = ()  # prefixes of parameters that may have no effect
@@ -242,6 +260,13 @@ class ModelContract:
             return model.eval()(batch).scores
 
         assert torch.equal(step(), step())
+
+    def test_training_gradient_is_that_of_64_bits(self) -> None:
+        batch = random_batch(self.streams, self.lengths | self.learned_lengths, seed=1)
+        model = self.build()
+        exact = training_gradient(model, batch, torch.float64)
+        found = training_gradient(model, batch, torch.float32)
+        assert (found - exact).norm() < GRADIENT_ERROR * exact.norm()
 
     def test_saved_and_loaded(self, model: Model, batch: Batch, tmp_path: Path) -> None:
         spec = ModelSpec(

@@ -82,6 +82,7 @@ class TestEfficientFaceOnSmallPictures(ModelContract):
     options: ClassVar[dict[str, Any]] = {"size": 112}
     streams: ClassVar[dict[str, StreamSpec]] = {FACES48.name: FACES48}
     lengths: ClassVar[dict[str, list[int]]] = {FACES48.name: [4, 6, 5]}
+    learned_lengths: ClassVar[dict[str, list[int]]] = {FACES48.name: [20, 20, 20]}
     overfits_in = 15
     learning_rate = 1e-3
     examples = 2

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affuse.features.batch import Normalisation
+from affuse.models.layers.batch_norm import BatchNorm2d
 from affuse.models.layers.temporal import masked_norm
 
 SIZE = 224
@@ -42,7 +43,7 @@ class Convolution(nn.Conv2d):
 def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list:
     """A convolution without bias that keeps the size (or halves it), and its normalisation."""
     conv = Convolution(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [conv, nn.BatchNorm2d(outputs)]
+    return [conv, BatchNorm2d(outputs)]
 
 
 def interleave(first: Tensor, second: Tensor) -> Tensor:
@@ -105,13 +106,13 @@ class Modulator(nn.Module):
         self.excite = nn.Linear(hidden, channels)
         self.spatial = nn.Sequential(
             nn.Conv2d(channels, hidden, 1),
-            nn.BatchNorm2d(hidden),
+            BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, hidden, 3, padding=4, dilation=4),
-            nn.BatchNorm2d(hidden),
+            BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, hidden, 3, padding=4, dilation=4),
-            nn.BatchNorm2d(hidden),
+            BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, 1, 1),
         )

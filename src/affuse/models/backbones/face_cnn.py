@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from affuse.models.layers.batch_norm import BatchNorm2d
+
 
 class FaceCNN(nn.Module):
     """Four strided convolutions and the mean over what is left of the picture.
@@ -22,7 +24,7 @@ class FaceCNN(nn.Module):
         self.layers = nn.Sequential()
         for inputs, outputs in pairwise(channels):
             self.layers.append(nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False))
-            self.layers.append(nn.BatchNorm2d(outputs))
+            self.layers.append(BatchNorm2d(outputs))
             self.layers.append(nn.ReLU(inplace=True))
 
     def forward(self, images: Tensor) -> Tensor:

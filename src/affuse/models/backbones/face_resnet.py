@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.layers.batch_norm import BatchNorm2d
+
 #: What red, green and blue count for in brightness (ITU-R BT.601).
 _BRIGHTNESS = (0.299, 0.587, 0.114)
 
@@ -22,13 +24,13 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outputs)
+        self.norm1 = BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
+        self.norm2 = BatchNorm2d(outputs)
         self.shortcut = nn.Sequential()
         if stride > 1 or inputs != outputs:
             self.shortcut.append(nn.Conv2d(inputs, outputs, 1, stride, bias=False))
-            self.shortcut.append(nn.BatchNorm2d(outputs))
+            self.shortcut.append(BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
@@ -49,7 +51,7 @@ class FaceResNet(nn.Module):
         super().__init__()
         self.outputs = 4 * width
         self.stem = nn.Sequential(
-            nn.Conv2d(1, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+            nn.Conv2d(1, width, 3, 1, 1, bias=False), BatchNorm2d(width), nn.ReLU(inplace=True)
         )
         self.blocks = nn.Sequential(
             ResidualBlock(width, width, 2),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.layers.batch_norm import BatchNorm2d
 from affuse.models.layers.temporal import masked_norm
 
 SIZE = 40
@@ -50,18 +51,18 @@ class ResidualUnit(nn.Module):
         super().__init__()
         stride = 1 if inputs == outputs else 2
         self.residual = nn.Sequential(
-            nn.BatchNorm2d(inputs),
+            BatchNorm2d(inputs),
             nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False),
             nn.PReLU(outputs),
             nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(outputs),
+            BatchNorm2d(outputs),
         )
         if squeeze_excitation:
             self.residual.append(SqueezeExcitation(outputs))
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs:
             conv = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(outputs))
+            self.shortcut = nn.Sequential(conv, BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
@@ -82,7 +83,7 @@ class IR50(nn.Module):
         channels = STAGES[0][0]
         self.stem = nn.Sequential(
             nn.Conv2d(3, channels, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(channels),
+            BatchNorm2d(channels),
             nn.PReLU(channels),
         )
         self.body = nn.Sequential()
@@ -91,7 +92,7 @@ class IR50(nn.Module):
                 self.body.append(ResidualUnit(channels, width, squeeze_excitation))
                 channels = width
         self.head = nn.Sequential(
-            nn.BatchNorm2d(channels),
+            BatchNorm2d(channels),
             nn.Dropout(0.4),
             nn.Flatten(),
             nn.Linear(channels * (SIZE // 8) ** 2, FEATURES),

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.layers.batch_norm import BatchNorm2d, BatchNorm3d
+
 FEATURES = 512
 MELS = 64
 
@@ -42,15 +44,15 @@ def spectrogram_unit(inputs: int, outputs: int, stride: int) -> ResidualUnit:
     """A unit of two convolutions over time and frequency."""
     residual = nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(outputs),
+        BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
         nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
-        nn.BatchNorm2d(outputs),
+        BatchNorm2d(outputs),
     )
     if inputs == outputs:
         return ResidualUnit(residual, nn.Identity())
     conv = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-    return ResidualUnit(residual, nn.Sequential(conv, nn.BatchNorm2d(outputs)))
+    return ResidualUnit(residual, nn.Sequential(conv, BatchNorm2d(outputs)))
 
 
 class SpaceConv(nn.Conv3d):
@@ -109,10 +111,10 @@ def space_time(
     """
     return [
         SpaceConv(inputs, hidden, kernel, stride[0]),
-        nn.BatchNorm3d(hidden),
+        BatchNorm3d(hidden),
         nn.ReLU(inplace=True),
         TimeConv(hidden, outputs, stride[1]),
-        nn.BatchNorm3d(outputs),
+        BatchNorm3d(outputs),
         nn.ReLU(inplace=True),
     ]
 
@@ -127,7 +129,7 @@ def clip_unit(inputs: int, outputs: int, stride: int) -> ResidualUnit:
     if inputs == outputs:
         return ResidualUnit(residual, nn.Identity())
     conv = nn.Conv3d(inputs, outputs, 1, stride, bias=False)
-    return ResidualUnit(residual, nn.Sequential(conv, nn.BatchNorm3d(outputs)))
+    return ResidualUnit(residual, nn.Sequential(conv, BatchNorm3d(outputs)))
 
 
 def stages(unit: Callable[[int, int, int], ResidualUnit]) -> list[nn.Sequential]:
@@ -149,7 +151,7 @@ class SpectrogramResNet(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(1, STAGES[0], 7, 2, 3, bias=False),
-            nn.BatchNorm2d(STAGES[0]),
+            BatchNorm2d(STAGES[0]),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, 2, 1),
         )
