@@ -74,7 +74,9 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     parts = rows.split(max(_VALUES, len(rows) // _SUMS))
     # Running statistics, which stay zero, have torch return those of 16 bits in 32.
     kept = torch.zeros(2, x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32))
-    found = [torch.batch_norm_update_stats(p.T[None, :, :, None], *kept, 0.0) for p in parts]
+    found = [
+        torch.batch_norm_update_stats(p.T[None, :, :, None], kept[0], kept[1], 0.0) for p in parts
+    ]
     means, variances = (torch.stack(each).double() for each in zip(*found, strict=True))
     shares = torch.tensor([len(part) / len(rows) for part in parts], dtype=torch.float64)[:, None]
     mean = (shares * means).sum(0)
