@@ -10,6 +10,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.aligned import AlignedFaces
 from affuse.features.blocks import joined
+from affuse.features.catalogue import create_extractor
 
 
 def faces(folder: Path, numbers: list[int], size: int = 112) -> Path:
@@ -51,6 +52,42 @@ def test_colours_are_red_green_blue_and_shrinking_averages(tmp_path):
     red, green, blue = stream.values[3].reshape(-1, 3).astype(float).T
     assert abs(red.mean() - 120) < 12 and red.std() < 6
     assert green.mean() < 20 and blue.mean() < 20
+
+
+def faces_of_noise(folder: Path, count: int, side: int) -> Path:
+    """Blocks of random colours and some random pixels."""
+    random = np.random.default_rng(side)
+    folder.mkdir()
+    for number in range(1, count + 1):
+        picture = np.kron(random.integers(0, 256, (8, 8, 3)), np.ones((side // 8, side // 8, 1)))
+        picture[:: number + 1, ::3] = random.integers(0, 256, (1, 1, 3))
+        cv2.imwrite(str(folder / f"{number:05d}.jpg"), picture)
+    return folder
+
+
+@pytest.mark.parametrize(("size", "side"), [(48, 112), (112, 48), (40, 256), (112, 112)])
+def test_reference_pictures_are_those_that_pillow_makes(tmp_path, size, side):
+    pillow = pytest.importorskip("PIL.Image")
+    folder = faces_of_noise(tmp_path / "a", 20, side)
+    extractor = create_extractor(f"video/aligned{size}-reference")
+    assert extractor.spec.name == f"video/aligned{size}-reference" and extractor.spec.is_picture
+    stream = extractor.extract(Clip("a", images=folder))
+    theirs = [np.asarray(pillow.open(p).resize((size, size))) for p in sorted(folder.iterdir())]
+    np.testing.assert_array_equal(stream.values, theirs)
+    plain = create_extractor(f"video/aligned{size}")
+    same = np.array_equal(plain.extract(Clip("a", images=folder)).values, theirs)
+    assert same == (size == side) and plain.spec.recipe != extractor.spec.recipe
+
+
+def test_reference_crops_of_a_video_are_resized_the_same_way(shared_data):
+    pillow = pytest.importorskip("PIL.Image")
+    clip = Clip("a", video=shared_data / "videos" / "face_noface.mov", start=1.0, end=2.0)
+    large = create_extractor("video/aligned112").extract(clip)
+    small = create_extractor("video/aligned48-reference").extract(clip)
+    np.testing.assert_array_equal(large.mask, small.mask)
+    assert small.mask.any()
+    theirs = [np.asarray(pillow.fromarray(crop).resize((48, 48))) for crop in large.values]
+    np.testing.assert_array_equal(small.values, theirs)
 
 
 def test_missing_pictures_are_absent_and_black(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.catalogue import create_extractor
 from affuse.features.extractor import SHORTEST
+from affuse.features.sound import in_16_bits
 from affuse.features.spectral import Padding, mfcc
 from affuse.features.stream import Stream
 
@@ -167,7 +169,62 @@ class TestPartOfARecording:
         np.testing.assert_allclose(ours.values[inner], middle.values[inner], rtol=0, atol=0.01)
 
 
+def published(path: Path, folder: Path, padding: str) -> np.ndarray:
+    """The published audio preprocessing with librosa and soundfile, as far as MFCCs: (156, 10)."""
+    librosa = pytest.importorskip("librosa")
+    sound = librosa.load(path, sr=22050)[0]
+    surplus = len(sound) - WINDOW
+    if surplus > 0:
+        sound = sound[surplus // 2 : len(sound) - (surplus - surplus // 2)]
+    soundfile.write(folder / "crop.wav", np.pad(sound, (0, max(0, -surplus))), 22050)
+    sound = librosa.load(folder / "crop.wav", sr=22050)[0]
+    mel = librosa.feature.melspectrogram(y=sound, sr=22050, pad_mode=padding)
+    mfccs: np.ndarray = librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=10)
+    return mfccs.T
+
+
 class TestReference:
+    @pytest.mark.parametrize("rate", [48000, 44100, 22050, 16000])
+    @pytest.mark.parametrize("extra", [-40001, -3, -2, -1, 0, 1, 2, 3, 4, 20001])
+    def test_equals_librosa_and_soundfile_in_every_frame(
+        self, tmp_path: Path, rate: int, extra: int
+    ) -> None:
+        samples = round(3.6 * rate) + extra
+        sound = voice(samples, rate, seed=extra % 5)
+        quiet = 1e-3 * np.random.default_rng(0).normal(size=samples // 6)  # where rounding tells
+        sound[: len(quiet)] = sound[-len(quiet) :] = np.round(quiet * 32768) / 32768
+        path = write(tmp_path / "a.wav", sound, rate)
+        for name, padding in zip(REFERENCE, ("reflect", "constant"), strict=True):
+            ours = extract(name, path).values
+            np.testing.assert_allclose(
+                ours, published(path, tmp_path, padding), rtol=0, atol=1e-3, err_msg=name
+            )
+
+    def test_stereo_and_sound_that_is_clipped(self, tmp_path: Path) -> None:
+        sound = 3 * voice(200003, 48000)
+        path = write(tmp_path / "a.wav", np.stack([sound, 0.9 * sound], 1), 48000)
+        theirs = published(path, tmp_path, "reflect")
+        np.testing.assert_allclose(extract(REFERENCE[0], path).values, theirs, rtol=0, atol=1e-3)
+
+    @given(st.lists(st.floats(-1.25, 1.25, width=32), min_size=1, max_size=50), st.integers(0, 40))
+    def test_16_bits_are_what_soundfile_writes(self, values: list[float], shift: int) -> None:
+        sound = np.array(values, np.float32) / np.float32(2**shift)
+        file = BytesIO()
+        soundfile.write(file, sound, 22050, format="WAV")
+        file.seek(0)
+        np.testing.assert_array_equal(in_16_bits(sound), soundfile.read(file, dtype="float32")[0])
+
+    def test_a_part_of_a_recording_is_as_long_as_its_file_would_be(self, tmp_path: Path) -> None:
+        sound = voice(480000, 48000)
+        whole = write(tmp_path / "whole.wav", sound, 48000)
+        cut = write(tmp_path / "cut.wav", sound[48000 : 48000 + 200003], 48000)
+        part = extract(REFERENCE[0], whole, 1.0, 1.0 + 200003 / 48000).values
+        np.testing.assert_allclose(part, extract(REFERENCE[0], cut).values, rtol=0, atol=0.05)
+
+    def test_stores_of_earlier_versions_are_told_apart(self) -> None:
+        recipe = create_extractor(REFERENCE[0]).spec.recipe
+        assert recipe["quantised"] != "16 bit" and recipe["length"] == "rounded up"
+
     @pytest.mark.parametrize(
         ("name", "padding"), list(zip(REFERENCE, ("reflect", "constant"), strict=True))
     )

@@ -73,9 +73,14 @@ def run(options: argparse.Namespace) -> int:
             print(
                 f"{name}: cross-entropy {raters['cross_entropy']:.3f}, of which "
                 f"{raters['rater_entropy']:.3f} is the raters' own entropy; a rater agrees with "
-                f"the model in {raters['agreement']:.1%}, with another rater in "
-                f"{raters['rater_agreement']:.1%}, with most others in "
-                f"{raters['human_ceiling']:.1%} of the cases"
+                f"the model in {raters['agreement']:.1%}"
+                + (
+                    f", with another rater in {raters['rater_agreement']:.1%}, with most others in "
+                    f"{raters['human_ceiling']:.1%}"
+                    if raters["rater_agreement"] is not None
+                    else ""
+                )
+                + " of the cases"
             )
             if raters["majority_clips"]:
                 print(

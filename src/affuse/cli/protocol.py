@@ -25,15 +25,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ROLE=FILE",
-        help="instead of folds: a file with the clip ids of a role (train, development, test)",
+        help="instead of folds: a file with the clips of a role (train, development, test), one "
+        "name per line, or a folder of .txt files with their names",
+    )
+    parser.add_argument(
+        "--from",
+        dest="files",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="instead of folds: published files with the set of each clip (AuxFormer's "
+        "label_consensus_1.csv, annotations.txt, length.csv); several are several folds",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the protocol and say what is in it; exit code 1 when it leaks."""
     from affuse.corpora.leaks import find_leaks
-    from affuse.corpora.protocols.make import make_protocol, protocol_of_lists
-    from affuse.corpora.protocols.protocol import ROLES, protocol_text
+    from affuse.corpora.protocols.make import make_protocol, protocol_of_files, protocol_of_lists
+    from affuse.corpora.protocols.protocol import ROLES, UNUSED, protocol_text
+    from affuse.corpora.published_lists import read_listing
     from affuse.corpora.registry import read_corpus
     from affuse.execution.files import write_text
     from affuse.training.recipe import parse_change
@@ -42,15 +54,26 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(options.out, "is there already; protocols are frozen, so choose a new name")
     corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
     name = options.out.stem
-    if options.list:
+    if options.list and options.files:
+        raise AffuseError("--list and --from are two ways to make a protocol: give one of them")
+    if options.files:
+        files = [read_listing(f, corpus.name, corpus.clips, corpus.classes) for f in options.files]
+        protocol = protocol_of_files(corpus, name, files)
+    elif options.list:
         protocol = protocol_of_lists(corpus, name, dict(map(_role, options.list)))
     else:
         protocol = make_protocol(corpus, name, options.folds, options.development, options.seed)
     write_text(options.out, protocol_text(protocol))
+    if protocol.flaws:
+        print(f"known flaws: {protocol.flaws}", file=sys.stderr)
     leaks = []
     for fold in range(len(protocol.folds)):
         roles = protocol.roles(fold, corpus.clips)
-        counts = ", ".join(f"{sum(role in has for has in roles)} {role}" for role in ROLES)
+        counts = ", ".join(
+            f"{count} {role}"
+            for role in (*ROLES, UNUSED)
+            if (count := sum(role in has for has in roles)) or role != UNUSED
+        )
         print(f"fold {fold}: {counts}", file=sys.stderr)
         leaks += find_leaks(protocol, fold, corpus.clips)
     for leak in leaks:

@@ -71,6 +71,11 @@ def read(root: Path) -> Corpus:
     )
 
 
+def clip_named(name: str) -> Clip | None:
+    """The trial of a name, without files, or None for no name."""
+    return _clip(name, _Found()) if name else None
+
+
 @dataclass
 class _Found:
     """What lies below a root.

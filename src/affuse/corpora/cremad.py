@@ -130,6 +130,11 @@ def read(root: Path) -> Corpus:
     )
 
 
+def clip_named(name: str) -> Clip | None:
+    """The clip of a name, without files and votes, or None if it is none."""
+    return _clip(name, {}, {}, {}) if _NAME.fullmatch(name) else None
+
+
 def _clip(
     name: str,
     files: dict[str, Path],

@@ -40,6 +40,8 @@ class Labels:
             is left out, as published for FER+).
         smoothing: Share of the vote shares that is spread over all classes; published: 0.06, which
             gives 0.01 + 0.94 p for six classes.
+        file: Label file whose classes or votes are taken in place of the corpus' own
+            (`labels_from_file`); empty for none.
 
     Source: AuxFormer (ICASSP 2022), partitions P, M and D of its label files; Barsoum et al., ICMI
     2016 (FER+), without its limits on the number of classes of a picture.
@@ -52,6 +54,7 @@ class Labels:
     least: int = 1
     others: Literal["ignore", "count"] = "ignore"
     smoothing: float = 0.0
+    file: str = ""
 
     def __post_init__(self) -> None:
         if self.least < 1:

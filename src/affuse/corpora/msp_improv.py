@@ -113,6 +113,11 @@ def read(root: Path, emotions: str = "primary") -> Corpus:
     )
 
 
+def clip_named(name: str) -> Clip | None:
+    """The turn of a name, without files and ratings, or None if it is none."""
+    return _clip(_id(name), {}, None, "primary") if _TURN.fullmatch(name) else None
+
+
 def read_ratings(path: Path) -> dict[str, Ratings]:
     """Read `Evalution.txt`.
 

@@ -87,6 +87,18 @@ def read(root: Path, channel: str = "speech") -> Corpus:
     )
 
 
+def clip_named(name: str) -> Clip | None:
+    """The performance of a recording, without files, or None if it is none.
+
+    Args:
+        name: With the number of the modality or without; published code appends `_croppad` to the
+            sound and `_facecroppad` to the pictures that it makes.
+    """
+    name = re.sub(r"_(face)?croppad$", "", name)
+    match = _NAME.fullmatch(name) or _NAME.fullmatch(f"01-{name}")
+    return _clip(match[0][3:], {}) if match else None
+
+
 def _missing(names: Iterable[str], zips: list[str]) -> list[str]:
     """Actors of whom only some performances are there, and archives that may hold the others."""
     counts = Counter((name[:2], name[-2:]) for name in names)

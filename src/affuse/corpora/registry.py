@@ -39,7 +39,7 @@ def read_corpus(name: str, root: Path, options: Mapping[str, Any] | None = None)
     if unknown := [key for key in options or {} if key not in known]:
         takes = f"options {', '.join(known)}" if known else "no options"
         raise AffuseError(f"corpus {name} has no option {unknown[0]!r} (it takes {takes})")
-    corpus: Corpus = _module(name).read(Path(root), **(options or {}))
+    corpus: Corpus = corpus_module(name).read(Path(root), **(options or {}))
     return corpus
 
 
@@ -49,10 +49,15 @@ def corpus_options(name: str) -> list[str]:
     Raises:
         AffuseError: There is no corpus of that name.
     """
-    return list(inspect.signature(_module(name).read).parameters)[1:]
+    return list(inspect.signature(corpus_module(name).read).parameters)[1:]
 
 
-def _module(name: str) -> Any:
+def corpus_module(name: str) -> Any:
+    """The module of a corpus: `read(root, ...)`, and `clip_named(name)` where names have a form.
+
+    Raises:
+        AffuseError: There is no corpus of that name.
+    """
     if name not in CORPORA:
         raise AffuseError(f"unknown corpus {name!r} (known: {', '.join(CORPORA)})")
     return import_module(f"affuse.corpora.{CORPORA[name][0]}")

@@ -26,12 +26,12 @@ from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
 from affuse.metrics.raters import rater_scores
 from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
-from affuse.training.recipe import load_recipe
 from affuse.training.run import (
     MODEL_FILE,
     PREDICTIONS_FILE,
     evaluation_folder,
     fold_number,
+    read_recipe,
     read_run,
     read_split,
     trained_folds,
@@ -75,7 +75,7 @@ def evaluate(
         AffuseError: `truth` is given for a run of classes, or `role` for values over time.
     """
     folders = trained_folds(run)
-    recipe = load_recipe(run / "recipe.yaml")
+    recipe = read_recipe(run)
     if recipe.task == "valence-arousal":
         if role is not None:
             raise AffuseError(f"--role is for runs of classes; {run} predicts values over time")

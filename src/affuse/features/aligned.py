@@ -26,6 +26,7 @@ from affuse.features.pictures import (
     numbered_images,
 )
 from affuse.features.stream import Stream, StreamSpec
+from affuse.media.bicubic import resize_bicubic
 from affuse.media.timestamps import picture_times
 from affuse.media.tracks import FaceOptions
 
@@ -34,6 +35,8 @@ _END_OF_JPEG = b"\xff\xd9"
 
 #: Crops like the pictures that come with Aff-Wild2, in which five landmarks lie in the same places.
 CROPS = FaceOptions(margin=0.0, align=True)
+#: Side of those pictures in pixels.
+PUBLISHED = 112
 
 
 class AlignedFaces:
@@ -51,14 +54,25 @@ class AlignedFaces:
     Args:
         size: Height and width to which the pictures are brought, in pixels.
         options: How faces are found, followed and cropped.
+        bicubic: `video/aligned<size>-reference`: pictures are resized as Pillow does it by default,
+            crops from 112 x 112 pixels. Otherwise by the mean over areas, or linearly to a greater
+            size, and crops are cut in their size.
+
+    Source of the bicubic one: Zhang et al. 2021 (ABAW2), released preprocessing.
     """
 
-    def __init__(self, size: int, options: FaceOptions | None = None) -> None:
+    def __init__(
+        self, size: int, options: FaceOptions | None = None, *, bicubic: bool = False
+    ) -> None:
         self.options = options or CROPS
+        self._resized = _bicubic if bicubic else _resized
+        self._cut = PUBLISHED if bicubic else size
         recipe: dict[str, Any] = {"extractor": "aligned", "size": size}
         recipe |= {"resampled": "nearest picture", "reach": REACH, "default_fps": RATE}
+        recipe |= {"resized": "bicubic"} if bicubic else {}
         recipe |= asdict(self.options)
-        self.spec = StreamSpec(f"video/aligned{size}", RATE, (size, size, 3), "uint8", recipe)
+        name = f"video/aligned{size}" + ("-reference" if bicubic else "")
+        self.spec = StreamSpec(name, RATE, (size, size, 3), "uint8", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
         """The face pictures, and the video that they come from or that tells when they are."""
@@ -84,7 +98,7 @@ class AlignedFaces:
             BadInput: As in `extract`.
         """
         if clip.images is not None and clip.row is not None:
-            picture = _resized(packed_picture(clip.images, clip.row), self.spec.shape[0])
+            picture = self._resized(packed_picture(clip.images, clip.row), self.spec.shape[0])
             yield Stream(picture[None], np.ones(1, bool))
         elif clip.images is not None:
             yield from self._own(clip, clip.images)
@@ -107,7 +121,7 @@ class AlignedFaces:
             values = np.zeros((len(mask), *self.spec.shape), np.uint8)
             for k in np.flatnonzero(mask):
                 if (number := int(numbers[first + k])) != before:
-                    before, picture = number, _read(images[number], len(picture))
+                    before, picture = number, self._resized(_read(images[number]), len(picture))
                 values[k] = picture
             yield Stream(values, mask, first / RATE)
 
@@ -125,8 +139,10 @@ class AlignedFaces:
             wanted = moments(clip, end_of(picture_times(video)), video)
         face, size = self.options, self.spec.shape[0]
         track = find_face(video, face, clip.start or None, clip.end)
-        blocks = crop_blocks(video, wanted, track, size, face.margin, face.align, BLOCK)
+        blocks = crop_blocks(video, wanted, track, self._cut, face.margin, face.align, BLOCK)
         for part, crops, present in blocks:
+            if self._cut != size:
+                crops = np.stack([self._resized(crop, size) for crop in crops])
             yield Stream(crops, present, part.start / RATE)
 
 
@@ -141,8 +157,8 @@ def _times(clip: Clip, images: dict[int, Path]) -> NDArray[np.float64]:
     return times
 
 
-def _read(path: Path, size: int) -> NDArray[np.uint8]:
-    """(size, size, 3) RGB."""
+def _read(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -152,7 +168,7 @@ def _read(path: Path, size: int) -> NDArray[np.uint8]:
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise BadInput(path, "is not a picture that can be decoded")
-    return _resized(np.asarray(picture, np.uint8), size)
+    return np.asarray(picture, np.uint8)
 
 
 def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -162,3 +178,8 @@ def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(picture, (size, size), interpolation=method), np.uint8)
     return picture
+
+
+def _bicubic(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The same as published."""
+    return resize_bicubic(picture, size, size)

@@ -111,6 +111,11 @@ STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"size": int},
         "face pictures of N x N pixels, 30 Hz: the corpus' own (Aff-Wild2), or crops of the face",
     ),
+    "video/aligned<N>-reference": (
+        "features.aligned:AlignedFaces",
+        {"size": int, "bicubic": True},
+        "the same resized as published (bicubic, Pillow)",
+    ),
     "video/ir50": (
         "models.frozen.front_end:FrozenIR50",
         {"source": Path},

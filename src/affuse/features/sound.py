@@ -80,15 +80,15 @@ class Mfcc(SoundExtractor):
 class ReferenceMfcc(SoundExtractor):
     """`audio/mfcc10-reference`: the published audio preprocessing, 156 frames of 3.6 s.
 
-    Sound is cut in the middle or padded with zeros at the end, quantised to 16 bits, and turned
-    into ten MFCCs with a floor 80 dB below the loudest value.
+    Sound is cut in the middle or padded with zeros at the end, quantised as a 16-bit file is
+    written, and turned into ten MFCCs with a floor 80 dB below the loudest value.
 
     Args:
         padding: `reflect` as in librosa 0.8.1, which the published code pins; `constant` as in
             every librosa from 0.9 on.
 
-    Source: Chumachenko et al. 2022, released preprocessing. A clip of exactly 3.6 s, which that
-    code turns into an empty file, is kept as it is.
+    Source: Chumachenko et al. 2022, released preprocessing, with the resampler of librosa from 0.10
+    on. A clip of exactly 3.6 s, which that code turns into an empty file, is kept as it is.
     """
 
     def __init__(self, padding: str = "reflect") -> None:
@@ -100,7 +100,8 @@ class ReferenceMfcc(SoundExtractor):
             "top_db": 80.0,
             "samples": 79380,
             "crop": "centre",
-            "quantised": "16 bit",
+            "length": "rounded up",
+            "quantised": "16 bit, rounded down",
         }
         self.spec = StreamSpec(name, 22050 / 512, (10,), recipe=recipe, span=3.6)
 
@@ -108,12 +109,12 @@ class ReferenceMfcc(SoundExtractor):
         """(156, 10) float32, every frame present."""
         from affuse.features.spectral import mfcc
 
-        audio = read_sound(clip, 22050)
+        audio = read_sound(clip, 22050, rounded_up=True)
         if audio is None:
             return None
         surplus = len(audio) - 79380
         audio = audio[surplus // 2 :][:79380] if surplus > 0 else np.pad(audio, (0, -surplus))
-        audio = (np.clip(np.round(audio * 32768), -32768, 32767) / 32768).astype(np.float32)
+        audio = in_16_bits(audio)
         return all_present(mfcc(audio, padding=self.spec.recipe["padding"], top_db=80.0))
 
 
@@ -243,8 +244,22 @@ def frames_of_sound(samples: int, rate: int) -> int:
     return int(np.ceil(samples / rate * RATE - 1e-6))
 
 
-def read_sound(clip: Clip, rate: int) -> np.ndarray | None:
+def in_16_bits(audio: np.ndarray) -> np.ndarray:
+    """(N,) float32 -> what libsndfile reads again from the 16-bit file that it wrote of it.
+
+    It rounds to 32 bits and drops the lower 16: rounding down, but for what is nearly zero.
+    """
+    whole = np.rint(audio.astype(np.float64) * 2**31)
+    return (np.clip(np.floor(whole / 2**16), -32768, 32767) / 32768).astype(np.float32)
+
+
+def read_sound(clip: Clip, rate: int, *, rounded_up: bool = False) -> np.ndarray | None:
     """Mono sound of a clip at a rate in Hz, (N,) float32, or None without sound.
+
+    Args:
+        clip: The clip.
+        rate: Of the result.
+        rounded_up: See `read_audio`.
 
     Raises:
         BadInput: The sound cannot be decoded, or is too short.
@@ -253,7 +268,7 @@ def read_sound(clip: Clip, rate: int) -> np.ndarray | None:
 
     if clip.audio is None:
         return None
-    audio = read_audio(clip.audio, rate, start=clip.start, end=clip.end)
+    audio = read_audio(clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up)
     if audio is not None:
         check_length(clip.audio, len(audio) / rate)
     return audio

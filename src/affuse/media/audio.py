@@ -26,7 +26,12 @@ Samples = NDArray[np.float32]
 
 
 def read_audio(
-    path: str | Path, rate: int, start: float | None = None, end: float | None = None
+    path: str | Path,
+    rate: int,
+    start: float | None = None,
+    end: float | None = None,
+    *,
+    rounded_up: bool = False,
 ) -> Samples | None:
     """Decode the sound of a recording.
 
@@ -38,6 +43,8 @@ def read_audio(
         rate: Of the result, in Hz.
         start: Beginning of the window, in seconds of the recording; None is the beginning.
         end: End of the window, in seconds of the recording; None is the end of the sound.
+        rounded_up: Whether the number of samples is rounded up, as `librosa.load` does; a last one
+            that the resampler does not give is zero.
 
     Returns:
         (N,), nominally -1 to 1, sample i at `start + i / rate` seconds; less than the window when
@@ -60,13 +67,19 @@ def read_audio(
         begin = round((start or 0.0) * native) - lead * native // rate
         stop = None if end is None else round((end + CONTEXT) * native)
         resampler = soxr.ResampleStream(native, rate, 1, dtype="float32", quality="HQ")
-        chunks = [
-            resampler.resample_chunk(chunk)
-            for chunk in _window(_placed(recording, frames, first), begin, stop)
-        ]
+        chunks, heard = [], 0
+        for chunk in _window(_placed(recording, frames, first), begin, stop):
+            chunks.append(resampler.resample_chunk(chunk))
+            heard += len(chunk)
         chunks.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-        wanted = None if end is None else lead + max(0, round((end - (start or 0.0)) * rate))
-        return np.concatenate(chunks)[lead:wanted]
+        seconds = None if end is None else max(0.0, end - (start or 0.0))
+        samples = np.concatenate(chunks)[lead:]
+        if not rounded_up:
+            return samples if seconds is None else samples[: round(seconds * rate)]
+        heard -= lead * native // rate
+        heard = heard if seconds is None else min(heard, round(seconds * native))
+        length = math.ceil(max(heard, 0) * (rate / native))
+        return np.pad(samples[:length], (0, max(0, length - len(samples))))
 
 
 def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:

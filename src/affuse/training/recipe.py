@@ -114,6 +114,8 @@ class Recipe:
             raise ValueError(
                 f"augmentation.{changed[0]} is for audio/logmel<N>-16k; it cannot change {other[0]}"
             )
+        if self.task == "valence-arousal" and self.labels.file:
+            raise ValueError("labels.file names classes, not values over time")
         if self.task == "distribution" and self.labels.rule == "given":
             raise ValueError(
                 "task=distribution needs votes: set labels.rule to distribution, plurality or "

@@ -2,6 +2,7 @@
 
 recipe.yaml              the recipe with every default written out
 run.json                 store, corpus, licence, protocol, versions
+labels.csv (or .txt)     copy of the file of `labels.file`
 fold<k>/split.json       clip ids by role
 fold<k>/log.csv          one row per epoch; TensorBoard files lie in fold<k>/tensorboard
 fold<k>/checkpoints/     for --resume
@@ -13,10 +14,12 @@ evaluation-development/
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from affuse.errors import BadInput
+from affuse.training.recipe import Recipe, load_recipe
 
 MODEL_FILE = "model.safetensors"
 SPLIT_FILE = "split.json"
@@ -35,6 +38,23 @@ def read_run(run: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BadInput(run, "is not a run (no run.json); make one: affuse train") from error
     return facts
+
+
+def read_recipe(run: Path) -> Recipe:
+    """The recipe of a run; its `labels.file` is the copy that lies in the run.
+
+    Raises:
+        BadInput: It cannot be read.
+    """
+    recipe = load_recipe(run / "recipe.yaml")
+    copy = labels_copy(run, recipe)
+    return replace(recipe, labels=replace(recipe.labels, file=str(copy or "")))
+
+
+def labels_copy(run: Path, recipe: Recipe) -> Path | None:
+    """Where a run keeps its `labels.file`; None for a recipe without."""
+    file = recipe.labels.file
+    return run / f"labels{Path(file).suffix}" if file else None
 
 
 def read_split(folder: Path) -> dict[str, list[str]]:

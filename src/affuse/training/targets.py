@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.label_file import labels_from_file
 from affuse.corpora.labels import Labelled, label_clips
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import TARGET_RATE
@@ -33,6 +36,7 @@ class Lesson:
         votes: Clip id -> (C,) number of raters per class, where labels come from votes.
         majority: Clips of whose votes one class has more than half.
         open: Clips that can be predicted, but neither learned from nor judged.
+        file: Of `labels.file`: its name, digest, and number of clips that are not at hand.
     """
 
     clips: list[Clip]
@@ -42,6 +46,7 @@ class Lesson:
     votes: dict[str, np.ndarray]
     majority: frozenset[str] = frozenset()
     open: list[Clip] = field(default_factory=list)
+    file: dict[str, Any] = field(default_factory=dict)
 
 
 def lesson(recipe: Recipe, data: Store) -> Lesson:
@@ -63,7 +68,14 @@ def lesson(recipe: Recipe, data: Store) -> Lesson:
 
 
 def _labelled(clips: list[Clip], data: Store, recipe: Recipe) -> Lesson:
-    labelled: Labelled = label_clips(clips, data.classes, recipe.labels)
+    rule, unused, facts, counted = recipe.labels, {}, {}, True
+    if rule.file:
+        told = labels_from_file(clips, data.corpus, data.classes, rule)
+        clips, rule, counted = told.clips, told.labels, told.counted
+        name = Path(recipe.labels.file).name
+        unused = {f"without a row in {name}": told.without} if told.without else {}
+        facts = {"name": name, "sha256": told.sha256, "not_at_hand": told.not_at_hand}
+    labelled: Labelled = label_clips(clips, data.classes, rule)
     if recipe.task == "distribution":
         rows = list(labelled.targets.astype(np.float32))
     else:
@@ -73,15 +85,17 @@ def _labelled(clips: list[Clip], data: Store, recipe: Recipe) -> Lesson:
     targets = {name: np.asarray(row) for name, row in zip(ids, rows, strict=True)}
     votes, majority = {}, frozenset[str]()
     if labelled.votes is not None:
-        votes = dict(zip(ids, labelled.votes, strict=True))
-        rule = replace(recipe.labels, rule="majority")
+        total = 1 if counted else labelled.votes.sum(1, keepdims=True)
+        votes = dict(zip(ids, labelled.votes / total, strict=True))
+        rule = replace(rule, rule="majority")
         majority = frozenset(c.id for c in label_clips(labelled.clips, data.classes, rule).clips)
 
     def target(clip: str, start: float, seconds: float) -> np.ndarray:
         return targets[clip]
 
     names = list(labelled.classes)
-    return Lesson(labelled.clips, names, target, labelled.unused, votes, majority)
+    unused |= labelled.unused
+    return Lesson(labelled.clips, names, target, unused, votes, majority, file=facts)
 
 
 def _check_single(labelled: Labelled, recipe: Recipe) -> None:

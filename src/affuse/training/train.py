@@ -22,7 +22,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.files import write_json, write_text
+from affuse.execution.files import atomic_path, write_json, write_text
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
@@ -42,7 +42,7 @@ from affuse.training.objectives import Objective, objective
 from affuse.training.plateau import PlateauStages, freeze_backbone
 from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe
-from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_run, read_split
+from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, read_split
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
 from affuse.training.split_check import check_split, with_earlier
@@ -128,12 +128,14 @@ def _open_run(
     resume: bool,
 ) -> None:
     """Make the folder of a run, or check that the one there is the same run."""
-    saved = out / "recipe.yaml"
+    saved, kept = out / "recipe.yaml", labels_copy(out, recipe)
     if saved.is_file():
         if not resume:
             raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
         if saved.read_text(encoding="utf-8") != recipe.to_yaml():
             raise BadInput(saved, "differs from the recipe given; resume with the same one")
+        if kept and kept.read_bytes() != Path(recipe.labels.file).read_bytes():
+            raise BadInput(recipe.labels.file, f"differs from {kept}, which the run was begun with")
         before = read_run(out)
         if (leaks := with_earlier(before["leaks"], checked)) != before["leaks"]:
             write_json(out / "run.json", before | {"leaks": leaks})
@@ -148,6 +150,7 @@ def _open_run(
             "sha256": protocol.sha256 or None,
         },
         "clips": {"learned": len(learned.clips), "unused": learned.unused},
+        **({"labels": learned.file} if learned.file else {}),
         "leaks": checked,
         "precision": precision_here(recipe.precision),
         "versions": {
@@ -156,6 +159,9 @@ def _open_run(
         },
     }
     write_json(out / "run.json", facts)
+    if kept:
+        with atomic_path(kept) as path:
+            path.write_bytes(Path(recipe.labels.file).read_bytes())
     write_text(saved, recipe.to_yaml())
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.listing import Listing
+from affuse.corpora.names import find_clip
 from affuse.corpora.protocols.keys import group_clips
-from affuse.corpora.protocols.protocol import ROLES, Protocol, Roles, rotate
+from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles, rotate
 from affuse.errors import AffuseError, BadInput
 
 
@@ -88,27 +90,32 @@ def _even_parts(members: Mapping[str, list[Clip]], folds: int, seed: int) -> lis
 
 
 def protocol_of_lists(corpus: Corpus, name: str, lists: Mapping[str, Path]) -> Protocol:
-    """One fold from files that list the clips of each role, one id per line.
+    """One fold from lists of the clips of each role.
 
     Args:
         corpus: The clips.
         name: What the protocol is called.
-        lists: Role -> file. A clip in several has several roles, which the check for leaks tells.
+        lists: Role -> file with one id, or name of a file of the clip, per line; or a folder whose
+            `.txt` files are called like the clips. A clip in several has several roles, which the
+            check for leaks tells; one that is not at hand is missing.
 
     Raises:
         AffuseError: No such role.
         BadInput: A file cannot be read, or names a clip that the corpus does not have.
     """
     known = {clip.id: clip for clip in corpus.clips}
+    clips: dict[str, Clip] = {}
     roles: dict[str, Roles] = {}
     for role, path in lists.items():
         if role not in ROLES:
             raise AffuseError(f"no role {role!r} (there are: {', '.join(ROLES)})")
-        for line, clip in enumerate(_lines(path), 1):
-            if clip and clip not in known:
-                raise BadInput(path, f"line {line}: {corpus.name} has no clip {clip!r}")
-            if clip:
-                roles[clip] = (*(r for r in roles.get(clip, ()) if r != role), role)
+        for line, word in enumerate(_lines(path), 1):
+            clip = find_clip(corpus.name, word, known) if word else None
+            if word and clip is None:
+                raise BadInput(path, f"line {line}: {corpus.name} has no clip {word!r}")
+            if clip is not None:
+                clips[clip.id] = clip
+                roles[clip.id] = (*(r for r in roles.get(clip.id, ()) if r != role), role)
     return Protocol(
         name=name,
         version=1,
@@ -116,11 +123,75 @@ def protocol_of_lists(corpus: Corpus, name: str, lists: Mapping[str, Path]) -> P
         source="affuse protocol, from " + ", ".join(f"{r}={p.name}" for r, p in lists.items()),
         flaws="",
         folds=[roles],
-        speakers={clip: known[clip].speaker or "" for clip in roles},
+        speakers={name: clip.speaker or "" for name, clip in clips.items()},
     )
 
 
+def protocol_of_files(corpus: Corpus, name: str, listings: Sequence[Listing]) -> Protocol:
+    """The folds of published label and partition files.
+
+    Args:
+        corpus: The clips.
+        name: What the protocol is called.
+        listings: One per file (`read_listing`). A clip at hand that a fold does not list is
+            `unused` in it.
+
+    Raises:
+        BadInput: A file has no sets, or two files are the same.
+    """
+    first: dict[str, Listing] = {}
+    for listing in listings:
+        if not listing.folds:
+            raise BadInput(
+                listing.path, "has no sets (Train, Development, Test) in its last column"
+            )
+        if (before := first.setdefault(listing.sha256, listing)) is not listing:
+            raise BadInput(listing.path, f"is the same file as {before.path}")
+    clips = {i: clip for listing in listings for i, clip in listing.clips.items()}
+    clips |= {clip.id: clip for clip in corpus.clips}
+    folds: list[dict[str, Roles]] = [
+        {i: (fold.get(i, UNUSED),) for i in clips} for listing in listings for fold in listing.folds
+    ]
+    notes = [f"{listing.path.name}: {note}" for listing in listings for note in listing.notes]
+    flaws = [*notes, *_flaws(folds, {i: clip.speaker or "" for i, clip in clips.items()})]
+    files = [f"{x.path.name} ({x.kind}, SHA-256 {x.sha256})" for x in listings]
+    return Protocol(
+        name=name,
+        version=1,
+        corpus=corpus.name,
+        source=f"affuse protocol, from {', '.join(files)}.",
+        flaws="".join(f"{flaw[0].upper()}{flaw[1:]}. " for flaw in flaws).rstrip(),
+        folds=folds,
+        speakers={i: clip.speaker or "" for i, clip in clips.items()},
+    )
+
+
+def _flaws(folds: Sequence[Mapping[str, Roles]], speakers: Mapping[str, str]) -> list[str]:
+    """What is wrong with folds of clips: speakers in two roles, test sets that overlap."""
+    flaws = []
+    for k, fold in enumerate(folds):
+        has: dict[str, set[Roles]] = defaultdict(set)
+        for clip, roles in fold.items():
+            if roles != (UNUSED,) and speakers[clip]:
+                has[speakers[clip]].add(roles)
+        if several := [speaker for speaker, found in has.items() if len(found) > 1]:
+            flaws.append(f"fold {k}: {len(several)} speakers in two roles, such as {several[0]}")
+        if lacking := [role for role in ROLES if (role,) not in fold.values()]:
+            flaws.append(f"fold {k}: no {' and no '.join(lacking)} clips")
+    tested = Counter(i for fold in folds for i, roles in fold.items() if roles == ("test",))
+    used = {i for fold in folds for i, roles in fold.items() if roles != (UNUSED,)}
+    twice = sum(count > 1 for count in tested.values())
+    if len(folds) > 1 and twice and twice < len(tested):
+        flaws.append(
+            f"not a cross-validation: {twice} clips are tested in more than one fold, "
+            f"{len(used) - len(tested)} of {len(used)} never"
+        )
+    return flaws
+
+
 def _lines(path: Path) -> Sequence[str]:
+    if path.is_dir():
+        return sorted(p.stem for p in path.glob("*.txt") if not p.name.startswith("."))
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

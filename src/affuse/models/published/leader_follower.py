@@ -28,7 +28,7 @@ from affuse.models.published.ir50 import BACKBONE, NORMALISATION, has_gates
 from affuse.models.published.names import AFFWILD2, NO_LICENCE, Rules, prefixed
 
 #: Pictures as they are stored; the network sees the middle 40 x 40 of them.
-PICTURES = StreamSpec("video/aligned48", RATE, (48, 48, 3), "uint8")
+PICTURES = StreamSpec("video/aligned48-reference", RATE, (48, 48, 3), "uint8")
 EMBEDDING = StreamSpec("video/ir50", RATE, (VIDEO_FEATURES,))
 FOLLOWERS = (
     StreamSpec("audio/vggish-reference", RATE, (AUDIO_FEATURES,)),
