@@ -224,6 +224,7 @@ def _train_fold(
             "fold": fold,
             "seed": recipe.seed,
             "clips": len(split["train"]),
+            **({"labels": rule} if (rule := recipe.labels.changes()) else {}),
         },
     )
     if recipe.task == "valence-arousal":

@@ -48,6 +48,7 @@ def describe(
         )
     spec.model = "avtca"
     spec.training["system"] = "avtca"
+    spec.training["split"] = "what the released code trains: ravdess/chumachenko-code"
     return spec
 
 
