@@ -48,7 +48,7 @@ def describe(
         )
     spec.model = "avtca"
     spec.training["system"] = "avtca"
-    spec.training["split"] = "what the released code trains: ravdess/chumachenko-code"
+    spec.training["split"] = "trained by the released code as it is: ravdess/chumachenko-code"
     return spec
 
 
