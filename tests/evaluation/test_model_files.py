@@ -123,12 +123,22 @@ def test_what_may_have_been_seen_is_said(
         ({"data": "Folder"}, "its training data are Folder"),
         ({"data": "RAVDESS"}, ""),
         ({"corpus": "ravdess", "protocol": "ravdess/6fold", "fold": 0}, ""),
-        ({"corpus": "folder", "protocol": "gone.csv", "fold": 0}, "does not tell which clips"),
+        (
+            {"corpus": "folder", "protocol": "gone.csv", "fold": 0},
+            "gone.csv, fold 0, which cannot be",
+        ),
         ({}, "does not tell its training data"),
         ({"parts": {"audio": spec.training, "video": {"corpus": "ferplus"}}}, "32 of the 64"),
     ):
         other = changed(files[0], tmp_path / "other.safetensors", training=record)
         assert expected in (said := warning(model=other)) and bool(said) == bool(expected)
+    for name, roles in (("early", ("train", "unused")), ("late", ("unused", "test"))):
+        lines = [f"{k:03d},s{k % 8},{roles[k >= 32]}" for k in range(64)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["clip,speaker,fold0", *lines]) + "\n")
+    record = {"corpus": "folder", "protocol": str(tmp_path / "early.csv"), "fold": 0}
+    other = changed(files[0], tmp_path / "other.safetensors", training=record)
+    late = ["--protocol", tmp_path / "late.csv"]
+    assert "it knows the speakers of 32 of the 32 clips" in warning(*late, model=other)
     rows = (trained / "protocol.csv").read_text().splitlines()
     known = tmp_path / "known.csv"
     known.write_text("\n".join([*rows, "gone,s1,test,test"]) + "\n")
@@ -216,6 +226,24 @@ def test_a_model_that_learned_votes_is_scored_by_the_same_rule(tmp_path: Path) -
     whole = evaluate(tmp_path / "run", ["av"])["conditions"]
     result = evaluate(file, ["av"], tmp_path / "store", protocol=str(tmp_path / "protocol.csv"))
     assert result["conditions"] == whole and result["labels"] == labels
+
+
+def test_scores_do_not_depend_on_batches(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clips of several windows each, also where a modality is noise."""
+    model = fresh(tmp_path / "m.safetensors", list(CLASSES), (AUDIO, VIDEO), window=0.4)
+    found = []
+    for size in (1, 5, 32):
+        monkeypatch.setattr("affuse.evaluation.evaluate._BATCH", size)
+        names = ["av", "noisy-audio", "noise-filled-audio", "zero-filled-video"]
+        evaluate(model, names, trained / "store")
+        found.append(table(tmp_path / "m-evaluation"))
+    scores = [part.filter(like="p_").to_numpy() for part in found]
+    assert scores[0] == pytest.approx(scores[1], abs=2e-6)
+    assert scores[0] == pytest.approx(scores[2], abs=2e-6)
+    by_condition = scores[0].reshape(4, 64, 4)
+    assert all(np.abs(by_condition[0] - other).max() > 1e-4 for other in by_condition[1:])
 
 
 def test_several_files_are_an_ensemble(trained: Path, files: list[Path], tmp_path: Path) -> None:

@@ -182,8 +182,10 @@ def check_dimensions(data: Store, names: Sequence[str]) -> None:
 
 def _own_fold(spec: ModelSpec, protocol: Protocol | None) -> int:
     """The fold that a model was trained in, where that is known of a protocol."""
-    fold = spec.training.get("fold")
-    if protocol is None or spec.training.get("protocol") != protocol.name:
+    fold, name = spec.training.get("fold"), spec.training.get("protocol")
+    if protocol is None or not isinstance(name, str):
+        return 0
+    if Path(name).resolve() != Path(protocol.name).resolve():  # names of files, or the same name
         return 0
     return fold if isinstance(fold, int) and 0 <= fold < len(protocol.folds) else 0
 

@@ -33,12 +33,14 @@ def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
     source = str(record.get("corpus") or record.get("data") or "")
     if source and _plain(data.corpus) not in _plain(source):
         return ""
-    roles = _roles(record, data)
-    if roles is None:
+    told = f"its training data are {source}" if source else "it does not tell its training data"
+    if "protocol" not in record or "fold" not in record:
         split = f" ({record['split']})" if record.get("split") else ""
-        told = f"its training data are {source}" if source else "it does not tell its training data"
         return f"{told}, and it does not tell which clips: those scored may be among them{split}"
     where = f"{record['protocol']}, fold {record['fold']}"
+    roles = _roles(record, data)
+    if roles is None:
+        return f"{told} by {where}, which cannot be read here: clips scored may be among them"
     trained = [clip.id for clip in clips if "train" in roles[clip.id]]
     if trained:
         return f"{len(trained)} of the {len(clips)} clips are training clips of it ({where})"
@@ -52,9 +54,7 @@ def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
 
 
 def _roles(record: Mapping[str, Any], data: Store) -> dict[str, Roles] | None:
-    """Clip id -> roles in the training; None where the record does not tell."""
-    if "protocol" not in record or "fold" not in record:
-        return None
+    """Clip id -> roles in the training; None where that cannot be read."""
     try:
         roles = load_protocol(record["protocol"], data.clips).roles(record["fold"], data.clips)
     except (AffuseError, TypeError):

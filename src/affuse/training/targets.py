@@ -79,7 +79,7 @@ def targets_of(
         found = _labelled(clips, data, task, labels, classes)
     if not found.clips:
         reasons = ", ".join(f"{n} {reason}" for reason, n in found.unused.items())
-        raise BadInput(data.path, f"has no clip to learn from ({reasons or 'no clips'})")
+        raise BadInput(data.path, f"has no clip with a label ({reasons or 'no clips'})")
     return found
 
 
