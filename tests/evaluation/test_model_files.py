@@ -329,6 +329,7 @@ def test_what_does_not_fit_is_one_line(
     }
     junk = tmp_path / "junk.safetensors"
     junk.write_bytes(b"nothing")
+    (tmp_path / "lt.pth").write_bytes(b"nothing")
     values = affwild2_run / "run/fold0/model.safetensors"
     with_store = ("--store", store)
     protocol = (*with_store, "--protocol", trained / "protocol.csv")
@@ -355,6 +356,7 @@ def test_what_does_not_fit_is_one_line(
         ((cases["unknown"], *with_store), "was trained with 1"),
         ((cases["features"], *with_store), "gives features alone"),
         ((junk, *with_store), "not a model file"),
+        ((tmp_path / "lt.pth", *with_store), "affuse convert makes a model file of it"),
         ((tmp_path / "gone.safetensors", *with_store), "no such file"),
         ((trained / "protocol.csv", *with_store), "not a model file"),
         ((model, *with_store, "--labels", "rule=most"), "--labels: "),

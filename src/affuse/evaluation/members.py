@@ -94,6 +94,8 @@ def file_member(
         AffuseError: A stream of the store is not made as that of the training was, or there is no
             such fold.
     """
+    if file.is_file() and file.suffix in (".pth", ".pt", ".tar"):
+        raise BadInput(file, "is a checkpoint; affuse convert makes a model file of it")
     spec = read_spec(file)
     if spec.task == "embedding":
         raise BadInput(file, "gives features alone; there is nothing to score")
