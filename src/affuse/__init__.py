@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from affuse.models.modelfile import ModelSpec
     from affuse.models.registry import ModelEntry
 
-__all__ = ["create_model", "list_models", "load_model", "predict"]
+__all__ = ["create_model", "evaluate", "list_models", "load_model", "predict"]
 
 
 def predict(
@@ -40,6 +40,31 @@ def predict(
     from affuse.models.shipped import DAY_ONE
 
     return Predictor(DAY_ONE if model is None else Path(model), hop).predict(Path(path))
+
+
+def evaluate(
+    model: str | Path | Sequence[str | Path],
+    store: str | Path | None = None,
+    protocol: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """The scores of a run, or of one or several model files, under each condition.
+
+    Args:
+        model: Folder that `affuse train` made, or model files, converted or trained.
+        store: Prepared streams; not needed for a run whose store has not moved.
+        protocol: Of model files: whose test clips are scored; all of the store by default.
+        **options: `conditions`, `role`, `fold`, `labels`, `truth`, `device`, `out`; see
+            `affuse.evaluation.evaluate.evaluate`.
+
+    Raises:
+        affuse.errors.AffuseError: Something cannot be used, or does not go together.
+    """
+    from affuse.evaluation.evaluate import evaluate as scores
+
+    paths = [model] if isinstance(model, str | Path) else model
+    streams = None if store is None else Path(store)
+    return scores([Path(path) for path in paths], store=streams, protocol=protocol, **options)
 
 
 def create_model(name: str, streams: Sequence[str], outputs: int = 8, **options: Any) -> Model:

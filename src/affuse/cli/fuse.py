@@ -11,7 +11,11 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="folders that `affuse train` made"
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN|MODEL",
+        help="folders that `affuse train` made, and model files, converted or trained",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
     parser.add_argument(
@@ -40,7 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with <clip>.csv (time and a column per dimension), for scores",
     )
-    parser.add_argument("--store", type=Path, help="where the streams are, if they have moved")
+    parser.add_argument(
+        "--store", type=Path, help="prepared streams; of runs only if they have moved"
+    )
+    parser.add_argument(
+        "--protocol",
+        metavar="NAME|FILE",
+        help="of model files: what their test and development clips are (default: all are tested)",
+    )
+    parser.add_argument(
+        "--fold",
+        type=int,
+        metavar="K",
+        help="of the protocol (default: the fold that a model file was trained in, or 0)",
+    )
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print JSON to stdout")
 
@@ -60,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
         options.truth,
         options.store,
         options.device,
+        options.protocol,
+        options.fold,
     )
     for reason in result.failures.values():
         print(f"affuse fuse: {reason}", file=sys.stderr)

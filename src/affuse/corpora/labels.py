@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -61,6 +61,11 @@ class Labels:
             raise ValueError(f"labels.least must be at least 1, not {self.least}")
         if not 0 <= self.smoothing < 1:
             raise ValueError(f"labels.smoothing must be from 0 to below 1, not {self.smoothing}")
+
+    def changes(self) -> dict[str, Any]:
+        """What is not as by default, as JSON values."""
+        own = {k: v for k, v in asdict(self).items() if v != getattr(Labels, k)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
 
 
 @dataclass(frozen=True)

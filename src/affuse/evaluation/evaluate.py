@@ -1,135 +1,144 @@
-"""A run judged under every condition: per-clip predictions and scores."""
+"""A run or model files judged under every condition: per-clip predictions and scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from jsonargparse import ArgumentError, ArgumentParser
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.conditions import condition, default_conditions
+from affuse.evaluation.members import Member
 from affuse.evaluation.over_time import evaluate_over_time
 from affuse.evaluation.plots import confusion_png
+from affuse.evaluation.subject import Role, Subject, open_subject
 from affuse.execution.files import atomic_path, write_json
 from affuse.execution.progress import progress
 from affuse.features.batch import Batch, collate, normalise
-from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.features.stream import stream_duration, window_of, window_starts
 from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
 from affuse.metrics.raters import rater_scores
-from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
-from affuse.training.run import (
-    MODEL_FILE,
-    PREDICTIONS_FILE,
-    evaluation_folder,
-    fold_number,
-    read_recipe,
-    read_run,
-    read_split,
-    trained_folds,
-)
-from affuse.training.targets import Lesson, lesson
+from affuse.models.base import Model
+from affuse.models.modelfile import ModelSpec
+from affuse.training.run import PREDICTIONS_FILE, read_recipe
+from affuse.training.targets import Lesson, lesson, targets_of
 
 _BATCH = 32
 
 
 def evaluate(
-    run: Path,
+    run: Path | Sequence[Path],
     conditions: Sequence[str] | None = None,
     store: Path | None = None,
     device: str = "cpu",
     truth: Path | None = None,
-    role: Literal["test", "development"] | None = None,
+    role: Role | None = None,
+    *,
+    protocol: str | None = None,
+    fold: int | None = None,
+    labels: Mapping[str, Any] | None = None,
+    out: Path | None = None,
 ) -> dict[str, Any]:
-    """Predict the test clips of all trained folds under each condition, and score them.
+    """Predict clips under each condition, and score the predictions.
 
-    Clips of all folds are scored together, each as `predict` would: the mean over windows that
-    cover it, a quarter of a window apart at most. Where a protocol has no test clip at hand, the
-    development clips are used, and the result says so.
+    Of a run the test clips of all trained folds are scored together. Of model files, converted or
+    trained, the test clips of one fold of a protocol are, or all of a store; several files are an
+    ensemble, whose prediction is the mean of their probabilities. Each clip is judged as `predict`
+    would: the mean over windows that cover it, a quarter of a window apart at most. Where a
+    protocol has no test clip at hand, the development clips are used, and the result says so.
 
     Args:
-        run: Folder that `train` made.
+        run: Folder that `train` made, or one or several model files.
         conditions: Names in `CONDITIONS`; by default those of what the model reads: `av`, `audio`
             and `video`, or its one modality.
-        store: Where the streams are, if they have moved since training.
+        store: Where the streams are; of a run, if they have moved since training.
         device: Torch device.
         truth: For values over time: folder with `<clip>.csv`, used instead of the annotation.
         role: Which clips; of `development` the results lie in `evaluation-development`.
+        protocol: Of model files: name or file of a protocol.
+        fold: Of the protocol; by default the one that a file was trained in, or the first.
+        labels: Of model files of classes: how clips get their labels, as in recipes; by default
+            as in training, of converted files as given.
+        out: Folder for the results; by default `evaluation` in the run, or `<model>-evaluation`
+            beside the model file.
 
     Returns:
-        The scores as written to `evaluation/metrics.json`; `predictions.csv` and a confusion
-        matrix per condition lie beside it.
+        The scores as written to `metrics.json`; `predictions.csv` and a confusion matrix per
+        condition lie beside it.
 
-        Of a run of values over time: what `evaluate_over_time` gives.
+        Of values over time: what `evaluate_over_time` gives.
 
     Raises:
-        BadInput: The folder is no run, no fold has been trained, or the store does not fit it.
-        AffuseError: `truth` is given for a run of classes, or `role` for values over time.
+        BadInput: A folder is no run, a file no model file, no fold has been trained, or the store
+            does not fit.
+        AffuseError: The arguments do not go together.
     """
-    folders = trained_folds(run)
-    recipe = read_recipe(run)
-    if recipe.task == "valence-arousal":
-        if role is not None:
-            raise AffuseError(f"--role is for runs of classes; {run} predicts values over time")
-        return evaluate_over_time(run, conditions, store, device, truth)
+    paths = [run] if isinstance(run, Path) else list(run)
+    subject = open_subject(paths, store, protocol, fold, role, out)
+    names = conditions or default_conditions(subject.streams)
+    changes = {name: condition(name, subject.streams) for name in names}
+    over_time = subject.task == "valence-arousal"
+    if labels and (over_time or subject.run is not None):
+        why = "predicts values over time" if over_time else "has a recipe that says its labels"
+        raise AffuseError(f"--labels is for model files of classes; {paths[0]} {why}")
+    if over_time:
+        return evaluate_over_time(subject, changes, device, truth)
     if truth is not None:
-        raise AffuseError(f"--truth is for values over time; {run} predicts classes")
-    streams = read_spec(folders[0] / MODEL_FILE).streams
-    changes = {name: condition(name) for name in conditions or default_conditions(streams)}
-    data = Store(store or Path(read_run(run)["store"]))
-    learned = lesson(recipe, data)
-    splits = {folder: read_split(folder) for folder in folders}
-    out = evaluation_folder(run, role)
-    if role is None:
-        role = "test" if any(split["test"] for split in splits.values()) else "development"
+        raise AffuseError(f"--truth is for values over time; {paths[0]} predicts classes")
+    return _evaluate_classes(subject, changes, device, labels or {})
+
+
+def _evaluate_classes(
+    subject: Subject,
+    changes: Mapping[str, Callable[[Batch], Batch]],
+    device: str,
+    labels: Mapping[str, Any],
+) -> dict[str, Any]:
+    learned, rule = _lesson(subject, labels)
+    role, parts = subject.parts(learned.clips, "with a label")
     tables = []
-    for folder in progress(folders, "evaluate"):
-        model, spec = load_model(folder / MODEL_FILE)
-        move_to(model, device)
-        chosen = set(splits[folder][role])
-        clips = [clip for clip in learned.clips if clip.id in chosen]
-        if not clips:
-            continue
-        _check_store(data, learned.names, spec)
-        for first in range(0, len(clips), _BATCH):
-            group = clips[first : first + _BATCH]
-            batch, rows = _windows(data, group, spec)
-            clean = normalise(batch.to(device), spec.normalisation)
-            for name, change in changes.items():
-                with torch.inference_mode():
-                    windows = model(change(clean)).logits.float().softmax(-1).cpu().numpy()
-                scores = np.stack([windows[rows == k].mean(0) for k in range(len(group))])
+    for part in parts:
+        models = [member.open(device) for member in part.members]
+        firsts = range(0, len(part.clips), _BATCH)
+        for first in progress(firsts, f"evaluate fold {part.fold}"):
+            group = part.clips[first : first + _BATCH]
+            said = [
+                dict(_probabilities(model, member, group, changes, learned.names, device))
+                for model, member in zip(models, part.members, strict=True)
+            ]
+            for name in changes:
+                scores = np.mean([own[name] for own in said], 0)
                 tables.append(
-                    pd.DataFrame(scores, columns=[f"p_{c}" for c in spec.classes]).assign(
-                        fold=fold_number(folder),
+                    pd.DataFrame(scores, columns=[f"p_{c}" for c in learned.names]).assign(
+                        fold=part.fold,
                         condition=name,
                         clip=[clip.id for clip in group],
                         speaker=[clip.speaker or clip.id for clip in group],
                         label=[_label(learned, clip) for clip in group],
-                        predicted=[spec.classes[i] for i in scores.argmax(1)],
+                        predicted=[learned.names[i] for i in scores.argmax(1)],
                     )
                 )
-    if not tables:
-        raise BadInput(run, f"its protocol has no {role} clips at hand")
     table = pd.concat(tables, ignore_index=True)
     table["order"] = table["condition"].map(list(changes).index)
     table = table.sort_values(["order", "fold", "clip"], kind="stable").drop(columns="order")
     lead = ["fold", "condition", "clip", "speaker", "label", "predicted"]
     table = table[[*lead, *(name for name in table if name not in lead)]]
+    out = subject.out
     with atomic_path(out / PREDICTIONS_FILE) as path:
         table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
     result: dict[str, Any] = {
-        "run": run.name,
-        "role": role,
-        "folds": len(folders),
+        **subject.facts(role, parts),
+        **rule,
         "conditions": {
             str(name): _scores(part, learned)
             for name, part in table.groupby("condition", sort=False)
@@ -139,27 +148,65 @@ def evaluate(
     for old in out.glob("confusion-*.png"):
         old.unlink()
     for name, scores in result["conditions"].items():
-        title = f"{run.name}, {name}: {scores['accuracy']:.1%}"
+        title = f"{subject.title}, {name}: {scores['accuracy']:.1%}"
         with atomic_path(out / f"confusion-{name}.png") as path:
             path.write_bytes(confusion_png(np.array(scores["confusion"]), learned.names, title))
     return result
 
 
-def _check_store(data: Store, classes: list[str], spec: ModelSpec) -> None:
-    """Refuse a store whose classes or streams are not those of the training."""
-    if classes != spec.classes:
-        raise BadInput(
-            data.path,
-            f"has the classes {', '.join(classes)}; the model has {', '.join(spec.classes)}",
-        )
-    for name, trained in spec.streams.items():
-        check_same_stream(data.stream(name).spec, trained)
+def _lesson(subject: Subject, changes: Mapping[str, Any]) -> tuple[Lesson, dict[str, Any]]:
+    """The labels of the clips in the order of the models' classes; of files also their rule.
+
+    Raises:
+        BadInput: The store has other classes than the models.
+        AffuseError: The label rule does not fit.
+    """
+    data, spec = subject.data, subject.members[0].spec
+    if subject.run is not None:
+        learned = lesson(read_recipe(subject.run), data)
+        if learned.names != spec.classes:
+            raise BadInput(
+                data.path,
+                f"has the classes {', '.join(learned.names)}; the model has "
+                f"{', '.join(spec.classes)}",
+            )
+        return learned, {}
+    by_default = {"rule": "distribution"} if spec.task == "distribution" else {}
+    values = {**by_default, **spec.training.get("labels", {}), **changes}
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Labels)
+    try:
+        labels = Labels(**parser.instantiate(parser.parse_object(values)).as_dict())
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise AffuseError(f"--labels: {' '.join(str(error).split())}") from None
+    learned = targets_of(data, list(subject.streams), spec.task, labels, classes=spec.classes)
+    told = {"rule": labels.rule, **labels.changes()}
+    return learned, {"labels": told, "unused": learned.unused}
 
 
 def _label(learned: Lesson, clip: Clip) -> str:
-    """The class of a clip by the run's label rule: the first of those with the largest share."""
+    """The class of a clip by the label rule: the first of those with the largest share."""
     target = learned.target(clip.id, 0.0, 0.0)
     return learned.names[int(target.argmax() if target.ndim else target)]
+
+
+def _probabilities(
+    model: Model,
+    member: Member,
+    clips: Sequence[Clip],
+    changes: Mapping[str, Callable[[Batch], Batch]],
+    classes: Sequence[str],
+    device: str,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Condition and (N, C) float32, the mean over the windows of each clip, in some order of C."""
+    spec = member.spec
+    columns = [spec.classes.index(name) for name in classes]
+    batch, rows = _windows(member.data, clips, spec)
+    clean = normalise(batch.to(device), spec.normalisation)
+    for name, change in changes.items():
+        with torch.inference_mode():
+            windows = model(change(clean)).logits.float().softmax(-1).cpu().numpy()
+        yield name, np.stack([windows[rows == k].mean(0) for k in range(len(clips))])[:, columns]
 
 
 def _windows(data: Store, clips: Sequence[Clip], spec: ModelSpec) -> tuple[Batch, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The folds of one or several runs fused into one prediction per clip, as files for a challenge."""
+"""Folds of runs, and model files, fused into one prediction per clip: files for a challenge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.fold_fusion import centred_fusion, mean_fusion
-from affuse.evaluation.fold_predictions import Fold, predict_fold, read_folds
+from affuse.evaluation.fold_predictions import predict_fold
+from affuse.evaluation.members import Member, is_model_file, read_members
 from affuse.evaluation.submission import submission_text
 from affuse.evaluation.trained import filled, truth_of
 from affuse.execution.files import write_csv, write_text
@@ -61,6 +62,8 @@ def fuse(
     truth: Path | None = None,
     store: Path | None = None,
     device: str = "cpu",
+    protocol: str | None = None,
+    fold: int | None = None,
 ) -> Fused:
     """Predict clips by all folds of some runs, fuse these frame by frame, and write a file each.
 
@@ -68,7 +71,7 @@ def fuse(
     not know lie on a line between those that it knows.
 
     Args:
-        runs: Folders that `train` made; each may predict some of the dimensions.
+        runs: Folders that `train` made, and model files; each may predict some of the dimensions.
         out: Folder for `<clip>.txt`, `summary.csv` and the predictions of the folds, with which
             an interrupted fusion goes on.
         fusion: `centred` (published), `mean`, or `weighted` by the CCC of each fold on its
@@ -77,14 +80,24 @@ def fuse(
             clips that every fold tests. `development`: each clip by the folds that held it so.
         corpus: Where the videos are, whose time stamps say when there is a row.
         truth: Folder with `<clip>.csv`, used for scores instead of the annotation.
-        store: Where the streams are, if they have moved since training.
+        store: Where the streams are; of runs, if they have moved since training.
         device: Torch device.
+        protocol: Of model files: name or file of a protocol; without one all clips are test clips.
+        fold: Of the protocol; by default the one that a file was trained in, or the first.
 
     Raises:
-        BadInput: A folder is no run, or does not fit its store.
+        BadInput: A path is neither run nor model file, predicts classes, or does not fit its store.
         AffuseError: The runs do not go together, or there is no clip of that role.
     """
-    folds = read_folds(runs, store)
+    by_role = role == "development" or fusion == "weighted"
+    files = [path for path in runs if is_model_file(path)]
+    if by_role and files and protocol is None:
+        raise BadInput(files[0], "is a model file; --protocol says its development clips")
+    folds = read_members(runs, store, protocol, fold)
+    if classes := [one.file for one in folds if one.spec.task != "valence-arousal"]:
+        raise BadInput(classes[0], "predicts classes; affuse evaluate scores several files as one")
+    if len({one.data.corpus for one in folds}) > 1:
+        raise AffuseError("the runs are of different corpora")
     names = _dimensions(folds)
     if truth is not None and not truth.is_dir():
         raise BadInput(truth, "no such folder")
@@ -93,12 +106,12 @@ def fuse(
             "weighted fusion would weigh folds by the clips that are judged: use --role test, or "
             "--fusion centred or mean"
         )
-    said: dict[str, dict[Fold, Series]] = {}
+    said: dict[str, dict[Member, Series]] = {}
     clips: dict[str, Clip] = {}
     wanted = _wanted(folds, role)
-    for fold in folds:
-        for clip, series in predict_fold(fold, fold.usable(wanted[fold]), out / "folds", device):
-            said.setdefault(clip.id, {})[fold] = series
+    for one in folds:
+        for clip, series in predict_fold(one, one.usable(wanted[one]), out / "folds", device):
+            said.setdefault(clip.id, {})[one] = series
             clips[clip.id] = clip
     result = Fused(names)
     if fusion == "weighted":
@@ -125,10 +138,10 @@ def fuse(
             moments = np.arange(len(target.mask)) / TARGET_RATE
             columns = [np.interp(moments, times, column) for column in values.T]
             judged.add(FUSED, names, target, np.stack(columns, 1))
-            for fold, series in members.items():
-                own = [names.index(name) for name in fold.spec.classes]
+            for one, series in members.items():
+                own = [names.index(name) for name in one.spec.classes]
                 part = Stream(target.values[:, own], target.mask)
-                judged.add(fold.name, fold.spec.classes, part, filled(series, moments))
+                judged.add(one.name, one.spec.classes, part, filled(series, moments))
         known = min(float(series.mask.mean()) for series in members.values())
         rows.append(
             [
@@ -147,7 +160,7 @@ def fuse(
     return result
 
 
-def _dimensions(folds: Sequence[Fold]) -> list[str]:
+def _dimensions(folds: Sequence[Member]) -> list[str]:
     """All dimensions of the corpus; each has to be predicted by some fold."""
     names = list(folds[0].data.classes)
     told = {name for fold in folds for name in fold.spec.classes}
@@ -158,7 +171,7 @@ def _dimensions(folds: Sequence[Fold]) -> list[str]:
     return names
 
 
-def _wanted(folds: Sequence[Fold], role: Role) -> dict[Fold, set[str]]:
+def _wanted(folds: Sequence[Member], role: Role) -> dict[Member, set[str]]:
     """Fold -> ids of the clips that it is to predict."""
     if role == "development":
         return {fold: set(fold.split["development"]) for fold in folds}
@@ -187,7 +200,7 @@ def _times(
 
 
 def _stack(
-    clip: str, name: str, members: dict[Fold, Series], times: NDArray[np.float64]
+    clip: str, name: str, members: dict[Member, Series], times: NDArray[np.float64]
 ) -> tuple[np.ndarray, list[str]]:
     """(K, N): what each fold that predicts a dimension says; and the names of these folds.
 
@@ -222,7 +235,7 @@ def _fused(
     return mean_fusion(stack, shares if shares.any() else None, clip=True)
 
 
-def _development_ccc(fold: Fold, cache: Path, device: str) -> dict[str, float]:
+def _development_ccc(fold: Member, cache: Path, device: str) -> dict[str, float]:
     """Dimension -> CCC over all annotated frames of the development clips of a fold."""
     judged, names = _Judged(), fold.spec.classes
     clips = fold.usable(fold.split["development"])

@@ -1,10 +1,10 @@
-"""A run of values over time judged under every condition."""
+"""Values over time judged under every condition."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,33 +14,26 @@ import numpy as np
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.keys import group_clips
 from affuse.errors import BadInput
-from affuse.evaluation.conditions import condition, default_conditions
+from affuse.evaluation.fold_fusion import centred_fusion
+from affuse.evaluation.members import Member
 from affuse.evaluation.plots import curves_png
 from affuse.evaluation.published import Track, compare_rules
-from affuse.evaluation.trained import (
-    check_dimensions,
-    filled,
-    open_fold,
-    predicted_series,
-    truth_of,
-)
+from affuse.evaluation.subject import Part, Subject
+from affuse.evaluation.trained import filled, predicted_series, truth_of
 from affuse.execution.files import atomic_path, write_csv, write_json
 from affuse.execution.progress import progress
-from affuse.features.batch import TARGET_RATE
-from affuse.features.store import Store
+from affuse.features.batch import TARGET_RATE, Batch
 from affuse.features.stream import Stream
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS, SeriesScores, series_scores
-from affuse.models.modelfile import read_spec
 from affuse.models.sliding import Series
-from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
 _SHOWN = 4  # clips in the picture
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A clip as the model of one fold sees it under one condition, at 30 Hz.
+    """A clip as a model, or several together, see it under one condition, at 30 Hz.
 
     Args:
         fold: Number.
@@ -50,7 +43,7 @@ class Judged:
         known: (T,) bool; values of other frames lie on a line between the nearest known ones.
         truth: (T, D) float32.
         labelled: (T,) bool, where there is a truth.
-        smoothing: Seconds.
+        smoothing: Seconds for each dimension.
     """
 
     fold: int
@@ -60,105 +53,109 @@ class Judged:
     known: np.ndarray
     truth: np.ndarray
     labelled: np.ndarray
-    smoothing: float
+    smoothing: list[float]
 
 
 def evaluate_over_time(
-    run: Path,
-    conditions: Sequence[str] | None = None,
-    store: Path | None = None,
+    subject: Subject,
+    changes: Mapping[str, Callable[[Batch], Batch]],
     device: str = "cpu",
     truth: Path | None = None,
 ) -> dict[str, Any]:
-    """Predict the test clips of all trained folds under each condition, and score every frame.
+    """Predict clips under each condition, and score every frame.
 
     Values are smoothed as the model file says and clipped. All annotated frames count: where the
     model knows nothing, the value lies on a line between the known neighbours. Where no test clip
-    is annotated, the development clips are used, and the result says so.
+    is annotated, the development clips are used, and the result says so. Several model files are
+    fused, dimension by dimension, as `fuse` does by default.
 
     Args:
-        run: Folder that `train` made.
-        conditions: Names in `CONDITIONS`; by default those of what the model reads.
-        store: Where the streams are, if they have moved since training.
+        subject: What is evaluated.
+        changes: Condition -> what it does to a normalised batch.
         device: Torch device.
         truth: Folder with `<clip>.csv` (`time` and the dimensions), used instead of the annotation.
 
     Returns:
-        The scores as written to `evaluation/metrics.json`; `scores.csv`, the predictions and a
-        picture lie beside it.
+        The scores as written to `metrics.json`; `scores.csv`, the predictions and a picture lie
+        beside it.
 
     Raises:
-        BadInput: The folder is no run, no fold has been trained, the store does not fit it, or
-            nothing is known about its clips.
+        BadInput: Nothing is known about the clips, or the models do not give values over time.
     """
-    folders = trained_folds(run)
-    first = read_spec(folders[0] / MODEL_FILE)
-    changes = {name: condition(name) for name in conditions or default_conditions(first.streams)}
-    data = Store(store or Path(read_run(run)["store"]))
-    names = first.classes
-    check_dimensions(data, names)
-    usable = data.usable(list(first.streams))
+    data, members = subject.data, subject.members
+    names = members[0].spec.classes
+    if told := {name for member in members for name in member.spec.classes} - set(names):
+        names = [name for name in data.classes if name in told or name in names]
+    usable = data.usable(list(subject.streams))
     if truth is not None and not truth.is_dir():
         raise BadInput(truth, "no such folder")
     truths = {clip.id: truth_of(clip, data, names, truth) for clip in usable}
-    splits = {folder: read_split(folder) for folder in folders}
-
-    def chosen(folder: Path, role: str) -> list[Clip]:
-        wanted = set(splits[folder][role])
-        return [clip for clip in usable if clip.id in wanted and truths[clip.id] is not None]
-
-    role = "test" if any(chosen(folder, "test") for folder in folders) else "development"
-    if not any(chosen(folder, role) for folder in folders):
-        where = f"; {truth} holds no <clip>.csv of one" if truth else ""
-        raise BadInput(run, f"has neither test nor development clips with annotation{where}")
+    where = f"with annotation; {truth} holds no <clip>.csv of one" if truth else "with annotation"
+    known = [clip for clip in usable if truths[clip.id] is not None]
+    role, parts = subject.parts(known, where)
     judged: dict[str, list[Judged]] = {name: [] for name in changes}
-    for folder in folders:
-        model, spec = open_fold(folder, data, device)
-        fold = fold_number(folder)
-        for clip in progress(chosen(folder, role), f"evaluate fold {fold}"):
+    for part in parts:
+        models = [member.open(device) for member in part.members]
+        for clip in progress(part.clips, f"evaluate fold {part.fold}"):
+            target = truths[clip.id]
+            assert target is not None
             for name, change in changes.items():
-                series = predicted_series(model, spec, data, clip, change)
-                target = truths[clip.id]
-                assert target is not None
-                if series.mask.any():
-                    judged[name].append(_judge(series, target, spec.smoothing, fold, clip))
-    total = sum(len(chosen(folder, role)) for folder in folders)
+                said = [
+                    predicted_series(model, member.spec, data, clip, change)
+                    for model, member in zip(models, part.members, strict=True)
+                ]
+                if all(series.mask.any() for series in said):
+                    judged[name].append(_judge(names, part, said, target, clip))
+    total = sum(len(part.clips) for part in parts)
     groups = dict(zip([clip.id for clip in data.clips], group_clips(data.clips), strict=True))
+    told_by = [str(m.fold) if subject.run else m.name for m in members]
     result: dict[str, Any] = {
-        "run": run.name,
-        "task": "valence-arousal",
-        "role": role,
-        "folds": len(folders),
+        **subject.facts(role, parts),
         "dimensions": names,
         "truth": "annotation" if truth is None else truth.name,
-        "smoothing": {
-            str(fold_number(folder)): read_spec(folder / MODEL_FILE).smoothing for folder in folders
-        },
+        "smoothing": dict(zip(told_by, [m.spec.smoothing for m in members], strict=True)),
         "conditions": {name: _scores(part, names, groups, total) for name, part in judged.items()},
     }
     shown = next((name for name, part in judged.items() if part), None)
-    if shown is not None:
+    by_one = all(len(_tellers(part.members, name)) == 1 for part in parts for name in names)
+    if shown is not None and by_one:
         tracks = {name: _tracks(judged[shown], d) for d, name in enumerate(names)}
         result["rules"] = {"condition": shown, "ccc": compare_rules(tracks)}
-    _write(run / "evaluation", result, judged, names)
+    _write(subject, result, judged, names)
     return result
 
 
-def _judge(series: Series, target: Stream, smoothing: float, fold: int, clip: Clip) -> Judged:
-    count = math.ceil(len(series.mask) / series.rate * TARGET_RATE - 1e-6)
+def _tellers(members: Sequence[Member], name: str) -> list[int]:
+    """Which of some models predict a dimension."""
+    return [k for k, member in enumerate(members) if name in member.spec.classes]
+
+
+def _judge(
+    names: Sequence[str], part: Part, said: Sequence[Series], target: Stream, clip: Clip
+) -> Judged:
+    seconds = max(len(series.mask) / series.rate for series in said)
+    count = math.ceil(seconds * TARGET_RATE - 1e-6)
     times = np.arange(max(count, len(target.mask))) / TARGET_RATE
     truth = np.zeros((len(times), target.values.shape[1]), np.float32)
     labelled = np.zeros(len(times), bool)
     truth[: len(target.mask)], labelled[: len(target.mask)] = target.values, target.mask
-    both = (series, series.smoothed(smoothing).clipped())
-    raw, final = (filled(x, times).astype(np.float32) for x in both)
-    known = ~np.isnan(series.at(times)).any(1)
-    return Judged(fold, clip, raw, final, known, truth, labelled, smoothing)
+    specs = [member.spec for member in part.members]
+    smoothed = [x.smoothed(spec.smoothing).clipped() for x, spec in zip(said, specs, strict=True)]
+    raw, final = np.zeros_like(truth), np.zeros_like(truth)
+    smoothing = []
+    for d, name in enumerate(names):
+        own = _tellers(part.members, name)
+        for column, series, clip_values in ((raw, said, False), (final, smoothed, True)):
+            rows = [filled(series[k], times)[:, specs[k].classes.index(name)] for k in own]
+            column[:, d] = centred_fusion(np.stack(rows), clip=clip_values)
+        smoothing.append(specs[own[0]].smoothing)
+    known = np.logical_and.reduce([~np.isnan(series.at(times)).any(1) for series in said])
+    return Judged(part.fold, clip, raw, final, known, truth, labelled, smoothing)
 
 
 def _tracks(judged: Sequence[Judged], d: int) -> list[Track]:
     return [
-        Track(x.raw[:, d], x.final[:, d], x.truth[:, d], x.labelled, x.smoothing) for x in judged
+        Track(x.raw[:, d], x.final[:, d], x.truth[:, d], x.labelled, x.smoothing[d]) for x in judged
     ]
 
 
@@ -199,8 +196,9 @@ def _number(value: float) -> float | None:
 
 
 def _write(
-    out: Path, result: dict[str, Any], judged: dict[str, list[Judged]], names: list[str]
+    subject: Subject, result: dict[str, Any], judged: dict[str, list[Judged]], names: list[str]
 ) -> None:
+    out = subject.out
     shutil.rmtree(out / "predictions", ignore_errors=True)  # of other conditions or folds
     header = ["time", *names, "known", *(f"annotated_{name}" for name in names)]
     for name, part in judged.items():
@@ -231,7 +229,7 @@ def _write(
     for name, part in judged.items():
         if part:
             with atomic_path(out / f"curves-{name}.png") as path:
-                path.write_bytes(_picture(part, names, f"{result['run']}, {name}"))
+                path.write_bytes(_picture(part, names, f"{subject.title}, {name}"))
 
 
 def _rows(x: Judged) -> list[list[str]]:

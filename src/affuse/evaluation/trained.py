@@ -1,4 +1,4 @@
-"""The models of a run on the clips of a store: one to open them, one to hear what they say."""
+"""What a model of values over time says about the clips of a store, and what is true of them."""
 
 from __future__ import annotations
 
@@ -9,51 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from affuse.corpora.clip import Clip
-from affuse.errors import BadInput
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.batch import Batch
-from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration
 from affuse.models.base import Model
-from affuse.models.modelfile import ModelSpec, load_model, move_to
+from affuse.models.modelfile import ModelSpec
 from affuse.models.sliding import Series, slide
-from affuse.training.run import MODEL_FILE
 from affuse.training.targets import ANNOTATION
-
-
-def open_fold(folder: Path, data: Store, device: str) -> tuple[Model, ModelSpec]:
-    """The model of a trained fold of values over time, checked against a store.
-
-    Args:
-        folder: Of the fold.
-        data: Where the streams are.
-        device: Torch device.
-
-    Raises:
-        BadInput: The model does not give values for every frame, or the store has other dimensions.
-        AffuseError: A stream of the store is not made as that of the training was.
-    """
-    model, spec = load_model(folder / MODEL_FILE)
-    if model.head != "frames":
-        raise BadInput(folder / MODEL_FILE, "gives no values over time")
-    check_dimensions(data, spec.classes)
-    for name, trained in spec.streams.items():
-        check_same_stream(data.stream(name).spec, trained)
-    move_to(model, device)
-    return model, spec
-
-
-def check_dimensions(data: Store, names: Sequence[str]) -> None:
-    """Refuse a store that does not have the dimensions of a model.
-
-    Raises:
-        BadInput: It lacks one of them.
-    """
-    if other := [name for name in names if name not in data.classes]:
-        raise BadInput(
-            data.path, f"has the dimensions {', '.join(data.classes)}; the model has {other[0]}"
-        )
 
 
 def predicted_series(

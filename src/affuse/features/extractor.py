@@ -68,6 +68,11 @@ def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
         facts.update(recipe)
     for key in keys:
         if ours.get(key) != theirs.get(key):
+            if key not in theirs and not trained.recipe:
+                raise AffuseError(
+                    f"stream {here.name} is made with {key} {ours[key]}; the model file does not "
+                    "tell how its own was made: convert it with the files that do"
+                )
             raise AffuseError(
                 f"stream {here.name} is made with {key} {ours.get(key)}; "
                 f"the model was trained with {theirs.get(key)}"

@@ -70,9 +70,16 @@ def read_split(folder: Path) -> dict[str, list[str]]:
     return split
 
 
-def evaluation_folder(run: Path, role: str | None = None) -> Path:
-    """Where the evaluation of a run lies: that of `development` clips by request has its own."""
-    return run / ("evaluation-development" if role == "development" else "evaluation")
+def evaluation_folder(folder: Path, role: str | None = None, model: str = "") -> Path:
+    """Where the evaluation of a run lies: that of `development` clips by request has its own.
+
+    Args:
+        folder: The run, or where a model file lies.
+        role: The clips that were asked for.
+        model: Name of the model file without its suffix.
+    """
+    name = "evaluation-development" if role == "development" else "evaluation"
+    return folder / (f"{model}-{name}" if model else name)
 
 
 def trained_folds(run: Path) -> list[Path]:

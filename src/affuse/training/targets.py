@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.label_file import labels_from_file
-from affuse.corpora.labels import Labelled, label_clips
+from affuse.corpora.labels import Labelled, Labels, label_clips
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
@@ -50,65 +50,100 @@ class Lesson:
 
 
 def lesson(recipe: Recipe, data: Store) -> Lesson:
-    """What a recipe makes of a store.
+    """What a recipe makes of a store; see `targets_of`."""
+    return targets_of(data, recipe.streams, recipe.task, recipe.labels, recipe.over_time.dimensions)
+
+
+def targets_of(
+    data: Store,
+    streams: Sequence[str],
+    task: str,
+    labels: Labels,
+    dimensions: Sequence[str] = (),
+    classes: Sequence[str] = (),
+) -> Lesson:
+    """What the clips of a store are to be learned as, or judged by.
+
+    Args:
+        data: The store.
+        streams: That clips need.
+        task: `classification`, `distribution` or `valence-arousal`.
+        labels: How clips get their classes.
+        dimensions: Of values over time; all of the corpus by default.
+        classes: Of a model, in the order of its scores; by default those that the label rule keeps.
 
     Raises:
-        BadInput: The store lacks a stream, or no clip has a label.
+        BadInput: The store lacks a stream, no clip has a label, or some have a class that is none
+            of `classes`.
         AffuseError: The label rule does not fit the corpus or the task.
     """
-    clips = data.usable(recipe.streams)
-    if recipe.task == "valence-arousal":
-        found = _annotated(clips, data, recipe.over_time.dimensions)
+    clips = data.usable(streams)
+    if task == "valence-arousal":
+        found = _annotated(clips, data, dimensions)
     else:
-        found = _labelled(clips, data, recipe)
+        found = _labelled(clips, data, task, labels, classes)
     if not found.clips:
         reasons = ", ".join(f"{n} {reason}" for reason, n in found.unused.items())
-        raise BadInput(data.path, f"has no clip to learn from ({reasons or 'no clips'})")
+        raise BadInput(data.path, f"has no clip with a label ({reasons or 'no clips'})")
     return found
 
 
-def _labelled(clips: list[Clip], data: Store, recipe: Recipe) -> Lesson:
-    rule, unused, facts, counted = recipe.labels, {}, {}, True
+def _labelled(
+    clips: list[Clip], data: Store, task: str, labels: Labels, classes: Sequence[str]
+) -> Lesson:
+    rule, unused, facts, counted = labels, {}, {}, True
     if rule.file:
         told = labels_from_file(clips, data.corpus, data.classes, rule)
         clips, rule, counted = told.clips, told.labels, told.counted
-        name = Path(recipe.labels.file).name
+        name = Path(labels.file).name
         unused = {f"without a row in {name}": told.without} if told.without else {}
         facts = {"name": name, "sha256": told.sha256, "not_at_hand": told.not_at_hand}
     labelled: Labelled = label_clips(clips, data.classes, rule)
-    if recipe.task == "distribution":
-        rows = list(labelled.targets.astype(np.float32))
+    names = list(classes or labelled.classes)
+    if unknown := [name for name in labelled.classes if name not in names]:
+        raise BadInput(
+            data.path,
+            f"has the class {unknown[0]}, which the model does not have (it has "
+            f"{', '.join(names)}); --labels classes=... scores the clips of some classes alone",
+        )
+    columns = [names.index(name) for name in labelled.classes]
+    shares = np.zeros((len(labelled.clips), len(names)))
+    shares[:, columns] = labelled.targets
+    if task == "distribution":
+        rows = list(shares.astype(np.float32))
     else:
-        _check_single(labelled, recipe)
-        rows = list(labelled.targets.argmax(1).astype(np.int64))
+        _check_single(labelled, labels)
+        # Of shared first classes that which the corpus names first, whatever the model's order.
+        rows = list(np.array(columns)[labelled.targets.argmax(1)].astype(np.int64))
     ids = [clip.id for clip in labelled.clips]
     targets = {name: np.asarray(row) for name, row in zip(ids, rows, strict=True)}
     votes, majority = {}, frozenset[str]()
     if labelled.votes is not None:
-        total = 1 if counted else labelled.votes.sum(1, keepdims=True)
-        votes = dict(zip(ids, labelled.votes / total, strict=True))
+        counts = np.zeros_like(shares)
+        counts[:, columns] = labelled.votes
+        total = 1 if counted else counts.sum(1, keepdims=True)
+        votes = dict(zip(ids, counts / total, strict=True))
         rule = replace(rule, rule="majority")
         majority = frozenset(c.id for c in label_clips(labelled.clips, data.classes, rule).clips)
 
     def target(clip: str, start: float, seconds: float) -> np.ndarray:
         return targets[clip]
 
-    names = list(labelled.classes)
     unused |= labelled.unused
     return Lesson(labelled.clips, names, target, unused, votes, majority, file=facts)
 
 
-def _check_single(labelled: Labelled, recipe: Recipe) -> None:
+def _check_single(labelled: Labelled, labels: Labels) -> None:
     first = labelled.targets.max(1, keepdims=True)
     ties = int(((labelled.targets == first).sum(1) > 1).sum())
-    if ties and recipe.labels.ties == "drop":
+    if ties and labels.ties == "drop":
         raise AffuseError(
-            f"labels.rule={recipe.labels.rule} leaves {ties} clips without one class: use "
+            f"labels.rule={labels.rule} leaves {ties} clips without one class: use "
             "task=distribution, labels.rule=plurality, or labels.ties=first"
         )
 
 
-def _annotated(clips: list[Clip], data: Store, dimensions: tuple[str, ...]) -> Lesson:
+def _annotated(clips: list[Clip], data: Store, dimensions: Sequence[str]) -> Lesson:
     if not data.has(ANNOTATION):
         raise BadInput(data.path, f"has no values over time; {data.corpus} is not annotated so")
     track = data.stream(ANNOTATION)

@@ -8,6 +8,7 @@ import signal
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,7 @@ def _train_fold(
             "fold": fold,
             "seed": recipe.seed,
             "clips": len(split["train"]),
+            **({"labels": rule} if (rule := replace(recipe.labels, file="").changes()) else {}),
         },
     )
     if recipe.task == "valence-arousal":

@@ -48,6 +48,7 @@ def describe(
         )
     spec.model = "avtca"
     spec.training["system"] = "avtca"
+    spec.training["split"] = "trained by the released code as it is: ravdess/chumachenko-code"
     return spec
 
 

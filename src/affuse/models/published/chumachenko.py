@@ -88,6 +88,8 @@ def describe(
             "licence": "RAVDESS: CC BY-NC-SA 4.0",
             "system": "chumachenko",
             "checkpoint": path.name,
+            "split": "the released weights: ravdess/chumachenko; trained by the released code as "
+            "it is: ravdess/chumachenko-code",
         },
     )
 

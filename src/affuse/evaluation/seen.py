@@ -1,0 +1,67 @@
+"""What a model may have seen of the clips that it is scored on, by the record in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from affuse.corpora.clip import Clip
+from affuse.corpora.protocols.protocol import Roles, load_protocol
+from affuse.errors import AffuseError
+from affuse.evaluation.members import Member
+from affuse.features.store import Store
+
+
+def seen_in_training(member: Member, clips: Sequence[Clip]) -> list[str]:
+    """Why the scores of a model may be too good, one line for each part of its training.
+
+    Args:
+        member: The model.
+        clips: What it is scored on.
+
+    Returns:
+        Nothing where the model was trained on another corpus, or in a fold of a protocol in which
+        neither these clips nor their speakers have another role than `test`.
+    """
+    record = member.spec.training
+    lines = [_line(own, member.data, clips) for own in record.get("parts", {"": record}).values()]
+    return [f"{member.name}: {line}; the scores may be too good" for line in lines if line]
+
+
+def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
+    """What one record of a training says about some clips; empty where they are new to it."""
+    source = str(record.get("corpus") or record.get("data") or "")
+    if source and _plain(data.corpus) not in _plain(source):
+        return ""
+    told = f"its training data are {source}" if source else "it does not tell its training data"
+    if "protocol" not in record or "fold" not in record:
+        split = f" ({record['split']})" if record.get("split") else ""
+        return f"{told}, and it does not tell which clips: those scored may be among them{split}"
+    where = f"{record['protocol']}, fold {record['fold']}"
+    roles = _roles(record, data)
+    if roles is None:
+        return f"{told} by {where}, which cannot be read here: clips scored may be among them"
+    trained = [clip.id for clip in clips if "train" in roles[clip.id]]
+    if trained:
+        return f"{len(trained)} of the {len(clips)} clips are training clips of it ({where})"
+    selected = [clip.id for clip in clips if "development" in roles[clip.id]]
+    if selected:
+        return f"{len(selected)} of the {len(clips)} clips are development clips of it ({where})"
+    speakers = {clip.speaker for clip in data.clips if "train" in roles[clip.id]} - {None}
+    if known := [clip.id for clip in clips if clip.speaker in speakers]:
+        return f"it knows the speakers of {len(known)} of the {len(clips)} clips ({where})"
+    return ""
+
+
+def _roles(record: Mapping[str, Any], data: Store) -> dict[str, Roles] | None:
+    """Clip id -> roles in the training; None where that cannot be read."""
+    try:
+        roles = load_protocol(record["protocol"], data.clips).roles(record["fold"], data.clips)
+    except (AffuseError, TypeError):
+        return None
+    return dict(zip([clip.id for clip in data.clips], roles, strict=True))
+
+
+def _plain(name: str) -> str:
+    """A name of a corpus as letters and digits, so that Aff-Wild2 is affwild2."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
