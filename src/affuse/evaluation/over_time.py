@@ -31,7 +31,7 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS, SeriesScores, series_scores
-from affuse.models.modelfile import read_spec
+from affuse.models.modelfile import Smoothing, read_spec
 from affuse.models.sliding import Series
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
@@ -50,7 +50,7 @@ class Judged:
         known: (T,) bool; values of other frames lie on a line between the nearest known ones.
         truth: (T, D) float32.
         labelled: (T,) bool, where there is a truth.
-        smoothing: Seconds.
+        smoothing: As the model file has it.
     """
 
     fold: int
@@ -60,7 +60,7 @@ class Judged:
     known: np.ndarray
     truth: np.ndarray
     labelled: np.ndarray
-    smoothing: float
+    smoothing: Smoothing
 
 
 def evaluate_over_time(
@@ -144,7 +144,7 @@ def evaluate_over_time(
     return result
 
 
-def _judge(series: Series, target: Stream, smoothing: float, fold: int, clip: Clip) -> Judged:
+def _judge(series: Series, target: Stream, smoothing: Smoothing, fold: int, clip: Clip) -> Judged:
     count = math.ceil(len(series.mask) / series.rate * TARGET_RATE - 1e-6)
     times = np.arange(max(count, len(target.mask))) / TARGET_RATE
     truth = np.zeros((len(times), target.values.shape[1]), np.float32)
@@ -157,8 +157,12 @@ def _judge(series: Series, target: Stream, smoothing: float, fold: int, clip: Cl
 
 
 def _tracks(judged: Sequence[Judged], d: int) -> list[Track]:
+    def own(smoothing: Smoothing) -> Smoothing:
+        return smoothing if isinstance(smoothing, float | int) else smoothing[d : d + 1]
+
     return [
-        Track(x.raw[:, d], x.final[:, d], x.truth[:, d], x.labelled, x.smoothing) for x in judged
+        Track(x.raw[:, d], x.final[:, d], x.truth[:, d], x.labelled, own(x.smoothing))
+        for x in judged
     ]
 
 
