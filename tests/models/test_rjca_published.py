@@ -17,6 +17,7 @@ from torch import Tensor
 from affuse.cli.main import main
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
+from affuse.evaluation.published import Track, compare_rules
 from affuse.features.batch import Batch
 from affuse.features.catalogue import create_extractor, stream_spec
 from affuse.features.sequences import validation_sequences
@@ -151,6 +152,24 @@ def test_frames_of_which_nothing_is_known_count_as_zeros_in_it() -> None:
     series = Series(np.full((100, 1), 0.5, np.float32), mask, 30.0).smoothed([20])
     assert not series.values[40:60].any() and not series.mask[40:60].any()
     assert series.values[35, 0] == pytest.approx(0.5 * 15 / 20)
+
+
+def test_scores_beside_the_published_one_know_the_published_smoothing() -> None:
+    """Everything annotated and within -1 and 1: the average is all that differs."""
+    draw = np.random.default_rng(0)
+    raw = np.clip(draw.normal(0, 0.05, (300, 2)).cumsum(0), -0.9, 0.9)
+    truth = np.clip(raw + draw.normal(0, 0.1, raw.shape), -1, 1)
+    _, spec = small("masked")
+    final = Series(raw.astype(np.float32), np.ones(300, bool), 30.0).smoothed(spec.smoothing).values
+    tracks = {}
+    for d, (name, frames) in enumerate((("valence", [20]), ("arousal", [50]))):
+        assert spec.smoothing_of(name) == frames
+        columns = raw[:, d], final[:, d], truth[:, d]
+        tracks[name] = [Track(*columns, np.ones(300, bool), spec.smoothing_of(name))]
+    rules = compare_rules(tracks)
+    for rule in ("published, RJCA", "sound, frames without annotation count as zeros"):
+        for name in tracks:
+            assert rules[rule][name] == pytest.approx(rules["sound"][name], abs=1e-6)
 
 
 @pytest.fixture(scope="module", params=["rjca", "jca", "rjca-paper"])

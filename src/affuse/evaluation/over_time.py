@@ -31,7 +31,7 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS, SeriesScores, series_scores
-from affuse.models.modelfile import Smoothing, read_spec
+from affuse.models.modelfile import ModelSpec, Smoothing, read_spec
 from affuse.models.sliding import Series
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
@@ -50,7 +50,7 @@ class Judged:
         known: (T,) bool; values of other frames lie on a line between the nearest known ones.
         truth: (T, D) float32.
         labelled: (T,) bool, where there is a truth.
-        smoothing: As the model file has it.
+        smoothing: Of each dimension.
     """
 
     fold: int
@@ -60,7 +60,7 @@ class Judged:
     known: np.ndarray
     truth: np.ndarray
     labelled: np.ndarray
-    smoothing: Smoothing
+    smoothing: list[Smoothing]
 
 
 def evaluate_over_time(
@@ -121,7 +121,7 @@ def evaluate_over_time(
                 target = truths[clip.id]
                 assert target is not None
                 if series.mask.any():
-                    judged[name].append(_judge(series, target, spec.smoothing, fold, clip))
+                    judged[name].append(_judge(series, target, spec, fold, clip))
     total = sum(len(chosen(folder, role)) for folder in folders)
     groups = dict(zip([clip.id for clip in data.clips], group_clips(data.clips), strict=True))
     result: dict[str, Any] = {
@@ -144,25 +144,22 @@ def evaluate_over_time(
     return result
 
 
-def _judge(series: Series, target: Stream, smoothing: Smoothing, fold: int, clip: Clip) -> Judged:
+def _judge(series: Series, target: Stream, spec: ModelSpec, fold: int, clip: Clip) -> Judged:
     count = math.ceil(len(series.mask) / series.rate * TARGET_RATE - 1e-6)
     times = np.arange(max(count, len(target.mask))) / TARGET_RATE
     truth = np.zeros((len(times), target.values.shape[1]), np.float32)
     labelled = np.zeros(len(times), bool)
     truth[: len(target.mask)], labelled[: len(target.mask)] = target.values, target.mask
-    both = (series, series.smoothed(smoothing).clipped())
+    both = (series, series.smoothed(spec.smoothing).clipped())
     raw, final = (filled(x, times).astype(np.float32) for x in both)
     known = ~np.isnan(series.at(times)).any(1)
+    smoothing = [spec.smoothing_of(name) for name in spec.classes]
     return Judged(fold, clip, raw, final, known, truth, labelled, smoothing)
 
 
 def _tracks(judged: Sequence[Judged], d: int) -> list[Track]:
-    def own(smoothing: Smoothing) -> Smoothing:
-        return smoothing if isinstance(smoothing, float | int) else smoothing[d : d + 1]
-
     return [
-        Track(x.raw[:, d], x.final[:, d], x.truth[:, d], x.labelled, own(x.smoothing))
-        for x in judged
+        Track(x.raw[:, d], x.final[:, d], x.truth[:, d], x.labelled, x.smoothing[d]) for x in judged
     ]
 
 

@@ -69,6 +69,12 @@ class ModelSpec:
         spans = [stream.span for stream in self.streams.values() if stream.span is not None]
         return self.window or max(spans)
 
+    def smoothing_of(self, name: str) -> Smoothing:
+        """The smoothing of one dimension by itself."""
+        if isinstance(self.smoothing, float | int):
+            return self.smoothing
+        return [self.smoothing[self.classes.index(name)]]
+
     @property
     def hop(self) -> float:
         """Greatest distance in seconds between the windows that cover a recording."""
