@@ -10,20 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from affuse.inference.timeline import Timeline
     from affuse.inference.values import ValuesTimeline
     from affuse.models.base import Model
-    from affuse.models.modelfile import ModelSpec
+    from affuse.models.modelfile import ModelSpec, Windows
     from affuse.models.registry import ModelEntry
 
 __all__ = ["create_model", "evaluate", "list_models", "load_model", "predict"]
 
 
 def predict(
-    path: str | Path, model: str | Path | None = None, hop: float | None = None
+    path: str | Path,
+    model: str | Path | None = None,
+    hop: float | None = None,
+    windows: Windows | None = None,
+    smoothing: float | Literal["published"] | None = None,
 ) -> Timeline | ValuesTimeline:
     """The emotion over time of one recording: probabilities of classes, or values.
 
@@ -32,6 +36,10 @@ def predict(
         model: Model file; by default the one that comes with affuse.
         hop: Seconds between windows; by default a quarter of the model's window for classes, two
             thirds of it for values.
+        windows: How the windows of a model of values lie, `overlap` or, of joint attention,
+            `published`; by default as the model file says.
+        smoothing: Seconds over which values are averaged, or, of joint attention, `published`; by
+            default as the model file says.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.
@@ -39,7 +47,8 @@ def predict(
     from affuse.inference.predictor import Predictor
     from affuse.models.shipped import DAY_ONE
 
-    return Predictor(DAY_ONE if model is None else Path(model), hop).predict(Path(path))
+    file = DAY_ONE if model is None else Path(model)
+    return Predictor(file, hop, windows=windows, smoothing=smoothing).predict(Path(path))
 
 
 def evaluate(

@@ -71,8 +71,13 @@ def batch_of(steps: int, video: StreamSpec = MAPS) -> Batch:
 
 @pytest.mark.parametrize(
     ("options", "rate"),
-    [(RecursiveJointAttention.reference_options(), 2.0), ({}, 0.0), ({"sequence": 3}, 0.0)],
-    ids=["published form", "one map per clip", "one map per clip, several sequences"],
+    [
+        (RecursiveJointAttention.reference_options(), 2.0),
+        ({"sequence": 4, "absent": "published"}, 2.0),
+        ({}, 0.0),
+        ({"sequence": 3}, 0.0),
+    ],
+    ids=["published form", "no masks", "one map per clip", "one map per clip, several sequences"],
 )
 @pytest.mark.parametrize("gone", [None, "audio", "video"])
 def test_padding_makes_no_difference(
@@ -204,6 +209,20 @@ def test_published_readout_knows_the_sound_through_the_joint_features_alone() ->
     assert all(p.grad is not None and p.grad.any() for p in sound.parameters())
 
 
+@pytest.mark.parametrize("name", ["rjca", "jca", "rjca-paper"])
+def test_without_masks_behind_front_ends(name: str) -> None:
+    streams = {s.name: s for s in (MFCC, StreamSpec("video/faces32", 5.0, (32, 32, 3), "uint8"))}
+    options = SMALL | {"sequence": 4, "absent": "published"}
+    batch = random_batch(streams, {name: [20, 20] for name in streams}, seed=0)
+    model = create_model(name, streams, 2, **options).eval()
+    for modality in ("audio", "video"):
+        gone = batch.without(modality)
+        before = model(gone).values
+        with torch.no_grad():
+            model.state_dict()[f"absent_{modality}"].fill_(1.0)
+        assert (model(gone).values - before).abs().max() > 1e-4
+
+
 @pytest.mark.parametrize(("head", "kind"), [("frames", 2), ("clip", 2), ("classes", 1)])
 def test_classes_share_one_regressor(head: str, kind: int) -> None:
     model = build("rjca", head=head)
@@ -221,6 +240,7 @@ def test_classes_share_one_regressor(head: str, kind: int) -> None:
         ({"regressors": "one"}, "regressors='one'"),
         ({"sequence": 0}, "sequence=0"),
         ({"stride": 0}, "stride=0"),
+        ({"absent": "zero"}, "absent='zero'"),
         ({"layers": 0}, "layers=0"),
         ({"width": 15}, "width 15"),
     ],

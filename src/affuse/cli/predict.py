@@ -24,12 +24,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "values over time)",
     )
     parser.add_argument(
+        "--windows",
+        choices=("overlap", "published"),
+        help="of joint attention: overlapping windows, or end to end as in its published test "
+        "(default: as the model file says)",
+    )
+    parser.add_argument(
+        "--smoothing",
+        type=_smoothing,
+        metavar="SECONDS",
+        help="average values over time over so many seconds, or as `published` for joint attention "
+        "(default: as the model file says)",
+    )
+    parser.add_argument(
         "--overlay",
         action="store_true",
         help="also a video of each recording with pictures: the face, and what is read from it",
     )
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+
+
+def _smoothing(word: str) -> float | str:
+    if word == "published":
+        return word
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither seconds nor `published`")
+    return seconds
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,7 +74,9 @@ def run(options: argparse.Namespace) -> int:
     sources = read_sources(options.source, options.rate)
     model = chosen_model(options)
     sources = with_trained_rates(sources, read_spec(model).streams)
-    predictor = Predictor(model, options.hop, options.device, sources)
+    predictor = Predictor(
+        model, options.hop, options.device, sources, options.windows, options.smoothing
+    )
     failed = 0
     names = output_names(options.inputs)
     # every overlay has a bar of its own

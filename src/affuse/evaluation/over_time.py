@@ -26,6 +26,7 @@ from affuse.features.batch import TARGET_RATE, Batch
 from affuse.features.stream import Stream
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS, SeriesScores, series_scores
+from affuse.models.modelfile import Smoothing
 from affuse.models.sliding import Series
 
 _SHOWN = 4  # clips in the picture
@@ -43,7 +44,7 @@ class Judged:
         known: (T,) bool; values of other frames lie on a line between the nearest known ones.
         truth: (T, D) float32.
         labelled: (T,) bool, where there is a truth.
-        smoothing: Seconds for each dimension.
+        smoothing: Of each dimension.
     """
 
     fold: int
@@ -53,7 +54,7 @@ class Judged:
     known: np.ndarray
     truth: np.ndarray
     labelled: np.ndarray
-    smoothing: list[float]
+    smoothing: list[Smoothing]
 
 
 def evaluate_over_time(
@@ -142,13 +143,13 @@ def _judge(
     specs = [member.spec for member in part.members]
     smoothed = [x.smoothed(spec.smoothing).clipped() for x, spec in zip(said, specs, strict=True)]
     raw, final = np.zeros_like(truth), np.zeros_like(truth)
-    smoothing = []
+    smoothing: list[Smoothing] = []
     for d, name in enumerate(names):
         own = _tellers(part.members, name)
         for column, series, clip_values in ((raw, said, False), (final, smoothed, True)):
             rows = [filled(series[k], times)[:, specs[k].classes.index(name)] for k in own]
             column[:, d] = centred_fusion(np.stack(rows), clip=clip_values)
-        smoothing.append(specs[own[0]].smoothing)
+        smoothing.append(specs[own[0]].smoothing_of(name))
     known = np.logical_and.reduce([~np.isnan(series.at(times)).any(1) for series in said])
     return Judged(part.fold, clip, raw, final, known, truth, labelled, smoothing)
 

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from affuse.features.batch import TARGET_RATE
 from affuse.metrics.concordance import ccc, published_ccc
-from affuse.models.sliding import Series
-
-#: Frames over which RJCA averages each dimension.
-RJCA_FRAMES = {"valence": 20, "arousal": 50}
-
-
-Edges = Literal["constant", "nearest"]
+from affuse.models.modelfile import Smoothing
+from affuse.models.published.rjca import FRAMES as RJCA_FRAMES
+from affuse.models.sliding import Edges, Series, rjca_smoothed
 
 
 @dataclass(frozen=True)
@@ -33,29 +27,14 @@ class Track:
         final: (n,) what is judged: smoothed as the model file says, and clipped.
         truth: (n,) the annotation; what it holds where `labelled` is False does not matter.
         labelled: (n,) bool.
-        smoothing: Seconds, from the model file.
+        smoothing: From the model file: seconds, or frames as a list of one number.
     """
 
     raw: np.ndarray
     final: np.ndarray
     truth: np.ndarray
     labelled: np.ndarray
-    smoothing: float = 0.0
-
-
-def rjca_smoothed(values: np.ndarray, frames: int, edges: Edges = "constant") -> np.ndarray:
-    """Clipped to -1 and 1, then averaged over some frames.
-
-    Args:
-        values: (n,) predictions.
-        frames: Of the average; of an even number, one more lies before than after.
-        edges: What lies beyond both ends: `constant` zeros, as published, or the `nearest` value.
-
-    Returns:
-        (n,) float64.
-    """
-    clipped = np.asarray(values, np.float64).clip(-1, 1)
-    return uniform_filter1d(clipped, frames, mode=edges, cval=0.0)
+    smoothing: Smoothing = 0.0
 
 
 def rjca_ccc(tracks: Sequence[Track], frames: int) -> float:
@@ -114,10 +93,10 @@ def _zeros_count(tracks: Sequence[Track], name: str) -> float:
     return ccc(np.concatenate(predicted), np.concatenate(truth))
 
 
-def _smoothed(values: np.ndarray, seconds: float) -> np.ndarray:
+def _smoothed(values: np.ndarray, smoothing: Smoothing) -> np.ndarray:
     """Averaged as `affuse predict` does."""
     series = Series(values[:, None], np.ones(len(values), bool), TARGET_RATE)
-    return series.smoothed(seconds).values[:, 0]
+    return series.smoothed(smoothing).values[:, 0]
 
 
 def _rjca(tracks: Sequence[Track], name: str) -> float | None:

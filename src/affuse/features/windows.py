@@ -36,6 +36,21 @@ def frame_windows(frames: int, length: int = LENGTH, hop: int = HOP) -> list[tup
     return [*((start, start + length) for start in starts), (frames - length, frames)]
 
 
+def tiles(frames: int, length: int) -> list[tuple[int, int]]:
+    """The windows that lie end to end from the start of a series, the last one cut off at its end.
+
+    Args:
+        frames: Frames of the series, at least one.
+        length: Frames of a window.
+
+    Returns:
+        (first frame, frame after the last) of each, from 0.
+
+    Source: the blocks of recursive joint attention (ICASSP 2023), released code.
+    """
+    return [(start, min(start + length, frames)) for start in range(0, frames, length)]
+
+
 def overlap_mean(
     windows: Sequence[np.ndarray], spans: Sequence[tuple[int, int]], frames: int
 ) -> np.ndarray:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.folder import PICTURES
-from affuse.errors import BadInput
+from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
@@ -20,7 +21,9 @@ from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
 from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
 from affuse.media.probe import MediaInfo, probe
-from affuse.models.modelfile import load_model, move_to
+from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
+from affuse.models.published.rjca import FRAMES
+from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
 
 _BATCH = 16
 _NOTHING = {
@@ -40,10 +43,14 @@ class Predictor:
         device: Torch device.
         source: File or folder of imported features, for models that read them; several as
             stream name -> path.
+        windows: How windows lie, of a model of values over time; by default as its file says.
+        smoothing: Seconds over which its values are averaged, or `published`: 20 frames of
+            valence and 50 of arousal; by default as its file says.
 
     Raises:
         BadInput: The model file cannot be used: its model gives one value per clip, or reads a
             stream that affuse does not make.
+        AffuseError: The model has no such windows or smoothing.
     """
 
     def __init__(
@@ -52,12 +59,15 @@ class Predictor:
         hop: float | None = None,
         device: str = "cpu",
         source: Sources = None,
+        windows: Windows | None = None,
+        smoothing: float | Literal["published"] | None = None,
     ) -> None:
-        self.model, self.spec = load_model(model)
+        self.model, spec = load_model(model)
         if self.model.head == "clip":
             raise BadInput(
                 model, "gives one value per clip; classes and values over time are predicted"
             )
+        self.spec = _applied(model, spec, hop, windows, smoothing)
         for name in self.spec.streams:
             if not is_stream(name):
                 raise BadInput(model, f"reads the stream {name}, which affuse does not make yet")
@@ -165,6 +175,37 @@ class Predictor:
             scores[np.array(empty)] = np.nan
             parts.append(scores)
         return np.concatenate(parts), {n: np.concatenate(x) for n, x in ratings.items()}
+
+
+def _applied(
+    path: Path,
+    spec: ModelSpec,
+    hop: float | None,
+    windows: Windows | None,
+    smoothing: float | Literal["published"] | None,
+) -> ModelSpec:
+    """The spec of a model file with what was asked for instead of what it says.
+
+    Raises:
+        BadInput: The model does not have that.
+        AffuseError: Windows that lie end to end have no distance.
+    """
+    if (windows, smoothing) != (None, None) and spec.task != "valence-arousal":
+        raise BadInput(path, "gives no values over time; windows and smoothing are for these")
+    if "published" in (windows, smoothing) and spec.model not in JOINT_ATTENTION:
+        raise BadInput(
+            path,
+            f"holds {spec.model}; published windows and smoothing are those of "
+            f"{', '.join(JOINT_ATTENTION)}",
+        )
+    spec = replace(spec, windows=windows or spec.windows)
+    if hop is not None and spec.windows == "published":
+        raise AffuseError("published windows lie end to end; a hop is for overlapping ones")
+    if smoothing == "published":
+        if other := [name for name in spec.classes if name not in FRAMES]:
+            raise BadInput(path, f"gives {other[0]}, which has no published smoothing")
+        return replace(spec, smoothing=[FRAMES[name] for name in spec.classes])
+    return spec if smoothing is None else replace(spec, smoothing=smoothing)
 
 
 def _presence(

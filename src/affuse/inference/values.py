@@ -116,7 +116,7 @@ def values_over_time(
 
     Args:
         model: In evaluation mode, on its device.
-        spec: Its spec; its smoothing is applied.
+        spec: Its spec; its windows and smoothing are applied.
         streams: Makes its streams.
         info: The recording.
         hop: Seconds from window to window; two thirds of the window by default.
@@ -147,6 +147,7 @@ def values_over_time(
         model={
             "name": spec.model,
             "window": spec.seconds,
+            "windows": spec.windows,
             "smoothing": spec.smoothing,
             **spec.training,
         },

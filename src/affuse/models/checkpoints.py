@@ -61,6 +61,8 @@ def import_state(
         raise
     except (AffuseError, TypeError, ValueError, IndexError, RuntimeError) as error:
         raise BadInput(path, f"cannot be imported: {error}") from error
+    if hasattr(module, "additions"):
+        state = {**state, **module.additions(state, **options)}
     rules = module.rules(model)
     back = inverse(rules)
     check_entries(path, {str(translate(n, back)): x for n, x in model.state_dict().items()}, state)

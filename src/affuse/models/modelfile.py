@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,6 +25,12 @@ from affuse.models.registry import create_model
 FORMAT = 1
 KEY = "affuse"  # the one entry of the metadata: several would be written in no fixed order
 
+#: How windows over a recording lie: `overlap`, two thirds of their length apart, their mean
+#: counting; `published`, end to end, as in the test of recursive joint attention.
+Windows = Literal["overlap", "published"]
+#: Seconds of a mean over time around each frame; or frames of the published mean, by dimension.
+Smoothing = float | list[int]
+
 
 @dataclass
 class ModelSpec:
@@ -39,7 +45,8 @@ class ModelSpec:
         task: What it predicts.
         window: Seconds that it sees at a time; None where its streams have a fixed span.
         smoothing: Seconds over which its values over time are averaged, chosen on development
-            clips; 0 for none.
+            clips; 0 for none. Or frames per dimension, as published: `Series.smoothed`.
+        windows: How its windows over a recording lie, where it gives values over time.
         training: What it was trained on: data, protocol, fold, seed, licence of the data.
         version: The affuse version that wrote it.
     """
@@ -51,7 +58,8 @@ class ModelSpec:
     classes: list[str]
     task: str = "classification"
     window: float | None = None
-    smoothing: float = 0.0
+    smoothing: Smoothing = 0.0
+    windows: Windows = "overlap"
     training: dict[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("affuse"))
 
@@ -60,6 +68,12 @@ class ModelSpec:
         """How much the model sees at a time."""
         spans = [stream.span for stream in self.streams.values() if stream.span is not None]
         return self.window or max(spans)
+
+    def smoothing_of(self, name: str) -> Smoothing:
+        """The smoothing of one dimension by itself."""
+        if isinstance(self.smoothing, float | int):
+            return self.smoothing
+        return [self.smoothing[self.classes.index(name)]]
 
     @property
     def hop(self) -> float:

@@ -31,6 +31,7 @@ from affuse.models.layers.recurrent import RecurrentBlock
 from affuse.models.options import check_choice
 
 Regressors = Literal["shared", "separate"]
+Absent = Literal["masked", "published"]
 
 HIDDEN = 128  # units of a regressor
 RECURRENT_DROPOUT = 0.1  # of the BLSTMs of single modalities; the joint one has none
@@ -60,6 +61,22 @@ def join(x: Tensor, clips: int, stride: int) -> Tensor:
     """The inverse of `cut`: (N, size, C) -> (B, T', C), with what was filled up."""
     sequences = x.unflatten(0, (clips, -1, stride))  # (B, blocks, stride, size, C)
     return sequences.transpose(2, 3).flatten(1, 3)
+
+
+def filled(x: Tensor, mask: Tensor, absent: Tensor) -> tuple[Tensor, Tensor]:
+    """Series in which nothing is absent.
+
+    Args:
+        x: (N, T, ...).
+        mask: (N, T) bool.
+        absent: (...), what the absent steps are to hold.
+
+    Returns:
+        (N, T, ...), and (N, T) bool, all True.
+    """
+    if not mask.all():
+        x = torch.where(mask.reshape(*mask.shape, *[1] * absent.ndim), x, absent)
+    return x, torch.ones_like(mask)
 
 
 def xavier(module: nn.Module) -> None:
@@ -117,12 +134,18 @@ class SequenceModel(Model):
         regressors: `separate` (one network per output, as published) or `shared`; None for
             `shared` where the outputs are classes.
         dropout: Probability of dropping a value in the fusion and in the regressors in training.
+        absent: `published` masks nothing: a step without sound or without pictures has the
+            features `absent_audio` or `absent_video`, also the steps that fill up the last
+            sequence. `convert` sets these to what the networks before the fusion make of silence
+            and of black pictures; in a new model they are zero.
 
     Raises:
         AffuseError: An odd width, a sequence without steps, or steps without distance.
     """
 
     regressors: RegressorNets
+    absent_audio: Tensor
+    absent_video: Tensor
 
     def __init__(
         self,
@@ -136,8 +159,10 @@ class SequenceModel(Model):
         stride: int = 1,
         regressors: Regressors | None = None,
         dropout: float = 0.6,
+        absent: Absent = "masked",
     ) -> None:
         super().__init__(streams, outputs, head)
+        check_choice("absent", absent, Absent)
         kind: Regressors = regressors or ("shared" if head == "classes" else "separate")
         check_choice("regressors", kind, Regressors)
         if sequence < 1:
@@ -148,8 +173,15 @@ class SequenceModel(Model):
         self.kind, self.dropout = kind, dropout
         specs = self.stream_of("audio"), self.stream_of("video")
         self.streams = {spec.name: spec for spec in specs}
+        self.absent = absent
         self.audio = build_frontend(specs[0], audio, plain=True)
+        self.add_absent("audio", (self.audio.channels[1],))
         self.audio_projection = projection(self.audio.channels[1], width)
+
+    def add_absent(self, modality: str, shape: tuple[int, ...]) -> None:
+        """The features of a step without a modality, where there are such."""
+        if self.absent == "published":
+            self.register_buffer(f"absent_{modality}", torch.zeros(shape))
 
     def build_regressors(self, inputs: int, activation: nn.Module) -> RegressorNets:
         """The networks at the end, for so many channels."""
@@ -187,12 +219,19 @@ class SequenceModel(Model):
     def forward(self, batch: Batch) -> Output:
         """Scores; a step is present where either modality is."""
         audio, audio_mask = self.features(self.stream_of("audio"), self.audio, batch)
-        audio = self.audio_projection(audio) * audio_mask.unsqueeze(-1)
-        video, video_mask = self.see(batch, audio.shape[1])
+        steps = audio.shape[1]
+        video, video_mask = self.see(batch, steps)
+        known = audio_mask | video_mask
         size = self.sequence, self.stride
-        joint = self.fuse(*(cut(x, *size) for x in (audio, audio_mask, video, video_mask)))
-        joint = join(joint, len(batch), self.stride)[:, : audio.shape[1]]
-        features, present = self.summary(joint, audio_mask | video_mask)
+        audio, audio_mask, video, video_mask = (
+            cut(x, *size) for x in (audio, audio_mask, video, video_mask)
+        )
+        if self.absent == "published":
+            audio, audio_mask = filled(audio, audio_mask, self.absent_audio)
+            video, video_mask = filled(video, video_mask, self.absent_video)
+        audio = self.audio_projection(audio) * audio_mask.unsqueeze(-1)
+        joint = join(self.fuse(audio, audio_mask, video, video_mask), len(batch), self.stride)
+        features, present = self.summary(joint[:, :steps], known)
         return self.answer(self.regressors(features), present)
 
 
@@ -247,6 +286,7 @@ class RecursiveJointAttention(SequenceModel):
         else:
             self.video = build_frontend(spec, video, plain=True)
             self.video_projection = nn.Linear(self.video.channels[1], width)
+        self.add_absent("video", (self.video.channels[1],) if self.video else spec.shape)
         self.unimodal = nn.ModuleDict()
         if self.recurrent:
             for modality in ("audio", "video"):

@@ -92,6 +92,7 @@ class PaperJointAttention(SequenceModel):
         self.video = build_frontend(self.stream_of("video"), video, plain=True)
         seen = self.video.channels[1]
         self.video_projection = projection(seen, width)
+        self.add_absent("video", (seen,))
         self.attention = nn.ModuleDict(
             {
                 modality: JointAttentionFormula(width, self.sequence, units)

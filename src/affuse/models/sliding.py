@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from scipy.ndimage import uniform_filter1d
 
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.stream import Stream, window_of
-from affuse.features.windows import frame_windows, overlap_mean
+from affuse.features.windows import frame_windows, overlap_mean, tiles
 from affuse.models.base import Model
-from affuse.models.modelfile import ModelSpec
+from affuse.models.modelfile import ModelSpec, Smoothing
 
 _BATCH = 4
+
+Edges = Literal["constant", "nearest"]
+
+
+def rjca_smoothed(values: np.ndarray, frames: int, edges: Edges = "constant") -> np.ndarray:
+    """Clipped to -1 and 1, then averaged over some frames.
+
+    Args:
+        values: (n,) predictions.
+        frames: Of the average; of an even number, one more lies before than after.
+        edges: What lies beyond both ends: `constant` zeros, as published, or the `nearest` value.
+
+    Returns:
+        (n,) float64.
+
+    Source: recursive joint attention (ICASSP 2023), released code.
+    """
+    clipped = np.asarray(values, np.float64).clip(-1, 1)
+    return uniform_filter1d(clipped, frames, mode=edges, cval=0.0)
 
 
 @dataclass(frozen=True)
@@ -47,9 +68,19 @@ class Series:
         columns = [np.interp(places, frames, column[frames]) for column in self.values.T]
         return np.where(known[:, None], np.stack(columns, 1), np.nan).astype(np.float32)
 
-    def smoothed(self, seconds: float) -> Series:
-        """The mean over the known frames up to half of `seconds` before and after each."""
-        reach = round(seconds * self.rate / 2)
+    def smoothed(self, smoothing: Smoothing) -> Series:
+        """Averaged over time.
+
+        Args:
+            smoothing: Seconds: the mean over the known frames up to half of that before and after
+                each. Or frames per dimension, as published: clipped first, unknown frames and what
+                lies beyond both ends being zeros (`rjca_smoothed`).
+        """
+        if not isinstance(smoothing, float | int):
+            kept = np.where(self.mask[:, None], self.values, 0)
+            means = [rjca_smoothed(x, n) for x, n in zip(kept.T, smoothing, strict=True)]
+            return self._known(np.stack(means, 1))
+        reach = round(smoothing * self.rate / 2)
         if not reach:
             return self
         kept = np.where(self.mask[:, None], self.values, 0).astype(np.float64)
@@ -59,9 +90,12 @@ class Series:
         first, last = (frames - reach).clip(0), (frames + reach + 1).clip(max=len(frames))
         count = (counts[last] - counts[first]).clip(1)
         means = (sums[last] - sums[first]) / count[:, None]
-        return Series(
-            np.where(self.mask[:, None], means, 0).astype(np.float32), self.mask, self.rate
-        )
+        return self._known(means)
+
+    def _known(self, values: np.ndarray) -> Series:
+        """Other values (T, D), for the same frames."""
+        kept = np.where(self.mask[:, None], values, 0).astype(np.float32)
+        return Series(kept, self.mask, self.rate)
 
     def clipped(self) -> Series:
         """Cut off at -1 and 1."""
@@ -79,7 +113,9 @@ def slide(
 ) -> Series:
     """What a model says about a recording, at the rate of its leader, before any smoothing.
 
-    Windows have the length of those in training; where they overlap, their mean counts.
+    Windows have the length of those in training. Where they overlap, their mean counts; those of
+    a spec with `windows: published` lie end to end from the start, the last one filled up with
+    absent frames.
 
     Args:
         model: A model with a head per frame, on its device, in evaluation mode.
@@ -87,7 +123,8 @@ def slide(
         streams: Of the whole recording, by name.
         duration: Of the recording in seconds.
         change: Done to each normalised batch, such as a condition.
-        hop: Seconds from window to window; two thirds of the window by default.
+        hop: Seconds from window to window, where they overlap; two thirds of the window by
+            default.
         name: Of the recording, for conditions whose random numbers depend on it.
 
     Returns:
@@ -97,8 +134,11 @@ def slide(
     device = next(model.parameters()).device
     frames = max(1, int(np.ceil(duration * rate - 1e-6)))
     length = max(1, round(spec.seconds * rate))
-    step = round((hop or spec.seconds * 2 / 3) * rate)
-    spans = frame_windows(frames, length, min(max(step, 1), length))
+    if spec.windows == "published":
+        spans = tiles(frames, length)
+    else:
+        step = round((hop or spec.seconds * 2 / 3) * rate)
+        spans = frame_windows(frames, length, min(max(step, 1), length))
     values, known = [], []
     for first in range(0, len(spans), _BATCH):
         group = spans[first : first + _BATCH]

@@ -187,6 +187,32 @@ class TsavSound(SoundExtractor):
         return np.pad(part, (lead, length - lead - len(part)))
 
 
+def of_nothing(source: Path) -> tuple[Tensor, Tensor]:
+    """What the networks make of silence and of eight black pictures.
+
+    Args:
+        source: Model file of the model `tsav`.
+
+    Returns:
+        (512,) and (512, 7, 7) float32.
+
+    Raises:
+        BadInput: No model file, or one of another model.
+
+    Source: Praveen et al. 2023, released code, where sound or pictures are missing.
+    """
+    source = Path(source)
+    digest = weights_digest(source, "tsav")
+    model, spec = _model(source, digest)
+    levels = tsav_mel(np.zeros(0, np.float32))[None]
+    x, _ = as_input(levels, np.ones(1, bool), _statistics(spec, "audio"))
+    network, statistics, _ = _network(source, digest, True)
+    black = np.zeros((PICTURES, SIZE, SIZE, 3), np.uint8)
+    pictures, _ = as_input(black, np.ones(PICTURES, bool), statistics)
+    with torch.no_grad():
+        return model.hear(x[0])[0].cpu(), network(pictures.transpose(1, 2))[0].cpu()
+
+
 def _model(source: Path, digest: str) -> tuple[TwoStreamAuralVisual, ModelSpec]:
     model, spec = frozen_model(source, digest)
     assert isinstance(model, TwoStreamAuralVisual)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -27,7 +28,13 @@ MAPS = StreamSpec("video/tsav-reference", RATE, (512, 7, 7), "float16")
 #: The mean of the maps, which the file with the formula reads.
 VECTORS = StreamSpec("video/tsav-pooled", RATE, (512,))
 DIMENSIONS = ("valence", "arousal")
+#: Frames over which the published test averages either.
+FRAMES = {"valence": 20, "arousal": 50}
+#: The models of the three systems.
+MODELS = ("rjca", "jca", "rjca-paper")
 
+#: What the model holds for steps without a modality: no entries of a published file.
+ABSENT: Rules = [("absent_audio", "absent_audio"), ("absent_video", "absent_video")]
 _FORMULA = "W_ca.weight"
 _LAYER = re.compile(r"coattn\.dcn_layers\.(\d+)\.")
 #: Entry that says how many steps a sequence has.
@@ -54,7 +61,9 @@ def describe(
         state: Published entry -> value.
         classes: Names of the two dimensions; valence and arousal by default.
         tsav: Model file of TSAV, whose features the model reads. `predict` refuses features of
-            any other network; without it, of all.
+            any other network; without it, of all. With it, steps without sound or pictures are
+            what TSAV makes of silence and black pictures, as published; without it they are
+            masked.
         stride: Frames of 30 Hz from step to step: 32 as published, so that the clips of a sequence
             lie end to end.
 
@@ -73,6 +82,8 @@ def describe(
         (steps,) = _sizes(path, state, _STEPS)
         numbers = {int(match[1]) for match in map(_LAYER.match, state) if match}
         options = RecursiveJointAttention.reference_options() | {"layers": len(numbers)}
+    if tsav is not None:
+        options |= {"absent": "published"}
     return ModelSpec(
         model=name,
         options=options | {"sequence": steps, "stride": stride},
@@ -81,6 +92,8 @@ def describe(
         classes=class_names(path, len(DIMENSIONS), classes or DIMENSIONS),
         task="valence-arousal",
         window=steps * stride / RATE,
+        windows="published",
+        smoothing=list(FRAMES.values()),
         training={
             "data": AFFWILD2["data"],
             "licence": AFFWILD2["licence"] + NO_LICENCE,
@@ -88,6 +101,27 @@ def describe(
             "checkpoint": path.name,
         },
     )
+
+
+def additions(state: Mapping[str, Tensor], **options: Any) -> dict[str, Tensor]:
+    """What a published file does not hold and the model does: see `SequenceModel.absent`.
+
+    Args:
+        state: Published entry -> value.
+        options: Those of `describe`.
+    """
+    if options.get("tsav") is None:
+        return {}
+    from affuse.models.frozen.tsav import of_nothing
+
+    sound, maps = of_nothing(Path(options["tsav"]))
+    seen = maps.mean((1, 2)) if _FORMULA in state else maps
+    return {"absent_audio": sound, "absent_video": seen}
+
+
+def complete(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries of a published file."""
+    return {name: x for name, x in state.items() if (name, name) not in ABSENT}
 
 
 def _spec(spec: StreamSpec, tsav: Path | str | None) -> StreamSpec:
@@ -175,6 +209,7 @@ def _released(model: RecursiveJointAttention) -> Rules | None:
     if model.recurrent:
         blocks |= {f"{modality}_extract": f"unimodal.{modality}" for modality in ("audio", "video")}
     return [
+        *ABSENT,
         *(rule for name, ours in blocks.items() for rule in _block(name, ours, RECURRENT)),
         *_block("video_attn", "spatial", prefixed("attn.", "", SPATIAL)),
         *_block("coattn", "coattention", coattention(len(model.coattention.layers))),
@@ -196,6 +231,7 @@ def _formula(model: PaperJointAttention) -> Rules | None:
     if any(True for _ in model.video.parameters()):
         return None
     return [
+        *ABSENT,
         ("encoder1", "audio_projection"),
         ("encoder2", "video_projection"),
         *(
