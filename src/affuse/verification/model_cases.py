@@ -26,8 +26,8 @@ from affuse.verification.parity import Case, Measure
 
 VALUES = 1e-4  # relative to the largest value
 GRADIENTS = 5e-3  # ReLU and max-pooling switch on ties
-#: Of a step in training mode, relative to that in 64 bits. The statistics of one or two clips magnify
-#: what 32 bits round off: in the plain layout of memory up to 1.8e-2.
+#: Of a step in training mode, relative to that in 64 bits. The statistics of one or two clips
+#: magnify what 32 bits round off: in the plain layout of memory up to 1.8e-2.
 TRAINING_GRADIENT = 3e-2
 
 
