@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--blocks",
+        action="store_true",
+        help="instead of folds: the six of leader-follower fusion, cut from the publisher's sets "
+        "in the order in which the corpus lists them",
+    )
+    parser.add_argument(
         "--list",
         action="append",
         default=[],
@@ -32,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the protocol and say what is in it; exit code 1 when it leaks."""
     from affuse.corpora.leaks import find_leaks
-    from affuse.corpora.protocols.make import make_protocol, protocol_of_lists
+    from affuse.corpora.protocols.make import (
+        make_protocol,
+        protocol_of_blocks,
+        protocol_of_lists,
+    )
     from affuse.corpora.protocols.protocol import ROLES, protocol_text
     from affuse.corpora.registry import read_corpus
     from affuse.execution.files import write_text
@@ -44,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
     name = options.out.stem
     if options.list:
         protocol = protocol_of_lists(corpus, name, dict(map(_role, options.list)))
+    elif options.blocks:
+        protocol = protocol_of_blocks(corpus, name)
     else:
         protocol = make_protocol(corpus, name, options.folds, options.development, options.seed)
     write_text(options.out, protocol_text(protocol))
