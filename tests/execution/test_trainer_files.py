@@ -75,14 +75,10 @@ def test_the_best_weights(tmp_path, protocol):
 def test_the_weights_of_the_module_where_no_others_are_kept(tmp_path):
     model = nn.DataParallel(network())
     model.module[1].running_mean += 3
-    state, place = read_trainer(write(tmp_path / "x.pkl", Trainer(model, None)), wanted_in_parallel)
+    state, place = read_trainer(write(tmp_path / "x.pkl", Trainer(model, None)), wanted)
     assert place == "trainer.model"
     own = model.module.state_dict()
     assert state.keys() == own.keys() and all(state[n].equal(x) for n, x in own.items())
-
-
-def wanted_in_parallel(state):
-    return "module.0.weight_v" in state
 
 
 def test_best_weights_come_before_others(tmp_path):

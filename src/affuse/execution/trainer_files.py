@@ -12,7 +12,7 @@ import pickle
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -109,7 +109,7 @@ def read_trainer(
         raise BadInput(path, error.strerror or "cannot be read") from error
     except Exception as error:  # a damaged file can raise anything
         raise BadInput(path, "is not a pickle of a trainer, or damaged") from error
-    return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in state.items()}, place
+    return state, place
 
 
 def _states(
@@ -120,14 +120,19 @@ def _states(
     while waiting:
         place, x = waiting.pop()
         if isinstance(x, Mapping):
-            tensors = {str(n): t for n, t in x.items() if _is_tensor(t)}
+            tensors = _named((str(name), t) for name, t in x.items() if _is_tensor(t))
             if recognises(tensors):
                 yield (0 if "best" in place else 1), place, tensors
-        elif isinstance(x, _Dummy) and recognises(tensors := dict(_entries(x, ""))):
+        elif isinstance(x, _Dummy) and recognises(tensors := _named(_entries(x, ""))):
             yield 2, place, tensors
         parts = [(f"{place}.{name}".strip("."), part) for name, part in _parts(x)]
         waiting += [p for p in reversed(parts) if id(p[1]) not in seen]
         seen.update(id(part) for _, part in parts)
+
+
+def _named(entries: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Entries without the `module.` of DataParallel."""
+    return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in entries}
 
 
 def _parts(x: Any) -> Iterator[tuple[str, Any]]:
