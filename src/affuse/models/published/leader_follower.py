@@ -202,29 +202,6 @@ def describe(
     )
 
 
-def _read_statistics(path: Path, fold: int, partition: str) -> list[Normalisation]:
-    """The statistics of the followers in a `mean_std_dict.pkl`."""
-    if partition not in get_args(Partition):
-        known = ", ".join(get_args(Partition))
-        raise BadInput(path, f"partition={partition}: there are {known}")
-    held = read_pickled_arrays(path)
-    found = []
-    for feature in _FEATURES:
-        values = held
-        for key in (feature, fold, partition):
-            if not isinstance(values, Mapping) or key not in values:
-                raise BadInput(path, f"holds no statistics of {feature}, fold {fold}, {partition}")
-            values = values[key]
-        try:
-            mean, std = (float(np.asarray(values[name]).item()) for name in ("mean", "std"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(path, f"holds no mean and std of {feature}, fold {fold}") from error
-        if not (np.isfinite([mean, std]).all() and std > 0):
-            raise BadInput(path, f"holds mean {mean:g} and std {std:g} of {feature}, fold {fold}")
-        found.append(Normalisation((mean,), (std,)))
-    return found
-
-
 def _features(spec: StreamSpec, weights: Path | str | None) -> StreamSpec:
     """A stream with its recipe, where the weights that decide it are given."""
     return spec if weights is None else create_extractor(spec.name, Path(weights)).spec
@@ -285,3 +262,26 @@ def _network(published: str, track: str) -> Rules:
         *(rule for theirs, ours in blocks for rule in prefixed(theirs, ours, block)),
         (published, f"{track}.temporal"),
     ]
+
+
+def _read_statistics(path: Path, fold: int, partition: str) -> list[Normalisation]:
+    """The statistics of the followers in a `mean_std_dict.pkl`."""
+    if partition not in get_args(Partition):
+        known = ", ".join(get_args(Partition))
+        raise BadInput(path, f"partition={partition}: there are {known}")
+    held = read_pickled_arrays(path)
+    found = []
+    for feature in _FEATURES:
+        values = held
+        for key in (feature, fold, partition):
+            if not isinstance(values, Mapping) or key not in values:
+                raise BadInput(path, f"holds no statistics of {feature}, fold {fold}, {partition}")
+            values = values[key]
+        try:
+            mean, std = (float(np.asarray(values[name]).item()) for name in ("mean", "std"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(path, f"holds no mean and std of {feature}, fold {fold}") from error
+        if not (np.isfinite([mean, std]).all() and std > 0):
+            raise BadInput(path, f"holds mean {mean:g} and std {std:g} of {feature}, fold {fold}")
+        found.append(Normalisation((mean,), (std,)))
+    return found
