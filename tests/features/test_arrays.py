@@ -17,8 +17,9 @@ from affuse.features.catalogue import stream_spec
 from affuse.features.fingerprint import VideoFingerprint
 from affuse.features.store import Store
 from affuse.models.modelfile import read_spec
+from affuse.training.recipe import load_recipe
 
-STREAMS = ("video/aligned48", "audio/vggish-reference", "audio/mfcc39-reference")
+STREAMS = tuple(load_recipe("leader-follower-affwild2-reference").streams)
 FILES = ("frame", "vggish", "mfcc")
 ROWS = {trial: rows for trials in TRIALS.values() for trial, rows in trials.items()}
 

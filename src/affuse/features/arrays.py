@@ -47,8 +47,8 @@ def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extra
     extractor = create_extractor(name, source)
     if not any(extractor.sources(clip) for clip in corpus.clips):
         raise AffuseError(
-            f"{corpus.arrays} holds no recordings to compute {name} of; it has video/aligned48, "
-            f"{', '.join(_ROWS)}, and other arrays as {', '.join(_OWN)}"
+            f"{corpus.arrays} holds no recordings to compute {name} of; it has pictures for "
+            f"video/aligned<N>, {', '.join(_ROWS)}, and other arrays as {', '.join(_OWN)}"
         )
     return extractor
 
