@@ -326,7 +326,7 @@ class TestCheckpoints:
             import_state("leader-follower", Path("x"), state | more)
 
     def test_sound_models_have_no_published_names(self) -> None:
-        for options in ({}, {"chained": True}, {"dead_weights": True}):
+        for options in ({}, {"dead_weights": True}):
             with pytest.raises(AffuseError, match="not in the form of a published checkpoint"):
                 published_state_dict(published(**options))
         pictures = {OPENFACE.name: OPENFACE}

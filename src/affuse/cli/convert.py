@@ -13,7 +13,7 @@ from affuse.models.published import SYSTEMS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("system", choices=SYSTEMS, help="affuse list systems tells their options")
-    parser.add_argument("checkpoint", type=Path, help="the published .pth or .pt file")
+    parser.add_argument("checkpoint", type=Path, help="the published file (.pth, .pt, ...)")
     parser.add_argument(
         "changes",
         nargs="*",
@@ -45,4 +45,7 @@ def run(options: argparse.Namespace) -> int:
     found = convert(options.system, options.checkpoint, options.out, **told)
     values = ", ".join(found.classes) if len(found.classes) < 20 else f"{len(found.classes)} values"
     print(f"{options.out}: {found.model}, {values}", file=sys.stderr)
+    for what in ("weights", "statistics", "normalisation"):
+        if what in found.training:
+            print(f"{what}: {found.training[what]}", file=sys.stderr)
     return 0

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     """Prepare; exit code 2 when some clips failed, after all others are done."""
     from affuse.corpora.registry import read_corpus
     from affuse.features.alignment import check_alignment
-    from affuse.features.catalogue import create_extractor
+    from affuse.features.arrays import corpus_extractor
     from affuse.features.prepare import prepare
     from affuse.training.recipe import parse_change
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     print(corpus.summary(), file=sys.stderr)
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
-    extractors = [create_extractor(name, sources) for name in options.streams.split(",")]
+    extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]
     report = prepare(corpus, options.store, extractors, options.workers)
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)

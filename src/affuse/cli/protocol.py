@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--blocks",
+        action="store_true",
+        help="instead of folds: the six of leader-follower fusion, cut from the publisher's sets "
+        "in the order in which the corpus lists them",
+    )
+    parser.add_argument(
         "--list",
         action="append",
         default=[],
@@ -43,7 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the protocol and say what is in it; exit code 1 when it leaks."""
     from affuse.corpora.leaks import find_leaks
-    from affuse.corpora.protocols.make import make_protocol, protocol_of_files, protocol_of_lists
+    from affuse.corpora.protocols.make import (
+        make_protocol,
+        protocol_of_blocks,
+        protocol_of_files,
+        protocol_of_lists,
+    )
     from affuse.corpora.protocols.protocol import ROLES, UNUSED, protocol_text
     from affuse.corpora.published_lists import read_listing
     from affuse.corpora.registry import read_corpus
@@ -54,13 +65,16 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(options.out, "is there already; protocols are frozen, so choose a new name")
     corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
     name = options.out.stem
-    if options.list and options.files:
-        raise AffuseError("--list and --from are two ways to make a protocol: give one of them")
+    ways = {"--list": options.list, "--from": options.files, "--blocks": options.blocks}
+    if len(given := [way for way, value in ways.items() if value]) > 1:
+        raise AffuseError(f"{' and '.join(given)} are ways to make a protocol: give one of them")
     if options.files:
         files = [read_listing(f, corpus.name, corpus.clips, corpus.classes) for f in options.files]
         protocol = protocol_of_files(corpus, name, files)
     elif options.list:
         protocol = protocol_of_lists(corpus, name, dict(map(_role, options.list)))
+    elif options.blocks:
+        protocol = protocol_of_blocks(corpus, name)
     else:
         protocol = make_protocol(corpus, name, options.folds, options.development, options.seed)
     write_text(options.out, protocol_text(protocol))

@@ -160,17 +160,24 @@ def _clip(trial: str, found: _Found) -> Clip:
     partition, annotation = found.annotations.get(trial, ("test", None))
     source = trial if trial in found.videos else _SIDE.sub("", trial)
     video = found.videos.get(source)
-    part = _PART.fullmatch(trial)
+    speaker, recording = people_of(trial)
     return Clip(
         id=trial,
         video=video,
         audio=video,
         images=found.images.get(trial),
-        speaker=f"{part[1]}{part[2]}" if part else trial,
-        recording=part[1] if part else _SIDE.sub("", trial),
+        speaker=speaker,
+        recording=recording,
         partition=partition,
         annotation=annotation,
     )
+
+
+def people_of(trial: str) -> tuple[str, str]:
+    """The speaker and the recording of a trial, as far as names tell them."""
+    if part := _PART.fullmatch(trial):
+        return f"{part[1]}{part[2]}", part[1]
+    return trial, _SIDE.sub("", trial)
 
 
 def _missing(clips: list[Clip], found: _Found) -> list[str]:

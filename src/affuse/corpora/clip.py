@@ -20,7 +20,8 @@ class Clip:
         video: File with the pictures, or None.
         audio: File with the sound (may be the same file), or None.
         images: Folder of face pictures `00001.jpg`, ... numbered after the frames of the video;
-            or a file with the face pictures of many clips, see `row`; or None.
+            or a file with the face pictures of many clips, see `row`; or a `.npy` file with those
+            of this clip, black where there is no face; or None.
         row: Which picture of the file `images` is the clip, from 0.
         start: First second of the files that belongs to the clip.
         end: Last second, or None for the end of the files.
@@ -81,6 +82,7 @@ class Corpus:
             `clips`.
         missing: What the publisher's list names and the folder lacks, one line each.
         rows: Table of imported features that came with the corpus (one file), or None.
+        arrays: Folder with arrays `<clip>/<name>.npy` that came instead of recordings, or None.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Corpus:
     bad: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     rows: Path | None = None
+    arrays: Path | None = None
 
     def summary(self) -> str:
         """One line: clips, speakers, what was left out."""

@@ -17,6 +17,10 @@ CORPORA: dict[str, tuple[str, str]] = {
     "cremad": ("cremad", "CREMA-D, 91 actors, 6 emotions, crowd votes per channel"),
     "msp-improv": ("msp_improv", "MSP-IMPROV, 12 speakers in 6 sessions, 4 or 10 emotions, votes"),
     "affwild2": ("affwild2", "Aff-Wild2, valence and arousal for every frame"),
+    "affwild2-npy": (
+        "affwild2_arrays",
+        "Aff-Wild2 as the leader-follower system's preprocessing left it (npy_data)",
+    ),
     "diffusionfer": ("diffusionfer", "DiffusionFER, synthetic face pictures, 7 expressions"),
     "ferplus": ("ferplus", "FER+, 32,000 small grey pictures of faces, 8 emotions, ten votes each"),
     "folder": ("folder", "your own recordings or pictures: a clips.csv, or a folder per class"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise BadInput(path, "no such file")
     try:
-        with torch.serialization.safe_globals([*_numpy_globals(), *_RECORDERS]):
+        with (
+            warnings.catch_warnings(action="ignore", category=UserWarning),  # of other protocols
+            torch.serialization.safe_globals([*_numpy_globals(), *_RECORDERS]),
+        ):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise BadInput(path, error.strerror or "cannot be read") from error

@@ -15,6 +15,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.folder import PICTURES
 from affuse.corpora.packed import packed_picture
 from affuse.errors import BadInput
+from affuse.features.arrays import array_pictures
 from affuse.features.blocks import BLOCK, joined
 from affuse.features.pictures import (
     RATE,
@@ -42,7 +43,8 @@ PUBLISHED = 112
 class AlignedFaces:
     """`video/aligned<size>`: the face pictures that came with the corpus, RGB, 30 Hz.
 
-    A clip that is one picture of a file with many has that one, brought to the size.
+    A clip that is one picture of a file with many has that one, brought to the size. A `.npy` file
+    holds the pictures of a clip, one per frame; black ones are absent.
 
     The pictures are numbered after those of the video and lie at its time stamps, or 30 per second
     where the video is not at hand. Each moment takes the picture of the video nearest in time; it
@@ -78,7 +80,7 @@ class AlignedFaces:
         """The face pictures, and the video that they come from or that tells when they are."""
         files: list[Path] = []
         if clip.images is not None:
-            packed = clip.row is not None
+            packed = clip.row is not None or clip.images.suffix == ".npy"
             files = [clip.images] if packed else list(numbered_images(clip.images).values())
         return files if clip.video is None else [*files, clip.video]
 
@@ -100,6 +102,8 @@ class AlignedFaces:
         if clip.images is not None and clip.row is not None:
             picture = self._resized(packed_picture(clip.images, clip.row), self.spec.shape[0])
             yield Stream(picture[None], np.ones(1, bool))
+        elif clip.images is not None and clip.images.suffix == ".npy":
+            yield from self._array(clip, clip.images)
         elif clip.images is not None:
             yield from self._own(clip, clip.images)
         elif clip.video is not None:
@@ -124,6 +128,14 @@ class AlignedFaces:
                     before, picture = number, self._resized(_read(images[number]), len(picture))
                 values[k] = picture
             yield Stream(values, mask, first / RATE)
+
+    def _array(self, clip: Clip, path: Path) -> Iterator[Stream]:
+        """The pictures of an array."""
+        pictures, seen = array_pictures(path, clip)
+        for first in range(0, len(pictures), BLOCK):
+            some = pictures[first : first + BLOCK]
+            sized = np.stack([_resized(picture, self.spec.shape[0]) for picture in some])
+            yield Stream(sized, seen[first : first + BLOCK], first / RATE)
 
     def _crops(self, clip: Clip, video: Path) -> Iterator[Stream]:
         """Crops of a video."""

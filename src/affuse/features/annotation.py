@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from affuse.corpora.annotation import VALENCE_AROUSAL, Annotation, read_annotation
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
+from affuse.features.arrays import array_pictures, array_values
 from affuse.features.pictures import (
     RATE,
     REACH,
@@ -30,7 +31,7 @@ class AnnotationTrack:
 
     Rows that belong to pictures lie at the time stamps of the video, whatever its rate, or 30 per
     second where the video is not at hand. Each moment takes the row nearest in time; it is absent
-    where that row is not valid or more than 0.1 s away.
+    where that row is not valid or more than 0.1 s away. An array (`.npy`) has all its rows valid.
 
     Args:
         names: The dimensions, in this order.
@@ -52,13 +53,13 @@ class AnnotationTrack:
         """(T, D) float32; None where the clip has no annotation.
 
         Raises:
-            BadInput: The annotation is no table of these dimensions, or not of this video: it is
-                longer or shorter by more than 5 pictures and 1 %.
+            BadInput: The annotation is no table or array of these dimensions, or not of this video:
+                it is longer or shorter by more than 5 pictures and 1 %.
         """
         path = clip.annotation
         if path is None:
             return None
-        track = read_annotation(path)
+        track = _read(path, clip)
         if missing := [name for name in self.names if name not in track.names]:
             raise BadInput(path, f"line 1: no column {missing[0]}")
         times, end = _placed(track, path, clip.video)
@@ -67,6 +68,13 @@ class AnnotationTrack:
         mask = near & track.valid[rows]
         values = track.values[rows][:, [track.names.index(name) for name in self.names]]
         return Stream(np.where(mask[:, None], values, 0), mask)
+
+
+def _read(path: Path, clip: Clip) -> Annotation:
+    if path.suffix != ".npy":
+        return read_annotation(path)
+    values = array_values(path, clip, len(VALENCE_AROUSAL))
+    return Annotation(VALENCE_AROUSAL, values, np.ones(len(values), bool))
 
 
 def _placed(track: Annotation, path: Path, video: Path | None) -> tuple[NDArray[np.float64], float]:
@@ -111,7 +119,7 @@ def problems(clip: Clip) -> list[str]:
 def _about_rows(clip: Clip, pictures: int | None) -> Iterator[str]:
     if clip.annotation is None:
         return
-    track = read_annotation(clip.annotation)
+    track = _read(clip.annotation, clip)
     count, invalid = len(track.valid), int((~track.valid).sum())
     if track.times is None and pictures is not None and count != pictures:
         accepted = "" if is_close(count, pictures) else " (too different, it is not used)"
@@ -123,6 +131,12 @@ def _about_rows(clip: Clip, pictures: int | None) -> Iterator[str]:
 
 def _about_images(clip: Clip, pictures: int | None) -> Iterator[str]:
     if clip.images is None or clip.row is not None:
+        return
+    if clip.images.suffix == ".npy":
+        _, seen = array_pictures(clip.images, clip)
+        if black := int((~seen).sum()):
+            share = f"{black} of {len(seen)} face pictures ({black / len(seen):.1%})"
+            yield f"{clip.images}: {share} are black"
         return
     numbers = numbered_images(clip.images)
     last = max(numbers, default=0)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.execution.files import file_digest
+from affuse.features.arrays import array_pictures
 from affuse.features.sound import SoundExtractor, all_present, read_sound
 from affuse.features.stream import Stream, StreamSpec
 
@@ -117,7 +118,9 @@ class VideoFingerprint:
         """The file with the pictures, or else the pictures."""
         if clip.video is not None:
             return [clip.video]
-        return [] if clip.images is None else sorted(clip.images.glob("*.jpg"))
+        if clip.images is None:
+            return []
+        return [clip.images] if clip.images.is_file() else sorted(clip.images.glob("*.jpg"))
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, 16, 16) uint8, in which a time without a picture is absent; None without pictures.
@@ -128,8 +131,12 @@ class VideoFingerprint:
         place = clip.video or clip.images
         if place is None or (clip.video is not None and not _has_pictures(clip.video)):
             return None
-        read = _from_images if clip.video is None else _from_video
-        values, mask = _over_time(read(place, clip.start, clip.end))
+        if clip.video is None and place.suffix == ".npy":
+            shown = _from_array(place, clip)
+        else:
+            read = _from_images if clip.video is None else _from_video
+            shown = read(place, clip.start, clip.end)
+        values, mask = _over_time(shown)
         if not mask.any():
             raise BadInput(place, f"holds no picture from {clip.start:g} s on")
         values -= values[mask].mean(0)
@@ -184,6 +191,12 @@ def _from_images(
                 raise BadInput(path, "is not a picture that can be decoded")
             rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
             yield time - start, _small(np.asarray(rgb, np.uint8))
+
+
+def _from_array(path: Path, clip: Clip) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    pictures, seen = array_pictures(path, clip)
+    for row in np.flatnonzero(seen).tolist():
+        yield row / _IMAGES_RATE, _small(pictures[row])
 
 
 def _small(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

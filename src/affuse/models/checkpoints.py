@@ -102,8 +102,8 @@ def convert(system: str, checkpoint: Path, out: Path, **options: Any) -> ModelSp
         system: One of `SYSTEMS`.
         checkpoint: The published file.
         out: The model file to write.
-        options: What the weights do not tell: `heads` (chumachenko, 1 by default) and `classes`
-            (the names, where the published data set is not meant).
+        options: What the weights do not tell, such as `heads` (chumachenko, 1 by default) and
+            `classes` (the names, where the published data set is not meant).
 
     Returns:
         The spec in the model file.
@@ -115,9 +115,20 @@ def convert(system: str, checkpoint: Path, out: Path, **options: Any) -> ModelSp
     check_options(f"system {system}", system_module(system).describe, options)
     checkpoint = Path(checkpoint)
     _check_other_file(checkpoint, out)
-    model, spec = import_state(system, checkpoint, read_checkpoint(checkpoint), **options)
+    state, place = _read(system_module(system), checkpoint)
+    model, spec = import_state(system, checkpoint, state, **options)
+    if place:
+        spec.training["weights"] = place
     save_model(out, model, spec)
     return spec
+
+
+def _read(module: Any, checkpoint: Path) -> tuple[dict[str, Tensor], str]:
+    """The entries of a file and, where it holds several sets of them, where these were."""
+    if hasattr(module, "read"):
+        state, place = module.read(checkpoint)
+        return state, place
+    return read_checkpoint(checkpoint), ""
 
 
 def convert_back(system: str, model_file: Path, out: Path) -> int:

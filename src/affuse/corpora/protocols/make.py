@@ -12,6 +12,7 @@ import numpy as np
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.listing import Listing
 from affuse.corpora.names import find_clip
+from affuse.corpora.protocols.blocks import TRAIN_BLOCKS, list_blocks
 from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles, rotate
 from affuse.errors import AffuseError, BadInput
@@ -187,6 +188,42 @@ def _flaws(folds: Sequence[Mapping[str, Roles]], speakers: Mapping[str, str]) ->
             f"{len(used) - len(tested)} of {len(used)} never"
         )
     return flaws
+
+
+def protocol_of_blocks(corpus: Corpus, name: str) -> Protocol:
+    """The six folds of the published leader-follower system, in the order of the corpus.
+
+    Args:
+        corpus: Clips of the publisher's training, validation and test set. The training clips, in
+            the order in which the corpus lists them, are cut into five blocks.
+        name: What the protocol is called.
+
+    Raises:
+        AffuseError: There are fewer than five training clips, or no validation clip.
+    """
+    sets = {
+        part: [clip.id for clip in corpus.clips if clip.partition == part]
+        for part in ("train", "validation", "test")
+    }
+    if len(sets["train"]) < TRAIN_BLOCKS or not sets["validation"]:
+        counts = f"{len(sets['train'])} training and {len(sets['validation'])} validation clips"
+        raise AffuseError(f"{corpus.name} has {counts}; six blocks need five and one at least")
+    blocks = list_blocks(sets["train"], sets["validation"])
+    tested: dict[str, Roles] = dict.fromkeys(sets["test"], ("test",))
+    return Protocol(
+        name=name,
+        version=1,
+        corpus=corpus.name,
+        source="affuse protocol --blocks: the training clips in the order of the corpus cut into "
+        "five blocks, the validation clips as the sixth; fold f validates on block 5 - f.",
+        flaws="Blocks cut through recordings. The validation block selects and judges.",
+        folds=[
+            {c: ("development" if k == TRAIN_BLOCKS - f else "train",) for c, k in blocks.items()}
+            | tested
+            for f in range(TRAIN_BLOCKS + 1)
+        ],
+        speakers={clip.id: clip.speaker or "" for clip in corpus.clips},
+    )
 
 
 def _lines(path: Path) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """Leader-follower attentive fusion as published: `model_state_dict.pth` of one run.
 
 A file holds the model with or without followers, for one dimension or two, with the image network
-or, for features computed before, without it.
+or, for features computed before, without it. `checkpoint.pkl`, the trainer of the run, holds the
+same weights; `mean_std_dict.pkl`, beside the data, holds the statistics of the followers.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from affuse.errors import BadInput
+from affuse.execution.checkpoint_files import read_checkpoint, read_pickled_arrays
+from affuse.execution.trainer_files import is_trainer, read_trainer
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import create_extractor, stream_spec
 from affuse.features.pictures import RATE
@@ -35,15 +39,28 @@ FOLLOWERS = (
     StreamSpec("audio/mfcc39-reference", RATE, (39,)),
 )
 
+#: What the published statistics call the followers, and the sets that they are of.
+_FEATURES = ("vggish", "mfcc")
+Partition = Literal["Train_Set", "Validation_Set", "Target_Set"]
+
 #: The second name of a convolution -> the first.
 _ALIASES = {"net.0": "conv1", "net.4": "conv2"}
 _ALIAS = re.compile(r"^(temporal\d?\.network\.\d+\.)(net\.[04])(?=\.)")
+#: Normalisations that have no effect.
+_DEAD = ("gn1", "gn2")
 #: What later versions of PyTorch call the parts of a normalised weight -> the published name.
 _PARTS = {
     ".parametrizations.weight.original0": ".weight_g",
     ".parametrizations.weight.original1": ".weight_v",
 }
 _CONVOLUTION = re.compile(r"^(temporal\d?\.network\.\d+\.)(conv[12])(?=\.)")
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The weights in a state dict, or in the pickle of a trainer, and where in it they were."""
+    if is_trainer(path):
+        return read_trainer(path, recognises)
+    return read_checkpoint(path), ""
 
 
 def recognises(state: Mapping[str, Tensor]) -> bool:
@@ -78,12 +95,16 @@ def _published(name: str) -> str:
 
 
 def complete(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The entries with those that are listed under a second name.
+    """The entries with those that are listed under a second name, and those without effect.
 
     Args:
-        state: Published entry -> value.
+        state: Published entry -> value; group normalisations that it lacks are as they begin.
     """
     seconds = {first: second for second, first in _ALIASES.items()}
+    if "encoder1.weight" in state:
+        begin = {"weight": torch.ones(32), "bias": torch.zeros(32)}
+        dead = {f"{norm}.{part}": x.clone() for norm in _DEAD for part, x in begin.items()}
+        state = {**dead, **state}
     aliases = {
         _CONVOLUTION.sub(lambda match: match[1] + seconds[match[2]], name): x
         for name, x in state.items()
@@ -98,11 +119,14 @@ def describe(
     classes: Sequence[str] | None = None,
     vggish: Path | str | None = None,
     backbone: Path | str | None = None,
+    statistics: Path | str | None = None,
+    fold: int | None = None,
+    partition: Partition | None = None,
 ) -> ModelSpec:
     """The spec of the published model.
 
     Streams are at 30 Hz; published is the rate of each video, which the weights do not tell. The
-    followers were normalised with one mean and one deviation per stream and partition, which a
+    followers were normalised with one mean and one deviation per stream, fold and set, which a
     checkpoint does not hold either.
 
     Args:
@@ -112,6 +136,12 @@ def describe(
         vggish: Model file of VGGish, whose features a model with followers reads. `predict` refuses
             features of any other network; without it, of all.
         backbone: Model file of IR-50, the same for a model without its own image network.
+        statistics: The `mean_std_dict.pkl` of the data that the model learned from. Without it
+            followers are not normalised, and the values are not those of the published system.
+        fold: Of the statistics, 0 by default.
+        partition: Set of the statistics. `Train_Set`, the default, is what the weights were fitted
+            to and the one that suits any recording; the published code judges every set with its
+            own statistics.
 
     Raises:
         BadInput: No last layer, one of one dimension without its name, or a file that cannot be
@@ -129,12 +159,15 @@ def describe(
     options: dict[str, Any] = (LeaderFollower if followed else LeaderVisual).reference_options()
     if full and backbone:
         raise BadInput(path, "has its own IR-50; leave backbone= out")
-    if vggish and not followed:
-        raise BadInput(path, "has no followers; leave vggish= out")
-    leader, statistics = _features(EMBEDDING, backbone), Normalisation()
+    if not followed and (given := "vggish" if vggish else "statistics" if statistics else ""):
+        raise BadInput(path, f"has no followers; leave {given}= out")
+    if statistics is None and (fold is not None or partition is not None):
+        told = "partition" if fold is None else "fold"
+        raise BadInput(path, f"{told}= chooses among statistics; say statistics=mean_std_dict.pkl")
+    leader, seen = _features(EMBEDDING, backbone), Normalisation()
     options["video"] = "vectors"
     if full:
-        leader, statistics = stream_spec(PICTURES.name), NORMALISATION
+        leader, seen = stream_spec(PICTURES.name), NORMALISATION
         options["video"] = {"name": "ir50", "squeeze_excitation": has_gates(state, "spatial.")}
     sound, cepstra = FOLLOWERS
     followers = {}
@@ -147,7 +180,12 @@ def describe(
         "system": "leader-follower",
         "checkpoint": path.name,
     }
-    if followed:
+    heard = [Normalisation()] * len(followers)
+    if statistics is not None:
+        fold, partition = fold or 0, partition or "Train_Set"
+        heard = _read_statistics(Path(statistics), fold, partition)
+        training["statistics"] = f"{Path(statistics).name}, fold {fold}, {partition}"
+    elif followed:
         training["normalisation"] = (
             "the published statistics of VGGish and the MFCCs (mean_std_dict.pkl) are not in the "
             "checkpoint: these streams must arrive normalised"
@@ -156,7 +194,7 @@ def describe(
         model="leader-follower" if followed else "leader-follower-visual",
         options=options,
         streams={leader.name: leader, **followers},
-        normalisation={leader.name: statistics, **dict.fromkeys(followers, Normalisation())},
+        normalisation={leader.name: seen, **dict(zip(followers, heard, strict=True))},
         classes=names,
         task="valence-arousal",
         window=10.0,
@@ -182,7 +220,7 @@ def rules(model: nn.Module) -> Rules | None:
     ]
     if isinstance(model, LeaderVisual):
         return [*spatial, *_network("temporal", "video"), ("regressor", "classifier")]
-    if not model.dead or not model.attention.chained or len(model.followers) != len(FOLLOWERS):
+    if not model.attention.chained or len(model.followers) != len(FOLLOWERS):
         return None
     if not all(isinstance(track.frontend, Vectors) for track in model.followers):
         return None
@@ -199,8 +237,7 @@ def rules(model: nn.Module) -> Rules | None:
             for letter, part in (("", "keys"), ("Q", "queries"), ("V", "values"))
             for index in range(len(tracks))
         ),
-        ("gn1", "dead.gn1"),
-        ("gn2", "dead.gn2"),
+        *((norm, f"dead.{norm}") for norm in _DEAD),
         ("ln", "attention.norm"),
         ("regressor", "classifier"),
     ]
@@ -225,3 +262,26 @@ def _network(published: str, track: str) -> Rules:
         *(rule for theirs, ours in blocks for rule in prefixed(theirs, ours, block)),
         (published, f"{track}.temporal"),
     ]
+
+
+def _read_statistics(path: Path, fold: int, partition: str) -> list[Normalisation]:
+    """The statistics of the followers in a `mean_std_dict.pkl`."""
+    if partition not in get_args(Partition):
+        known = ", ".join(get_args(Partition))
+        raise BadInput(path, f"partition={partition}: there are {known}")
+    held = read_pickled_arrays(path)
+    found = []
+    for feature in _FEATURES:
+        values = held
+        for key in (feature, fold, partition):
+            if not isinstance(values, Mapping) or key not in values:
+                raise BadInput(path, f"holds no statistics of {feature}, fold {fold}, {partition}")
+            values = values[key]
+        try:
+            mean, std = (float(np.asarray(values[name]).item()) for name in ("mean", "std"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(path, f"holds no mean and std of {feature}, fold {fold}") from error
+        if not (np.isfinite([mean, std]).all() and std > 0):
+            raise BadInput(path, f"holds mean {mean:g} and std {std:g} of {feature}, fold {fold}")
+        found.append(Normalisation((mean,), (std,)))
+    return found

@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from affuse.errors import BadInput
+from affuse.execution.checkpoint_files import read_checkpoint
+from affuse.execution.tensorflow_files import is_tensorflow, read_variables
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
@@ -34,6 +37,23 @@ _SCOPES = {
     "embeddings.2": "fc1/fc1_2",
     "embeddings.4": "fc2",
 }
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The entries of a file for PyTorch, or the variables of a checkpoint of TensorFlow.
+
+    Args:
+        path: Also what the two files of a checkpoint of format V2 begin with.
+
+    Raises:
+        BadInput: The file cannot be read, or has no variables of VGGish.
+    """
+    if not is_tensorflow(path):
+        return read_checkpoint(path), ""
+    variables = read_variables(path, "vggish/")
+    if not variables:
+        raise BadInput(path, "holds no variables of VGGish (vggish/conv1/weights, ...)")
+    return {name: torch.from_numpy(x) for name, x in variables.items()}, ""
 
 
 def from_tensorflow(state: Mapping[str, Any]) -> dict[str, Tensor]:
