@@ -184,7 +184,7 @@ class TestPartitions:
         assert "is no text in UTF-8" in refused(capsys, *words, tmp_path / "a.csv")
         one, other = (label_table(tmp_path / f"{k}.csv") for k in "ab")
         assert "is the same file as" in refused(capsys, *words, one, other)
-        assert "two ways" in refused(capsys, *words, one, "--list", f"train={one}")
+        assert "ways to make" in refused(capsys, *words, one, "--list", f"train={one}")
 
 
 class TestLabels:
