@@ -66,23 +66,21 @@ def main() -> None:
     for name in options.models:
         model = published_model(name)
         exact = gradient(model, batch, options.reference, torch.float64)
-        row = table.setdefault(name, {})
-
-        def note(
-            label: str, found: Tensor, row: dict[str, str] = row, exact: Tensor = exact
-        ) -> None:
+        ways = {
+            "32 bits": (model, "cpu", False),
+            "32 bits, torch's norm": (with_torch_norm(model), "cpu", False),
+            "bfloat16": (model, "cpu", True),
+        }
+        if options.device:
+            ways["32 bits, GPU"] = (model, options.device, False)
+            ways["bfloat16, GPU"] = (model, options.device, True)
+        table[name] = {}
+        for label, (own, device, rough) in ways.items():
+            found = gradient(own, batch, device, torch.float32, rough)
             error = float((found - exact).norm() / exact.norm())
             cosine = float(F.cosine_similarity(found, exact, 0))
-            row[label] = f"{error:.4f}, cosine {cosine:.5f}"
-            print(name, label, row[label], file=sys.stderr)
-
-        note("32 bits", gradient(model, batch, "cpu", torch.float32))
-        torch_norm = with_torch_norm(model)
-        note("32 bits, torch's norm", gradient(torch_norm, batch, "cpu", torch.float32))
-        note("bfloat16", gradient(model, batch, "cpu", torch.float32, True))
-        if options.device:
-            note("32 bits, GPU", gradient(model, batch, options.device, torch.float32))
-            note("bfloat16, GPU", gradient(model, batch, options.device, torch.float32, True))
+            table[name][label] = f"{error:.4f}, cosine {cosine:.5f}"
+            print(name, label, table[name][label], file=sys.stderr)
     facts = {"clips": options.clips, "frames": options.frames, "size": options.size}
     print(json.dumps({**facts, "torch": torch.__version__, "error": table}, indent=2))
 
