@@ -96,3 +96,10 @@ def test_frozen_weights_get_no_gradient() -> None:
     x = laid_out(torch.randn(5, 4, 6, 7), "last").requires_grad_()
     norm(x).square().sum().backward()
     assert x.grad is not None and norm.weight.grad is None and norm.bias.grad is None
+
+
+def test_the_same_layer_twice_in_two_layouts() -> None:
+    norm = BatchNorm2d(4)
+    x = torch.randn(5, 4, 6, 7).requires_grad_()
+    (norm(x) * norm(laid_out(x, "last"))).sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()

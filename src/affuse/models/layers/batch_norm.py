@@ -54,8 +54,9 @@ def _normalise(norm: nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor) -> Tensor:
         if step is None:
             step = 1 / int(norm.num_batches_tracked)
         count = x.numel() // x.shape[1]
-        norm.running_mean.lerp_(mean.to(norm.running_mean), step)
-        norm.running_var.lerp_((variance * (count / (count - 1))).to(norm.running_var), step)
+        # By `data`, as torch does it: an earlier call may keep them for its gradient, unused.
+        norm.running_mean.data.lerp_(mean.to(norm.running_mean), step)
+        norm.running_var.data.lerp_((variance * (count / (count - 1))).to(norm.running_var), step)
     normalised: Tensor = _Normalise.apply(x, norm.weight, norm.bias, mean, variance, norm.eps)
     return normalised
 
