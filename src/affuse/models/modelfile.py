@@ -40,6 +40,8 @@ class ModelSpec:
         window: Seconds that it sees at a time; None where its streams have a fixed span.
         smoothing: Seconds over which its values over time are averaged, chosen on development
             clips; 0 for none.
+        delay: Seconds by which annotations came later than what they are about, as it learned it:
+            its values are moved by as much.
         training: What it was trained on: data, protocol, fold, seed, licence of the data.
         version: The affuse version that wrote it.
     """
@@ -52,6 +54,7 @@ class ModelSpec:
     task: str = "classification"
     window: float | None = None
     smoothing: float = 0.0
+    delay: float = 0.0
     training: dict[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("affuse"))
 

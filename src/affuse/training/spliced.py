@@ -19,7 +19,28 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration
 from affuse.features.windows import frame_windows
 from affuse.training.data import ClipDataset, Sample
-from affuse.training.targets import Target
+from affuse.training.recipe import Recipe
+from affuse.training.targets import Target, later, lesson, undelayed
+
+
+def training_windows(
+    recipe: Recipe, data: Store, clips: Sequence[Clip], target: Target
+) -> ClipDataset:
+    """The windows that a recipe learns from.
+
+    Args:
+        recipe: It says whether they are spliced.
+        data: Where the streams are.
+        clips: The training clips.
+        target: What a window is to be learned as.
+    """
+    window = (recipe.streams, recipe.window)
+    if not recipe.over_time.spliced:
+        shift, seed = recipe.augmentation.shift, recipe.seed
+        return ClipDataset(data, clips, *window, target, recipe.hop, shift, seed)
+    plain = lesson(undelayed(recipe), data).target  # what is cut out does not count
+    delay = round(recipe.over_time.delay * TARGET_RATE)
+    return SplicedDataset(data, clips, *window, plain, recipe.hop, delay)
 
 
 class SplicedDataset(ClipDataset):
@@ -32,6 +53,7 @@ class SplicedDataset(ClipDataset):
         window: Seconds.
         target: What a window is to be learned as, NaN where nobody annotated.
         hop: Seconds from window to window, the last one flush with the end of what is left.
+        delay: Frames by which targets come later than what they are about, counted in what is left.
 
     Raises:
         AffuseError: A stream of another rate.
@@ -45,6 +67,7 @@ class SplicedDataset(ClipDataset):
         window: float,
         target: Target,
         hop: float,
+        delay: int = 0,
     ) -> None:
         super().__init__(store, clips[:0], streams, window, target)
         for name, spec in self.specs.items():
@@ -53,7 +76,7 @@ class SplicedDataset(ClipDataset):
                     f"over_time.spliced needs streams of {TARGET_RATE:g} Hz; {name} has "
                     f"{spec.rate:g} Hz"
                 )
-        self.length = round(window * TARGET_RATE)
+        self.length, self.delay = round(window * TARGET_RATE), delay
         self._annotated: dict[str, np.ndarray] = {}
         for clip in clips:
             rows = {name: file[clip.id] for name, file in self.files.items()}
@@ -67,10 +90,12 @@ class SplicedDataset(ClipDataset):
 
     def __getitem__(self, index: int) -> Sample:
         clip, first = self.windows[index]
-        kept = self._annotated[clip][int(first) :][: self.length]
+        annotated = self._annotated[clip]
+        window = slice(int(first), int(first) + self.length)
+        kept, told = annotated[window], annotated[later(len(annotated), self.delay)][window]
         streams = {name: self._rows(file[clip], kept) for name, file in self.files.items()}
-        seconds = (kept[-1] + 1) / TARGET_RATE
-        targets = self._filled(self.target(clip, 0.0, seconds)[kept])
+        seconds = (told[-1] + 1) / TARGET_RATE
+        targets = self._filled(self.target(clip, 0.0, seconds)[told])
         return streams, targets, clip
 
     def _rows(self, stream: Stream, kept: np.ndarray) -> Stream:
