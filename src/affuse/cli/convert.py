@@ -45,4 +45,6 @@ def run(options: argparse.Namespace) -> int:
     found = convert(options.system, options.checkpoint, options.out, **told)
     values = ", ".join(found.classes) if len(found.classes) < 20 else f"{len(found.classes)} values"
     print(f"{options.out}: {found.model}, {values}", file=sys.stderr)
+    if note := found.training.get("note"):
+        print(f"{options.out}: {note}", file=sys.stderr)
     return 0
