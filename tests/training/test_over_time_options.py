@@ -23,7 +23,7 @@ from affuse.models.sliding import Series, slide
 from affuse.training.objectives import ValuesOverTime
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.spliced import SplicedDataset
-from affuse.training.targets import Lesson, lesson
+from affuse.training.targets import Lesson, delayed, lesson
 from affuse.training.train import train
 
 SOUND30 = StreamSpec("audio/mfcc10", 30.0, (10,))
@@ -53,11 +53,12 @@ class TestDelay:
     ) -> None:
         """As published: labels shifted by n frames, the last one repeated n times."""
         store = Store(timed / "store")
-        plain = lesson(recipe(timed), store).target("3", 0.0, 8.0)
-        late = lesson(recipe(timed, "over_time.delay=0.5"), store).target("3", 0.0, 8.0)
+        target = lesson(recipe(timed), store).target
+        moved = delayed(target, store, 0.5)
+        plain, late = target("3", 0.0, 8.0), moved("3", 0.0, 8.0)
         assert plain.shape == late.shape == (240, 2) and np.isnan(plain[60:75, 0]).all()
         np.testing.assert_array_equal(late, np.concatenate([plain[15:], [plain[-1]] * 15]))
-        window = lesson(recipe(timed, "over_time.delay=0.5"), store).target("3", 6.0, 3.0)
+        window = moved("3", 6.0, 3.0)
         np.testing.assert_array_equal(window[:60], late[180:])
         assert np.isnan(window[60:]).all(), "beyond the clip nothing is known"
 
@@ -66,7 +67,7 @@ class TestDelay:
         target = lesson(recipe(timed), store).target
         streams = ["video/openface", "audio/mfcc10"]
         plain = SplicedDataset(store, store.clips[:1], streams, 7.5, target, 4.0)
-        late = SplicedDataset(store, store.clips[:1], streams, 7.5, target, 4.0, delay=10)
+        late = SplicedDataset(store, store.clips[:1], streams, 7.5, target, 4.0, delay=1 / 3)
         assert len(plain) == len(late) == 1
         (inputs, before, _), (same, after, _) = plain[0], late[0]
         np.testing.assert_array_equal(after, np.concatenate([before[10:], [before[-1]] * 10]))
@@ -104,22 +105,24 @@ class TestDelay:
     def test_smoothing_is_chosen_where_annotations_lie(self, timed: Path, tmp_path: Path) -> None:
         """Moved predictions beside annotations as they are, not beside delayed targets."""
         seen: list[np.ndarray] = []
-        delays: list[float] = []
+        starts: list[np.ndarray] = []
 
         def moved(self: Series, seconds: float, original=Series.later) -> Series:
             seen.append(original(self, seconds).mask)
             return original(self, seconds)
 
         def watched(chosen: Recipe, data: Store) -> Lesson:
-            delays.append(chosen.over_time.delay)
-            return lesson(chosen, data)
+            found = lesson(chosen, data)
+            starts.append(found.target("5", 0.0, 1.0)[0])
+            return found
 
         chosen = recipe(timed, "epochs=1", "over_time.delay=1", "over_time.smoothing=[0,2]")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Series, "later", moved)
             patch.setattr("affuse.training.smoothing.lesson", watched)
             list(train(chosen, timed / "store", tmp_path / "run", [0]))
-        assert delays == [0] and len(seen) == 2
+        (start,) = starts
+        assert start == pytest.approx(curves(5, 0.0), abs=1e-4) and len(seen) == 2
         assert all(not m[:30].any() and m[30:].all() for m in seen)
 
 

@@ -106,6 +106,8 @@ class Recipe:
             raise ValueError("over_time.smoothing must list seconds, none below zero")
         if self.over_time.delay < 0 or min(self.over_time.weights.values(), default=0) < 0:
             raise ValueError("over_time.delay and over_time.weights must not be negative")
+        if self.over_time.delay and self.task != "valence-arousal":
+            raise ValueError("over_time.delay needs task=valence-arousal")
         if self.selection == "last" and (
             len(self.over_time.smoothing) > 1 or self.optimiser.schedule == "plateau"
         ):

@@ -15,7 +15,7 @@ from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec
 from affuse.models.sliding import slide
 from affuse.training.recipe import Recipe
-from affuse.training.targets import lesson, undelayed
+from affuse.training.targets import lesson
 
 
 def best_smoothing(
@@ -36,7 +36,7 @@ def best_smoothing(
     choices = recipe.over_time.smoothing
     if len(choices) == 1:
         return choices[0]
-    target = lesson(undelayed(recipe), data).target
+    target = lesson(recipe, data).target
     predicted: dict[float, list[np.ndarray]] = {seconds: [] for seconds in choices}
     wanted = []
     for clip in clips:

@@ -19,28 +19,7 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration
 from affuse.features.windows import frame_windows
 from affuse.training.data import ClipDataset, Sample
-from affuse.training.recipe import Recipe
-from affuse.training.targets import Target, later, lesson, undelayed
-
-
-def training_windows(
-    recipe: Recipe, data: Store, clips: Sequence[Clip], target: Target
-) -> ClipDataset:
-    """The windows that a recipe learns from.
-
-    Args:
-        recipe: It says whether they are spliced.
-        data: Where the streams are.
-        clips: The training clips.
-        target: What a window is to be learned as.
-    """
-    window = (recipe.streams, recipe.window)
-    if not recipe.over_time.spliced:
-        shift, seed = recipe.augmentation.shift, recipe.seed
-        return ClipDataset(data, clips, *window, target, recipe.hop, shift, seed)
-    plain = lesson(undelayed(recipe), data).target  # what is cut out does not count
-    delay = round(recipe.over_time.delay * TARGET_RATE)
-    return SplicedDataset(data, clips, *window, plain, recipe.hop, delay)
+from affuse.training.targets import Target, later
 
 
 class SplicedDataset(ClipDataset):
@@ -53,7 +32,7 @@ class SplicedDataset(ClipDataset):
         window: Seconds.
         target: What a window is to be learned as, NaN where nobody annotated.
         hop: Seconds from window to window, the last one flush with the end of what is left.
-        delay: Frames by which targets come later than what they are about, counted in what is left.
+        delay: Seconds by which targets lie later than what they are about, counted in what is left.
 
     Raises:
         AffuseError: A stream of another rate.
@@ -67,7 +46,7 @@ class SplicedDataset(ClipDataset):
         window: float,
         target: Target,
         hop: float,
-        delay: int = 0,
+        delay: float = 0.0,
     ) -> None:
         super().__init__(store, clips[:0], streams, window, target)
         for name, spec in self.specs.items():

@@ -14,7 +14,6 @@ from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
 from affuse.features.stream import Stream
 from affuse.training.recipe import Recipe
-from affuse.training.recipe_parts import OverTime
 
 #: Stream with the annotation of a clip.
 ANNOTATION = "label/valence-arousal"
@@ -55,7 +54,7 @@ def lesson(recipe: Recipe, data: Store) -> Lesson:
     """
     clips = data.usable(recipe.streams)
     if recipe.task == "valence-arousal":
-        found = _annotated(clips, data, recipe.over_time)
+        found = _annotated(clips, data, recipe.over_time.dimensions)
     else:
         found = _labelled(clips, data, recipe)
     if not found.clips:
@@ -86,11 +85,6 @@ def _labelled(clips: list[Clip], data: Store, recipe: Recipe) -> Lesson:
     return Lesson(labelled.clips, names, target, labelled.unused, votes, majority)
 
 
-def later(frames: int, delay: int) -> np.ndarray:
-    """(frames,) the numbers of the frames that lie so much later, at the end the last one."""
-    return np.minimum(np.arange(frames) + delay, frames - 1)
-
-
 def _check_single(labelled: Labelled, recipe: Recipe) -> None:
     first = labelled.targets.max(1, keepdims=True)
     ties = int(((labelled.targets == first).sum(1) > 1).sum())
@@ -101,30 +95,20 @@ def _check_single(labelled: Labelled, recipe: Recipe) -> None:
         )
 
 
-def undelayed(recipe: Recipe) -> Recipe:
-    """The recipe with targets where the annotation has them."""
-    return replace(recipe, over_time=replace(recipe.over_time, delay=0.0))
-
-
-def _annotated(clips: list[Clip], data: Store, chosen: OverTime) -> Lesson:
+def _annotated(clips: list[Clip], data: Store, dimensions: tuple[str, ...]) -> Lesson:
     if not data.has(ANNOTATION):
         raise BadInput(data.path, f"has no values over time; {data.corpus} is not annotated so")
     track = data.stream(ANNOTATION)
-    names = list(chosen.dimensions or data.classes)
+    names = list(dimensions or data.classes)
     if unknown := [name for name in names if name not in data.classes]:
         raise BadInput(
             data.path, f"has no dimension {unknown[0]!r} (there are: {', '.join(data.classes)})"
         )
     columns = [data.classes.index(name) for name in names]
     known = [clip for clip in clips if clip.id in track and track[clip.id].mask.any()]
-    delay = round(chosen.delay * TARGET_RATE)
 
     def target(clip: str, start: float, seconds: float) -> np.ndarray:
-        whole = track[clip]
-        if delay:
-            rows = later(len(whole.mask), delay)
-            whole = Stream(whole.values[rows], whole.mask[rows], whole.start)
-        part = whole.cut(track.spec, start, seconds)
+        part = track[clip].cut(track.spec, start, seconds)
         values = part.values[:, columns]
         return np.where(part.mask[:, None], values, np.nan).astype(np.float32)
 
@@ -134,3 +118,29 @@ def _annotated(clips: list[Clip], data: Store, chosen: OverTime) -> Lesson:
     others = [clip for clip in clips if clip.id not in annotated]
     unused = {"without annotation": len(others)} if others else {}
     return Lesson(known, names, target, unused, {}, open=others)
+
+
+def later(frames: int, delay: float) -> np.ndarray:
+    """(frames,) numbers of the frames that lie so many seconds later, at the end the last one."""
+    return np.minimum(np.arange(frames) + round(delay * TARGET_RATE), frames - 1)
+
+
+def delayed(target: Target, data: Store, delay: float) -> Target:
+    """Targets that lie so many seconds later than what they are about.
+
+    Args:
+        target: Of values over time, where the annotation has them.
+        data: The store that it is of.
+        delay: Seconds; the last frame is repeated for as long.
+    """
+    if not delay:
+        return target
+    track = data.stream(ANNOTATION)
+
+    def moved(clip: str, start: float, seconds: float) -> np.ndarray:
+        frames = len(track[clip].mask)
+        values = target(clip, 0.0, frames / TARGET_RATE)[later(frames, delay)]
+        part = Stream(values, np.ones(frames, bool)).cut(track.spec, start, seconds)
+        return np.where(part.mask[:, None], part.values, np.nan).astype(np.float32)
+
+    return moved

@@ -46,9 +46,9 @@ from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_run, read_split
 from affuse.training.smoothing import best_smoothing
-from affuse.training.spliced import training_windows
+from affuse.training.spliced import SplicedDataset
 from affuse.training.split_check import check_split, with_earlier
-from affuse.training.targets import Lesson, lesson
+from affuse.training.targets import Lesson, delayed, lesson
 
 
 def train(
@@ -194,10 +194,25 @@ def _train_fold(
     if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
         raise BadInput(data.path, f"holds other clips than when {folder} was begun")
     write_json(folder / SPLIT_FILE, ids)
-    window = (recipe.streams, recipe.window, learned.target, recipe.hop)
+    target = delayed(learned.target, data, recipe.over_time.delay)
+    window = (recipe.streams, recipe.window, target, recipe.hop)
     plain = ClipDataset(data, split["train"], *window)
     development = ClipDataset(data, split["development"], *window)
-    training = training_windows(recipe, data, split["train"], learned.target)
+    training = (
+        SplicedDataset(
+            data,
+            split["train"],
+            recipe.streams,
+            recipe.window,
+            learned.target,
+            recipe.hop,
+            recipe.over_time.delay,
+        )
+        if recipe.over_time.spliced
+        else ClipDataset(
+            data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
+        )
+    )
     statistics = (
         published_normalisation(training.specs)
         if recipe.normalisation == "published"
