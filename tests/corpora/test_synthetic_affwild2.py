@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,8 @@ pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 from affuse.corpora.affwild2 import LICENCE, read
 from affuse.corpora.annotation import read_annotation
 from affuse.corpora.clip import Clip
+from affuse.corpora.leaks import find_leaks
+from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.synthetic.affwild2 import plan, synthesise
 from affuse.errors import AffuseError, BadInput
 from affuse.features.aligned import AlignedFaces
@@ -22,6 +25,7 @@ from affuse.features.sound import read_sound
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
+from affuse.training.recipe import load_recipe
 
 SECONDS = (4.0, 4.0)
 
@@ -212,3 +216,25 @@ def test_the_face_tells_valence_and_the_voice_tells_arousal(tmp_path):
 def test_workers_write_the_same_files(corpus, tmp_path):
     synthesise(tmp_path, videos=5, seconds=SECONDS, workers=2)
     assert digests(tmp_path) == digests(corpus)
+
+
+def test_the_how_to_lets_pass_what_the_published_folds_of_the_look_alike_leak(
+    tmp_path: Path,
+) -> None:
+    for video in map(plan, range(1, 25)):
+        for path in (tmp_path / file for file in video.files()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".txt":
+                path.write_text("valence,arousal\n0,0\n")
+            elif path.suffix in (".mp4", ".avi"):
+                path.touch()
+            else:
+                path.mkdir()
+    clips = read(tmp_path).clips
+    protocol = load_protocol(load_recipe("leader-follower-affwild2-reference").protocol, clips)
+    kinds = {leak.kind for fold in range(6) for leak in find_leaks(protocol, fold, clips)}
+    page = Path(__file__).parents[2] / "docs/how-to/valence-arousal.md"
+    command = re.search(
+        r"train leader-follower-affwild2-reference .*--allow (\S+)", page.read_text("utf-8")
+    )
+    assert command and set(command[1].split(",")) == kinds

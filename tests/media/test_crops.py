@@ -7,7 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from affuse.media.crops import ALIGNED_LANDMARKS, crop_faces, reference_faces224
+from affuse.errors import AffuseError
+from affuse.features.catalogue import create_extractor
+from affuse.features.faces import ReferenceFaces
+from affuse.media.crops import (
+    ALIGNED_LANDMARKS,
+    crop_faces,
+    reference_faces224,
+    reference_frames,
+)
 from affuse.media.detectors import create_detector
 from affuse.media.tracks import FaceOptions, Track, find_face
 from affuse.media.video import read_frames
@@ -157,3 +165,15 @@ def test_the_published_rule_repeats_the_last_box(shared_data: Path) -> None:
     assert present.all()
     count = sum(1 for _ in read_frames(shared_data / "videos" / "face_noface.mov"))
     assert count > 103
+
+
+def test_numbers_of_the_pictures_in_the_published_rule() -> None:
+    fifteen = (3, 10, 17, 24, 31, 39, 46, 53, 60, 67, 75, 82, 89, 96, 103)
+    assert reference_frames(15) == fifteen
+    for count in (1, 2, 30, 108):
+        numbers = reference_frames(count)
+        assert len(set(numbers)) == count and 0 <= min(numbers) <= max(numbers) < 108
+    assert ReferenceFaces().spec.recipe["frames"] == "3, 10, ... 103"
+    assert ReferenceFaces(30).spec.name == "video/faces224-reference-30"
+    with pytest.raises(AffuseError, match="1 to 108 pictures"):
+        create_extractor("video/faces224-reference-109")

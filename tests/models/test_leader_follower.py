@@ -333,3 +333,56 @@ class TestCheckpoints:
         other = create_model("leader-follower-visual", pictures, 1, video="sequence")
         with pytest.raises(AffuseError, match="not in the form of a published checkpoint"):
             published_state_dict(other)
+
+
+class TestOtherSizes:
+    """`-cnn1d_channels` and `-cnn1d_kernel_size` of the published trainer."""
+
+    def test_channels_and_kernel_are_options(self) -> None:
+        model = published(channels=[24, 16], follower_channels=[8], kernel=3)
+        (first, second), (only,) = model.video.temporal.blocks, model.followers[0].temporal.blocks
+        assert (first.conv1.out_channels, second.conv2.out_channels) == (24, 16)
+        assert first.conv1.kernel_size == only.conv2.kernel_size == (3,)
+        assert only.conv1.out_channels == 8 and model.classifier.in_features == 16 + 3 * 32
+        assert model(batch_of(5)).values.shape == (1, 5, 2)
+        alone = create_model("leader-follower-visual", PUBLISHED, 1, channels=[6], kernel=2)
+        assert alone(batch_of(5)).values.shape == (1, 5, 1)
+
+    @pytest.mark.parametrize(
+        "options", [{"channels": []}, {"kernel": 0}, {"follower_channels": [8, 0]}]
+    )
+    def test_a_network_that_cannot_be_is_one_line(self, options: dict[str, Any]) -> None:
+        with pytest.raises(AffuseError, match=r"channels and a kernel of 1 and more"):
+            published(**options)
+
+    @pytest.mark.parametrize("name", ["leader-follower", "leader-follower-visual"])
+    def test_a_checkpoint_tells_them(self, name: str) -> None:
+        build = LeaderFollower if name == "leader-follower" else LeaderVisual
+        options = build.reference_options() | {"video": "vectors"}
+        sizes = {"channels": [64, 96, 128], "kernel": 3}
+        torch.manual_seed(0)
+        model = create_model(name, PUBLISHED, 1, **options, **sizes).eval()
+        state = published_state_dict(model)
+        again, spec = import_state("leader-follower", Path("x"), state, classes=["arousal"])
+        assert {key: spec.options[key] for key in sizes} == sizes
+        torch.testing.assert_close(again(batch_of(9)).values, model(batch_of(9)).values)
+        back = published_state_dict(again)
+        assert back.keys() == state.keys() and all(back[n].equal(state[n]) for n in state)
+
+    def test_the_usual_ones_are_not_written_down(self) -> None:
+        options = LeaderFollower.reference_options() | {"video": "vectors"}
+        _, spec = import_state(
+            "leader-follower", Path("x"), published_state_dict(published(**options))
+        )
+        assert not {"channels", "kernel"} & spec.options.keys()
+
+    def test_heads_that_the_published_code_does_not_have(self) -> None:
+        options = LeaderFollower.reference_options() | {"video": "vectors"}
+        for sizes in ({"channels": [128, 64]}, {"follower_channels": [16] * 4}):
+            with pytest.raises(AffuseError, match="not in the form of a published checkpoint"):
+                published_state_dict(published(**options, **sizes))
+        narrow = dict(published_state_dict(published(**options)))
+        for name in ("conv1", "net.0"):
+            narrow[f"temporal.network.3.{name}.weight_v"] = torch.ones(64, 128, 5)
+        with pytest.raises(BadInput, match=r"reads 128 channels, which temporal lacks"):
+            import_state("leader-follower", Path("x"), narrow)

@@ -74,3 +74,35 @@ def test_soft_targets_are_repeated_too(kind):
     out = apply_dropout(clean, Dropout(kind))
     rows = [int(clip) for clip in out.ids]
     assert torch.equal(out.targets, clean.targets[rows])
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_batch_shuts_one_modality_off_for_all_clips_together(masks):
+    clean = batch()
+    torch.manual_seed(0)
+    counts = {"nothing": 0, "audio/x": 0, "video/y": 0}
+    for _ in range(500):
+        out = apply_dropout(clean, Dropout("batch", masks=masks, probability=0.4))
+        gone = [name for name, x in out.streams.items() if not x.any()]
+        assert len(out) == 6 and len(gone) < 2 and torch.equal(out.targets, clean.targets)
+        assert all(x.equal(clean.streams[n]) for n, x in out.streams.items() if n not in gone)
+        assert all(m.any() == (n not in gone or not masks) for n, m in out.masks.items())
+        counts[gone[0] if gone else "nothing"] += 1
+    assert 70 < counts["audio/x"] < 130 and 70 < counts["video/y"] < 130  # published: 0.2 each
+
+
+def test_batch_draws_once_sound_below_the_half_pictures_above_it():
+    torch.manual_seed(5)
+    drawn = [float(torch.rand(())) for _ in range(50)]
+    torch.manual_seed(5)
+    for u in drawn:
+        out = apply_dropout(batch_of_ones(), Dropout("batch", probability=0.4))
+        assert out.streams["audio/x"].any() == (u >= 0.2)
+        assert out.streams["video/y"].any() == (not 0.2 <= u < 0.4)
+
+
+def batch_of_ones() -> Batch:
+    """A batch whose making draws no random numbers."""
+    streams = {"audio/x": torch.ones(2, 5, 4), "video/y": torch.ones(2, 3, 2)}
+    masks = {k: torch.ones(x.shape[:2], dtype=torch.bool) for k, x in streams.items()}
+    return Batch(streams, masks, torch.arange(2))

@@ -16,6 +16,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.leader_follower import LeaderVisual
 from affuse.training.learner import Learner
+from affuse.training.objectives import Mode
 from affuse.training.plateau import PlateauStages, freeze_backbone
 from affuse.training.recipe import load_recipe
 from affuse.training.recipe_parts import Plateau
@@ -52,9 +53,11 @@ class Watched(lightning.LightningModule):
         return torch.optim.Adam([self.weight, *self.model.parameters()], 1e-5)
 
 
-def fitted(folder: Path, chosen: Plateau, scores: list[float], model: nn.Module) -> Watched:
+def fitted(
+    folder: Path, chosen: Plateau, scores: list[float], model: nn.Module, mode: Mode = "max"
+) -> Watched:
     watched = Watched(model, scores)
-    stages = PlateauStages(chosen, 1e-5, "ccc", folder / "best.ckpt")
+    stages = PlateauStages(chosen, 1e-5, "ccc", folder / "best.ckpt", mode)
     data = DataLoader(torch.ones(2, 1))
     trainer = lightning.Trainer(
         max_epochs=len(scores),
@@ -99,6 +102,13 @@ def test_a_release_may_forget_the_epochs_waited(tmp_path: Path, leader: LeaderVi
 def test_a_better_score_postpones_everything(tmp_path: Path, leader: LeaderVisual) -> None:
     found = fitted(tmp_path, PUBLISHED, [0.01 * k for k in range(30)], leader)
     assert found.rates == [1e-5] * 30 and len(set(found.trained)) == 1
+
+
+def test_of_a_loss_the_lowest_is_better(tmp_path: Path) -> None:
+    chosen = Plateau(patience=1, stop=4)
+    model = nn.Linear(1, 1)
+    found = fitted(tmp_path, chosen, [0.5, 0.4, 0.3, *[0.35] * 60], model, "min")
+    assert found.rates == [1e-5] * 5 + [1e-5 * 0.1] * 2, "lower, then four epochs no better"
 
 
 def test_no_backbone_no_release() -> None:

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     found = convert(options.system, options.checkpoint, options.out, **told)
     values = ", ".join(found.classes) if len(found.classes) < 20 else f"{len(found.classes)} values"
     print(f"{options.out}: {found.model}, {values}", file=sys.stderr)
-    for what in ("weights", "statistics", "normalisation"):
+    for what in ("weights", "statistics", "normalisation", "note"):
         if what in found.training:
             print(f"{what}: {found.training[what]}", file=sys.stderr)
     return 0

@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto (default: a GPU where there is one), cpu, cuda, cuda:1 or mps",
+    )
+    parser.add_argument(
         "--allow",
         default="",
         metavar="KIND,...",
@@ -49,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
             changes.append(change)
     recipe = load_recipe(options.recipe, changes)
     allow = [kind for kind in options.allow.split(",") if kind]
-    for fold, model in train(recipe, options.store, options.out, folds, options.resume, allow):
+    for fold, model in train(
+        recipe, options.store, options.out, folds, options.resume, allow, options.device
+    ):
         print(f"fold {fold}: {model}", file=sys.stderr)
     facts = read_run(options.out)
     if unused := facts["clips"]["unused"]:

@@ -141,6 +141,11 @@ STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
         {},
         "15 BGR crops of the first 3.6 s as published",
     ),
+    "video/faces224-reference-<N>": (
+        "features.faces:ReferenceFaces",
+        {"frames": int},
+        "the same with N crops, 1 to 108 (--sample_duration)",
+    ),
     "video/openface": (
         "features.openface:OpenFace",
         {"source": Path},

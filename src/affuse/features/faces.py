@@ -9,12 +9,14 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.folder import PICTURES
+from affuse.errors import AffuseError
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.tracks import FaceOptions
 
-#: 15 pictures in 3.6 s, as Chumachenko et al. 2022 sample their clips.
-RATE = 15 / 3.6
+#: Seconds of the clips of Chumachenko et al. 2022, who sample 15 pictures of them.
+SPAN = 3.6
+RATE = 15 / SPAN
 
 
 class _Pictures:
@@ -71,19 +73,34 @@ class ReferenceFaces(_Pictures):
 
     As published, pictures are counted, not timed: the window is 3.6 s at about 30 Hz only.
 
+    Args:
+        frames: Number of crops N, for `video/faces224-reference-<N>`; None for 15.
+
+    Raises:
+        AffuseError: More crops than the window has pictures.
+
     Source: Chumachenko et al. 2022, released preprocessing.
     """
 
-    def __init__(self) -> None:
-        recipe = {"extractor": "reference faces", "colours": "BGR", "frames": "3, 10, ... 103"}
-        self.spec = StreamSpec(
-            "video/faces224-reference", RATE, (224, 224, 3), "uint8", recipe, span=3.6
+    def __init__(self, frames: int | None = None) -> None:
+        from affuse.media.crops import REFERENCE_WINDOW, reference_frames
+
+        name = "video/faces224-reference" + ("" if frames is None else f"-{frames}")
+        self.frames = 15 if frames is None else frames
+        if not 1 <= self.frames <= REFERENCE_WINDOW:
+            raise AffuseError(f"{name}: there are 1 to {REFERENCE_WINDOW} pictures to choose from")
+        first, *rest = map(str, reference_frames(self.frames))
+        numbers = ", ".join(
+            [first, *rest] if len(rest) < 3 else [first, rest[0], f"... {rest[-1]}"]
         )
+        recipe = {"extractor": "reference faces", "colours": "BGR", "frames": numbers}
+        rate = self.frames / SPAN
+        self.spec = StreamSpec(name, rate, (224, 224, 3), "uint8", recipe, span=SPAN)
 
     def extract(self, clip: Clip) -> Stream | None:
-        """(15, 224, 224, 3) uint8 BGR."""
+        """(N, 224, 224, 3) uint8 BGR."""
         from affuse.media.crops import reference_faces224
 
         if clip.video is None:
             return None
-        return Stream(*reference_faces224(clip.video, clip.start or None))
+        return Stream(*reference_faces224(clip.video, clip.start or None, self.frames))

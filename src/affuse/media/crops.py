@@ -23,8 +23,8 @@ ALIGNED_LANDMARKS = np.array(
 )
 """Where five landmarks come to lie in an aligned crop of 112 by 112 pixels (Deng et al. 2019)."""
 
-REFERENCE_FRAMES = (3, 10, 17, 24, 31, 39, 46, 53, 60, 67, 75, 82, 89, 96, 103)
-"""Numbers of the pictures in the published rule, counted from zero."""
+REFERENCE_WINDOW = 108
+"""Pictures in the window of the published rule: 3.6 s at 30 Hz."""
 
 Images = NDArray[np.uint8]
 
@@ -181,22 +181,33 @@ def _aligned(image: Images, points: Floats, size: int, margin: float) -> Images:
     return _resized(warped, size)
 
 
-def reference_faces224(
-    path: str | Path, start: float | None = None
-) -> tuple[Images, NDArray[np.bool_]]:
-    """Crop 15 faces as the published preprocessing of RAVDESS does.
+def reference_frames(count: int) -> tuple[int, ...]:
+    """Numbers of the pictures in the published rule, counted from zero.
 
-    Pictures number 3, 10, ... 103 of the file, whatever its frame rate; the largest face of MTCNN
-    at full size; the rounded box, resized without keeping its proportions. Where no face is found
-    the last box is used again. Unlike the original, boxes are clamped to the picture, and a box
-    is never carried over from another file.
+    Args:
+        count: How many of them, 1 to `REFERENCE_WINDOW`.
+    """
+    window = REFERENCE_WINDOW
+    return tuple(i * window // count + window // (2 * count) for i in range(count))
+
+
+def reference_faces224(
+    path: str | Path, start: float | None = None, count: int = 15
+) -> tuple[Images, NDArray[np.bool_]]:
+    """Crop faces as the published preprocessing of RAVDESS does.
+
+    Pictures number 3, 10, ... 103 of the file for 15, whatever its frame rate; the largest face of
+    MTCNN at full size; the rounded box, resized without keeping its proportions. Where no face is
+    found the last box is used again. Unlike the original, boxes are clamped to the picture, and a
+    box is never carried over from another file.
 
     Args:
         path: The recording.
         start: Second from which pictures are counted; by default the start of the file.
+        count: Number of crops N.
 
     Returns:
-        (15, 224, 224, 3) in the order blue, green, red, as published weights expect, and (15,)
+        (N, 224, 224, 3) in the order blue, green, red, as published weights expect, and (N,)
         bool: False, and black, after the end of the file and before the first face.
 
     Raises:
@@ -205,11 +216,12 @@ def reference_faces224(
     Source: Chumachenko, Iosifidis, Gabbouj 2022, code release, extraction of faces.
     """
     detector = create_detector("mtcnn")
-    crops = np.zeros((len(REFERENCE_FRAMES), 224, 224, 3), np.uint8)
-    present = np.zeros(len(REFERENCE_FRAMES), bool)
+    wanted = reference_frames(count)
+    crops = np.zeros((count, 224, 224, 3), np.uint8)
+    present = np.zeros(count, bool)
     box = None
     for number, frame in enumerate(read_frames(path, start)):
-        if number in REFERENCE_FRAMES:
+        if number in wanted:
             image = frame.rgb()
             (faces,) = detector.detect([image])
             if faces:
@@ -218,9 +230,9 @@ def reference_faces224(
                 x1, y1, x2, y2 = box
                 part = image[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0), ::-1]
                 if part.size:
-                    row = REFERENCE_FRAMES.index(number)
+                    row = wanted.index(number)
                     crops[row] = cv2.resize(part, (224, 224), interpolation=cv2.INTER_LINEAR)
                     present[row] = True
-        if number == REFERENCE_FRAMES[-1]:
+        if number == wanted[-1]:
             break
     return crops, present

@@ -115,7 +115,9 @@ def pair(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def masked_ccc_loss(values: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+def masked_ccc_loss(
+    values: Tensor, targets: Tensor, mask: Tensor, weights: Tensor | float = 1.0
+) -> Tensor:
     """1 - CCC of every dimension over all present frames together, averaged over dimensions.
 
     Moments are those of the population.
@@ -124,10 +126,11 @@ def masked_ccc_loss(values: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         values: (B, T, D) float.
         targets: (B, T, D) float; what it holds in absent frames does not matter.
         mask: (B, T) bool, True where a frame is present and annotated.
+        weights: (D,) or one weight for all.
 
     Returns:
-        A float64 scalar from 0 to 2; where nothing is present, or the values and targets are
-        constant, 1 with gradients of zero.
+        A float64 scalar, without weights from 0 to 2; where nothing is present, or the values and
+        targets are constant, 1 with gradients of zero.
     """
     x, y = values[mask].double(), targets[mask].double()
     count = max(len(x), 1)
@@ -135,7 +138,7 @@ def masked_ccc_loss(values: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     dx, dy = x - mean_x, y - mean_y
     spread = (dx.square() + dy.square()).sum(0) / count + (mean_x - mean_y).square()
     # Far below any spread that annotations have, far above its rounding noise.
-    return (1 - 2 * (dx * dy).sum(0) / count / (spread + 1e-8)).mean()
+    return ((1 - 2 * (dx * dy).sum(0) / count / (spread + 1e-8)) * weights).mean()
 
 
 def ccc_loss(values: Tensor, targets: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Model, Output
@@ -35,21 +36,31 @@ class Track(nn.Module):
     Args:
         spec: The stream.
         choice: Its front-end; None for the values as they are, if they are vectors.
-        channels: Channels of the causal network.
+        channels: Channels of the blocks of the causal network.
+        kernel: Frames that its convolutions look at.
         dropout: Probability of dropping a channel of a whole clip in training.
+
+    Raises:
+        AffuseError: No such network.
     """
 
     def __init__(
         self,
         spec: StreamSpec,
         choice: FrontEndChoice,
-        channels: tuple[int, ...],
+        channels: Sequence[int],
+        kernel: int,
         dropout: float,
     ) -> None:
         super().__init__()
-        self.stream = spec.name
+        if not channels or min(channels) < 1 or kernel < 1:
+            raise AffuseError(
+                f"a causal network needs channels and a kernel of 1 and more, not {[*channels]} "
+                f"and {kernel}"
+            )
+        self.stream, self.channels = spec.name, tuple(channels)
         self.frontend = build_frontend(spec, choice, plain=True)
-        self.temporal = causal_network(self.frontend.channels[1], channels, KERNEL, dropout)
+        self.temporal = causal_network(self.frontend.channels[1], self.channels, kernel, dropout)
 
 
 class LeaderModel(Model):
@@ -77,6 +88,9 @@ class LeaderVisual(LeaderModel):
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
         video: Front-end of the stream; None for the one that suits it, vectors as they are.
+        channels: Channels of the blocks of the causal network, each dilated twice as much as the
+            one before.
+        kernel: Frames that its convolutions look at.
         dropout: Probability of dropping a channel of a whole clip in training.
     """
 
@@ -87,13 +101,15 @@ class LeaderVisual(LeaderModel):
         *,
         head: Head = "frames",
         video: FrontEndChoice = None,
+        channels: Sequence[int] = LEADER,
+        kernel: int = KERNEL,
         dropout: float = 0.1,
     ) -> None:
         super().__init__(streams, outputs, head)
         spec = self.stream_of("video")
         self.streams = {spec.name: spec}
-        self.video = Track(spec, video, LEADER, dropout)
-        self.classifier = nn.Linear(LEADER[-1], outputs)
+        self.video = Track(spec, video, channels, kernel, dropout)
+        self.classifier = nn.Linear(channels[-1], outputs)
 
     @classmethod
     def reference_options(cls) -> dict[str, Any]:
@@ -114,6 +130,10 @@ class LeaderFollower(LeaderModel):
         head: What it ends in.
         video: Front-end of the leader; None for the one that suits it, vectors as they are.
         followers: Front-end of the followers, in the same way.
+        channels: Channels of the blocks of the leader's causal network, each dilated twice as much
+            as the one before.
+        follower_channels: The same of the followers' networks.
+        kernel: Frames that all convolutions look at.
         dropout: Probability of dropping a channel of a whole clip in training.
         chained: Compute the queries and values of the followers from their keys instead of from
             their features, as published.
@@ -129,6 +149,9 @@ class LeaderFollower(LeaderModel):
         head: Head = "frames",
         video: FrontEndChoice = None,
         followers: FrontEndChoice = None,
+        channels: Sequence[int] = LEADER,
+        follower_channels: Sequence[int] = FOLLOWER,
+        kernel: int = KERNEL,
         dropout: float = 0.1,
         chained: bool = False,
         dead_weights: bool = False,
@@ -137,14 +160,16 @@ class LeaderFollower(LeaderModel):
         leader = self.stream_of("video")
         others = [spec for spec in self.streams.values() if spec.name != leader.name]
         self.streams = {spec.name: spec for spec in (leader, *others)}
-        self.video = Track(leader, video, LEADER, dropout)
-        self.followers = nn.ModuleList(Track(s, followers, FOLLOWER, dropout) for s in others)
-        sizes = [LEADER[-1], *(FOLLOWER[-1] for _ in others)]
+        self.video = Track(leader, video, channels, kernel, dropout)
+        self.followers = nn.ModuleList(
+            Track(s, followers, follower_channels, kernel, dropout) for s in others
+        )
+        sizes = [channels[-1], *(follower_channels[-1] for _ in others)]
         self.attention = StreamAttention(sizes, chained)
         self.dead = nn.ModuleDict()
         if dead_weights:
             self.dead["gn1"], self.dead["gn2"] = nn.GroupNorm(8, 32), nn.GroupNorm(8, 32)
-        self.classifier = nn.Linear(LEADER[-1] + len(sizes) * WIDTH, outputs)
+        self.classifier = nn.Linear(channels[-1] + len(sizes) * WIDTH, outputs)
 
     @classmethod
     def reference_options(cls) -> dict[str, Any]:

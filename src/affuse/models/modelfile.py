@@ -47,6 +47,8 @@ class ModelSpec:
         smoothing: Seconds over which its values over time are averaged, chosen on development
             clips; 0 for none. Or frames per dimension, as published: `Series.smoothed`.
         windows: How its windows over a recording lie, where it gives values over time.
+        delay: Seconds by which annotations came later than what they are about, as it learned it:
+            its values are moved by as much.
         training: What it was trained on: data, protocol, fold, seed, licence of the data.
         version: The affuse version that wrote it.
     """
@@ -60,6 +62,7 @@ class ModelSpec:
     window: float | None = None
     smoothing: Smoothing = 0.0
     windows: Windows = "overlap"
+    delay: float = 0.0
     training: dict[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("affuse"))
 

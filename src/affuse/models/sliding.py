@@ -97,6 +97,15 @@ class Series:
         kept = np.where(self.mask[:, None], values, 0).astype(np.float32)
         return Series(kept, self.mask, self.rate)
 
+    def later(self, seconds: float) -> Series:
+        """Every value so many seconds later; nothing is known before the first one."""
+        frames = round(seconds * self.rate)
+        if not frames:
+            return self
+        values, mask = np.zeros_like(self.values), np.zeros_like(self.mask)
+        values[frames:], mask[frames:] = self.values[:-frames], self.mask[:-frames]
+        return Series(values, mask, self.rate)
+
     def clipped(self) -> Series:
         """Cut off at -1 and 1."""
         return Series(self.values.clip(-1, 1), self.mask, self.rate)
@@ -115,7 +124,7 @@ def slide(
 
     Windows have the length of those in training. Where they overlap, their mean counts; those of
     a spec with `windows: published` lie end to end from the start, the last one filled up with
-    absent frames.
+    absent frames. Values lie where annotations of them would lie (`ModelSpec.delay`).
 
     Args:
         model: A model with a head per frame, on its device, in evaluation mode.
@@ -156,4 +165,5 @@ def slide(
     # A frame that only some of its windows know is the mean of these.
     seen = overlap_mean([v * k for v, k in zip(values, known, strict=True)], spans, frames)
     mask = share[:, 0] > 0
-    return Series(np.where(mask[:, None], seen / share.clip(1e-9), 0), mask, rate)
+    series = Series(np.where(mask[:, None], seen / share.clip(1e-9), 0), mask, rate)
+    return series.later(spec.delay)

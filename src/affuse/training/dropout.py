@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -17,16 +19,18 @@ def apply_dropout(batch: Batch, dropout: Dropout) -> Batch:
         dropout: What is done; `softhard` gives 4n clips, `noise` 3n, the others n.
 
     Returns:
-        The batch in a random order, except for `drop` and `none`.
+        The batch, in a random order for `softhard` and `noise`.
 
     Source: Chumachenko et al. 2022, released code. Its draws come from torch's global generator in
     the same order: for `softhard` the factors, for `noise` the sound and then the picture, then
-    the order of the clips.
+    the order of the clips. `batch`: AuxFormer (ICASSP 2022), released code.
     """
     if dropout.kind == "none":
         return batch
     if dropout.kind == "drop":
         return _drop(batch, dropout.probability)
+    if dropout.kind == "batch":
+        return _shut_off(batch, dropout)
     n = len(batch)
     if dropout.kind == "softhard":
         alpha = torch.randint(0, 100, (n,)) / 100
@@ -71,6 +75,15 @@ def _drop(batch: Batch, probability: float) -> Batch:
         streams[name] = x * kept.reshape(-1, *[1] * (x.ndim - 1))
         masks[name] = batch.masks[name] & kept[:, None]
     return Batch(streams, masks, batch.targets, batch.ids)
+
+
+def _shut_off(batch: Batch, dropout: Dropout) -> Batch:
+    """All clips lose sound or picture, either as likely, with a probability."""
+    drawn = float(torch.rand(()))
+    if drawn >= dropout.probability:
+        return batch
+    without = batch.without("audio" if drawn < dropout.probability / 2 else "video")
+    return without if dropout.masks else replace(without, masks=batch.masks)
 
 
 def _concatenate(copies: list[Batch], order: Tensor) -> Batch:

@@ -45,6 +45,7 @@ class Learner(lightning.LightningModule):
         self.model, self.recipe, self.goal = model, recipe, goal
         self.normalisation = dict(normalisation)
         self._seen: list[tuple[np.ndarray, np.ndarray]] = []
+        self._learned = goal.running()
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
@@ -53,7 +54,8 @@ class Learner(lightning.LightningModule):
         return batch.to(device)
 
     def on_train_epoch_start(self) -> None:
-        """Fix the random numbers of this epoch."""
+        """Fix the random numbers of this epoch, and forget how the last one went."""
+        self._learned = self.goal.running()
         torch.manual_seed(
             int(np.random.SeedSequence([self.recipe.seed, self.current_epoch]).generate_state(1)[0])
         )
@@ -65,6 +67,9 @@ class Learner(lightning.LightningModule):
         batch = apply_dropout(batch, self.recipe.dropout)
         assert batch.targets is not None
         output = self.model(batch)
+        if self._learned is not None:
+            targets, predicted = self.goal.seen(output.scores.detach(), batch.targets)
+            self._learned.add(predicted, targets)
         heads = [(self.recipe.primary, output.scores)]
         for name, scores in output.auxiliary.items() if self.recipe.auxiliary else ():
             if scores.shape != output.scores.shape:
@@ -80,6 +85,12 @@ class Learner(lightning.LightningModule):
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
         return loss
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Report, at the end of the epoch, the scores of what was learned from."""
+        if self._learned is not None and self.trainer.is_last_batch:
+            for name, score in self._learned.scores().items():
+                self.log(f"train/{name}", score, on_step=False, on_epoch=True, batch_size=1)
+
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's predictions."""
         self._seen = []
@@ -94,7 +105,7 @@ class Learner(lightning.LightningModule):
         """Report the scores on the development clips."""
         targets, predicted = (np.concatenate(part) for part in zip(*self._seen, strict=True))
         for name, score in self.goal.scores(targets, predicted).items():
-            self.log(f"development/{name}", score, prog_bar=name == self.goal.selects)
+            self.log(f"development/{name}", score)
 
     def configure_optimizers(self) -> Any:
         """The optimiser and schedule of the recipe."""

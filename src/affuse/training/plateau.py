@@ -1,4 +1,4 @@
-"""Training in stages: where the score stops rising the rate falls, then more weights are trained.
+"""Training in stages: where the score gets no better the rate falls, then more weights are trained.
 
 Source: leader-follower attentive fusion (ICCVW 2021), released code.
 """
@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from affuse.errors import AffuseError
 from affuse.models.backbones.ir50 import IR50, release_groups
+from affuse.training.objectives import Mode
 from affuse.training.recipe_parts import Plateau
 
 
@@ -53,14 +54,18 @@ class PlateauStages(lightning.Callback):
     Args:
         chosen: What it does.
         rate: Learning rate that every stage begins with.
-        score: Name of the development score, the higher the better.
+        score: Name of the development score.
         best: The checkpoint of the best epoch so far.
+        mode: Whether the highest score or the lowest is best.
     """
 
-    def __init__(self, chosen: Plateau, rate: float, score: str, best: Path) -> None:
+    def __init__(
+        self, chosen: Plateau, rate: float, score: str, best: Path, mode: Mode = "max"
+    ) -> None:
         self.chosen, self.rate, self.score, self.best = chosen, rate, score, best
+        self.mode: Mode = mode
         self.released = min(chosen.releases, 1)
-        self.highest = -float("inf")
+        self.reached = -float("inf") if mode == "max" else float("inf")
         self.waited = 0
         self._schedule: ReduceLROnPlateau | None = None
         self._saved: dict[str, Any] = {}
@@ -91,8 +96,9 @@ class PlateauStages(lightning.Callback):
         assert self._schedule is not None
         score = float(trainer.callback_metrics[f"development/{self.score}"])
         self._schedule.step(score)
-        self.waited = 0 if score > self.highest else self.waited + 1
-        self.highest = max(score, self.highest)
+        better = score > self.reached if self.mode == "max" else score < self.reached
+        self.waited = 0 if better else self.waited + 1
+        self.reached = score if better else self.reached
         (group, *_) = trainer.optimizers[0].param_groups
         if group["lr"] < self.chosen.lowest:
             if self.released < self.chosen.releases:
@@ -113,15 +119,15 @@ class PlateauStages(lightning.Callback):
         for group in optimiser.param_groups:
             group["lr"] = self.rate
         self._schedule = ReduceLROnPlateau(
-            optimiser, "max", factor=self.chosen.factor, patience=self.chosen.patience
+            optimiser, self.mode, factor=self.chosen.factor, patience=self.chosen.patience
         )
 
     def state_dict(self) -> dict[str, Any]:
         """Called by the trainer when it writes a checkpoint."""
-        known = {"released": self.released, "highest": self.highest, "waited": self.waited}
+        known = {"released": self.released, "reached": self.reached, "waited": self.waited}
         return known | {"schedule": self._saved}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Called by the trainer when it resumes."""
-        self.released, self.highest = state_dict["released"], state_dict["highest"]
+        self.released, self.reached = state_dict["released"], state_dict["reached"]
         self.waited, self._saved = state_dict["waited"], state_dict["schedule"]

@@ -35,9 +35,10 @@ class Recipe:
         hop: Greatest distance in seconds between the windows of a training clip; 0 for one window
             in its middle.
         over_time: What only values over time need.
-        normalisation: `standard` (mean and deviation of the training clips), `scalar` (the same,
-            one for all values of a stream; pictures from -1 to 1), or `published` (pictures divided
-            by 255, everything else as it is).
+        normalisation: `standard` (mean and deviation of the training clips), `video` (the same,
+            sound as it is), `scalar` (one mean and one deviation for all values of a stream;
+            pictures from -1 to 1), or `published` (pictures divided by 255, everything else as it
+            is).
         dropout: Modality dropout.
         augmentation: Random changes.
         optimiser: How weights move.
@@ -50,12 +51,16 @@ class Recipe:
         auxiliary: Weight of the loss of each auxiliary head.
         ema: Decay per step of the averaged weights that are kept (`moving_mean`); 0 keeps the
             weights themselves.
-        selection: `best` keeps the epoch with the best development score (the first of equals):
-            accuracy, for distributions the cross-entropy, for values the mean CCC; `last` keeps
-            the last one and needs no development clips.
+        selection: `best` keeps the epoch with the best development score (the first of equals);
+            `last` keeps the last one and needs no development clips.
+        selects: The development score that is meant, such as `loss` (of the decision, without
+            label smoothing); by default accuracy, for distributions the cross-entropy, for values
+            the mean CCC.
         precision: `32`, `bf16-mixed`, `16-mixed`, or `auto` (see `precision_here`).
         backbone: Model file of a backbone, converted or trained; empty for none.
         seed: Of everything random.
+        limit: Clips of each role that are used, spread evenly over all of them, to try things out;
+            0 for all.
     """
 
     name: str
@@ -68,7 +73,7 @@ class Recipe:
     window: float = 3.6
     hop: float = 0.0
     over_time: OverTime = field(default_factory=OverTime)
-    normalisation: Literal["standard", "scalar", "published"] = "standard"
+    normalisation: Literal["standard", "video", "scalar", "published"] = "standard"
     dropout: Dropout = field(default_factory=Dropout)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
@@ -80,9 +85,11 @@ class Recipe:
     auxiliary: float = 0.0
     ema: float = 0.0
     selection: Literal["best", "last"] = "best"
+    selects: str = ""
     precision: Literal["32", "bf16-mixed", "16-mixed", "auto"] = "32"
     backbone: str = ""
     seed: int = 1
+    limit: int = 0
 
     def __post_init__(self) -> None:
         for key in ("epochs", "batch_size", "window"):
@@ -92,10 +99,15 @@ class Recipe:
             raise ValueError("streams must name at least one stream")
         if "name" not in self.model:
             raise ValueError("model.name is missing")
-        if self.hop < 0:
-            raise ValueError(f"hop must not be negative, and is {self.hop}")
+        for key in ("hop", "limit"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} must not be negative, and is {getattr(self, key)}")
         if not self.over_time.smoothing or min(self.over_time.smoothing) < 0:
             raise ValueError("over_time.smoothing must list seconds, none below zero")
+        if self.over_time.delay < 0 or min(self.over_time.weights.values(), default=0) < 0:
+            raise ValueError("over_time.delay and over_time.weights must not be negative")
+        if self.over_time.delay and self.task != "valence-arousal":
+            raise ValueError("over_time.delay needs task=valence-arousal")
         if self.selection == "last" and (
             len(self.over_time.smoothing) > 1 or self.optimiser.schedule == "plateau"
         ):
@@ -116,6 +128,8 @@ class Recipe:
             )
         if self.task == "valence-arousal" and self.labels.file:
             raise ValueError("labels.file names classes, not values over time")
+        if self.selects and self.selection == "last":
+            raise ValueError("selects has no meaning with selection=last")
         if self.task == "distribution" and self.labels.rule == "given":
             raise ValueError(
                 "task=distribution needs votes: set labels.rule to distribution, plurality or "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -14,13 +14,14 @@ class Dropout:
         kind: `softhard` (four copies of the batch: as it is, the modalities scaled by alpha and
             1 - alpha, sound gone, picture gone), `noise` (three copies: as it is, sound replaced
             by N(0, 1), picture replaced), `drop` (each clip loses sound or picture with a
-            probability, the batch does not grow), `none`.
+            probability, the batch does not grow), `batch` (the same for all clips of a batch
+            together, as published for AuxFormer), `none`.
         masks: Whether a modality that is gone is absent by its mask (sound), or zeros that count
-            as input (the published semantics).
-        probability: Of losing one modality, for `drop`.
+            as input (the published semantics), for `softhard` and `batch`.
+        probability: Of losing one modality, for `drop` and `batch`.
     """
 
-    kind: Literal["softhard", "noise", "drop", "none"] = "none"
+    kind: Literal["softhard", "noise", "drop", "batch", "none"] = "none"
     masks: bool = True
     probability: float = 0.5
 
@@ -153,6 +154,11 @@ class OverTime:
             frames of a batch, valence and arousal added).
         spliced: Cut frames without annotation out and join the rest before windows are made, and
             count what is absent as input of zeros, as published for leader-follower.
+        weights: Of the loss of each dimension in training, such as `{valence: 10, arousal: 1}`; 1
+            for those that are not named.
+        delay: Seconds by which annotations come after what they are about: what is learned of a
+            frame is what was said so much later, and at the end what was said last. The model file
+            holds it, and predictions are moved to where annotations lie.
         smoothing: Seconds over which predictions may be averaged; the best on the development
             clips is written into the model file.
 
@@ -163,4 +169,6 @@ class OverTime:
     dimensions: tuple[str, ...] = ()
     loss: Literal["ccc", "ccc-windows", "ccc-batch"] = "ccc"
     spliced: bool = False
+    weights: dict[str, float] = field(default_factory=dict)
+    delay: float = 0.0
     smoothing: tuple[float, ...] = (0.0,)

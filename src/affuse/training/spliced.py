@@ -19,7 +19,7 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration
 from affuse.features.windows import frame_windows
 from affuse.training.data import ClipDataset, Sample
-from affuse.training.targets import Target
+from affuse.training.targets import Target, later
 
 
 class SplicedDataset(ClipDataset):
@@ -32,6 +32,7 @@ class SplicedDataset(ClipDataset):
         window: Seconds.
         target: What a window is to be learned as, NaN where nobody annotated.
         hop: Seconds from window to window, the last one flush with the end of what is left.
+        delay: Seconds by which targets lie later than what they are about, counted in what is left.
 
     Raises:
         AffuseError: A stream of another rate.
@@ -45,6 +46,7 @@ class SplicedDataset(ClipDataset):
         window: float,
         target: Target,
         hop: float,
+        delay: float = 0.0,
     ) -> None:
         super().__init__(store, clips[:0], streams, window, target)
         for name, spec in self.specs.items():
@@ -53,7 +55,7 @@ class SplicedDataset(ClipDataset):
                     f"over_time.spliced needs streams of {TARGET_RATE:g} Hz; {name} has "
                     f"{spec.rate:g} Hz"
                 )
-        self.length = round(window * TARGET_RATE)
+        self.length, self.delay = round(window * TARGET_RATE), delay
         self._annotated: dict[str, np.ndarray] = {}
         for clip in clips:
             rows = {name: file[clip.id] for name, file in self.files.items()}
@@ -67,10 +69,12 @@ class SplicedDataset(ClipDataset):
 
     def __getitem__(self, index: int) -> Sample:
         clip, first = self.windows[index]
-        kept = self._annotated[clip][int(first) :][: self.length]
+        annotated = self._annotated[clip]
+        window = slice(int(first), int(first) + self.length)
+        kept, told = annotated[window], annotated[later(len(annotated), self.delay)][window]
         streams = {name: self._rows(file[clip], kept) for name, file in self.files.items()}
-        seconds = (kept[-1] + 1) / TARGET_RATE
-        targets = self._filled(self.target(clip, 0.0, seconds)[kept])
+        seconds = (told[-1] + 1) / TARGET_RATE
+        targets = self._filled(self.target(clip, 0.0, seconds)[told])
         return streams, targets, clip
 
     def _rows(self, stream: Stream, kept: np.ndarray) -> Stream:

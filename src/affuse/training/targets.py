@@ -15,6 +15,7 @@ from affuse.corpora.labels import Labelled, Labels, label_clips
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
+from affuse.features.stream import Stream
 from affuse.training.recipe import Recipe
 
 #: Stream with the annotation of a clip.
@@ -166,3 +167,29 @@ def _annotated(clips: list[Clip], data: Store, dimensions: Sequence[str]) -> Les
     others = [clip for clip in clips if clip.id not in annotated]
     unused = {"without annotation": len(others)} if others else {}
     return Lesson(known, names, target, unused, {}, open=others)
+
+
+def later(frames: int, delay: float) -> np.ndarray:
+    """(frames,) numbers of the frames that lie so many seconds later, at the end the last one."""
+    return np.minimum(np.arange(frames) + round(delay * TARGET_RATE), frames - 1)
+
+
+def delayed(target: Target, data: Store, delay: float) -> Target:
+    """Targets that lie so many seconds later than what they are about.
+
+    Args:
+        target: Of values over time, where the annotation has them.
+        data: The store that it is of.
+        delay: Seconds; the last frame is repeated for as long.
+    """
+    if not delay:
+        return target
+    track = data.stream(ANNOTATION)
+
+    def moved(clip: str, start: float, seconds: float) -> np.ndarray:
+        frames = len(track[clip].mask)
+        values = target(clip, 0.0, frames / TARGET_RATE)[later(frames, delay)]
+        part = Stream(values, np.ones(frames, bool)).cut(track.spec, start, seconds)
+        return np.where(part.mask[:, None], part.values, np.nan).astype(np.float32)
+
+    return moved

@@ -24,6 +24,7 @@ from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, write_json, write_text
+from affuse.features.batch import Normalisation
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
@@ -38,8 +39,9 @@ from affuse.training.data import (
     published_normalisation,
     training_statistics,
 )
+from affuse.training.device import trainer_device
 from affuse.training.learner import Learner
-from affuse.training.objectives import Objective, objective
+from affuse.training.objectives import Mode, objective, selected_score
 from affuse.training.plateau import PlateauStages, freeze_backbone
 from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe
@@ -47,7 +49,7 @@ from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, r
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
 from affuse.training.split_check import check_split, with_earlier
-from affuse.training.targets import Lesson, lesson
+from affuse.training.targets import Lesson, delayed, lesson
 
 
 def train(
@@ -57,6 +59,7 @@ def train(
     folds: list[int] | None = None,
     resume: bool = False,
     allow: Collection[str] = (),
+    device: str = "auto",
 ) -> Iterator[tuple[int, Path]]:
     """Train a recipe, fold by fold, after the split was checked for leaks.
 
@@ -68,14 +71,17 @@ def train(
         resume: Go on with a run that is there: finished folds are kept, an interrupted one
             continues after its last whole epoch, to the same weights as if never interrupted.
         allow: Kinds of leaks (`affuse.corpora.leaks.KINDS`) that are let pass and written down.
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:<number>` or `mps`.
 
     Yields:
         (fold, model file) as folds finish.
 
     Raises:
         BadInput: The store is of another corpus or lacks a stream; the run exists already.
-        AffuseError: The protocol does not fit the clips, or the split leaks.
+        AffuseError: The protocol does not fit the clips, the split leaks, or there is no such
+            device.
     """
+    trainer_device(device)
     data, out = Store(store), Path(out)
     if data.corpus != recipe.corpus:
         raise BadInput(
@@ -89,7 +95,7 @@ def train(
         raise AffuseError(f"protocol {protocol.name} is of {protocol.corpus}, not {data.corpus}")
     wanted = folds if folds is not None else list(range(len(protocol.folds)))
     for fold in wanted:
-        split = _split(protocol, fold, learned, data)
+        split = _split(protocol, fold, learned, data, recipe.limit)
         if recipe.selection == "best" and not split["development"]:
             raise AffuseError(
                 f"protocol {protocol.name}, fold {fold}, has no development clips to select the "
@@ -99,24 +105,34 @@ def train(
     checked = check_split(protocol, wanted, used, data, recipe.streams, allow)
     specs = {name: data.stream(name).spec for name in recipe.streams}
     model = _model(recipe, specs, learned)
-    objective(recipe, model, learned.names)
+    selected_score(recipe, objective(recipe, model, learned.names))
     freeze_backbone(model, recipe.plateau.releases)
-    _open_run(recipe, data, protocol, learned, checked, out, resume)
+    _open_run(recipe, data, protocol, learned, checked, out, resume, device)
     for fold in wanted:
         folder = out / f"fold{fold}"
         if not (folder / MODEL_FILE).is_file():
-            split = _split(protocol, fold, learned, data)
-            _train_fold(recipe, data, learned, split, protocol.name, fold, folder)
+            split = _split(protocol, fold, learned, data, recipe.limit)
+            _train_fold(recipe, data, learned, split, protocol.name, fold, folder, device)
         yield fold, folder / MODEL_FILE
 
 
-def _split(protocol: Protocol, fold: int, learned: Lesson, data: Store) -> dict[str, list[Clip]]:
-    """The clips of each role; what is not annotated can only be a test clip."""
+def _split(
+    protocol: Protocol, fold: int, learned: Lesson, data: Store, limit: int
+) -> dict[str, list[Clip]]:
+    """The clips of each role, so many at most; what is not annotated can only be a test clip."""
     split = split_clips(protocol, fold, learned.clips, data.clips)
     further = {clip.id for clip in learned.open}
     roles = protocol.roles(fold, data.clips)
     tested = [c for c, r in zip(data.clips, roles, strict=True) if "test" in r and c.id in further]
-    return split | {"test": [*split["test"], *tested]}
+    split |= {"test": [*split["test"], *tested]}
+    return {role: _spread(part, limit) for role, part in split.items()}
+
+
+def _spread(clips: list[Clip], limit: int) -> list[Clip]:
+    """So many of the clips, evenly spread; all of them with a limit of 0."""
+    if not 0 < limit < len(clips):
+        return clips
+    return [clips[k * len(clips) // limit] for k in range(limit)]
 
 
 def _open_run(
@@ -127,6 +143,7 @@ def _open_run(
     checked: dict[str, Any],
     out: Path,
     resume: bool,
+    device: str,
 ) -> None:
     """Make the folder of a run, or check that the one there is the same run."""
     saved, kept = out / "recipe.yaml", labels_copy(out, recipe)
@@ -150,10 +167,14 @@ def _open_run(
             "version": protocol.version,
             "sha256": protocol.sha256 or None,
         },
-        "clips": {"learned": len(learned.clips), "unused": learned.unused},
+        "clips": {
+            "learned": len(learned.clips),
+            "unused": learned.unused,
+            "limit": recipe.limit,
+        },
         **({"labels": learned.file} if learned.file else {}),
         "leaks": checked,
-        "precision": precision_here(recipe.precision),
+        "precision": precision_here(recipe.precision, device),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("affuse", "torch", "lightning", "numpy", "av")},
@@ -174,16 +195,26 @@ def _train_fold(
     protocol: str,
     fold: int,
     folder: Path,
+    device: str,
 ) -> None:
     ids = {role: [clip.id for clip in part] for role, part in split.items()}
     if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
         raise BadInput(data.path, f"holds other clips than when {folder} was begun")
     write_json(folder / SPLIT_FILE, ids)
-    window = (recipe.streams, recipe.window, learned.target, recipe.hop)
+    target = delayed(learned.target, data, recipe.over_time.delay)
+    window = (recipe.streams, recipe.window, target, recipe.hop)
     plain = ClipDataset(data, split["train"], *window)
     development = ClipDataset(data, split["development"], *window)
     training = (
-        SplicedDataset(data, split["train"], *window)
+        SplicedDataset(
+            data,
+            split["train"],
+            recipe.streams,
+            recipe.window,
+            learned.target,
+            recipe.hop,
+            recipe.over_time.delay,
+        )
         if recipe.over_time.spliced
         else ClipDataset(
             data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
@@ -194,21 +225,25 @@ def _train_fold(
         if recipe.normalisation == "published"
         else training_statistics(plain, recipe.normalisation == "scalar")
     )
+    if recipe.normalisation == "video":
+        sound = [name for name in statistics if name.startswith("audio/")]
+        statistics |= dict.fromkeys(sound, Normalisation())
     lightning.seed_everything(recipe.seed, verbose=False)
     model = _model(recipe, training.specs, learned)
     goal = objective(recipe, model, learned.names)
+    score, mode = selected_score(recipe, goal)
     learner = Learner(model, recipe, goal, statistics)
     batches = loader(training, recipe.batch_size, "random", recipe.seed)
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     last = folder / "checkpoints" / "last.ckpt"
     with _quiet():
-        watching: list[lightning.Callback] = _checkpoints(recipe, goal, folder / "checkpoints")
-        watching.append(EpochBar(f"{recipe.name} fold {fold}", goal.selects))
+        watching = _checkpoints(recipe, score, mode, folder / "checkpoints")
+        watching.append(EpochBar(f"{recipe.name} fold {fold}", score))
         if recipe.optimiser.schedule == "plateau":
             best = folder / "checkpoints" / "best.ckpt"
             rate = recipe.optimiser.lr
-            watching.append(PlateauStages(recipe.plateau, rate, goal.selects, best))
-        trainer = _trainer(recipe, folder, watching)
+            watching.append(PlateauStages(recipe.plateau, rate, score, best, mode))
+        trainer = _trainer(recipe, folder, watching, device)
         _fit(trainer, learner, batches, judged, last if last.is_file() else None)
     chosen = folder / "checkpoints" / f"{recipe.selection}.ckpt"
     state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
@@ -235,19 +270,18 @@ def _train_fold(
         },
     )
     if recipe.task == "valence-arousal":
+        spec.delay = recipe.over_time.delay
         spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
     save_model(folder / MODEL_FILE, model, spec, data.networks(recipe.streams))
 
 
-def _checkpoints(recipe: Recipe, goal: Objective, folder: Path) -> list[lightning.Callback]:
+def _checkpoints(recipe: Recipe, score: str, mode: Mode, folder: Path) -> list[lightning.Callback]:
     """What keeps the best epoch, where one is selected, and after it the last one."""
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
     if recipe.selection == "last":
         return [last]
-    monitor = f"development/{goal.selects}"
-    best = ModelCheckpoint(
-        folder, "best", monitor=monitor, mode=goal.mode, enable_version_counter=False
-    )
+    monitor = f"development/{score}"
+    best = ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     return [best, last]
 
 
@@ -293,16 +327,15 @@ def _fit(
 
 
 def _trainer(
-    recipe: Recipe, folder: Path, watching: Sequence[lightning.Callback]
+    recipe: Recipe, folder: Path, watching: Sequence[lightning.Callback], device: str
 ) -> lightning.Trainer:
     callbacks = [*watching, EpochLog(folder / "log.csv")]
     if recipe.ema:
         callbacks.append(AveragedWeights(recipe.ema))
     return lightning.Trainer(
         max_epochs=recipe.epochs,
-        accelerator="auto",
-        devices=1,
-        precision=precision_here(recipe.precision),
+        **trainer_device(device),
+        precision=precision_here(recipe.precision, device),
         gradient_clip_val=recipe.optimiser.clip or None,
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),

@@ -27,7 +27,11 @@ def recognises(state: Mapping[str, Tensor]) -> bool:
 
 
 def describe(
-    path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str] | None = None
+    path: Path,
+    state: Mapping[str, Tensor],
+    *,
+    classes: Sequence[str] | None = None,
+    sample_duration: int | None = None,
 ) -> ModelSpec:
     """The spec of the published model; its eight heads are wired in.
 
@@ -35,11 +39,14 @@ def describe(
         path: The file that messages name.
         state: Published entry -> value.
         classes: Names of the classes; the eight emotions of RAVDESS by default.
+        sample_duration: Pictures of a clip, as for `chumachenko`.
 
     Raises:
         BadInput: Another fusion than `it`, or a number of classes without names.
     """
-    spec = chumachenko.describe(path, state, heads=8, classes=classes)
+    spec = chumachenko.describe(
+        path, state, heads=8, classes=classes, sample_duration=sample_duration
+    )
     if spec.model != "chumachenko-it":
         raise BadInput(
             path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
+from affuse.media.crops import REFERENCE_WINDOW
 from affuse.models.chumachenko import (
     Chumachenko,
     IntermediateAttention,
@@ -23,6 +25,10 @@ from affuse.models.published.names import Rules, class_names, prefixed
 from affuse.models.registry import MODELS
 
 AUDIO, VIDEO = "audio/mfcc10-reference", "video/faces224-reference"
+#: Pictures per clip unless told otherwise.
+PICTURES = 15
+#: As the released training code names its files: data, model, pictures per clip, fold.
+_NAME = re.compile(r"_(\d+)_(?:best|checkpoint)\d*\.pth")
 RAVDESS_CLASSES = (
     "neutral",
     "calm",
@@ -56,6 +62,7 @@ def describe(
     *,
     heads: int = 1,
     classes: Sequence[str] | None = None,
+    sample_duration: int | None = None,
 ) -> ModelSpec:
     """The spec of the published model.
 
@@ -64,9 +71,12 @@ def describe(
         state: Published entry -> value.
         heads: Attention heads, which the weights do not tell; 1 or 4 in the paper.
         classes: Names of the classes; the eight emotions of RAVDESS by default.
+        sample_duration: Pictures of a clip, which the weights do not tell either; by default what
+            a name such as `RAVDESS_multimodalcnn_15_best0.pth` says, or else 15.
 
     Raises:
-        BadInput: No fusion or classifier, or a number of classes without names.
+        BadInput: No fusion or classifier, a number of classes without names, or another number of
+            pictures than in the name of the file.
     """
     variants = [variant for entry, variant in _VARIANTS.items() if entry in state]
     if len(variants) != 1:
@@ -77,11 +87,13 @@ def describe(
     ravdess = RAVDESS_CLASSES if count == len(RAVDESS_CLASSES) else None
     build = MODELS[variants[0]].load()
     assert issubclass(build, Chumachenko)
+    frames, note = _pictures(path, sample_duration)
+    video = VIDEO if frames == PICTURES else f"{VIDEO}-{frames}"
     return ModelSpec(
         model=variants[0],
         options=build.reference_options() | {"heads": heads},
-        streams={name: stream_spec(name) for name in (AUDIO, VIDEO)},
-        normalisation={AUDIO: Normalisation(), VIDEO: Normalisation(std=(255.0,))},
+        streams={name: stream_spec(name) for name in (AUDIO, video)},
+        normalisation={AUDIO: Normalisation(), video: Normalisation(std=(255.0,))},
         classes=class_names(path, count, classes or ravdess),
         training={
             "data": "RAVDESS",
@@ -90,8 +102,26 @@ def describe(
             "checkpoint": path.name,
             "split": "the released weights: ravdess/chumachenko; trained by the released code as "
             "it is: ravdess/chumachenko-code",
+            **note,
         },
     )
+
+
+def _pictures(path: Path, given: int | None) -> tuple[int, dict[str, str]]:
+    """Pictures per clip, and a note where nothing tells their number."""
+    named = _NAME.search(path.name)
+    told = int(named[1]) if named else None
+    if given is None and told is None:
+        note = f"taken to be trained on {PICTURES} pictures per clip; say sample_duration= if not"
+        return PICTURES, {"note": note}
+    frames = told if given is None else given
+    if not isinstance(frames, int) or not 1 <= frames <= REFERENCE_WINDOW:
+        raise BadInput(
+            path, f"sample_duration={frames}: expected 1 to {REFERENCE_WINDOW} pictures per clip"
+        )
+    if told not in (None, frames):
+        raise BadInput(path, f"is named after {told} pictures per clip, not {frames}")
+    return frames, {}
 
 
 def rules(model: nn.Module) -> Rules | None:

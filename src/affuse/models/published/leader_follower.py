@@ -7,6 +7,7 @@ same weights; `mean_std_dict.pkl`, beside the data, holds the statistics of the 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,13 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import FEATURES as VIDEO_FEATURES
 from affuse.models.backbones.vggish import FEATURES as AUDIO_FEATURES
 from affuse.models.frontends import IR50Vectors, Vectors
-from affuse.models.leader_follower import LEADER, LeaderFollower, LeaderVisual
+from affuse.models.leader_follower import (
+    FOLLOWER,
+    KERNEL,
+    LEADER,
+    LeaderFollower,
+    LeaderVisual,
+)
 from affuse.models.modelfile import ModelSpec
 from affuse.models.published.ir50 import BACKBONE, NORMALISATION, has_gates
 from affuse.models.published.names import AFFWILD2, NO_LICENCE, Rules, prefixed
@@ -157,6 +164,7 @@ def describe(
         raise BadInput(path, f"predicts {count} values per frame; say classes={choices}")
     followed, full = "encoder1.weight" in state, "spatial.input_layer.0.weight" in state
     options: dict[str, Any] = (LeaderFollower if followed else LeaderVisual).reference_options()
+    options |= _sizes(path, state)
     if full and backbone:
         raise BadInput(path, "has its own IR-50; leave backbone= out")
     if not followed and (given := "vggish" if vggish else "statistics" if statistics else ""):
@@ -202,6 +210,18 @@ def describe(
     )
 
 
+def _sizes(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The leader's channels and the kernel, where they are not the usual ones."""
+    names = (f"temporal.network.{block}.conv1.weight_v" for block in itertools.count())
+    weights = [state[name] for name in itertools.takewhile(state.__contains__, names)]
+    channels = [len(x) for x in weights]
+    if channels[-1] != LEADER[-1]:
+        raise BadInput(path, f"its last layer reads {LEADER[-1]} channels, which temporal lacks")
+    found = {"channels": channels, "kernel": weights[0].shape[-1]}
+    usual = {"channels": [*LEADER], "kernel": KERNEL}
+    return {key: value for key, value in found.items() if value != usual[key]}
+
+
 def _features(spec: StreamSpec, weights: Path | str | None) -> StreamSpec:
     """A stream with its recipe, where the weights that decide it are given."""
     return spec if weights is None else create_extractor(spec.name, Path(weights)).spec
@@ -214,15 +234,20 @@ def rules(model: nn.Module) -> Rules | None:
     frontend = model.video.frontend
     if not isinstance(frontend, IR50Vectors | Vectors) or model.outputs > 2:
         return None
+    if model.video.channels[-1] != LEADER[-1]:  # the published heads are made for these
+        return None
     spatial = [
         *prefixed("spatial.", "video.frontend.stage1.net.", BACKBONE),
         ("spatial", "video.frontend.stage1.net"),
     ]
     if isinstance(model, LeaderVisual):
-        return [*spatial, *_network("temporal", "video"), ("regressor", "classifier")]
+        network = _network("temporal", "video", model)
+        return [*spatial, *network, ("regressor", "classifier")]
     if not model.attention.chained or len(model.followers) != len(FOLLOWERS):
         return None
     if not all(isinstance(track.frontend, Vectors) for track in model.followers):
+        return None
+    if any(track.channels != FOLLOWER for track in model.followers):
         return None
     tracks = ("video", *(f"followers.{index}" for index in range(len(model.followers))))
     return [
@@ -230,7 +255,7 @@ def rules(model: nn.Module) -> Rules | None:
         *(
             rule
             for index, track in enumerate(tracks)
-            for rule in _network(f"temporal{index or ''}", track)
+            for rule in _network(f"temporal{index or ''}", track, model)
         ),
         *(
             (f"encoder{letter}{index + 1}", f"attention.{part}.{index}")
@@ -243,11 +268,11 @@ def rules(model: nn.Module) -> Rules | None:
     ]
 
 
-def _network(published: str, track: str) -> Rules:
+def _network(published: str, track: str, model: nn.Module) -> Rules:
     """The rules of one causal network."""
     blocks = [
         (f"{published}.network.{index}", f"{track}.temporal.blocks.{index}")
-        for index in range(len(LEADER))
+        for index in range(len([*model.get_submodule(f"{track}.temporal.blocks").children()]))
     ]
     block: Rules = [
         *(
