@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -156,7 +156,7 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
     return statistics
 
 
-def published_normalisation(specs: dict[str, StreamSpec]) -> dict[str, Normalisation]:
+def published_normalisation(specs: Mapping[str, StreamSpec]) -> dict[str, Normalisation]:
     """Pictures divided by 255, everything else as it is."""
     return {
         name: Normalisation(std=(255.0,)) if spec.is_picture else Normalisation()
