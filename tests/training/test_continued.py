@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tests.models.published import Malicious
+from tests.models.published import Malicious, filled
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -27,14 +27,17 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.modelfile import load_model
-from affuse.models.published.chumachenko import AUDIO, VIDEO
+from affuse.models.published.chumachenko import AUDIO, RAVDESS_CLASSES, VIDEO
 from affuse.models.registry import create_model
+from affuse.training.continued import read_continued
 from affuse.training.data import ClipDataset, EpochSampler, published_normalisation
 from affuse.training.learner import Learner
 from affuse.training.recipe import list_recipes, load_recipe
 from affuse.training.targets import lesson
 
 CLASSES = ("high", "low")
+#: Parts of the published model in the order in which it makes them, which is not ours.
+ORDER = ("audio_model", "visual_model", "av1", "va1", "classifier_1")
 SPECS = {
     AUDIO: StreamSpec(AUDIO, 43.066, (10,), span=0.4),
     VIDEO: StreamSpec(VIDEO, 5.0, (224, 224, 3), "uint8", span=0.4),
@@ -109,17 +112,17 @@ def trained(corpus: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     options = {key: value for key, value in recipe.model.items() if key != "name"}
     model = create_model("chumachenko-ia", clips.specs, 2, **options)
     parameters = {x.data_ptr(): x for x in model.parameters()}
-    values = published_state_dict(model).values()
-    ordered = [parameters[x.data_ptr()] for x in values if x.data_ptr() in parameters]
+    state = published_state_dict(model)
+    names = sorted(state, key=lambda name: ORDER.index(name.split(".")[0]))
+    ordered = [parameters[p] for name in names if (p := state[name].data_ptr()) in parameters]
     assert len(ordered) == len(parameters) == 258
     optimiser = torch.optim.SGD(ordered, 0.01, momentum=0.9, dampening=0.9, weight_decay=1e-3)
     for _ in range(2):
         plain_step(model, optimiser, batch)
-    state = published_state_dict(model)
     saved = {
         "epoch": 2,
         "arch": "multimodalcnn",
-        "state_dict": OrderedDict((f"module.{name}", x) for name, x in state.items()),
+        "state_dict": OrderedDict((f"module.{name}", state[name]) for name in names),
         "optimizer": optimiser.state_dict(),
         "best_prec1": 50.0,
     }
@@ -159,6 +162,27 @@ def test_the_next_step_is_that_of_the_published_training(
     facts = json.loads((tmp_path / "run/run.json").read_text())["init"]
     assert facts["epochs"] == 2 and facts["training"]["system"] == "chumachenko"
     assert "486 of 486 tensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("listing", "count"), [("lt", 278), ("it", 278), ("ia", 258), ("avtca", 282)]
+)
+def test_numbers_of_the_optimiser_follow_the_published_order(
+    parity_cases: Path, tmp_path: Path, listing: str, count: int
+) -> None:
+    state = filled(parity_cases, listing)
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    names = [name for name in state if not name.endswith(statistics)]
+    moments = {k: {"momentum_buffer": state[name] + k} for k, name in enumerate(names)}
+    optimizer = {"state": moments, "param_groups": [{"params": [*range(len(names))]}]}
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"epoch": 3, "state_dict": state, "optimizer": optimizer}, path)
+    name = "avtca" if listing == "avtca" else f"chumachenko-{listing}"
+    recipe = load_recipe(f"{name}-reference", [f"resume_path={path}", "epochs=9"])
+    found = read_continued(recipe, RAVDESS_CLASSES)
+    assert len(names) == len(found.momentum) == count
+    shifts = [(x - found.state[n]).round().unique().tolist() for n, x in found.momentum.items()]
+    assert sorted(shifts) == [[k] for k in range(count)], "each is the momentum of its own weight"
 
 
 def test_it_can_be_interrupted(
