@@ -180,7 +180,9 @@ def test_other_options_are_named(corpus: Path, first: Path, tmp_path: Path) -> N
 def test_test_speakers_that_the_weights_have_learned_from_are_a_leak(
     corpus: Path, first: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(AffuseError, match=r"s1 is in test, and model.safetensors.*--allow init"):
+    with pytest.raises(
+        AffuseError, match=r"speaker s1 is in test, and model.safetensors.*--allow init"
+    ):
         run(corpus, tmp_path / "run", fold=1, init=str(first))
     run(corpus, tmp_path / "run", fold=1, allow=("init",), init=str(first))
     leaks = json.loads((tmp_path / "run/run.json").read_text())["leaks"]
@@ -192,7 +194,7 @@ def test_test_speakers_that_the_weights_have_learned_from_are_a_leak(
     other = changed(
         third, tmp_path / "other.safetensors", training=spec.training | {"corpus": "elsewhere"}
     )
-    with pytest.raises(AffuseError, match=r"s1 is in test"):
+    with pytest.raises(AffuseError, match=r"speaker s1 is in test"):
         run(corpus, tmp_path / "fourth", fold=1, init=str(other))
 
 

@@ -174,7 +174,11 @@ def initial_leaks(
             roles = before.roles(facts["fold"], data.clips)
         except (AffuseError, KeyError, OSError):
             return None
-        groups = [clip.speaker or protocol.speakers.get(clip.id) or clip.id for clip in data.clips]
+        speakers = [clip.speaker or protocol.speakers.get(clip.id) for clip in data.clips]
+        groups = [
+            f"speaker {speaker}" if speaker else f"clip {clip.id}"
+            for speaker, clip in zip(speakers, data.clips, strict=True)
+        ]
         before_in = {
             name: {g for g, role in zip(groups, roles, strict=True) if name in role}
             for name in ("train", "development")
