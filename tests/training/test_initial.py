@@ -198,6 +198,16 @@ def test_test_speakers_that_the_weights_have_learned_from_are_a_leak(
         run(corpus, tmp_path / "fourth", fold=1, init=str(other))
 
 
+def test_a_protocol_that_tells_its_own_name_is_known_again(corpus: Path, tmp_path: Path) -> None:
+    named = tmp_path / "mine.csv"
+    named.write_text("# name: mine\n" + (corpus / "protocol.csv").read_text())
+    first = run(corpus, tmp_path / "first", protocol=str(named))
+    assert read_spec(first).training["protocol"] == "mine"
+    run(corpus, tmp_path / "same", init=str(first), protocol=str(named))
+    with pytest.raises(AffuseError, match=r"speaker s1 is in test"):
+        run(corpus, tmp_path / "other", fold=1, init=str(first), protocol=str(named))
+
+
 def test_an_unknown_split_of_the_same_corpus_is_told(
     corpus: Path, first: Path, tmp_path: Path
 ) -> None:

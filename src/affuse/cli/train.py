@@ -53,7 +53,9 @@ def run(options: argparse.Namespace) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    for fold, model in train(recipe, options.store, options.out, folds, options.resume, allow, say):
+    for fold, model in train(
+        recipe, options.store, options.out, folds, options.resume, allow, say=say
+    ):
         say(f"fold {fold}: {model}")
     facts = read_run(options.out)
     if unused := facts["clips"]["unused"]:

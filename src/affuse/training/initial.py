@@ -170,9 +170,10 @@ def initial_leaks(
         if _plain(facts.get("corpus") or facts.get("data")) != _plain(data.corpus):
             continue
         try:
-            before = load_protocol(facts["protocol"], data.clips)
+            name = facts["protocol"]
+            before = protocol if name == protocol.name else load_protocol(name, data.clips)
             roles = before.roles(facts["fold"], data.clips)
-        except (AffuseError, KeyError, OSError):
+        except (AffuseError, KeyError, TypeError, OSError):
             return None
         speakers = [clip.speaker or protocol.speakers.get(clip.id) for clip in data.clips]
         groups = [
