@@ -54,10 +54,14 @@ def run(options: argparse.Namespace) -> int:
             changes.append(change)
     recipe = load_recipe(options.recipe, changes)
     allow = [kind for kind in options.allow.split(",") if kind]
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
     for fold, model in train(
-        recipe, options.store, options.out, folds, options.resume, allow, options.device
+        recipe, options.store, options.out, folds, options.resume, allow, options.device, say
     ):
-        print(f"fold {fold}: {model}", file=sys.stderr)
+        say(f"fold {fold}: {model}")
     facts = read_run(options.out)
     if unused := facts["clips"]["unused"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in unused.items())

@@ -23,6 +23,7 @@ KINDS: dict[str, str] = {
     "unnamed": "a clip whose speaker nobody knows",
     "unknown": "a clip that the protocol does not know",
     "missing": "clips of the protocol that are not at hand",
+    "init": "a speaker or clip of another role from which the weights of `init` have learned",
 }
 
 #: Kind, and two clips that are the same recording by it.

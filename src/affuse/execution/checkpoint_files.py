@@ -51,9 +51,26 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         BadInput: Missing, not a checkpoint, without weights, or with code in it.
     """
+    return read_training(path)[0]
+
+
+def read_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights in a PyTorch checkpoint, and what is saved beside them.
+
+    Args:
+        path: A file that `torch.save` wrote on any device.
+
+    Returns:
+        As `read_checkpoint`, and what lies beside `state_dict` or `net`, such as `epoch` and
+        `optimizer`; empty for a bare state dict.
+
+    Raises:
+        BadInput: Missing, not a checkpoint, without weights, or with code in it.
+    """
     path = Path(path)
     if not path.is_file():
         raise BadInput(path, "no such file")
+    beside: dict[str, Any] = {}
     try:
         with (
             warnings.catch_warnings(action="ignore", category=UserWarning),  # of other protocols
@@ -71,13 +88,14 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise BadInput(path, reason) from error
     for key in ("state_dict", "net"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            beside = {str(name): x for name, x in content.items() if name != key}
             content = content[key]
     if not isinstance(content, Mapping):
         raise BadInput(path, f"holds a {type(content).__name__}, not weights")
     state = {str(name): x for name, x in content.items() if isinstance(x, Tensor)}
     if not state:
         raise BadInput(path, "holds no weights")
-    return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in state.items()}
+    return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in state.items()}, beside
 
 
 class _ArraysAlone(pickle.Unpickler):

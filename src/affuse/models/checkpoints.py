@@ -176,6 +176,14 @@ def system_module(system: str) -> Any:
     return import_module(SYSTEMS[system])
 
 
+def system_of(path: Path, state: Mapping[str, Tensor]) -> str:
+    """The system that published weights are of; `BadInput` where it is none that is known."""
+    for system in SYSTEMS:
+        if system_module(system).recognises(state):
+            return system
+    raise BadInput(path, f"holds weights such as {next(iter(state))}, of no known system")
+
+
 #: Models that hold one network, `backbone`, which other models may start from.
 BACKBONES = ("efficientface", "ir50", "vggish")
 

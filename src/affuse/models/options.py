@@ -27,6 +27,14 @@ def accepted(build: Callable[..., Any]) -> list[str]:
     return names
 
 
+def defaults(build: type) -> dict[str, Any]:
+    """Keyword-only parameters of a class, and of those that it hands `**shared` on to: defaults."""
+    parameters = inspect.signature(build).parameters.values()
+    shared = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    usual = defaults(build.__mro__[1]) if shared else {}
+    return usual | {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
 def check_options(owner: str, build: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Compare options with the keyword-only parameters of what will be built.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -156,7 +156,23 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
     return statistics
 
 
-def published_normalisation(specs: dict[str, StreamSpec]) -> dict[str, Normalisation]:
+def normalisation_of(dataset: ClipDataset, kind: str) -> dict[str, Normalisation]:
+    """The statistics that a recipe's `normalisation` names, but for `init`.
+
+    Args:
+        dataset: Windows of the training clips.
+        kind: `standard`, `video`, `scalar` or `published`, as in `Recipe`.
+    """
+    if kind == "published":
+        return published_normalisation(dataset.specs)
+    statistics = training_statistics(dataset, kind == "scalar")
+    if kind == "video":
+        sound = [name for name in statistics if name.startswith("audio/")]
+        statistics |= dict.fromkeys(sound, Normalisation())
+    return statistics
+
+
+def published_normalisation(specs: Mapping[str, StreamSpec]) -> dict[str, Normalisation]:
     """Pictures divided by 255, everything else as it is."""
     return {
         name: Normalisation(std=(255.0,)) if spec.is_picture else Normalisation()

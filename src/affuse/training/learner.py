@@ -32,6 +32,7 @@ class Learner(lightning.LightningModule):
         recipe: How.
         goal: Its loss and scores.
         normalisation: Statistics of the training clips, by stream.
+        epochs: Epochs that its training has behind it before this one.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Learner(lightning.LightningModule):
         recipe: Recipe,
         goal: Objective,
         normalisation: Mapping[str, Normalisation],
+        epochs: int = 0,
     ) -> None:
         super().__init__()
         self.model, self.recipe, self.goal = model, recipe, goal
         self.normalisation = dict(normalisation)
+        self._before = epochs
         self._seen: list[tuple[np.ndarray, np.ndarray]] = []
         self._learned = goal.running()
 
@@ -115,8 +118,9 @@ class Learner(lightning.LightningModule):
             return optimiser
         by_step = chosen.schedule == "cosine"
         total = int(self.trainer.estimated_stepping_batches) if by_step else self.recipe.epochs
+        before = self._before * (int(self.trainer.num_training_batches) if by_step else 1)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda done: rate_factor(chosen, done, total)
+            optimiser, lambda done: rate_factor(chosen, before + done, total)
         )
         interval = "step" if by_step else "epoch"
         return {

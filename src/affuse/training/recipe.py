@@ -37,8 +37,8 @@ class Recipe:
         over_time: What only values over time need.
         normalisation: `standard` (mean and deviation of the training clips), `video` (the same,
             sound as it is), `scalar` (one mean and one deviation for all values of a stream;
-            pictures from -1 to 1), or `published` (pictures divided by 255, everything else as it
-            is).
+            pictures from -1 to 1), `published` (pictures divided by 255, everything else as it
+            is), or `init` (that of the model of `init`).
         dropout: Modality dropout.
         augmentation: Random changes.
         optimiser: How weights move.
@@ -58,6 +58,11 @@ class Recipe:
             the mean CCC.
         precision: `32`, `bf16-mixed`, `16-mixed`, or `auto` (see `precision_here`).
         backbone: Model file of a backbone, converted or trained; empty for none.
+        init: Model file, converted or trained, whose weights training starts from; empty for
+            fresh ones.
+        init_parts: Parts of the model that take them, such as `audio`; empty for all.
+        resume_path: Published checkpoint whose training is continued: its weights, the momentum of
+            its optimiser and its epoch; empty for none.
         seed: Of everything random.
         limit: Clips of each role that are used, spread evenly over all of them, to try things out;
             0 for all.
@@ -73,7 +78,7 @@ class Recipe:
     window: float = 3.6
     hop: float = 0.0
     over_time: OverTime = field(default_factory=OverTime)
-    normalisation: Literal["standard", "video", "scalar", "published"] = "standard"
+    normalisation: Literal["standard", "video", "scalar", "published", "init"] = "standard"
     dropout: Dropout = field(default_factory=Dropout)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
@@ -88,6 +93,9 @@ class Recipe:
     selects: str = ""
     precision: Literal["32", "bf16-mixed", "16-mixed", "auto"] = "32"
     backbone: str = ""
+    init: str = ""
+    init_parts: tuple[str, ...] = ()
+    resume_path: str = ""
     seed: int = 1
     limit: int = 0
 
@@ -137,6 +145,24 @@ class Recipe:
             )
         if self.primary <= 0 and self.auxiliary <= 0:
             raise ValueError("primary and auxiliary are both 0: there is nothing to learn")
+        self._check_start()
+
+    def _check_start(self) -> None:
+        """Refuse what contradicts itself about the weights that training starts from."""
+        if not self.init and self.init_parts:
+            raise ValueError("init_parts needs a model file: set init")
+        if not self.init and self.normalisation == "init":
+            raise ValueError("normalisation=init needs a model file: set init")
+        if not self.resume_path:
+            return
+        if self.init or self.backbone:
+            raise ValueError("resume_path holds all weights: set neither init nor backbone")
+        moved = self.optimiser
+        if moved.name != "sgd" or not moved.momentum or moved.schedule == "plateau":
+            raise ValueError(
+                "resume_path continues SGD with momentum: set optimiser.name=sgd, "
+                "optimiser.momentum, and another optimiser.schedule than plateau"
+            )
 
     def to_yaml(self) -> str:
         """The recipe with every default written out."""

@@ -22,6 +22,7 @@ def check_split(
     data: Store,
     streams: Sequence[str],
     allow: Collection[str] = (),
+    initial: Sequence[Leak] | None = (),
 ) -> dict[str, Any]:
     """Refuse a split that leaks.
 
@@ -32,6 +33,8 @@ def check_split(
         data: The store, which holds the fingerprints of all recordings.
         streams: The streams that would be used.
         allow: Kinds of leaks that are let pass.
+        initial: Leaks through the weights that training starts from; None where they cannot be
+            told.
 
     Returns:
         What a run writes down: what was looked for, what was found and let pass.
@@ -44,14 +47,16 @@ def check_split(
     leaks = [
         leak for fold in folds for leak in find_leaks(protocol, fold, clips, same.pairs, data.clips)
     ]
+    leaks += initial or []
+    not_checked = [*same.not_checked, *(["init"] if initial is None else [])]
     if bad := [leak for leak in leaks if leak.kind not in allow]:
         raise AffuseError(f"protocol {protocol.name}, {_refusal(bad)}")
     found = Counter(dict.fromkeys(allow, 0))
     for leak in leaks:
         found[leak.kind] += leak.count
     return {
-        "looked_for": [kind for kind in KINDS if kind not in same.not_checked],
-        "not_checked": same.not_checked,
+        "looked_for": [kind for kind in KINDS if kind not in not_checked],
+        "not_checked": not_checked,
         "let_pass": dict(found),
         "examples": list(dict.fromkeys(str(leak) for leak in leaks))[:20],
     }

@@ -6,7 +6,7 @@ import logging
 import platform
 import signal
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -24,7 +24,6 @@ from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, write_json, write_text
-from affuse.features.batch import Normalisation
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
@@ -33,13 +32,18 @@ from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
 from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog
+from affuse.training.continued import Continue, read_continued
 from affuse.training.data import (
     ClipDataset,
     loader,
-    published_normalisation,
-    training_statistics,
+    normalisation_of,
 )
 from affuse.training.device import trainer_device
+from affuse.training.initial import (
+    Initial,
+    initial_leaks,
+    read_initial,
+)
 from affuse.training.learner import Learner
 from affuse.training.objectives import Mode, objective, selected_score
 from affuse.training.plateau import PlateauStages, freeze_backbone
@@ -60,6 +64,7 @@ def train(
     resume: bool = False,
     allow: Collection[str] = (),
     device: str = "auto",
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[tuple[int, Path]]:
     """Train a recipe, fold by fold, after the split was checked for leaks.
 
@@ -72,6 +77,7 @@ def train(
             continues after its last whole epoch, to the same weights as if never interrupted.
         allow: Kinds of leaks (`affuse.corpora.leaks.KINDS`) that are let pass and written down.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:<number>` or `mps`.
+        say: Called with a line about the weights that training starts from.
 
     Yields:
         (fold, model file) as folds finish.
@@ -102,17 +108,27 @@ def train(
                 f"best epoch with; set selection=last"
             )
     used = [*learned.clips, *learned.open]
-    checked = check_split(protocol, wanted, used, data, recipe.streams, allow)
     specs = {name: data.stream(name).spec for name in recipe.streams}
-    model = _model(recipe, specs, learned)
+    initial = _initial(recipe, learned)
+    before = initial_leaks(initial, protocol, wanted, data) if initial else []
+    checked = check_split(protocol, wanted, used, data, recipe.streams, allow, before)
+    model, start = _model(recipe, specs, learned, initial)
     selected_score(recipe, objective(recipe, model, learned.names))
     freeze_backbone(model, recipe.plateau.releases)
-    _open_run(recipe, data, protocol, learned, checked, out, resume, device)
+    if initial:
+        for line in (start["init"]["taken"], *initial.differences(recipe, specs)):
+            say(f"{initial.path}: {line}")
+        if before is None:
+            say(
+                f"{initial.path}: was trained on {data.corpus}; its split is not known here, so it "
+                "may have learned from test clips"
+            )
+    _open_run(recipe, data, protocol, learned, checked, start, out, resume, device)
     for fold in wanted:
         folder = out / f"fold{fold}"
         if not (folder / MODEL_FILE).is_file():
             split = _split(protocol, fold, learned, data, recipe.limit)
-            _train_fold(recipe, data, learned, split, protocol.name, fold, folder, device)
+            _train_fold(recipe, data, learned, split, protocol.name, fold, folder, device, initial)
         yield fold, folder / MODEL_FILE
 
 
@@ -141,6 +157,7 @@ def _open_run(
     protocol: Protocol,
     learned: Lesson,
     checked: dict[str, Any],
+    start: dict[str, Any],
     out: Path,
     resume: bool,
     device: str,
@@ -155,6 +172,8 @@ def _open_run(
         if kept and kept.read_bytes() != Path(recipe.labels.file).read_bytes():
             raise BadInput(recipe.labels.file, f"differs from {kept}, which the run was begun with")
         before = read_run(out)
+        if start and before["init"]["sha256"] != start["init"]["sha256"]:
+            raise BadInput(recipe.init or recipe.resume_path, f"is not what {out} began with")
         if (leaks := with_earlier(before["leaks"], checked)) != before["leaks"]:
             write_json(out / "run.json", before | {"leaks": leaks})
         return
@@ -174,6 +193,7 @@ def _open_run(
         },
         **({"labels": learned.file} if learned.file else {}),
         "leaks": checked,
+        **start,
         "precision": precision_here(recipe.precision, device),
         "versions": {
             "python": platform.python_version(),
@@ -196,6 +216,7 @@ def _train_fold(
     fold: int,
     folder: Path,
     device: str,
+    initial: Initial | None,
 ) -> None:
     ids = {role: [clip.id for clip in part] for role, part in split.items()}
     if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
@@ -221,18 +242,15 @@ def _train_fold(
         )
     )
     statistics = (
-        published_normalisation(training.specs)
-        if recipe.normalisation == "published"
-        else training_statistics(plain, recipe.normalisation == "scalar")
+        initial.statistics(training.specs)
+        if recipe.normalisation == "init" and initial
+        else normalisation_of(plain, recipe.normalisation)
     )
-    if recipe.normalisation == "video":
-        sound = [name for name in statistics if name.startswith("audio/")]
-        statistics |= dict.fromkeys(sound, Normalisation())
     lightning.seed_everything(recipe.seed, verbose=False)
-    model = _model(recipe, training.specs, learned)
+    model, start = _model(recipe, training.specs, learned, initial)
     goal = objective(recipe, model, learned.names)
     score, mode = selected_score(recipe, goal)
-    learner = Learner(model, recipe, goal, statistics)
+    learner = Learner(model, recipe, goal, statistics, initial.epochs if initial else 0)
     batches = loader(training, recipe.batch_size, "random", recipe.seed)
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     last = folder / "checkpoints" / "last.ckpt"
@@ -243,6 +261,8 @@ def _train_fold(
             best = folder / "checkpoints" / "best.ckpt"
             rate = recipe.optimiser.lr
             watching.append(PlateauStages(recipe.plateau, rate, score, best, mode))
+        if initial and initial.epochs and not last.is_file():
+            watching.insert(0, Continue(initial))
         trainer = _trainer(recipe, folder, watching, device)
         _fit(trainer, learner, batches, judged, last if last.is_file() else None)
     chosen = folder / "checkpoints" / f"{recipe.selection}.ckpt"
@@ -261,12 +281,13 @@ def _train_fold(
         training={
             "recipe": recipe.name,
             "corpus": data.corpus,
-            "licence": _licence(recipe, data),
+            "licence": _licence(recipe, data, initial),
             "protocol": protocol,
             "fold": fold,
             "seed": recipe.seed,
             "clips": len(split["train"]),
             **({"labels": rule} if (rule := replace(recipe.labels, file="").changes()) else {}),
+            **start,
         },
     )
     if recipe.task == "valence-arousal":
@@ -285,7 +306,7 @@ def _checkpoints(recipe: Recipe, score: str, mode: Mode, folder: Path) -> list[l
     return [best, last]
 
 
-def _licence(recipe: Recipe, data: Store) -> str:
+def _licence(recipe: Recipe, data: Store, initial: Initial | None) -> str:
     """Terms of everything that the weights were made from: the data, and networks before them."""
     terms = [data.licence]
     for name in recipe.streams:
@@ -295,6 +316,9 @@ def _licence(recipe: Recipe, data: Store) -> str:
     if recipe.backbone:
         before = read_spec(Path(recipe.backbone)).training.get("licence", "not stated")
         terms.append(f"backbone {Path(recipe.backbone).name}: {before}")
+    if initial:
+        before = initial.spec.training.get("licence", "not stated")
+        terms.append(f"init {initial.path.name}: {before}")
     return "; ".join(terms)
 
 
@@ -302,12 +326,25 @@ def _options(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in recipe.model.items() if key != "name"}
 
 
-def _model(recipe: Recipe, specs: dict[str, StreamSpec], learned: Lesson) -> Model:
-    """The recipe's model before training."""
+def _initial(recipe: Recipe, learned: Lesson) -> Initial | None:
+    """The weights that training starts from; None for fresh ones."""
+    if recipe.resume_path:
+        return read_continued(recipe, learned.names)
+    return read_initial(recipe) if recipe.init else None
+
+
+def _model(
+    recipe: Recipe, specs: dict[str, StreamSpec], learned: Lesson, initial: Initial | None
+) -> tuple[Model, dict[str, Any]]:
+    """The recipe's model before training, and what is told of the weights that it starts from."""
     model = create_model(recipe.model["name"], specs, len(learned.names), **_options(recipe))
     if recipe.backbone:
         load_backbone(model, Path(recipe.backbone))
-    return model
+    if initial is None:
+        return model, {}
+    if recipe.normalisation == "init":
+        initial.statistics(specs)
+    return model, {"init": initial.facts(recipe, initial.give(model, recipe, learned.names))}
 
 
 def _fit(
