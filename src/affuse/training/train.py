@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import platform
-import signal
-import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.leaks import split_clips
@@ -30,8 +22,6 @@ from affuse.models.base import Model
 from affuse.models.checkpoints import load_backbone
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
-from affuse.training.averaging import AveragedWeights
-from affuse.training.callbacks import EpochBar, EpochLog
 from affuse.training.continued import Continue, read_continued
 from affuse.training.data import (
     ClipDataset,
@@ -39,14 +29,11 @@ from affuse.training.data import (
     normalisation_of,
 )
 from affuse.training.device import trainer_device
-from affuse.training.initial import (
-    Initial,
-    initial_leaks,
-    read_initial,
-)
+from affuse.training.fitting import fit
+from affuse.training.initial import Initial, initial_leaks, read_initial
 from affuse.training.learner import Learner
-from affuse.training.objectives import Mode, objective, selected_score
-from affuse.training.plateau import PlateauStages, freeze_backbone
+from affuse.training.objectives import objective, selected_score
+from affuse.training.plateau import freeze_backbone
 from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, read_split
@@ -249,27 +236,12 @@ def _train_fold(
     lightning.seed_everything(recipe.seed, verbose=False)
     model, start = _model(recipe, training.specs, learned, initial)
     goal = objective(recipe, model, learned.names)
-    score, mode = selected_score(recipe, goal)
     learner = Learner(model, recipe, goal, statistics, initial.epochs if initial else 0)
     batches = loader(training, recipe.batch_size, "random", recipe.seed)
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
-    last = folder / "checkpoints" / "last.ckpt"
-    with _quiet():
-        watching = _checkpoints(recipe, score, mode, folder / "checkpoints")
-        watching.append(EpochBar(f"{recipe.name} fold {fold}", score))
-        if recipe.optimiser.schedule == "plateau":
-            best = folder / "checkpoints" / "best.ckpt"
-            rate = recipe.optimiser.lr
-            watching.append(PlateauStages(recipe.plateau, rate, score, best, mode))
-        if initial and initial.epochs and not last.is_file():
-            watching.insert(0, Continue(initial))
-        trainer = _trainer(recipe, folder, watching, device)
-        _fit(trainer, learner, batches, judged, last if last.is_file() else None)
-    chosen = folder / "checkpoints" / f"{recipe.selection}.ckpt"
-    state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
-    model.load_state_dict(
-        {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-    )
+    first = [Continue(initial)] if initial and initial.epochs else []
+    label, selected = f"{recipe.name} fold {fold}", selected_score(recipe, goal)
+    fit(learner, batches, judged, folder, label, selected, device, first)
     spec = ModelSpec(
         model=recipe.model["name"],
         options=_options(recipe),
@@ -294,16 +266,6 @@ def _train_fold(
         spec.delay = recipe.over_time.delay
         spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
     save_model(folder / MODEL_FILE, model, spec, data.networks(recipe.streams))
-
-
-def _checkpoints(recipe: Recipe, score: str, mode: Mode, folder: Path) -> list[lightning.Callback]:
-    """What keeps the best epoch, where one is selected, and after it the last one."""
-    last = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    if recipe.selection == "last":
-        return [last]
-    monitor = f"development/{score}"
-    best = ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
-    return [best, last]
 
 
 def _licence(recipe: Recipe, data: Store, initial: Initial | None) -> str:
@@ -345,52 +307,3 @@ def _model(
     if recipe.normalisation == "init":
         initial.statistics(specs)
     return model, {"init": initial.facts(recipe, initial.give(model, recipe, learned.names))}
-
-
-def _fit(
-    trainer: lightning.Trainer,
-    learner: Learner,
-    batches: DataLoader[Any],
-    judged: DataLoader[Any] | None,
-    checkpoint: Path | None,
-) -> None:
-    """Fit; Ctrl-C, which Lightning turns into an exit with SIGINT ignored, stays Ctrl-C."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(learner, batches, judged, ckpt_path=checkpoint, weights_only=False)
-    except SystemExit:
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
-
-
-def _trainer(
-    recipe: Recipe, folder: Path, watching: Sequence[lightning.Callback], device: str
-) -> lightning.Trainer:
-    callbacks = [*watching, EpochLog(folder / "log.csv")]
-    if recipe.ema:
-        callbacks.append(AveragedWeights(recipe.ema))
-    return lightning.Trainer(
-        max_epochs=recipe.epochs,
-        **trainer_device(device),
-        precision=precision_here(recipe.precision, device),
-        gradient_clip_val=recipe.optimiser.clip or None,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        enable_model_summary=False,
-        deterministic="warn",
-        use_distributed_sampler=False,
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what Lightning says about choices that are made on purpose."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    logger.setLevel(level)
