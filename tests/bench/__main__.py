@@ -140,6 +140,16 @@ def clips_of_faces() -> dict[str, float]:
     return compare(**models.clips_of_faces())
 
 
+def fusion_training() -> dict[str, float]:
+    """A training step of chumachenko-ia on 120 frames of 224 x 224: ours beside plain networks."""
+    return compare(**models.fusion_training("chumachenko-ia"))
+
+
+def avtca_training() -> dict[str, float]:
+    """The same of AVT-CA."""
+    return compare(**models.fusion_training("avtca"))
+
+
 def efficientface_training() -> dict[str, float]:
     """32 pictures of 112 x 112, forward and backward in bfloat16: halving in 32 bits beside not."""
     return compare(**models.efficientface_training())
@@ -161,6 +171,8 @@ def main() -> None:
         auxformer_forward,
         auxformer_training,
         clips_of_faces,
+        fusion_training,
+        avtca_training,
         efficientface_training,
         reading_streams,
         hundred_thousand_clips,

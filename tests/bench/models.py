@@ -7,13 +7,17 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import Convolution, EfficientFace
 from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, TimeConv
+from affuse.models.checkpoints import published_state_dict
 from affuse.models.layers.attention import PackedAttention
 from affuse.models.registry import create_model
+from tests.parity import plain
+from tests.parity.test_training_mode import clips, published_model
 
 Versions = dict[str, Callable[[], object]]
 
@@ -68,6 +72,30 @@ def clips_of_faces() -> Versions:
         n: torch.inference_mode()(lambda m=m: m(clips))
         for n, m in (("ours", ours), ("plain", plain))
     }
+
+
+def fusion_training(name: str) -> Versions:
+    """A published step on two clips, four times each: ours beside the networks written plainly."""
+    model, batch = published_model(name).train(), clips(2, 15, 224, audio=156)
+    named = published_state_dict(model)
+    weights = {n: x.detach() for n, x in named.items() if x.is_floating_point()}
+    for weight in weights.values():
+        weight.requires_grad_()
+    audio = batch.streams["audio/mfcc10-reference"].transpose(1, 2).contiguous()
+    images = batch.streams["video/faces224-reference"].contiguous()
+    fusion, heads = name.removeprefix("chumachenko-"), 8 if name == "avtca" else 1
+
+    def ours() -> None:
+        model.zero_grad()
+        F.cross_entropy(model(batch).logits, batch.targets).backward()
+
+    def written_plainly() -> None:
+        for weight in weights.values():
+            weight.grad = None
+        logits = plain.chumachenko(weights, audio, images, fusion, heads)
+        F.cross_entropy(logits, batch.targets).backward()
+
+    return {"ours": ours, "plain": written_plainly}
 
 
 def efficientface_training() -> Versions:
