@@ -15,7 +15,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.files import atomic_path, write_json, write_text
+from affuse.execution.files import atomic_path, locked, write_json, write_text
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
@@ -110,7 +110,8 @@ def train(
                 f"{initial.path}: was trained on {data.corpus}; its split is not known here, so it "
                 "may have learned from test clips"
             )
-    _open_run(recipe, data, protocol, learned, checked, start, out, resume, device)
+    with locked(out):  # folds may be begun by several processes at once
+        _open_run(recipe, data, protocol, learned, checked, start, out, resume, device)
     for fold in wanted:
         folder = out / f"fold{fold}"
         if not (folder / MODEL_FILE).is_file():
