@@ -57,6 +57,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=15)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--reference", default="cpu", help="device for 64 bits")
+    parser.add_argument(
+        "--bits", type=int, choices=(32, 64), default=64, help="of the reference; 32: ours, on it"
+    )
     parser.add_argument("--device", default="", help="a second device to measure")
     parser.add_argument("--models", nargs="+", default=MODELS)
     options = parser.parse_args()
@@ -65,7 +68,7 @@ def main() -> None:
     table: dict[str, dict[str, str]] = {}
     for name in options.models:
         model = published_model(name)
-        exact = gradient(model, batch, options.reference, torch.float64)
+        exact = gradient(model, batch, options.reference, getattr(torch, f"float{options.bits}"))
         ways = {
             "32 bits": (model, "cpu", False),
             "32 bits, torch's norm": (with_torch_norm(model), "cpu", False),

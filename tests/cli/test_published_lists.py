@@ -214,7 +214,8 @@ class TestLabels:
         assert self.learned(cremad, tmp_path / "run", *given) == self.expected(3)
         facts = json.loads((tmp_path / "run/run.json").read_text())
         ties = sum(max(counts(a, e)) == 5 for a in range(4) for e in range(6))
-        assert facts["clips"] == {"learned": 23 - ties, "unused": {"without a majority": ties}}
+        unused = {"without a majority": ties}
+        assert facts["clips"] == {"learned": 23 - ties, "unused": unused, "limit": 0}
         assert facts["labels"]["name"] == table.name and len(facts["labels"]["sha256"]) == 64
         raters = json.loads((tmp_path / "run/evaluation/metrics.json").read_text())
         raters = raters["conditions"]["audio"]["raters"]

@@ -10,6 +10,7 @@ from affuse.corpora.protocols.protocol import Roles, load_protocol
 from affuse.errors import AffuseError
 from affuse.evaluation.members import Member
 from affuse.features.store import Store
+from affuse.models.trained_on import is_corpus, source_of, trainings
 
 
 def seen_in_training(member: Member, clips: Sequence[Clip]) -> list[str]:
@@ -23,15 +24,14 @@ def seen_in_training(member: Member, clips: Sequence[Clip]) -> list[str]:
         Nothing where the model was trained on another corpus, or in a fold of a protocol in which
         neither these clips nor their speakers have another role than `test`.
     """
-    record = member.spec.training
-    lines = [_line(own, member.data, clips) for own in record.get("parts", {"": record}).values()]
+    lines = [_line(own, member.data, clips) for own in trainings(member.spec.training)]
     return [f"{member.name}: {line}; the scores may be too good" for line in lines if line]
 
 
 def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
     """What one record of a training says about some clips; empty where they are new to it."""
-    source = str(record.get("corpus") or record.get("data") or "")
-    if source and _plain(data.corpus) not in _plain(source):
+    source = source_of(record)
+    if source and not is_corpus(source, data.corpus):
         return ""
     told = f"its training data are {source}" if source else "it does not tell its training data"
     if "protocol" not in record or "fold" not in record:
@@ -60,8 +60,3 @@ def _roles(record: Mapping[str, Any], data: Store) -> dict[str, Roles] | None:
     except (AffuseError, TypeError):
         return None
     return dict(zip([clip.id for clip in data.clips], roles, strict=True))
-
-
-def _plain(name: str) -> str:
-    """A name of a corpus as letters and digits, so that Aff-Wild2 is affwild2."""
-    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, check_entries, load_model
 from affuse.models.options import defaults
 from affuse.models.registry import MODELS
+from affuse.models.trained_on import is_corpus, source_of, trainings
 from affuse.models.transfer import Taken, take_weights
 from affuse.training.data import published_normalisation
 from affuse.training.recipe import Recipe
@@ -166,8 +166,8 @@ def initial_leaks(
         trained on the same corpus by a split that is not known.
     """
     leaks = []
-    for facts in _trainings(initial.spec.training):
-        if _plain(facts.get("corpus") or facts.get("data")) != _plain(data.corpus):
+    for facts in trainings(initial.spec.training):
+        if not is_corpus(source_of(facts), data.corpus):
             continue
         try:
             name = facts["protocol"]
@@ -198,20 +198,3 @@ def initial_leaks(
                 example = f"{group} is in {name}, and {initial.path.name} has learned from it"
                 leaks.append(Leak("init", fold, count, example))
     return leaks
-
-
-def _trainings(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What a model file says about its training, and about those before."""
-    parts = facts.get("parts")
-    if isinstance(parts, Mapping):
-        for part in parts.values():
-            yield from _trainings(part)
-    else:
-        yield facts
-    if "init" in facts:
-        yield from _trainings(facts["init"]["training"])
-
-
-def _plain(corpus: object) -> str:
-    """The name of a corpus without capitals and signs: Aff-Wild2 is affwild2."""
-    return re.sub(r"\W", "", str(corpus)).lower()
