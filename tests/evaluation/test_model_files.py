@@ -129,6 +129,7 @@ def test_what_may_have_been_seen_is_said(
         ),
         ({}, "does not tell its training data"),
         ({"parts": {"audio": spec.training, "video": {"corpus": "ferplus"}}}, "32 of the 64"),
+        ({"corpus": "ferplus", "init": {"training": spec.training}}, "32 of the 64"),
     ):
         other = changed(files[0], tmp_path / "other.safetensors", training=record)
         assert expected in (said := warning(model=other)) and bool(said) == bool(expected)
