@@ -39,6 +39,7 @@ VGG = StreamSpec("video/vggface", 30.0, (4096,))
 
 class TestAuxFormer(ModelContract):
     name = "auxformer"
+    batch_size = 32
     options: ClassVar[dict[str, Any]] = {"layers": 1}
     learning_rate = 1e-3
     overfits_in = 40
@@ -49,6 +50,7 @@ class TestAuxFormerOnFeatures(ModelContract):
     """In the published form, absences left out."""
 
     name = "auxformer"
+    batch_size = 32
     streams = SMALL
     options: ClassVar[dict[str, Any]] = VECTORS | {"layers": 1}
     lengths: ClassVar[dict[str, list[int]]] = {SOUND.name: [12, 20, 17], FACE.name: [9, 12, 3]}
@@ -58,6 +60,7 @@ class TestAuxFormerOnFeatures(ModelContract):
 
 class TestAuxFormerICASSP(ModelContract):
     name = "auxformer-icassp"
+    batch_size = 32
     options: ClassVar[dict[str, Any]] = {
         "layers": 1,
         "band": False,

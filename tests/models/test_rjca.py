@@ -37,6 +37,7 @@ LISTINGS = {"rjca_fusion": "rjca", "rjca_fusion_2": "rjca", "jca_fusion": "jca",
 class JointAttentionContract(ModelContract):
     heads = FRAMES
     options: ClassVar[dict[str, Any]] = SMALL
+    batch_size = 64
     overfits_in = 40
     examples = 5
 
