@@ -150,6 +150,11 @@ def avtca_training() -> dict[str, float]:
     return compare(**models.fusion_training("avtca"))
 
 
+def ir50_training() -> dict[str, float]:
+    """A training step of IR-50 on 60 images of 40 x 40: ours beside the plain network."""
+    return compare(**models.ir50_training())
+
+
 def efficientface_training() -> dict[str, float]:
     """32 pictures of 112 x 112, forward and backward in bfloat16: halving in 32 bits beside not."""
     return compare(**models.efficientface_training())
@@ -173,6 +178,7 @@ def main() -> None:
         clips_of_faces,
         fusion_training,
         avtca_training,
+        ir50_training,
         efficientface_training,
         reading_streams,
         hundred_thousand_clips,

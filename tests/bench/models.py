@@ -12,9 +12,12 @@ from torch.nn import functional as F
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import Convolution, EfficientFace
+from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, TimeConv
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.layers.attention import PackedAttention
+from affuse.models.published.ir50 import BACKBONE
+from affuse.models.published.names import inverse, translate
 from affuse.models.registry import create_model
 from tests.parity import plain
 from tests.parity.test_training_mode import clips, published_model
@@ -94,6 +97,28 @@ def fusion_training(name: str) -> Versions:
             weight.grad = None
         logits = plain.chumachenko(weights, audio, images, fusion, heads)
         F.cross_entropy(logits, batch.targets).backward()
+
+    return {"ours": ours, "plain": written_plainly}
+
+
+def ir50_training() -> Versions:
+    """60 images of 40 x 40 as training has them: ours beside the network written plainly."""
+    net = IR50().train()
+    net.head[1].p = 0.0  # type: ignore[union-attr]
+    back = inverse(BACKBONE)
+    named = {str(translate(n, back)): x for n, x in net.named_parameters()}
+    weights = {n: x.detach().clone().requires_grad_() for n, x in named.items()}
+    images = torch.rand(60, 3, 40, 40) * 2 - 1
+    last = images.contiguous(memory_format=torch.channels_last)
+
+    def ours() -> None:
+        net.zero_grad()
+        net(last).sum().backward()
+
+    def written_plainly() -> None:
+        for weight in weights.values():
+            weight.grad = None
+        plain.ir50(weights, "", images).sum().backward()
 
     return {"ours": ours, "plain": written_plainly}
 
