@@ -134,7 +134,7 @@ class AlignedFaces:
         pictures, seen = array_pictures(path, clip)
         for first in range(0, len(pictures), BLOCK):
             some = pictures[first : first + BLOCK]
-            sized = np.stack([_resized(picture, self.spec.shape[0]) for picture in some])
+            sized = np.stack([self._resized(picture, self.spec.shape[0]) for picture in some])
             yield Stream(sized, seen[first : first + BLOCK], first / RATE)
 
     def _crops(self, clip: Clip, video: Path) -> Iterator[Stream]:
