@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from affuse.models.layers.batch_norm import BatchNorm2d, BatchNorm3d
+from affuse.models.layers.temporal import masked_norm
 
 LAYOUTS = (torch.contiguous_format, "last", "strided")
 
@@ -43,6 +44,19 @@ def test_variance_of_many_frames(dtype: torch.dtype) -> None:
     unbiased = exact.flatten() * (n := x[:, 0].numel()) / (n - 1)
     assert norm.running_var is not None
     assert (norm.running_var / unbiased - 1).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("absent", [False, True])
+@pytest.mark.parametrize("shape", [(400_000, 4, 1), (400, 4, 1000)])
+def test_variance_of_many_frames_of_series(shape: tuple[int, ...], absent: bool) -> None:
+    torch.manual_seed(0)
+    x = 1 + 0.29 * torch.randn(shape)
+    mask = torch.rand(shape[0], shape[2]) > (0.3 if absent else -1)
+    norm = nn.BatchNorm1d(4, momentum=1.0)
+    masked_norm(norm, x, mask)
+    exact = x.double().movedim(1, -1)[mask].var(0)
+    assert norm.running_var is not None
+    assert (norm.running_var / exact - 1).abs().max() < 1e-6
 
 
 @settings(max_examples=60, deadline=None)

@@ -32,10 +32,21 @@ def masked_norm(norm: nn.BatchNorm1d, x: Tensor, mask: Tensor) -> Tensor:
             x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
     if present == mask.numel():
-        return norm(x.flatten(2)).view_as(x)
+        return _accurate_norm(norm, x.flatten(2)).view_as(x)
     frames = x.movedim(2, 1)
-    normed = norm(frames[mask])
+    normed = _accurate_norm(norm, frames[mask])
     return normed.new_zeros(frames.shape).index_put((mask,), normed).movedim(1, 2)
+
+
+def _accurate_norm(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """`norm` of (N, C) or (N, C, L).
+
+    Columns of single values torch adds up in 32 bits one after the other; laid out as one series of
+    N frames they are added up as accurately as series are.
+    """
+    if not norm.training or x.shape[2:].numel() > 1:
+        return norm(x)
+    return norm(x.flatten(1).T[None])[0].T.reshape(x.shape)
 
 
 def masked_relu(x: Tensor, mask: Tensor) -> Tensor:
