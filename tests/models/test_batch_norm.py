@@ -64,8 +64,8 @@ def test_variance_of_many_frames_of_series(shape: tuple[int, ...], absent: bool)
 def test_a_step_of_training(data: st.DataObject) -> None:
     flat = data.draw(st.booleans(), "two dimensions")
     size = [data.draw(st.integers(1, k)) for k in (5, 20, 9, 40, 3)][: 4 if flat else 5]
-    if torch.Size(size).numel() // size[1] < 2:
-        size[0] = 2
+    # Of very few values the gradient is the small difference of large numbers in any arithmetic.
+    size[0] = max(size[0], 64 * size[1] // torch.Size(size[1:]).numel())
     torch.manual_seed(data.draw(st.integers(0, 99)))
     dtype = data.draw(st.sampled_from((torch.float32, torch.bfloat16, torch.float64)))
     x = (torch.randn(size) * 0.5 + data.draw(st.floats(-3, 3))).to(dtype)
