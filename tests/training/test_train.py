@@ -1,5 +1,6 @@
 import csv
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.features.archive import read_archive, write_archive
 from affuse.features.store import Store, stream_path
 from affuse.models.modelfile import load_model
+from affuse.training.callbacks import EpochLog
 from affuse.training.data import ClipDataset, training_statistics
 from affuse.training.learner import Learner
 from affuse.training.recipe import load_recipe
@@ -69,6 +71,23 @@ def test_resuming_after_a_kill_gives_the_same_bytes(toy, monkeypatch, selection)
     assert resumed.read_bytes() == whole.read_bytes()
     logs = [list(csv.DictReader((toy / r / "fold0/log.csv").open())) for r in ("cut", "whole")]
     assert logs[0] == logs[1] and [row["epoch"] for row in logs[0]] == ["1", "2", "3", "4"]
+
+
+def test_ctrl_c_that_a_library_loses_still_ends_the_training(toy, monkeypatch):
+    lost = []
+
+    def swallow(self, trainer, module):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            lost.append(trainer.current_epoch)
+
+    monkeypatch.setattr(EpochLog, "on_train_epoch_end", swallow)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(toy, "run")
+    assert lost == [0], "it ended in the next epoch"
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_finished_folds_are_kept_when_resuming(toy):

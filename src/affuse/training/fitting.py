@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,21 +58,50 @@ def fit(
         watching.append(PlateauStages(recipe.plateau, rate, score, best, mode))
     if not last.is_file():
         watching = [*first, *watching]
-    # Ctrl-C, which Lightning turns into an exit with SIGINT ignored, stays Ctrl-C.
-    handler = signal.getsignal(signal.SIGINT)
-    with _quiet():
-        trainer = _trainer(recipe, folder, watching, device)
+    interrupts = _Interrupts()
+    with _quiet(), interrupts.heard():
+        trainer = _trainer(recipe, folder, [interrupts, *watching], device)
         before = last if last.is_file() else None
-        try:
-            trainer.fit(learner, batches, judged, ckpt_path=before, weights_only=False)
-        except SystemExit:
-            signal.signal(signal.SIGINT, handler)
-            raise KeyboardInterrupt from None
+        trainer.fit(learner, batches, judged, ckpt_path=before, weights_only=False)
     chosen = kept / f"{recipe.selection}.ckpt"
     state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
     learner.model.load_state_dict(
         {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     )
+
+
+class _Interrupts(lightning.Callback):
+    """Ctrl-C stays Ctrl-C: Lightning turns it into an exit and then ignores SIGINT, and code of
+    libraries that it falls into can lose it; then it is raised after the batch.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """While the block runs; only the main thread hears signals."""
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        if handler is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._ask)
+        try:
+            yield
+        except SystemExit:
+            raise KeyboardInterrupt from None
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+        raise KeyboardInterrupt
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Called by the trainer."""
+        if self._asked:
+            raise KeyboardInterrupt
 
 
 def _checkpoints(recipe: Recipe, score: str, mode: Mode, folder: Path) -> list[lightning.Callback]:
