@@ -53,7 +53,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two = weights(
         folder / "tsav.safetensors", "tsav", sight, 7, auxiliary=dict(tsav.TASKS), channels=4
     )
-    streams = ["video/aligned48", "video/ir50", "audio/mfcc39", "audio/mfcc39-reference"]
+    streams = ["video/aligned48-reference", "video/ir50", "audio/mfcc39", "audio/mfcc39-reference"]
     sources = [f"video/ir50={ir}"]
     for name in ("audio/vggish", "audio/vggish-reference"):
         streams.append(name)
