@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import Convolution, EfficientFace
-from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, TimeConv
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.layers.attention import PackedAttention
@@ -20,7 +19,7 @@ from affuse.models.published.ir50 import BACKBONE
 from affuse.models.published.names import inverse, translate
 from affuse.models.registry import create_model
 from tests.parity import plain
-from tests.parity.test_training_mode import clips, published_model
+from tests.parity.test_training_mode import clips, ir50_without_dropout, published_model
 
 Versions = dict[str, Callable[[], object]]
 
@@ -103,8 +102,7 @@ def fusion_training(name: str) -> Versions:
 
 def ir50_training() -> Versions:
     """60 images of 40 x 40 as training has them: ours beside the network written plainly."""
-    net = IR50().train()
-    net.head[1].p = 0.0  # type: ignore[union-attr]
+    net = ir50_without_dropout()
     back = inverse(BACKBONE)
     named = {str(translate(n, back)): x for n, x in net.named_parameters()}
     weights = {n: x.detach().clone().requires_grad_() for n, x in named.items()}

@@ -12,13 +12,16 @@ from dataclasses import replace
 import pytest
 import torch
 from tests.parity import plain
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.models.backbones.ir50 import IR50
 from affuse.models.base import Model
 from affuse.models.checkpoints import published_state_dict, system_module
+from affuse.models.chumachenko import Chumachenko
+from affuse.models.published.ir50 import BACKBONE
 from affuse.models.published.names import inverse, translate
 from affuse.models.registry import MODELS, create_model
 from affuse.training.dropout import apply_dropout
@@ -31,9 +34,19 @@ EXACT, GRADIENT_ERROR = 1e-9, 0.02
 
 def published_model(name: str) -> Model:
     build = MODELS[name].load()
+    assert issubclass(build, Chumachenko)
     torch.manual_seed(0)
-    options = build.reference_options()  # type: ignore[attr-defined]
-    return create_model(name, {s.name: s for s in (AUDIO, VIDEO)}, 8, **options)
+    streams = {s.name: s for s in (AUDIO, VIDEO)}
+    return create_model(name, streams, 8, **build.reference_options())
+
+
+def ir50_without_dropout() -> IR50:
+    torch.manual_seed(0)
+    net = IR50().train()
+    for part in net.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return net
 
 
 def clips(count: int, frames: int, size: int, audio: int = 40) -> Batch:
@@ -111,12 +124,7 @@ def test_the_published_batch(name: str) -> None:
 
 @pytest.mark.slow
 def test_ir50() -> None:
-    from affuse.models.backbones.ir50 import IR50
-    from affuse.models.published.ir50 import BACKBONE
-
-    torch.manual_seed(0)
-    net = IR50()
-    net.head[1].p = 0.0  # type: ignore[union-attr]
+    net = ir50_without_dropout()
     images = torch.rand(12, 3, 40, 40) * 2 - 1
     target = torch.randn(12, 512)
     back = inverse(BACKBONE)
