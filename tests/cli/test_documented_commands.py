@@ -25,9 +25,10 @@ def commands(page: Path) -> list[list[str]]:
     found = []
     for block in re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.M | re.S):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.strip().removeprefix("$ "), comments=True)
+            line = line.strip().removeprefix("$ ")
+            words = shlex.split(line, comments=True) if line.startswith("affuse ") else []
             printed = len(words) > 1 and words[1].endswith(":")  # what a command prints
-            if words[:1] == ["affuse"] and not printed and not {"...", "--help"} & {*words}:
+            if words and not printed and not {"...", "--help"} & {*words}:
                 found.append(words[1:])
     return found
 
