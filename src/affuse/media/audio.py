@@ -109,27 +109,32 @@ class SoundClock:
 
     Args:
         rate: Hz of the samples; frames of another rate are resampled.
-        origin: Time stamp in seconds of the beginning of the recording.
         duration: Seconds beyond which a time stamp is not believed.
         channels: 1 for their mean, or as many as there are.
     """
 
-    def __init__(
-        self, rate: int, origin: float, duration: float = math.inf, channels: int = 1
-    ) -> None:
-        self.rate, self.origin, self.duration, self.channels = rate, origin, duration, channels
+    def __init__(self, rate: int, duration: float = math.inf, channels: int = 1) -> None:
+        self.rate, self.duration, self.channels = rate, duration, channels
         self._position: int | None = None
 
-    def place(self, frame: Any) -> tuple[int, Samples]:
-        """The number of the first sample, counted from the origin, and (N,) or (N, channels)."""
+    def place(self, frame: Any, time: float | None) -> tuple[int, Samples]:
+        """Samples of a frame, and the number of the first of them since time 0.
+
+        Args:
+            frame: Decoded sound.
+            time: Seconds of the recording at which it begins by its time stamp, or None.
+
+        Returns:
+            The number, and (N,) or (N, channels).
+        """
         samples = _mono(frame) if self.channels == 1 else _samples(frame)
         if self.channels > 1 and samples.shape[1] != self.channels:  # some change their layout
             samples = np.repeat(_mono(frame)[:, None], self.channels, 1)
         if frame.sample_rate != self.rate:  # some streams change their rate on the way
             samples = soxr.resample(samples, frame.sample_rate, self.rate)
         position = self._position
-        if frame.time is not None:
-            stamped = round((frame.time - self.origin) * self.rate)
+        if time is not None:
+            stamped = round(time * self.rate)
             gap = math.inf if position is None else (stamped - position) / self.rate
             credible = gap > -RESET and stamped <= self.duration * self.rate
             if position is None or (abs(gap) > JITTER and credible):
@@ -144,10 +149,10 @@ def _placed(
 ) -> Iterator[tuple[int, Samples]]:
     """Yield chunks with the native sample of the recording at which each begins."""
     duration = recording.duration or math.inf
-    clock = SoundClock(first.sample_rate, recording.origin, duration, channels)
-    yield clock.place(first)
+    clock = SoundClock(first.sample_rate, duration, channels)
+    yield clock.place(first, recording.time_of(first))
     for frame in frames:
-        yield clock.place(frame)
+        yield clock.place(frame, recording.time_of(frame))
 
 
 def _window(

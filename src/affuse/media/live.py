@@ -173,8 +173,9 @@ class Live:
 
     def _hear(self, frame: Any) -> None:
         if self._clock is None:
-            self._clock = SoundClock(frame.sample_rate, self._origin or 0.0)
-        position, samples = self._clock.place(frame)
+            self._clock = SoundClock(frame.sample_rate)
+        time = None if frame.time is None else frame.time - (self._origin or 0.0)
+        position, samples = self._clock.place(frame, time)
         self._sound.append((position, samples))
         self._ends["audio"] = (position + len(samples)) / self._clock.rate
 

@@ -71,6 +71,10 @@ class Recording:
     audio: Any
     origin: float
 
+    def time_of(self, frame: Any) -> float | None:
+        """Seconds of the recording at which a decoded frame begins; None when nothing tells."""
+        return None if frame.time is None else float(frame.time) - self.origin
+
     @property
     def duration(self) -> float:
         """Length in seconds as the file says, 0.0 when it does not."""

@@ -83,9 +83,8 @@ def read_frames(
         for picture in recording.decode(recording.video, start=(start or 0.0) - interval):
             size = size or (picture.width, picture.height)
             previous = -interval if time is None else time
-            time = picture.time
-            time = previous + interval if time is None else time - recording.origin
-            if time <= previous:  # stamps that repeat or go back are of no use
+            time = recording.time_of(picture)
+            if time is None or time <= previous:  # stamps that repeat or go back are of no use
                 time = previous + interval
             if end is not None and time >= end:
                 break
