@@ -1,0 +1,287 @@
+"""When the contents of a recording happen, from the time stamps of its packets.
+
+Time stamps are believed as long as something is there: a stretch of more than `HOLE` seconds in
+which there is neither sound nor a picture is left out, and a clock that goes back goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOLE = 60.0
+"""Seconds without sound and without a new picture up to which time stamps are believed."""
+RESET = 1.0
+"""Seconds by which time stamps that go back mean a new count, not an overlap."""
+REORDERED = 16
+"""Packets of pictures among which they are stored in another order than shown."""
+HELD = 10.0
+"""Seconds for which the last picture is held at most if none before was held longer."""
+INTERVAL = 0.04
+"""Seconds from picture to picture where nothing tells."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """The packets of one stream, in the order of the file.
+
+    Attributes:
+        starts: (N,) seconds by their time stamps.
+        lengths: (N,) seconds that each lasts by its header; 0 where it does not say.
+        order: (N,) seconds by their stamps of decoding; NaN where there are none.
+        places: (N,) rising numbers of the packets in the file.
+    """
+
+    starts: Floats
+    lengths: Floats
+    order: Floats
+    places: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Track:
+    """How time stamps of one stream become seconds of the recording, piece by piece.
+
+    Attributes:
+        counts: (P,) which count of time a piece belongs to: they go up from one to the next.
+        first: (P,) time stamp in seconds of the beginning of a piece.
+        last: (P,) of its end.
+        shifts: (P,) seconds to be taken from its time stamps.
+        starts: (N,) seconds of the recording at which its packets begin, in the order of the file.
+    """
+
+    counts: NDArray[np.intp]
+    first: Floats
+    last: Floats
+    shifts: Floats
+    starts: Floats
+
+    @property
+    def begin(self) -> float:
+        """Second of the recording at which it begins."""
+        return float(self.first[0] - self.shifts[0])
+
+    @property
+    def end(self) -> float:
+        """Second of the recording at which it ends."""
+        return float(np.max(self.last - self.shifts))
+
+    @property
+    def steady(self) -> bool:
+        """Whether no time stamp comes twice, so that one can jump."""
+        return not self.counts[-1]
+
+    def stamp_of(self, time: float) -> float:
+        """The time stamp in seconds of a second of a steady recording."""
+        piece = int(np.searchsorted(self.first - self.shifts, time, "right")) - 1
+        return float(time + self.shifts[max(piece, 0)])
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When the contents of a recording happen.
+
+    Attributes:
+        video: The pictures, or None.
+        audio: The sound, or None.
+    """
+
+    video: Track | None
+    audio: Track | None
+
+    @property
+    def duration(self) -> float:
+        """Seconds until the end of the last picture and of the sound."""
+        return max((track.end for track in (self.video, self.audio) if track), default=0.0)
+
+    @property
+    def last(self) -> float:
+        """Seconds until the beginning of the last picture or packet of sound."""
+        tracks = [track for track in (self.video, self.audio) if track]
+        return max((float(track.starts.max()) for track in tracks), default=0.0)
+
+
+@dataclass
+class Clock:
+    """Tells the seconds of the recording of frames that are decoded one after the other."""
+
+    track: Track
+    _count: int = 0
+    _last: float = field(default=-np.inf)
+
+    def time_of(self, stamp: float) -> float:
+        """Second of the recording that belongs to a time stamp in seconds."""
+        track = self.track
+        if track.counts[-1] > self._count:
+            self._advance(stamp)
+        self._last = stamp
+        low, high = np.searchsorted(track.counts, (self._count, self._count + 1))
+        piece = int(np.searchsorted(track.first[low:high], stamp + RESET / 2, "right")) - 1
+        return float(stamp - track.shifts[low + max(piece, 0)])
+
+    def _advance(self, stamp: float) -> None:
+        """Go on to the count that a time stamp belongs to."""
+        counts, first, last = self.track.counts, self.track.first, self.track.last
+        within = (first - RESET / 2 <= stamp) & (stamp <= last + RESET / 2)
+        if stamp >= self._last - RESET and within[counts == self._count].any():
+            return
+        later = counts[within & (counts > self._count)]
+        if len(later):
+            self._count = int(later[0])
+
+
+def place(video: Stamps | None, audio: Stamps | None) -> Timing:
+    """Lay the contents of a recording one after the other.
+
+    A piece with sound and pictures keeps both synchronous; what comes alone after a hole goes on
+    where its own kind ended.
+
+    Args:
+        video: The pictures, or None.
+        audio: The sound, or None.
+    """
+    streams = {"video": video, "audio": audio}
+    counts = {
+        name: [] if stamps is None else _counts(stamps, name == "video")
+        for name, stamps in streams.items()
+    }
+    ends = dict.fromkeys(streams, 0.0)
+    pieces: dict[str, list[tuple[int, float, float, float]]] = {name: [] for name in streams}
+    for group in _together(counts["video"], counts["audio"]):
+        for spans in _segments(group):
+            shift = min(first - ends[name] for name, (first, _) in spans.items())
+            for name, (first, last) in spans.items():
+                pieces[name].append((group[name].number, first, last, shift))
+                ends[name] = last - shift
+    tracks = {
+        name: _track(stamps, counts[name], pieces[name]) if stamps is not None else None
+        for name, stamps in streams.items()
+    }
+    return Timing(tracks["video"], tracks["audio"])
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Packets of one stream during which its clock is not set back."""
+
+    number: int
+    packets: slice
+    starts: Floats
+    ends: Floats
+    places: tuple[int, int]
+
+
+def _counts(stamps: Stamps, pictures: bool) -> list[_Count]:
+    edges = [0, *_set_back(stamps, pictures).tolist(), len(stamps.starts)]
+    steps = np.concatenate([np.diff(np.sort(stamps.starts[a:b])) for a, b in pairwise(edges)])
+    steps = steps[(steps > 0) & (steps <= HOLE)]
+    found = []
+    for number, (a, b) in enumerate(pairwise(edges)):
+        starts, lengths = stamps.starts[a:b], stamps.lengths[a:b]
+        if pictures:
+            lengths = _shown(starts, lengths, steps)
+        places = int(stamps.places[a]), int(stamps.places[b - 1])
+        found.append(_Count(number, slice(a, b), starts, starts + lengths, places))
+    return found
+
+
+def _set_back(stamps: Stamps, pictures: bool) -> NDArray[np.intp]:
+    """The packets at which the clock of a stream was set back."""
+    starts = stamps.starts
+    back = np.flatnonzero(starts[1:] < starts[:-1] - RESET) + 1
+    if not pictures:
+        return back
+    # the order of storing goes back too, but only until the pictures between have come
+    found: list[int] = []
+    reached, since = -np.inf, 0
+    for packet in back.tolist():
+        reached, since = max(reached, float(starts[since:packet].max())), packet
+        decoded = stamps.order[packet - 1 : packet + 1]
+        following = starts[packet : packet + REORDERED]
+        missing = reached - following.max()
+        if (
+            decoded[1] < decoded[0] - RESET
+            or missing > HOLE
+            or (missing > 0 and len(following) == REORDERED)
+        ):
+            found.append(packet)
+            reached = -np.inf
+    return np.array(found, np.intp)
+
+
+def _shown(starts: Floats, stated: Floats, steps: Floats) -> Floats:
+    """How long each picture is shown: until the next one, unless that comes after a hole."""
+    usual = float(np.median(steps)) if len(steps) else INTERVAL
+    longest = max(float(steps.max(initial=0.0)), HELD)
+    lengths = np.where((stated > 0) & (stated <= longest), stated, usual)
+    order = np.argsort(starts, kind="stable")
+    until = np.diff(starts[order])
+    lengths[order[:-1]] = np.where(until <= HOLE, until, lengths[order[:-1]])
+    return lengths
+
+
+def _together(video: list[_Count], audio: list[_Count]) -> Iterator[dict[str, _Count]]:
+    """Counts of pictures and sound that belong together, or that are alone."""
+    v = a = 0
+    while v < len(video) or a < len(audio):
+        alone = _alone(video[v:], audio[a:])
+        group = {}
+        if alone != "audio":
+            group["video"], v = video[v], v + 1
+        if alone != "video":
+            group["audio"], a = audio[a], a + 1
+        yield group
+
+
+def _alone(video: list[_Count], audio: list[_Count]) -> str | None:
+    """Which of the two next counts has no counterpart, judged by where they are in the file."""
+    if not video or not audio:
+        return "video" if video else "audio"
+    if _apart(video[0], audio[0]):
+        if any(not _apart(later, audio[0]) for later in video[1:]):
+            return "video"
+        if any(not _apart(video[0], later) for later in audio[1:]):
+            return "audio"
+    return None
+
+
+def _apart(one: _Count, other: _Count) -> bool:
+    """Whether hardly anything of one count is stored among the other."""
+    common = min(one.places[1], other.places[1]) - max(one.places[0], other.places[0])
+    shorter = min(count.places[1] - count.places[0] for count in (one, other))
+    return common < 0.1 * shorter or common < 0
+
+
+def _segments(group: dict[str, _Count]) -> Iterator[dict[str, tuple[float, float]]]:
+    """(first, last) time stamp of each kind between the holes of counts that belong together."""
+    names = [name for name, count in group.items() for _ in count.starts]
+    starts = np.concatenate([count.starts for count in group.values()])
+    ends = np.concatenate([count.ends for count in group.values()])
+    order = np.argsort(starts, kind="stable")
+    reached = np.maximum.accumulate(ends[order])
+    holes = np.flatnonzero(starts[order][1:] - reached[:-1] > HOLE) + 1
+    kinds = np.array(names)
+    for part in np.split(order, holes):
+        yield {
+            name: (float(starts[these].min()), float(ends[these].max()))
+            for name in group
+            if len(these := part[kinds[part] == name])
+        }
+
+
+def _track(
+    stamps: Stamps, counts: list[_Count], pieces: list[tuple[int, float, float, float]]
+) -> Track:
+    numbers, first, last, shifts = (np.array(column) for column in zip(*pieces, strict=True))
+    times = np.empty(len(stamps.starts))
+    for count in counts:
+        here = numbers == count.number
+        which = np.searchsorted(first[here], count.starts, "right") - 1
+        times[count.packets] = count.starts - shifts[here][which]
+    return Track(numbers.astype(np.intp), first, last, shifts, times)
