@@ -152,13 +152,19 @@ def place(video: Stamps | None, audio: Stamps | None) -> Timing:
         for name, stamps in streams.items()
     }
     ends = dict.fromkeys(streams, 0.0)
+    shown: Floats = np.zeros(0)
     pieces: dict[str, list[tuple[int, float, float, float]]] = {name: [] for name in streams}
     for group in _together(counts["video"], counts["audio"]):
-        for spans in _segments(group):
-            shift = min(first - ends[name] for name, (first, _) in spans.items())
-            for name, (first, last) in spans.items():
-                pieces[name].append((group[name].number, first, last, shift))
-                ends[name] = last - shift
+        for parts in _segments(group):
+            begins = dict(ends)
+            if "video" in parts:
+                begins["video"] = _room(shown, parts["video"][0], ends["video"])
+            shift = min(starts[0] - begins[name] for name, (starts, _) in parts.items())
+            for name, (starts, last) in parts.items():
+                pieces[name].append((group[name].number, float(starts[0]), last, shift))
+                ends[name] = max(ends[name], last - shift)
+                if name == "video":
+                    shown = np.sort(np.append(shown, starts - shift))[-REORDERED:]
     tracks = {
         name: _track(stamps, counts[name], pieces[name]) if stamps is not None else None
         for name, stamps in streams.items()
@@ -258,21 +264,41 @@ def _apart(one: _Count, other: _Count) -> bool:
     return common < 0.1 * shorter or common < 0
 
 
-def _segments(group: dict[str, _Count]) -> Iterator[dict[str, tuple[float, float]]]:
-    """(first, last) time stamp of each kind between the holes of counts that belong together."""
-    names = [name for name, count in group.items() for _ in count.starts]
+def _segments(group: dict[str, _Count]) -> Iterator[dict[str, tuple[Floats, float]]]:
+    """Between the holes of counts that belong together: rising time stamps and the last end."""
+    kinds = np.array([name for name, count in group.items() for _ in count.starts])
     starts = np.concatenate([count.starts for count in group.values()])
     ends = np.concatenate([count.ends for count in group.values()])
     order = np.argsort(starts, kind="stable")
     reached = np.maximum.accumulate(ends[order])
     holes = np.flatnonzero(starts[order][1:] - reached[:-1] > HOLE) + 1
-    kinds = np.array(names)
     for part in np.split(order, holes):
         yield {
-            name: (float(starts[these].min()), float(ends[these].max()))
+            name: (starts[these], float(ends[these].max()))
             for name in group
             if len(these := part[kinds[part] == name])
         }
+
+
+def _room(shown: Floats, stamps: Floats, end: float) -> float:
+    """Seconds of the recording from which on pictures have room after the last ones.
+
+    Where the clock was set between pictures that are stored in another order than shown, the first
+    ones belong among those that were shown.
+
+    Args:
+        shown: (M,) rising seconds of the recording of the last pictures.
+        stamps: (N,) rising time stamps of the following ones.
+        end: Second of the recording at which the last one ends.
+    """
+    if len(shown) < 3:
+        return end
+    usual = float(np.median(np.diff(shown)))
+    head = stamps[:REORDERED] - stamps[0]
+    for begin in shown[:-1] + usual:
+        if np.abs(head[:, None] + begin - shown).min() > usual / 2:
+            return float(begin)
+    return end
 
 
 def _track(
