@@ -54,9 +54,10 @@ def restamped(source: Path, target: Path, move: Move) -> Path:
         streams = {s.index: outside.add_stream_from_template(s) for s in inside.streams}
         packets = []
         for packet in inside.demux():
-            if packet.size == 0 or packet.dts is None and packet.pts is None:
+            if packet.size == 0 or (packet.dts is None and packet.pts is None):
                 continue
-            moved = move(packet.stream.type, float(packet.pts * packet.time_base))
+            stamp = packet.pts if packet.dts is None else packet.dts
+            moved = move(packet.stream.type, float(stamp * packet.time_base))
             if moved is None:
                 continue
             ticks = round(moved / packet.time_base)

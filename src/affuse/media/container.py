@@ -99,3 +99,17 @@ def absurd(stream: Any) -> str | None:
     if stream.type == "audio" and not RATES[0] <= (context.sample_rate or RATES[0]) <= RATES[1]:
         return f"its sound is said to have {context.sample_rate:,} samples per second"
     return None
+
+
+def packets_of(container: Any, streams: Any) -> Iterator[Any]:
+    """Yield the packets of one or more streams of an open container.
+
+    Raises:
+        av.FFmpegError: The file is damaged; there are no more.
+    """
+    while True:
+        try:
+            yield from container.demux(streams)
+        except IndexError:  # PyAV at a packet of a stream that was not announced; it goes on after
+            continue
+        return

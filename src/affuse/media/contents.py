@@ -15,9 +15,10 @@ import av
 import numpy as np
 
 from affuse.corpora.clip import Tracks
-from affuse.media.container import check_file, open_container
+from affuse.media.container import check_file, open_container, packets_of
+from affuse.media.counts import INTERVAL, Floats, Stamps
 from affuse.media.selection import Chosen, choose
-from affuse.media.timing import INTERVAL, Floats, Stamps, Timing, place
+from affuse.media.timing import Timing, place
 
 FASTEST = 300.0
 """Pictures per second beyond which a file is not believed."""
@@ -25,6 +26,8 @@ NEAR = 0.05
 """Seconds by which what a header says may refine what is there."""
 _OUT_OF_SCALE = 4.0  # times that packets of sound are longer or shorter than what they hold
 _APART = 2.0  # times that pictures last longer or shorter than the sound
+_SLOW = 5.0  # pictures per second below which sound may tell that there were more
+_COMMON = (25.0, 30.0)  # pictures per second
 _BLOCK = 0.02  # seconds of a packet of sound of which nothing tells
 
 
@@ -110,7 +113,7 @@ def _packets(container: Any, streams: list[Any]) -> dict[int, np.ndarray]:
     found: dict[int, list[tuple[Any, ...]]] = {stream.index: [] for stream in streams}
     ends: dict[int, list[Any]] = {s.index: [] for s in streams if s.type == "audio"}
     try:
-        for number, packet in enumerate(container.demux(streams)):
+        for number, packet in enumerate(packets_of(container, streams)):
             size = packet.size
             if not size or packet.is_discard:  # an edit list hides what is to be discarded
                 continue
@@ -188,9 +191,15 @@ def _pictures(table: np.ndarray, stream: Any, heard: float) -> tuple[Stamps | No
     steps = np.diff(np.unique(starts[np.isfinite(starts)]))
     if len(steps):
         usual = float(np.median(steps))
-        alike = abs(len(starts) / rate - heard) <= 0.1 * heard
-        apart = not 1 / _APART < len(starts) * usual / max(heard, 1e-9) < _APART
-        if usual < 1 / FASTEST or (alike and apart):
+        apart = heard > 0 and not 1 / _APART < len(starts) * usual / heard < _APART
+        alike = [
+            one
+            for one in (rate, *_COMMON[: None if usual > 1 / _SLOW else 0])
+            if abs(len(starts) / one - heard) <= 0.1 * heard
+        ]
+        if apart and alike:
+            scale = 1 / alike[0] / usual
+        elif usual < 1 / FASTEST:
             scale = 1 / rate / usual
     starts = _filled(starts * scale, np.full(len(starts), 1 / frame_rate(stream)))
     stated = table[:, 3] if scale == 1 else np.zeros(len(table))

@@ -14,7 +14,7 @@ import av
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
-from affuse.media.container import MAX_PIXELS, open_container
+from affuse.media.container import MAX_PIXELS, open_container, packets_of
 from affuse.media.contents import Contents, contents_of
 from affuse.media.timing import Clock
 
@@ -143,7 +143,7 @@ class Recording:
 
     def _decode_from_here(self, stream: Any) -> Iterator[Any]:
         damaged = 0
-        packets = self.container.demux(stream)
+        packets = packets_of(self.container, stream)
         while True:
             try:
                 packet = next(packets, None)

@@ -8,40 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-HOLE = 60.0
-"""Seconds without sound and without a new picture up to which time stamps are believed."""
-RESET = 1.0
-"""Seconds by which time stamps that go back mean a new count, not an overlap."""
-REORDERED = 16
-"""Packets of pictures among which they are stored in another order than shown."""
-HELD = 10.0
-"""Seconds for which the last picture is held at most if none before was held longer."""
-INTERVAL = 0.04
-"""Seconds from picture to picture where nothing tells."""
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Stamps:
-    """The packets of one stream, in the order of the file.
-
-    Attributes:
-        starts: (N,) seconds by their time stamps.
-        lengths: (N,) seconds that each lasts by its header; 0 where it does not say.
-        order: (N,) seconds by their stamps of decoding; NaN where there are none.
-        places: (N,) rising numbers of the packets in the file.
-    """
-
-    starts: Floats
-    lengths: Floats
-    order: Floats
-    places: NDArray[np.int64]
+from affuse.media.counts import HOLE, REORDERED, RESET, Count, Floats, Stamps, counts_of
 
 
 @dataclass(frozen=True)
@@ -148,7 +119,7 @@ def place(video: Stamps | None, audio: Stamps | None) -> Timing:
     """
     streams = {"video": video, "audio": audio}
     counts = {
-        name: [] if stamps is None else _counts(stamps, name == "video")
+        name: [] if stamps is None else counts_of(stamps, name == "video")
         for name, stamps in streams.items()
     }
     ends = dict.fromkeys(streams, 0.0)
@@ -172,67 +143,7 @@ def place(video: Stamps | None, audio: Stamps | None) -> Timing:
     return Timing(tracks["video"], tracks["audio"])
 
 
-@dataclass(frozen=True)
-class _Count:
-    """Packets of one stream during which its clock is not set back."""
-
-    number: int
-    packets: slice
-    starts: Floats
-    ends: Floats
-    places: tuple[int, int]
-
-
-def _counts(stamps: Stamps, pictures: bool) -> list[_Count]:
-    edges = [0, *_set_back(stamps, pictures).tolist(), len(stamps.starts)]
-    steps = np.concatenate([np.diff(np.sort(stamps.starts[a:b])) for a, b in pairwise(edges)])
-    steps = steps[(steps > 0) & (steps <= HOLE)]
-    found = []
-    for number, (a, b) in enumerate(pairwise(edges)):
-        starts, lengths = stamps.starts[a:b], stamps.lengths[a:b]
-        if pictures:
-            lengths = _shown(starts, lengths, steps)
-        places = int(stamps.places[a]), int(stamps.places[b - 1])
-        found.append(_Count(number, slice(a, b), starts, starts + lengths, places))
-    return found
-
-
-def _set_back(stamps: Stamps, pictures: bool) -> NDArray[np.intp]:
-    """The packets at which the clock of a stream was set back."""
-    starts = stamps.starts
-    back = np.flatnonzero(starts[1:] < starts[:-1] - RESET) + 1
-    if not pictures:
-        return back
-    # the order of storing goes back too, but only until the pictures between have come
-    found: list[int] = []
-    reached, since = -np.inf, 0
-    for packet in back.tolist():
-        reached, since = max(reached, float(starts[since:packet].max())), packet
-        decoded = stamps.order[packet - 1 : packet + 1]
-        following = starts[packet : packet + REORDERED]
-        missing = reached - following.max()
-        if (
-            decoded[1] < decoded[0] - RESET
-            or missing > HOLE
-            or (missing > 0 and len(following) == REORDERED)
-        ):
-            found.append(packet)
-            reached = -np.inf
-    return np.array(found, np.intp)
-
-
-def _shown(starts: Floats, stated: Floats, steps: Floats) -> Floats:
-    """How long each picture is shown: until the next one, unless that comes after a hole."""
-    usual = float(np.median(steps)) if len(steps) else INTERVAL
-    longest = max(float(steps.max(initial=0.0)), HELD)
-    lengths = np.where((stated > 0) & (stated <= longest), stated, usual)
-    order = np.argsort(starts, kind="stable")
-    until = np.diff(starts[order])
-    lengths[order[:-1]] = np.where(until <= HOLE, until, lengths[order[:-1]])
-    return lengths
-
-
-def _together(video: list[_Count], audio: list[_Count]) -> Iterator[dict[str, _Count]]:
+def _together(video: list[Count], audio: list[Count]) -> Iterator[dict[str, Count]]:
     """Counts of pictures and sound that belong together, or that are alone."""
     v = a = 0
     while v < len(video) or a < len(audio):
@@ -245,7 +156,7 @@ def _together(video: list[_Count], audio: list[_Count]) -> Iterator[dict[str, _C
         yield group
 
 
-def _alone(video: list[_Count], audio: list[_Count]) -> str | None:
+def _alone(video: list[Count], audio: list[Count]) -> str | None:
     """Which of the two next counts has no counterpart, judged by where they are in the file."""
     if not video or not audio:
         return "video" if video else "audio"
@@ -257,14 +168,14 @@ def _alone(video: list[_Count], audio: list[_Count]) -> str | None:
     return None
 
 
-def _apart(one: _Count, other: _Count) -> bool:
+def _apart(one: Count, other: Count) -> bool:
     """Whether hardly anything of one count is stored among the other."""
     common = min(one.places[1], other.places[1]) - max(one.places[0], other.places[0])
     shorter = min(count.places[1] - count.places[0] for count in (one, other))
     return common < 0.1 * shorter or common < 0
 
 
-def _segments(group: dict[str, _Count]) -> Iterator[dict[str, tuple[Floats, float]]]:
+def _segments(group: dict[str, Count]) -> Iterator[dict[str, tuple[Floats, float]]]:
     """Between the holes of counts that belong together: rising time stamps and the last end."""
     kinds = np.array([name for name, count in group.items() for _ in count.starts])
     starts = np.concatenate([count.starts for count in group.values()])
@@ -302,7 +213,7 @@ def _room(shown: Floats, stamps: Floats, end: float) -> float:
 
 
 def _track(
-    stamps: Stamps, counts: list[_Count], pieces: list[tuple[int, float, float, float]]
+    stamps: Stamps, counts: list[Count], pieces: list[tuple[int, float, float, float]]
 ) -> Track:
     numbers, first, last, shifts = (np.array(column) for column in zip(*pieces, strict=True))
     times = np.empty(len(stamps.starts))
