@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from affuse.media.counts import HOLE, REORDERED, RESET, Count, Floats, Stamps, counts_of
 
+_AHEAD = 64  # counts among which a counterpart is looked for
+
 
 @dataclass(frozen=True)
 class Track:
@@ -88,23 +90,26 @@ class Clock:
 
     def time_of(self, stamp: float) -> float:
         """Second of the recording that belongs to a time stamp in seconds."""
-        track = self.track
-        if track.counts[-1] > self._count:
-            self._advance(stamp)
+        here = self._pieces(self._count)
+        if here.stop < len(self.track.counts) and not (
+            stamp >= self._last - RESET and self._within(stamp, here).any()
+        ):
+            later = np.flatnonzero(self._within(stamp, slice(here.stop, None)))
+            if len(later):
+                self._count = int(self.track.counts[here.stop + later[0]])
+                here = self._pieces(self._count)
         self._last = stamp
-        low, high = np.searchsorted(track.counts, (self._count, self._count + 1))
-        piece = int(np.searchsorted(track.first[low:high], stamp + RESET / 2, "right")) - 1
-        return float(stamp - track.shifts[low + max(piece, 0)])
+        first = self.track.first[here]
+        piece = int(np.searchsorted(first, stamp + RESET / 2, "right")) - 1
+        return float(stamp - self.track.shifts[here][max(piece, 0)])
 
-    def _advance(self, stamp: float) -> None:
-        """Go on to the count that a time stamp belongs to."""
-        counts, first, last = self.track.counts, self.track.first, self.track.last
-        within = (first - RESET / 2 <= stamp) & (stamp <= last + RESET / 2)
-        if stamp >= self._last - RESET and within[counts == self._count].any():
-            return
-        later = counts[within & (counts > self._count)]
-        if len(later):
-            self._count = int(later[0])
+    def _pieces(self, count: int) -> slice:
+        first, stop = np.searchsorted(self.track.counts, (count, count + 1))
+        return slice(int(first), int(stop))
+
+    def _within(self, stamp: float, pieces: slice) -> NDArray[np.bool_]:
+        first, last = self.track.first[pieces], self.track.last[pieces]
+        return (first - RESET / 2 <= stamp) & (stamp <= last + RESET / 2)
 
 
 def place(video: Stamps | None, audio: Stamps | None) -> Timing:
@@ -147,7 +152,7 @@ def _together(video: list[Count], audio: list[Count]) -> Iterator[dict[str, Coun
     """Counts of pictures and sound that belong together, or that are alone."""
     v = a = 0
     while v < len(video) or a < len(audio):
-        alone = _alone(video[v:], audio[a:])
+        alone = _alone(video[v : v + _AHEAD], audio[a : a + _AHEAD])
         group = {}
         if alone != "audio":
             group["video"], v = video[v], v + 1
@@ -177,7 +182,8 @@ def _apart(one: Count, other: Count) -> bool:
 
 def _segments(group: dict[str, Count]) -> Iterator[dict[str, tuple[Floats, float]]]:
     """Between the holes of counts that belong together: rising time stamps and the last end."""
-    kinds = np.array([name for name, count in group.items() for _ in count.starts])
+    names = list(group)
+    kinds = np.repeat(np.arange(len(names)), [len(count.starts) for count in group.values()])
     starts = np.concatenate([count.starts for count in group.values()])
     ends = np.concatenate([count.ends for count in group.values()])
     order = np.argsort(starts, kind="stable")
@@ -186,8 +192,8 @@ def _segments(group: dict[str, Count]) -> Iterator[dict[str, tuple[Floats, float
     for part in np.split(order, holes):
         yield {
             name: (starts[these], float(ends[these].max()))
-            for name in group
-            if len(these := part[kinds[part] == name])
+            for number, name in enumerate(names)
+            if len(these := part[kinds[part] == number])
         }
 
 
@@ -218,7 +224,7 @@ def _track(
     numbers, first, last, shifts = (np.array(column) for column in zip(*pieces, strict=True))
     times = np.empty(len(stamps.starts))
     for count in counts:
-        here = numbers == count.number
+        here = slice(*np.searchsorted(numbers, (count.number, count.number + 1)))
         which = np.searchsorted(first[here], count.starts, "right") - 1
         times[count.packets] = count.starts - shifts[here][which]
     return Track(numbers.astype(np.intp), first, last, shifts, times)
