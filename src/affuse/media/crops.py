@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.media.detectors import create_detector
-from affuse.media.probe import frame_rate, open_recording
+from affuse.media.probe import open_recording
 from affuse.media.tracks import Floats, Track
 from affuse.media.video import Frame, read_frames
 
@@ -135,7 +135,7 @@ def _nearest_frames(
 ) -> Iterator[tuple[Frame, NDArray[np.intp]]]:
     """Yield each picture that is nearest to some of the (not falling) times, and their indices."""
     with open_recording(path) as recording:
-        reach = NEAREST / frame_rate(recording.video) if recording.video else 0.0
+        reach = NEAREST / recording.frame_rate if recording.video else 0.0
     frames = read_frames(path, times[0] - reach, times[-1] + reach)
     first = 0
     previous: Frame | None = None

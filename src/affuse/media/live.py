@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 
 from affuse.errors import AffuseError
 from affuse.media.audio import Samples, SoundClock
-from affuse.media.probe import frame_rate
+from affuse.media.contents import frame_rate
 from affuse.media.source import Packets
 from affuse.media.video import Frame
 

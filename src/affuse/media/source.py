@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from affuse.errors import AffuseError
-from affuse.media.probe import streams_of
+from affuse.media.selection import streams_of
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +72,10 @@ class Packets:
     def _read(self) -> None:
         """Put the streams, the packets and None, or an error, into the queue."""
         try:
-            place = "pipe:0" if self.source == "-" else self.source
-            container: Any = av.open(place, format=self.driver)
-        except (av.FFmpegError, OSError, ValueError) as error:
+            container: Any = av.open(
+                _place(self.source), format=self.driver, metadata_errors="replace"
+            )
+        except Exception as error:  # PyAV raises ValueError, MemoryError and more
             self._put(error)
             return
         with container:
@@ -87,7 +88,7 @@ class Packets:
                 for packet in container.demux(streams) if streams else ():
                     if not self._put(packet):
                         break
-            except (av.FFmpegError, OSError) as error:  # the source broke off
+            except Exception as error:  # the source broke off; PyAV raises errors of many kinds
                 log.warning("%s: %s", self.source, error)
             self._put(None)
             self._stopped.wait()  # packets that are not decoded yet need what closing would free
@@ -100,6 +101,14 @@ class Packets:
             except Full:
                 continue
         return False
+
+
+def _place(source: str) -> str:
+    """What FFmpeg opens: what is a file here is one, whatever its name looks like."""
+    if source == "-":
+        return "pipe:0"
+    path = Path(source)
+    return f"file:{path.absolute()}" if path.exists() else source
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
-from affuse.media.probe import frame_rate, open_recording
+from affuse.media.probe import open_recording
 
 
 class Frame:
@@ -58,7 +59,10 @@ class Frame:
 
 
 def read_frames(
-    path: str | Path, start: float | None = None, end: float | None = None
+    path: str | Path,
+    start: float | None = None,
+    end: float | None = None,
+    tracks: Tracks | None = None,
 ) -> Iterator[Frame]:
     """Decode the pictures of a recording in one pass.
 
@@ -70,14 +74,15 @@ def read_frames(
         path: The recording.
         start: Leave out pictures before this time, in seconds of the recording.
         end: Leave out pictures from this time on, in seconds of the recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The file cannot be opened, has no pictures, or none that can be decoded.
     """
-    with open_recording(path) as recording:
+    with open_recording(path, tracks) as recording:
         if recording.video is None:
             raise BadInput(path, "has no pictures")
-        interval = 1 / frame_rate(recording.video)
+        interval = 1 / recording.frame_rate
         reformatter = VideoReformatter()  # shared, for to set one up takes longer than to use it
         time = size = None
         for picture in recording.decode(recording.video, start=(start or 0.0) - interval):
