@@ -14,6 +14,7 @@ import av
 from av.stream import Disposition
 
 from affuse.errors import BadInput
+from affuse.media.geometry import geometry_of
 
 log = logging.getLogger(__name__)
 
@@ -208,9 +209,8 @@ def probe(path: str | Path) -> MediaInfo:
                 continue
             found[f"has_{kind}"] = True
             if kind == "video":
-                upright = frame.rotation // 90 % 2 == 0
-                size = (frame.width, frame.height) if upright else (frame.height, frame.width)
-                found |= {"width": size[0], "height": size[1], "rotation": frame.rotation}
+                width, height = geometry_of(frame, stream.sample_aspect_ratio).size
+                found |= {"width": width, "height": height, "rotation": frame.rotation}
                 found["fps"] = frame_rate(stream)
             else:
                 found |= {"sample_rate": frame.sample_rate, "channels": frame.layout.nb_channels}
