@@ -16,7 +16,7 @@ from affuse.media.geometry import Geometry, Size, geometry_of
 from affuse.media.probe import frame_rate, open_recording
 
 ALIKE = 0.02
-"""How much the proportions of two pictures may differ for one to be stretched to the other's size."""
+"""How much proportions may differ for a picture to be stretched to the size of another."""
 
 
 class Frame:
