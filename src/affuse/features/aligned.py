@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.folder import PICTURES
 from affuse.corpora.packed import packed_picture
 from affuse.errors import BadInput
 from affuse.features.arrays import array_pictures
@@ -143,9 +142,10 @@ class AlignedFaces:
         from affuse.media.probe import probe
         from affuse.media.tracks import find_face
 
-        if not probe(video).has_video:
+        info = probe(video)
+        if not info.has_video:
             return
-        if video.suffix.lower() in PICTURES:
+        if info.still:
             wanted = np.zeros(1)
         else:
             wanted = moments(clip, end_of(picture_times(video)), video)

@@ -90,13 +90,13 @@ class Geometry:
             inner: (h, w, 3), cropped and with square pixels, of any size.
             size: Width and height of the result, for a picture that is turned by an angle.
         """
-        image = np.rot90(inner[:, ::-1] if self.mirror else inner, self.turns)
+        image: Image = np.rot90(inner[:, ::-1] if self.mirror else inner, self.turns)
         if self.angle:
             middle = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
             matrix = cv2.getRotationMatrix2D(middle, self.angle, 1.0)
             matrix[:, 2] += (size[0] - 1) / 2 - middle[0], (size[1] - 1) / 2 - middle[1]
-            image = cv2.warpAffine(np.ascontiguousarray(image), matrix, size)
-        return np.ascontiguousarray(image, np.uint8)
+            image = np.asarray(cv2.warpAffine(np.ascontiguousarray(image), matrix, size), np.uint8)
+        return np.ascontiguousarray(image)
 
 
 def geometry_of(

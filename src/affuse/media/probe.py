@@ -15,6 +15,7 @@ from av.stream import Disposition
 
 from affuse.errors import BadInput
 from affuse.media.geometry import geometry_of
+from affuse.media.still import still_of
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class MediaInfo:
         rotation: Degrees counter-clockwise by which the stored picture is turned to be upright.
         sample_rate: Of the sound, in Hz; 0 without sound.
         channels: Of the sound; 0 without sound.
+        still: Whether it is a single picture.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class MediaInfo:
     rotation: int = 0
     sample_rate: int = 0
     channels: int = 0
+    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,13 @@ def probe(path: str | Path) -> MediaInfo:
     Raises:
         BadInput: The file cannot be opened, or nothing in it can be decoded.
     """
+    if (still := still_of(path)) is not None:
+        width, height = still.size
+        count = len(still.times)
+        rate = count / still.duration
+        return MediaInfo(
+            Path(path), still.duration, True, False, width, height, rate, still=count == 1
+        )
     found: dict[str, Any] = {}
     failure = None
     for kind in ("video", "audio"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from affuse.errors import BadInput
 from affuse.media.probe import open_recording
+from affuse.media.still import still_of
 from affuse.media.video import read_frames
 
 
@@ -29,6 +30,8 @@ def picture_times(path: str | Path) -> NDArray[np.float64]:
     Raises:
         BadInput: The file cannot be opened, or has no pictures.
     """
+    if (still := still_of(path)) is not None:
+        return np.array(still.times)
     with open_recording(path) as recording:
         if recording.video is None:
             raise BadInput(path, "has no pictures")

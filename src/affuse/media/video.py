@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from affuse.errors import BadInput
 from affuse.media.geometry import Geometry, Size, geometry_of
 from affuse.media.probe import frame_rate, open_recording
+from affuse.media.still import read_still, still_of
 
 ALIKE = 0.02
 """How much proportions may differ for a picture to be stretched to the size of another."""
@@ -96,7 +97,7 @@ class Frame:
         picture = self._reformatter.reformat(
             self._picture, width, height, "rgb24", interpolation=method
         )
-        image: NDArray[np.uint8] = picture.to_ndarray()
+        image = np.asarray(picture.to_ndarray(), np.uint8)
         left, top = round(left * x), round(top * y)
         return image[top : top + inner[1], left : left + inner[0]]
 
@@ -129,6 +130,9 @@ def read_frames(
     Raises:
         BadInput: The file cannot be opened, has no pictures, or none that can be decoded.
     """
+    if still_of(path) is not None:
+        yield from _still_frames(path, start, end)
+        return
     with open_recording(path) as recording:
         if recording.video is None:
             raise BadInput(path, "has no pictures")
@@ -147,3 +151,11 @@ def read_frames(
                 break
             if start is None or time >= start:
                 yield Frame(picture, time, geometry, size, reformatter)
+
+
+def _still_frames(path: str | Path, start: float | None, end: float | None) -> Iterator[Frame]:
+    size = None
+    for time, picture, geometry in read_still(path):
+        size = size or geometry.size
+        if (start is None or time >= start) and (end is None or time < end):
+            yield Frame(picture, time, geometry, size)
