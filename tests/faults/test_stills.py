@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tests.faults.test_geometry import texture
 
 import affuse
 from affuse.cli.main import main
@@ -18,6 +17,7 @@ from affuse.errors import BadInput
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
+from tests.faults.test_geometry import texture
 
 # texture(64, 48), HEVC in HEIF, stored upright on its side with an `irot` of three quarter turns
 HEIC = """
