@@ -46,8 +46,8 @@ class AlignedFaces:
     holds the pictures of a clip, one per frame; black ones are absent.
 
     The pictures are numbered after those of the video and lie at its time stamps, or 30 per second
-    where the video is not at hand. Each moment takes the picture of the video nearest in time; it
-    is absent where there is no face picture of that one, or it is more than 0.1 s away.
+    where the video is not at hand. Each moment takes the picture of the video that is shown then;
+    it is absent where there is no face picture of that one, or there is none within 0.1 s.
 
     Of a clip without such pictures they are crops of the main face of its video, turned and scaled
     so that eyes and mouth lie where they do in those of Aff-Wild2; absent where it is not seen.
