@@ -17,7 +17,8 @@ from affuse.errors import BadInput
 TABLE = "clips.csv"
 LICENCE = "not stated (a user's own recordings)"
 SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus"}
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+PICTURES |= {".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm"}
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".flv", ".mpg", ".mpeg", ".m4v", ".wmv"}
 
 _TEXTS = (

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.folder import PICTURES
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
@@ -104,7 +103,7 @@ class Predictor:
             BadInput: The file cannot be decoded, or is too short.
         """
         info = probe(Path(path))
-        if info.path.suffix.lower() not in PICTURES:
+        if not info.still:
             check_length(info.path, info.duration)
         pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
         if self.model.head == "frames":

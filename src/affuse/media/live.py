@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from affuse.errors import AffuseError
 from affuse.media.audio import Samples, SoundClock
 from affuse.media.contents import frame_rate
+from affuse.media.geometry import geometry_of
 from affuse.media.source import Packets
 from affuse.media.video import Frame
 
@@ -54,6 +55,8 @@ class Live:
         self._interval = min(
             (1 / frame_rate(s) for s in packets.streams if s.type == "video"), default=0.0
         )
+        pictures = (s.sample_aspect_ratio for s in packets.streams if s.type == "video")
+        self._aspect = next(pictures, None)
         self._ends = {stream.type: -math.inf for stream in packets.streams}
         self._pictures: deque[tuple[float, bytes]] = deque()
         self._size: tuple[int, int] | None = None
@@ -164,8 +167,9 @@ class Live:
         if picture.time is not None and picture.time - self._origin > previous:
             time = picture.time - self._origin
         self._ends["video"] = time
-        self._size = self._size or (picture.width, picture.height)
-        image = Frame(picture, time, self._size, self._reformatter).rgb(self.max_side)
+        geometry = geometry_of(picture, self._aspect)
+        self._size = self._size or geometry.size
+        image = Frame(picture, time, geometry, self._size, self._reformatter).rgb(self.max_side)
         self._shown = (image.shape[1], image.shape[0])
         done, data = cv2.imencode(".jpg", image[..., ::-1], _QUALITY)
         assert done

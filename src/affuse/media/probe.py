@@ -16,6 +16,8 @@ from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
 from affuse.media.container import MAX_PIXELS, open_container, packets_of
 from affuse.media.contents import Contents, contents_of
+from affuse.media.geometry import geometry_of
+from affuse.media.still import still_of
 from affuse.media.timing import Clock
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class MediaInfo:
         audio_tracks: How many tracks of sound there are.
         video_tracks: How many tracks of pictures there are.
         stated: In seconds, as the file says; None where it does not.
+        still: Whether it is a single picture.
     """
 
     path: Path
@@ -62,6 +65,7 @@ class MediaInfo:
     audio_tracks: int = 0
     video_tracks: int = 0
     stated: float | None = None
+    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,13 @@ def probe(path: str | Path, tracks: Tracks | None = None) -> MediaInfo:
     Raises:
         BadInput: The file cannot be opened, or nothing in it can be decoded.
     """
+    if (still := still_of(path)) is not None:
+        width, height = still.size
+        count = len(still.times)
+        rate = count / still.duration
+        return MediaInfo(
+            Path(path), still.duration, True, False, width, height, rate, still=count == 1
+        )
     found: dict[str, Any] = {}
     failure = None
     for kind in ("video", "audio"):
@@ -212,9 +223,8 @@ def probe(path: str | Path, tracks: Tracks | None = None) -> MediaInfo:
                 continue
             found[f"has_{kind}"] = True
             if kind == "video":
-                upright = frame.rotation // 90 % 2 == 0
-                size = (frame.width, frame.height) if upright else (frame.height, frame.width)
-                found |= {"width": size[0], "height": size[1], "rotation": frame.rotation}
+                width, height = geometry_of(frame, stream.sample_aspect_ratio).size
+                found |= {"width": width, "height": height, "rotation": frame.rotation}
                 found["fps"] = recording.frame_rate
             else:
                 found |= {"sample_rate": frame.sample_rate, "channels": frame.layout.nb_channels}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
 from affuse.media.contents import contents_of
+from affuse.media.still import still_of
 from affuse.media.video import read_frames
 
 
@@ -30,6 +31,8 @@ def picture_times(path: str | Path, tracks: Tracks | None = None) -> NDArray[np.
         BadInput: The file cannot be opened, or has no pictures.
     """
     path = Path(path)
+    if (still := still_of(path)) is not None:
+        return np.array(still.times)
     contents = contents_of(path, tracks)
     if contents.chosen.video is None:
         raise BadInput(path, "has no pictures")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from affuse.media.boxes import area, intersection_over_union
 from affuse.media.detectors import Detector, Face, create_detector
+from affuse.media.shown import showing
 from affuse.media.video import Frame, read_frames
 
 Floats = NDArray[np.float64]
@@ -119,7 +120,8 @@ def track_faces(
     """Find the faces of a recording and follow each, in one pass.
 
     The first and the last picture are searched, and in between those at least `every` seconds
-    apart. Faces that are found fewer than three times (of three or more searches), or with a mean
+    apart. One search of a picture that is held counts as often as if the picture were repeated.
+    Faces that are found fewer than three times (of three or more searches), or with a mean
     probability below 0.9, are dropped as mistakes of the detector.
 
     Args:
@@ -145,13 +147,16 @@ def track_faces(
             faces.append([face.scaled(width / image.shape[1]) for face in found])
         images.clear()
 
-    for frame in _sampled(path, every, start, end):
+    repeats: list[int] = []
+    for frame, moments in _sampled(path, every, start, end):
         width = frame.width
-        times.append(frame.time)
+        times.extend(moments)
+        repeats.append(len(moments))
         images.append(frame.rgb(detector.max_side))
         if len(images) == BATCH:
             search()
     search()
+    faces = [found for found, count in zip(faces, repeats, strict=True) for _ in range(count)]
     tracks = link_faces(np.array(times), faces, every, max_gap)
     least = min(LEAST_DETECTIONS, len(times))
     return [
@@ -163,19 +168,32 @@ def track_faces(
 
 def _sampled(
     path: str | Path, every: float, start: float | None, end: float | None
-) -> Iterator[Frame]:
-    """Yield the first picture, those at least `every` seconds later, and the last."""
+) -> Iterator[tuple[Frame, list[float]]]:
+    """Yield the first picture, those at least `every` seconds later, and the last.
+
+    With each come the times for which its search counts: its own, and for as long as it is held
+    those at which it would be searched again were it repeated.
+    """
+    shown = showing(path)
     due = -np.inf
     skipped = None
-    for frame in read_frames(path, start, end):
-        if frame.time >= due - 1e-3:  # a millisecond, for time stamps are rounded
-            due = frame.time + every
-            skipped = None
-            yield frame
-        else:
-            skipped = frame
+    begin = None if start is None else shown.begin(start)
+    for frame in read_frames(path, begin, end):
+        time = frame.time if start is None else max(frame.time, start)
+        until = shown.until(frame.time) if shown.is_held(frame.time) else time
+        moments = []
+        if time >= due - 1e-3:  # a millisecond, for time stamps are rounded
+            moments.append(time)
+            due = time + every
+        again = max(due, time + shown.usual)
+        while again < min(until, np.inf if end is None else end) - 1e-3:
+            moments.append(again)
+            due = again = again + max(every, shown.usual)
+        if moments:
+            yield frame, moments
+        skipped = None if moments else frame
     if skipped is not None:
-        yield skipped
+        yield skipped, [skipped.time]
 
 
 def link_faces(
