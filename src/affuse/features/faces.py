@@ -57,7 +57,7 @@ class Faces(_Pictures):
         end = info.duration if clip.end is None else min(clip.end, info.duration)
         still = clip.video.suffix.lower() in PICTURES
         if not still:
-            check_length(clip.video, end - clip.start)
+            check_length(clip.video, end - clip.start, "its video")
         count = 1 if still else int((end - clip.start) * RATE + 0.5)
         start = 0.0 if still else 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE

@@ -13,7 +13,7 @@ from typing import Any
 import av
 from av.stream import Disposition
 
-from affuse.errors import BadInput
+from affuse.errors import BadInput, Unusable
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Recording:
             start: Frames before this time, in seconds of the recording, may be left out.
 
         Raises:
-            BadInput: Nothing can be decoded.
+            Unusable: Nothing can be decoded.
         """
         frames = self._decode_from_here(stream)
         first = None
@@ -103,7 +103,7 @@ class Recording:
                 first = None
         first = first or next(frames, None)
         if first is None:
-            raise BadInput(self.path, f"its {stream.type} cannot be decoded")
+            raise Unusable(self.path, f"its {stream.type} cannot be decoded")
         yield first
         yield from frames
 
