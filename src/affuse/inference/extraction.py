@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,11 +11,18 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import Unusable
-from affuse.features.catalogue import Sources, create_extractor, source_of
+from affuse.features.catalogue import (
+    Sources,
+    create_extractor,
+    imported_streams,
+    pattern_of,
+    source_of,
+)
 from affuse.features.extractor import Extractor, check_length, check_same_stream
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.audio import Survey, survey
 from affuse.media.probe import MediaInfo, open_recording
+from affuse.media.sounding import EDGE, Span, within
 from affuse.models.embedded import unpack_networks
 
 
@@ -73,32 +81,73 @@ class Extraction:
             return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
         return stream
 
-    def whole(self, clip: Clip, notes: list[str] | None = None) -> dict[str, Stream]:
-        """The streams that describe a whole recording, not one window of a fixed span."""
+    def whole(
+        self, clip: Clip, duration: float, sound: Survey | None, notes: list[str]
+    ) -> dict[str, Stream]:
+        """The streams that describe a whole recording, not one window of a fixed span.
+
+        Args:
+            clip: The recording.
+            duration: Its length in seconds.
+            sound: What `survey` found.
+            notes: Gets the reasons why modalities cannot be used.
+        """
         return {
-            name: self.stream(name, clip, notes)
+            name: where_heard(self.stream(name, clip, notes), spec, sound, duration)
             for name, spec in self.specs.items()
             if spec.span is None
         }
 
-    def survey(self, info: MediaInfo, notes: list[str]) -> Survey | None:
+    def survey(
+        self, info: MediaInfo, notes: list[str], heard: Sequence[Span] | None = None
+    ) -> Survey | None:
         """Where a recording has sound and where it is silent, for models that read sound.
 
         Args:
             info: The recording.
             notes: Gets what is wrong with its sound.
+            heard: (start, end) in seconds between which it has sound, if the file does not tell.
         """
         if not info.has_audio or all(spec.modality != "audio" for spec in self.specs.values()):
             return None
         try:
             found = survey(info.path)
             if found is not None:
+                found = found if heard is None else replace(found, spans=tuple(heard))
                 check_length(info.path, found.seconds, "its sound")
                 notes += found.notes
             return found
         except Unusable as error:
             notes.append(f"{error.reason}; it is left out")
             return None
+
+
+def where_heard(
+    stream: Stream,
+    spec: StreamSpec,
+    sound: Survey | None,
+    duration: float,
+    start: float = 0.0,
+) -> Stream:
+    """A stream without what it has, inside of the recording, where there is no sound.
+
+    Args:
+        stream: Of the recording, or of a window.
+        spec: Its spec; streams of pictures, and those that are imported, stay as they are.
+        sound: What was found in the sound of the recording.
+        duration: Of the recording in seconds.
+        start: Of the window in seconds.
+    """
+    if (
+        sound is None
+        or spec.modality != "audio"
+        or not spec.rate
+        or pattern_of(spec.name) in imported_streams()
+    ):
+        return stream
+    times = start + stream.start + np.arange(len(stream.mask)) / spec.rate
+    there = stream.mask & (within(sound.spans, times) | (times > duration - EDGE))
+    return replace(stream, mask=there)
 
 
 def not_decodable(info: MediaInfo) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -16,13 +17,13 @@ from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
-from affuse.inference.extraction import Extraction, clip_of, not_decodable
+from affuse.inference.extraction import Extraction, clip_of, not_decodable, where_heard
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
 from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
-from affuse.media.sounding import EDGE, within
+from affuse.media.sounding import Span
 from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
 from affuse.models.published.rjca import FRAMES
 from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
@@ -100,8 +101,15 @@ class Predictor:
             raise Unusable(timeline.source, "; ".join(timeline.notes) or _NOTHING[absent])
         return timeline
 
-    def read(self, path: Path, thumbnails: bool = False) -> Timeline | ValuesTimeline:
+    def read(
+        self, path: Path, thumbnails: bool = False, heard: Sequence[Span] | None = None
+    ) -> Timeline | ValuesTimeline:
         """The same as `predict`, also where nothing can be said throughout.
+
+        Args:
+            path: The recording.
+            thumbnails: Whether to take key frames.
+            heard: (start, end) in seconds between which it has sound, if the file does not tell.
 
         Raises:
             BadInput: The file cannot be decoded.
@@ -112,15 +120,19 @@ class Predictor:
             check_length(info.path, info.duration)
         pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
         if self.model.head == "frames":
-            return values_over_time(self.model, self.spec, self.streams, info, self.hop, pictures)
-        return self._classes(info, pictures)
+            return values_over_time(
+                self.model, self.spec, self.streams, info, self.hop, pictures, heard
+            )
+        return self._classes(info, pictures, heard)
 
-    def _classes(self, info: MediaInfo, pictures: list[KeyFrame]) -> Timeline:
+    def _classes(
+        self, info: MediaInfo, pictures: list[KeyFrame], heard: Sequence[Span] | None
+    ) -> Timeline:
         clip = clip_of(info)
         starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
         notes = not_decodable(info)
-        whole = self.streams.whole(clip, notes)
-        sound = self.streams.survey(info, notes)
+        sound = self.streams.survey(info, notes, heard)
+        whole = self.streams.whole(clip, info.duration, sound, notes)
         samples = [self._window(clip, whole, float(start), info, sound) for start in starts]
         probabilities, ratings = self._scores(samples)
         presence: dict[str, Presence] = {}
@@ -163,12 +175,7 @@ class Predictor:
                 streams[name] = whole[name]
                 continue
             stream = self.streams.stream(name, part)
-            if spec.modality == "audio" and sound is not None and spec.rate:
-                # what such streams are filled up with inside of the recording is not sound
-                times = part.start + stream.start + np.arange(len(stream.mask)) / spec.rate
-                there = stream.mask & (within(sound.spans, times) | (times > info.duration - EDGE))
-                stream = replace(stream, mask=there)
-            streams[name] = stream
+            streams[name] = where_heard(stream, spec, sound, info.duration, part.start)
         return window_of(streams, self.spec.streams, start, self.window)
 
     def _scores(self, samples: list[dict[str, Stream]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

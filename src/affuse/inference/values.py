@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from affuse.inference.extraction import Extraction, clip_of, not_decodable
 from affuse.inference.timeline import KeyFrame, Prediction, Presence, stretches
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo
+from affuse.media.sounding import Span
 from affuse.media.timestamps import picture_times
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec
@@ -113,6 +114,7 @@ def values_over_time(
     info: MediaInfo,
     hop: float | None = None,
     pictures: list[KeyFrame] | None = None,
+    heard: Sequence[Span] | None = None,
 ) -> ValuesTimeline:
     """What a model with a head per frame says about a recording.
 
@@ -123,6 +125,7 @@ def values_over_time(
         info: The recording.
         hop: Seconds from window to window; two thirds of the window by default.
         pictures: Key frames for those who look at it.
+        heard: (start, end) in seconds between which it has sound, if the file does not tell.
 
     Raises:
         BadInput: The recording cannot be decoded.
@@ -134,8 +137,8 @@ def values_over_time(
         times = np.arange(int(np.ceil(info.duration * TARGET_RATE - 1e-6))) / TARGET_RATE
         duration = info.duration
     notes = not_decodable(info)
-    whole = streams.whole(clip_of(info), notes)
-    sound = streams.survey(info, notes)
+    sound = streams.survey(info, notes, heard)
+    whole = streams.whole(clip_of(info), duration, sound, notes)
     series = slide(model, spec, whole, duration, hop=hop).smoothed(spec.smoothing).clipped()
     values = series.at(times)
     leader = model.leader

@@ -207,12 +207,16 @@ class SoundClock:
         rate: Hz of the samples; frames of another rate are resampled.
         duration: Seconds beyond which a time stamp is not believed.
         channels: How many there are; frames of another number have their mean in all.
+
+    Attributes:
+        wrong: Samples so far that were not finite, or beyond `LARGEST`.
     """
 
     def __init__(self, rate: int, duration: float = math.inf, channels: int = 1) -> None:
         self.rate, self.duration, self.channels = rate, duration, channels
+        self.wrong = 0
         self._position: int | None = None
-        self._count, self._wrong, self._first_wrong = 0, 0, 0.0
+        self._count, self._first_wrong = 0, 0.0
 
     def place(self, frame: Any, time: float | None) -> tuple[int, Samples]:
         """Samples of a frame, and the number of the first of them since time 0.
@@ -241,9 +245,9 @@ class SoundClock:
                 position = stamped
         position = position or 0
         self._position = position + len(samples)
-        if len(wrong) and not self._wrong:
+        if len(wrong) and not self.wrong:
             self._first_wrong = position / self.rate + wrong[0] / frame.sample_rate
-        self._count, self._wrong = self._count + len(samples), self._wrong + len(wrong)
+        self._count, self.wrong = self._count + len(samples), self.wrong + len(wrong)
         return position, samples
 
     def notes(self, path: Path) -> tuple[str, ...]:
@@ -253,14 +257,14 @@ class SoundClock:
             Unusable: Too many of them were.
         """
         what, when = f"not a number, or beyond ±{LARGEST:g}", f"{self._first_wrong:.2f} s"
-        if self._wrong > MOST_WRONG * self._count:
-            share = self._wrong / self._count
+        if self.wrong > MOST_WRONG * self._count:
+            share = self.wrong / self._count
             raise Unusable(path, f"{share:.0%} of its sound, from {when} on, is {what}")
-        if self._wrong == 1:
+        if self.wrong == 1:
             return (f"one sample of its sound, at {when}, is {what}; filled in",)
-        if self._wrong:
+        if self.wrong:
             return (
-                f"{self._wrong} samples of its sound, the first at {when}, are {what}; filled in",
+                f"{self.wrong} samples of its sound, the first at {when}, are {what}; filled in",
             )
         return ()
 
