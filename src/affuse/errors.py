@@ -24,3 +24,11 @@ class BadInput(AffuseError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class Unusable(BadInput):
+    """The sound or the pictures of a recording cannot be used; what else is in it can."""
+
+
+class TooShort(Unusable):
+    """There is too little of it; nothing is damaged."""

@@ -90,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
             failed += 1
             print(f"affuse predict: {error}", file=sys.stderr)
             continue
-        shares = ", ".join(f"{HEARD[name]} {p.share:.0%}" for name, p in timeline.presence.items())
+        shares = ", ".join(f"{HEARD[name]} {p.summary}" for name, p in timeline.presence.items())
+        for note in timeline.notes:
+            print(f"affuse predict: {path}: {note}", file=sys.stderr)
         print(f"{path}: {timeline.headline} ({shares})")
     return 2 if failed else 0

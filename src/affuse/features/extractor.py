@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from affuse.corpora.clip import Clip
-from affuse.errors import AffuseError, BadInput
+from affuse.errors import AffuseError, TooShort
 from affuse.features.stream import Stream, StreamSpec
 
 #: Seconds of a recording below which nothing can be said about an emotion.
@@ -45,14 +45,22 @@ class Frozen(Protocol):
     digest: str
 
 
-def check_length(path: Path, seconds: float) -> None:
+def check_length(path: Path, seconds: float, what: str = "") -> None:
     """Refuse what is too short.
 
+    Args:
+        path: The recording.
+        seconds: Its length, or that of a part of it.
+        what: The part, such as `its sound`.
+
     Raises:
-        BadInput: Less than `SHORTEST` seconds.
+        TooShort: Less than `SHORTEST` seconds.
     """
     if seconds < SHORTEST:
-        raise BadInput(path, f"is only {max(seconds, 0):.2f} s long; {SHORTEST} s are needed")
+        subject = f"{what} is" if what else "is"
+        raise TooShort(
+            path, f"{subject} only {max(seconds, 0):.2f} s long; {SHORTEST} s are needed"
+        )
 
 
 def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:

@@ -55,7 +55,7 @@ class Faces(_Pictures):
             return None
         end = info.duration if clip.end is None else min(clip.end, info.duration)
         if not info.still:
-            check_length(clip.video, end - clip.start)
+            check_length(clip.video, end - clip.start, "its video")
         count = 1 if info.still else int((end - clip.start) * RATE + 0.5)
         start = 0.0 if info.still else 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE

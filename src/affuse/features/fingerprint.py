@@ -15,7 +15,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.execution.files import file_digest
 from affuse.features.arrays import array_pictures
-from affuse.features.sound import SoundExtractor, all_present, read_sound
+from affuse.features.sound import SoundExtractor, all_present, heard, sound_of
 from affuse.features.stream import Stream, StreamSpec
 
 #: The bands end below 4 kHz, so that sound that went through a telephone has them all.
@@ -92,13 +92,14 @@ class AudioFingerprint(SoundExtractor):
         """(1 + N // 160, 24) uint8; zeros throughout for digital silence."""
         from affuse.features.spectral import decibels, mel_spectrogram
 
-        audio = read_sound(clip, _SOUND["rate"])
-        if audio is None:
+        sound = sound_of(clip, _SOUND["rate"])
+        if sound is None:
             return None
-        power = mel_spectrogram(audio, mels=_BANDS, **_SOUND)
+        power = mel_spectrogram(sound.samples, mels=_BANDS, **_SOUND)
         levels = decibels(power, None).numpy()
         loud = np.percentile(levels.max(1), 95)
-        return all_present(_to_bytes((levels - max(loud - _RANGE, -100.0)) * _STEPS))
+        steps = _to_bytes((levels - max(loud - _RANGE, -100.0)) * _STEPS)
+        return heard(sound, steps, self.spec.rate)
 
 
 class VideoFingerprint:

@@ -59,10 +59,10 @@ def moments(clip: Clip, end: float, path: Path) -> NDArray[np.float64]:
         path: What an error is about.
 
     Raises:
-        BadInput: Too little of the recording belongs to the clip.
+        TooShort: Too little of the recording belongs to the clip.
     """
     seconds = (end if clip.end is None else min(clip.end, end)) - clip.start
-    check_length(path, seconds)
+    check_length(path, seconds, "its video")
     return clip.start + np.arange(int(np.ceil(seconds * RATE - 1e-6))) / RATE
 
 

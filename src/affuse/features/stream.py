@@ -56,11 +56,13 @@ class Stream:
         values: (T, ...) in the dtype of its spec; frame i lies at `start + i / rate`.
         mask: (T,) bool, True where the frame is present.
         start: Seconds from the start of the clip to the first frame.
+        notes: What was wrong with the recording and was put right.
     """
 
     values: np.ndarray
     mask: np.ndarray
     start: float = 0.0
+    notes: tuple[str, ...] = ()
 
     def cut(self, spec: StreamSpec, start: float, seconds: float) -> Stream:
         """The frames of a window; what lies outside the stream is absent (zeros, mask False).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,16 +11,18 @@ import numpy as np
 import torch
 
 from affuse.corpora.clip import Clip
-from affuse.errors import AffuseError, BadInput
+from affuse.errors import AffuseError, BadInput, Unusable
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
-from affuse.inference.extraction import Extraction, clip_of
+from affuse.inference.extraction import Extraction, clip_of, not_decodable, where_heard
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
 from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
+from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
+from affuse.media.sounding import Span
 from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
 from affuse.models.published.rjca import FRAMES
 from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
@@ -86,40 +89,57 @@ class Predictor:
             A `Timeline` of a model of classes, a `ValuesTimeline` of one of values over time.
 
         Raises:
-            BadInput: The file cannot be decoded, is too short, or has neither sound nor a face, or
-                none of what the model cannot do without.
+            BadInput: The file cannot be decoded.
+            Unusable: It is too short, or has neither sound nor a face that can be used, or none of
+                what the model cannot do without.
         """
         timeline = self.read(path, thumbnails)
         if not timeline.known.any():
             there = {name for name, p in timeline.presence.items() if p.share}
             absent = frozenset(timeline.presence) - there or frozenset(timeline.presence)
-            raise BadInput(timeline.source, _NOTHING[absent])
+            raise Unusable(timeline.source, "; ".join(timeline.notes) or _NOTHING[absent])
         return timeline
 
-    def read(self, path: Path, thumbnails: bool = False) -> Timeline | ValuesTimeline:
+    def read(
+        self, path: Path, thumbnails: bool = False, heard: Sequence[Span] | None = None
+    ) -> Timeline | ValuesTimeline:
         """The same as `predict`, also where nothing can be said throughout.
 
+        Args:
+            path: The recording.
+            thumbnails: Whether to take key frames.
+            heard: (start, end) in seconds between which it has sound, if the file does not tell.
+
         Raises:
-            BadInput: The file cannot be decoded, or is too short.
+            BadInput: The file cannot be decoded.
+            TooShort: It is too short, both in what is heard and in what is seen.
         """
         info = probe(Path(path))
         if not info.still:
             check_length(info.path, info.duration)
         pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
         if self.model.head == "frames":
-            return values_over_time(self.model, self.spec, self.streams, info, self.hop, pictures)
-        return self._classes(info, pictures)
+            return values_over_time(
+                self.model, self.spec, self.streams, info, self.hop, pictures, heard
+            )
+        return self._classes(info, pictures, heard)
 
-    def _classes(self, info: MediaInfo, pictures: list[KeyFrame]) -> Timeline:
+    def _classes(
+        self, info: MediaInfo, pictures: list[KeyFrame], heard: Sequence[Span] | None
+    ) -> Timeline:
         clip = clip_of(info)
         starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
-        whole = self.streams.whole(clip)
-        samples = [self._window(clip, whole, float(start)) for start in starts]
+        notes = not_decodable(info)
+        sound = self.streams.survey(info, notes, heard)
+        whole = self.streams.whole(clip, info.duration, sound, notes)
+        samples = [self._window(clip, whole, float(start), info, sound) for start in starts]
         probabilities, ratings = self._scores(samples)
-        inside = min(self.window, info.duration)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
-            presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
+            stream = whole[name] if name in whole else joined_windows(spec, samples, starts)
+            presence.setdefault(spec.modality, presence_of(stream, spec, info.duration, sound))
+        ends = np.minimum(starts + self.window, info.duration)
+        starts = np.maximum(starts, 0)
         return Timeline(
             source=info.path,
             duration=info.duration,
@@ -127,35 +147,34 @@ class Predictor:
             model={"name": self.spec.model, "window": self.window, **self.spec.training},
             key_frames=pictures,
             classes=self.spec.classes,
-            starts=np.maximum(starts, 0),
-            ends=np.minimum(starts + self.window, info.duration),
+            starts=starts,
+            ends=ends,
             probabilities=probabilities,
             ratings=ratings,
             window_presence={
-                modality: np.array([self._share(sample, modality, inside) for sample in samples])
-                for modality in presence
+                name: np.array([p.within(a, b) for a, b in zip(starts, ends, strict=True)])
+                for name, p in presence.items()
             },
+            notes=list(dict.fromkeys(notes)),
         )
 
-    def _share(self, sample: dict[str, Stream], modality: str, inside: float) -> float:
-        """Share of the frames of a window that are present, of those inside the recording."""
-        shares = []
-        for name, spec in self.spec.streams.items():
-            if spec.modality == modality:
-                mask = sample[name].mask
-                frames = len(mask)
-                if spec.rate and spec.span is None:
-                    frames = min(frames, round(inside * spec.rate))
-                shares.append(min(1.0, mask.sum() / max(frames, 1)))
-        return float(np.mean(shares))
-
-    def _window(self, clip: Clip, whole: dict[str, Stream], start: float) -> dict[str, Stream]:
+    def _window(
+        self,
+        clip: Clip,
+        whole: dict[str, Stream],
+        start: float,
+        info: MediaInfo,
+        sound: Survey | None,
+    ) -> dict[str, Stream]:
         """All streams of one window; those of a fixed span are computed for it."""
         part = replace(clip, start=max(start, 0.0), end=start + self.window)
-        streams = {
-            name: whole[name] if name in whole else self.streams.stream(name, part)
-            for name in self.spec.streams
-        }
+        streams = {}
+        for name, spec in self.spec.streams.items():
+            if name in whole:
+                streams[name] = whole[name]
+                continue
+            stream = self.streams.stream(name, part)
+            streams[name] = where_heard(stream, spec, sound, info.duration, part.start)
         return window_of(streams, self.spec.streams, start, self.window)
 
     def _scores(self, samples: list[dict[str, Stream]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -207,16 +226,17 @@ def _applied(
     return spec if smoothing is None else replace(spec, smoothing=smoothing)
 
 
-def _presence(
-    name: str,
-    spec: StreamSpec,
-    whole: dict[str, Stream],
-    samples: list[dict[str, Stream]],
-    starts: np.ndarray,
-) -> Presence:
-    """When the modality of a stream was there, at the rate of the stream."""
-    if name in whole:
-        return presence_of(whole[name], spec)
-    hop = float(starts[1] - starts[0]) if len(starts) > 1 else 1.0
-    present = np.array([sample[name].mask.mean() >= 0.5 for sample in samples])
-    return Presence(float(max(starts[0], 0)), 1 / hop, present)
+def joined_windows(
+    spec: StreamSpec, samples: list[dict[str, Stream]], starts: np.ndarray
+) -> Stream:
+    """Where windows of a stream of a fixed span have frames, as a mask of the whole recording."""
+    rate = spec.rate or 1.0
+    places = []
+    for sample, start in zip(samples, starts, strict=True):
+        stream = sample[spec.name]
+        first = round((max(float(start), 0.0) + stream.start) * rate)
+        places.append(first + np.flatnonzero(stream.mask))
+    mask = np.zeros(1 + max((int(p.max()) for p in places if len(p)), default=-1), bool)
+    for some in places:
+        mask[some] = True
+    return Stream(np.zeros((len(mask), 0), np.float32), mask)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,11 @@ from affuse.execution.files import write_csv, write_json
 from affuse.features.batch import TARGET_RATE
 from affuse.features.pictures import end_of
 from affuse.features.stream import Stream, StreamSpec
-from affuse.inference.extraction import Extraction, clip_of
-from affuse.inference.timeline import KeyFrame, Prediction, Presence
+from affuse.inference.extraction import Extraction, clip_of, not_decodable
+from affuse.inference.timeline import KeyFrame, Prediction, Presence, stretches
+from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo
+from affuse.media.sounding import Span
 from affuse.media.timestamps import picture_times
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec
@@ -89,6 +91,7 @@ class ValuesTimeline(Prediction):
                 "source": self.source.name,
                 "duration": round(self.duration, 4),
                 "model": self.model,
+                "notes": self.notes,
                 "dimensions": {
                     name: {fact: round(float(of(column)), 6) for fact, of in facts.items()}
                     for name, column in columns.items()
@@ -111,6 +114,7 @@ def values_over_time(
     info: MediaInfo,
     hop: float | None = None,
     pictures: list[KeyFrame] | None = None,
+    heard: Sequence[Span] | None = None,
 ) -> ValuesTimeline:
     """What a model with a head per frame says about a recording.
 
@@ -121,6 +125,7 @@ def values_over_time(
         info: The recording.
         hop: Seconds from window to window; two thirds of the window by default.
         pictures: Key frames for those who look at it.
+        heard: (start, end) in seconds between which it has sound, if the file does not tell.
 
     Raises:
         BadInput: The recording cannot be decoded.
@@ -131,15 +136,18 @@ def values_over_time(
     else:
         times = np.arange(int(np.ceil(info.duration * TARGET_RATE - 1e-6))) / TARGET_RATE
         duration = info.duration
-    whole = streams.whole(clip_of(info))
+    notes = not_decodable(info)
+    sound = streams.survey(info, notes, heard)
+    whole = streams.whole(clip_of(info), duration, sound, notes)
     series = slide(model, spec, whole, duration, hop=hop).smoothed(spec.smoothing).clipped()
     values = series.at(times)
     leader = model.leader
-    if info.has_video and leader.modality == "video":
+    if info.has_video and leader.modality == "video" and len(whole[leader.name].mask):
         values[_unseen(whole[leader.name], leader, times)] = np.nan
     presence: dict[str, Presence] = {}
     for name, stream in whole.items():
-        presence.setdefault(spec.streams[name].modality, presence_of(stream, spec.streams[name]))
+        read = spec.streams[name]
+        presence.setdefault(read.modality, presence_of(stream, read, duration, sound))
     return ValuesTimeline(
         source=info.path,
         duration=duration,
@@ -152,15 +160,28 @@ def values_over_time(
             **spec.training,
         },
         key_frames=pictures or [],
+        notes=list(dict.fromkeys(notes)),
         dimensions=spec.classes,
         times=times,
         values=values,
     )
 
 
-def presence_of(stream: Stream, spec: StreamSpec) -> Presence:
-    """When the modality of a stream was there."""
-    return Presence(stream.start, spec.rate, stream.mask)
+def presence_of(
+    stream: Stream, spec: StreamSpec, duration: float, sound: Survey | None
+) -> Presence:
+    """When in a recording the modality of a stream was there.
+
+    Args:
+        stream: Of the whole recording.
+        spec: Its spec.
+        duration: Of the recording in seconds.
+        sound: What was found in its sound.
+    """
+    presence = Presence(stream.start, spec.rate, stream.mask, duration)
+    if sound is None or spec.modality != "audio":
+        return presence
+    return replace(presence, silent=sound.silent, silences=sound.silences)
 
 
 def _unseen(stream: Stream, spec: StreamSpec, times: np.ndarray) -> np.ndarray:
@@ -174,9 +195,3 @@ def _unseen(stream: Stream, spec: StreamSpec, times: np.ndarray) -> np.ndarray:
     length = np.minimum(following, times[-1] + half) - np.maximum(before, -half) - 2 * half
     near = np.minimum(times - before, following - times) <= half + 1e-6
     return np.asarray(~near & (length > UNSEEN))
-
-
-def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
-    """(first, one after the last) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

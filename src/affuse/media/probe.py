@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from affuse.corpora.clip import Tracks
-from affuse.errors import BadInput
+from affuse.errors import BadInput, Unusable
 from affuse.media.container import MAX_PIXELS, open_container, packets_of
 from affuse.media.contents import Contents, contents_of
 from affuse.media.geometry import geometry_of
@@ -117,7 +117,7 @@ class Recording:
             start: Frames before this time, in seconds of the recording, may be left out.
 
         Raises:
-            BadInput: Nothing can be decoded.
+            Unusable: Nothing can be decoded.
         """
         track = getattr(self.contents.timing, stream.type)
         if track is not None:
@@ -135,7 +135,7 @@ class Recording:
                 first = None
         first = first or next(frames, None)
         if first is None:
-            raise BadInput(self.path, f"its {stream.type} cannot be decoded")
+            raise Unusable(self.path, f"its {stream.type} cannot be decoded")
         yield first
         yield from frames
 
