@@ -268,7 +268,9 @@ def read_sound(clip: Clip, rate: int, *, rounded_up: bool = False) -> np.ndarray
 
     if clip.audio is None:
         return None
-    audio = read_audio(clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up)
+    audio = read_audio(
+        clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up, tracks=clip.tracks
+    )
     if audio is not None:
         check_length(clip.audio, len(audio) / rate)
     return audio

@@ -76,4 +76,5 @@ def clip_of(info: MediaInfo) -> Clip:
         id=path.stem,
         video=path if info.has_video else None,
         audio=path if info.has_audio else None,
+        tracks=info.tracks,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from affuse.corpora.clip import Tracks
 from affuse.inference.timeline import KeyFrame
 from affuse.media.video import read_frames
 
@@ -14,16 +15,17 @@ _COUNT = 10
 _HEIGHT = 96
 
 
-def key_frames(path: Path, duration: float) -> list[KeyFrame]:
+def key_frames(path: Path, duration: float, tracks: Tracks | None = None) -> list[KeyFrame]:
     """Up to ten frames, evenly spaced, 96 pixels high.
 
     Args:
         path: A recording with pictures.
         duration: Its length in seconds.
+        tracks: Which of its tracks are wanted; by default the file decides.
     """
     wanted = (np.arange(_COUNT) + 0.5) * duration / _COUNT
     frames: list[KeyFrame] = []
-    for frame in read_frames(path):
+    for frame in read_frames(path, tracks=tracks):
         if len(frames) == _COUNT:
             break
         if frame.time >= wanted[len(frames)]:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from affuse.corpora.clip import Clip
+from affuse.corpora.clip import Clip, Tracks
 from affuse.corpora.folder import PICTURES
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import collate, normalise
@@ -76,12 +76,15 @@ class Predictor:
         self.window = self.spec.seconds
         self.streams = Extraction(model, self.spec.streams, source)
 
-    def predict(self, path: Path, thumbnails: bool = True) -> Timeline | ValuesTimeline:
+    def predict(
+        self, path: Path, thumbnails: bool = True, tracks: Tracks | None = None
+    ) -> Timeline | ValuesTimeline:
         """What the model says about one recording.
 
         Args:
             path: Any file that PyAV opens, with sound, pictures or both; also a single picture.
             thumbnails: Whether to take key frames.
+            tracks: Which tracks of sound and pictures to read; by default the file decides.
 
         Returns:
             A `Timeline` of a model of classes, a `ValuesTimeline` of one of values over time.
@@ -90,23 +93,26 @@ class Predictor:
             BadInput: The file cannot be decoded, is too short, or has neither sound nor a face, or
                 none of what the model cannot do without.
         """
-        timeline = self.read(path, thumbnails)
+        timeline = self.read(path, thumbnails, tracks)
         if not timeline.known.any():
             there = {name for name, p in timeline.presence.items() if p.share}
             absent = frozenset(timeline.presence) - there or frozenset(timeline.presence)
             raise BadInput(timeline.source, _NOTHING[absent])
         return timeline
 
-    def read(self, path: Path, thumbnails: bool = False) -> Timeline | ValuesTimeline:
+    def read(
+        self, path: Path, thumbnails: bool = False, tracks: Tracks | None = None
+    ) -> Timeline | ValuesTimeline:
         """The same as `predict`, also where nothing can be said throughout.
 
         Raises:
             BadInput: The file cannot be decoded, or is too short.
         """
-        info = probe(Path(path))
+        info = probe(Path(path), tracks)
         if info.path.suffix.lower() not in PICTURES:
             check_length(info.path, info.duration)
-        pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
+        shown = thumbnails and info.has_video
+        pictures = key_frames(info.path, info.duration, info.tracks) if shown else []
         if self.model.head == "frames":
             return values_over_time(self.model, self.spec, self.streams, info, self.hop, pictures)
         return self._classes(info, pictures)
@@ -123,6 +129,7 @@ class Predictor:
             presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
         return Timeline(
             source=info.path,
+            tracks=info.tracks,
             duration=info.duration,
             presence=presence,
             model={"name": self.spec.model, "window": self.window, **self.spec.training},

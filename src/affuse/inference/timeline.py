@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affuse.corpora.clip import Tracks
 from affuse.execution.files import write_csv, write_json
 
 
@@ -63,6 +64,7 @@ class Prediction(ABC):
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         model: Name of the model and what it was trained on, for the record.
         key_frames: Small pictures, in the order of time.
+        tracks: Which tracks of sound and pictures of the recording were read.
     """
 
     source: Path
@@ -70,6 +72,7 @@ class Prediction(ABC):
     presence: dict[str, Presence]
     model: dict[str, Any]
     key_frames: list[KeyFrame] = field(default_factory=list)
+    tracks: Tracks = field(default_factory=Tracks)
 
     @property
     @abstractmethod
@@ -206,6 +209,7 @@ class Timeline(Prediction):
             {
                 "source": self.source.name,
                 "duration": round(self.duration, 4),
+                "tracks": asdict(self.tracks),
                 "model": self.model,
                 "emotion": self.emotion,
                 "probabilities": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,7 @@ class ValuesTimeline(Prediction):
             {
                 "source": self.source.name,
                 "duration": round(self.duration, 4),
+                "tracks": asdict(self.tracks),
                 "model": self.model,
                 "dimensions": {
                     name: {fact: round(float(of(column)), 6) for fact, of in facts.items()}
@@ -126,7 +127,7 @@ def values_over_time(
         BadInput: The recording cannot be decoded.
     """
     if info.has_video:
-        times = picture_times(info.path)
+        times = picture_times(info.path, info.tracks)
         duration = max(info.duration, end_of(times))
     else:
         times = np.arange(int(np.ceil(info.duration * TARGET_RATE - 1e-6))) / TARGET_RATE
@@ -142,6 +143,7 @@ def values_over_time(
         presence.setdefault(spec.streams[name].modality, presence_of(stream, spec.streams[name]))
     return ValuesTimeline(
         source=info.path,
+        tracks=info.tracks,
         duration=duration,
         presence=presence,
         model={

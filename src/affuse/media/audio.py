@@ -11,6 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.probe import Recording, open_recording
 
 JITTER = 0.015
@@ -32,6 +33,7 @@ def read_audio(
     end: float | None = None,
     *,
     rounded_up: bool = False,
+    tracks: Tracks | None = None,
 ) -> Samples | None:
     """Decode the sound of a recording.
 
@@ -45,6 +47,7 @@ def read_audio(
         end: End of the window, in seconds of the recording; None is the end of the sound.
         rounded_up: Whether the number of samples is rounded up, as `librosa.load` does; a last one
             that the resampler does not give is zero.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         (N,), nominally -1 to 1, sample i at `start + i / rate` seconds; less than the window when
@@ -53,7 +56,7 @@ def read_audio(
     Raises:
         BadInput: The file cannot be opened, or its sound cannot be decoded.
     """
-    with open_recording(path) as recording:
+    with open_recording(path, tracks) as recording:
         if recording.audio is None:
             return None
         # where time stamps are coarser than samples, only counting from the beginning is exact
@@ -82,7 +85,7 @@ def read_audio(
         return np.pad(samples[:length], (0, max(0, length - len(samples))))
 
 
-def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:
+def read_blocks(path: str | Path, channels: int, tracks: Tracks | None = None) -> Iterator[Samples]:
     """The sound of a recording at its own rate, in blocks that follow each other from time 0.
 
     Where the sound begins later than the pictures, or pauses, there is silence.
@@ -90,6 +93,7 @@ def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:
     Args:
         path: A recording with sound.
         channels: 1 for their mean, or as many as there are.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Yields:
         (N,), or (N, channels) for more than one.
@@ -97,7 +101,7 @@ def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:
     Raises:
         BadInput: The file cannot be opened, or its sound cannot be decoded.
     """
-    with open_recording(path) as recording:
+    with open_recording(path, tracks) as recording:
         frames = recording.decode(recording.audio)
         first = next(frames)
         placed = _placed(recording, frames, first, channels)

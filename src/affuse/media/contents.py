@@ -73,13 +73,18 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
         BadInput: It cannot be opened, or has neither sound nor pictures, or no such track.
     """
     status = check_file(path)
-    return _contents(path.absolute(), status.st_size, status.st_mtime_ns, tracks or Tracks())
+    version = path.absolute(), status.st_size, status.st_mtime_ns
+    return _contents(*version, _chosen(*version, tracks or Tracks()))
 
 
 @lru_cache(maxsize=16)
-def _contents(path: Path, size: int, time: int, tracks: Tracks) -> Contents:
+def _chosen(path: Path, size: int, time: int, tracks: Tracks) -> Chosen:
     with open_container(path) as container:
-        chosen = choose(path, container, tracks)
+        return choose(path, container, tracks)
+
+
+@lru_cache(maxsize=16)
+def _contents(path: Path, size: int, time: int, chosen: Chosen) -> Contents:
     with open_container(path) as container:
         video = None if chosen.video is None else container.streams[chosen.video]
         audio = None if chosen.audio is None else container.streams[chosen.audio]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.detectors import create_detector
 from affuse.media.probe import open_recording
 from affuse.media.tracks import Floats, Track
@@ -36,6 +37,7 @@ def crop_faces(
     size: int,
     margin: float = 0.0,
     align: bool = False,
+    tracks: Tracks | None = None,
 ) -> tuple[Images, NDArray[np.bool_]]:
     """Cut a face out of the pictures nearest to some times, in one pass.
 
@@ -50,6 +52,7 @@ def crop_faces(
         margin: Part of the longer side of the box by which the square is larger.
         align: Turn, scale and shift so that the landmarks come to lie in the same places; the
             margin then enlarges what is seen around them.
+        tracks: Which of the tracks of the recording are wanted; by default the file decides.
 
     Returns:
         (N, size, size, 3) RGB, and (N,) bool: whether there is a picture within 1.5 frame
@@ -63,7 +66,9 @@ def crop_faces(
     order = np.argsort(times, kind="stable")
     crops = np.zeros((len(times), size, size, 3), np.uint8)
     present = np.zeros(len(times), bool)
-    for part, block, there in crop_blocks(path, times[order], track, size, margin, align):
+    for part, block, there in crop_blocks(
+        path, times[order], track, size, margin, align, tracks=tracks
+    ):
         crops[order[part]], present[order[part]] = block, there
     return crops, present
 
@@ -76,6 +81,7 @@ def crop_blocks(
     margin: float = 0.0,
     align: bool = False,
     count: int = 256,
+    tracks: Tracks | None = None,
 ) -> Iterator[tuple[slice, Images, NDArray[np.bool_]]]:
     """Cut a face out as `crop_faces` does, for long recordings: a block of crops after the other.
 
@@ -87,6 +93,7 @@ def crop_blocks(
         margin: Part of the longer side of the box by which the square is larger.
         align: Bring the landmarks to the same places.
         count: Crops of a block at most.
+        tracks: Which of the tracks of the recording are wanted; by default the file decides.
 
     Yields:
         Which of the times these are, and of them crops and presence.
@@ -98,7 +105,7 @@ def crop_blocks(
     times = np.asarray(times, np.float64)
     found: Iterator[tuple[Frame, NDArray[np.intp]]] = iter(())
     if track is not None and len(times):
-        found = _nearest_frames(path, times)
+        found = _nearest_frames(path, times, tracks)
     crop: Images | None = None
     waiting = np.zeros(0, np.intp)  # of the times, those that `crop` stands for
     for first in range(0, len(times), count):
@@ -131,12 +138,12 @@ def _crop(frame: Frame, track: Track, size: int, margin: float, align: bool) -> 
 
 
 def _nearest_frames(
-    path: str | Path, times: NDArray[np.floating]
+    path: str | Path, times: NDArray[np.floating], tracks: Tracks | None
 ) -> Iterator[tuple[Frame, NDArray[np.intp]]]:
     """Yield each picture that is nearest to some of the (not falling) times, and their indices."""
-    with open_recording(path) as recording:
+    with open_recording(path, tracks) as recording:
         reach = NEAREST / recording.frame_rate if recording.video else 0.0
-    frames = read_frames(path, times[0] - reach, times[-1] + reach)
+    frames = read_frames(path, times[0] - reach, times[-1] + reach, tracks)
     first = 0
     previous: Frame | None = None
     for frame in chain(frames, [None]):
@@ -192,7 +199,10 @@ def reference_frames(count: int) -> tuple[int, ...]:
 
 
 def reference_faces224(
-    path: str | Path, start: float | None = None, count: int = 15
+    path: str | Path,
+    start: float | None = None,
+    count: int = 15,
+    tracks: Tracks | None = None,
 ) -> tuple[Images, NDArray[np.bool_]]:
     """Crop faces as the published preprocessing of RAVDESS does.
 
@@ -205,6 +215,7 @@ def reference_faces224(
         path: The recording.
         start: Second from which pictures are counted; by default the start of the file.
         count: Number of crops N.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         (N, 224, 224, 3) in the order blue, green, red, as published weights expect, and (N,)
@@ -220,7 +231,7 @@ def reference_faces224(
     crops = np.zeros((count, 224, 224, 3), np.uint8)
     present = np.zeros(count, bool)
     box = None
-    for number, frame in enumerate(read_frames(path, start)):
+    for number, frame in enumerate(read_frames(path, start, tracks=tracks)):
         if number in wanted:
             image = frame.rgb()
             (faces,) = detector.detect([image])

@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 
+from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError
 from affuse.media.selection import streams_of
 
@@ -29,13 +30,21 @@ class Packets:
         source: What FFmpeg opens; `-` is the standard input.
         kinds: What of it is wanted, `video` and `audio`.
         driver: FFmpeg's name of the format, which devices need, such as `v4l2`.
+        tracks: Which of its tracks are wanted; by default the source decides.
 
     Attributes:
         streams: The PyAV streams that are read, once it is open.
     """
 
-    def __init__(self, source: str, kinds: Collection[str], driver: str | None) -> None:
+    def __init__(
+        self,
+        source: str,
+        kinds: Collection[str],
+        driver: str | None,
+        tracks: Tracks | None = None,
+    ) -> None:
         self.source, self.kinds, self.driver = source, kinds, driver
+        self.tracks = tracks
         self.streams: list[Any] = []
         self._queue: Queue[Any] = Queue(_WAITING)
         self._stopped = threading.Event()
@@ -80,7 +89,7 @@ class Packets:
             return
         with container:
             try:
-                there = [] if container.format.name == "tty" else streams_of(container)
+                there = [] if container.format.name == "tty" else streams_of(container, self.tracks)
                 streams = [s for s in there if s is not None and s.type in self.kinds]
                 for stream in streams:
                     stream.thread_type = "SLICE"  # whole pictures in threads would come later
@@ -113,7 +122,10 @@ def _place(source: str) -> str:
 
 @contextmanager
 def open_source(
-    source: str, kinds: Collection[str] = ("video", "audio"), driver: str | None = None
+    source: str,
+    kinds: Collection[str] = ("video", "audio"),
+    driver: str | None = None,
+    tracks: Tracks | None = None,
 ) -> Iterator[Packets]:
     """Open a source for one pass.
 
@@ -121,13 +133,14 @@ def open_source(
         source: What FFmpeg opens: a file, a URL, a device; `-` is the standard input.
         kinds: What of it is wanted, `video` and `audio`.
         driver: FFmpeg's name of the format, which devices need, such as `v4l2`.
+        tracks: Which of its tracks are wanted; by default the source decides.
 
     Raises:
         AffuseError: It cannot be opened, or has nothing of what is wanted.
     """
     if driver is None and Path(source).is_dir():
         raise AffuseError(f"{source}: is a directory")
-    packets = Packets(source, kinds, driver)
+    packets = Packets(source, kinds, driver, tracks)
     try:
         packets.open()
         yield packets

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.boxes import area, intersection_over_union
 from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.video import Frame, read_frames
@@ -115,6 +116,7 @@ def track_faces(
     start: float | None = None,
     end: float | None = None,
     max_gap: float = 1.0,
+    tracks: Tracks | None = None,
 ) -> list[Track]:
     """Find the faces of a recording and follow each, in one pass.
 
@@ -129,6 +131,7 @@ def track_faces(
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
         max_gap: Seconds for which a face may be lost and still continue at the same place.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         The tracks by the time of their first detection; none when there is no face.
@@ -145,29 +148,33 @@ def track_faces(
             faces.append([face.scaled(width / image.shape[1]) for face in found])
         images.clear()
 
-    for frame in _sampled(path, every, start, end):
+    for frame in _sampled(path, every, start, end, tracks):
         width = frame.width
         times.append(frame.time)
         images.append(frame.rgb(detector.max_side))
         if len(images) == BATCH:
             search()
     search()
-    tracks = link_faces(np.array(times), faces, every, max_gap)
+    followed = link_faces(np.array(times), faces, every, max_gap)
     least = min(LEAST_DETECTIONS, len(times))
     return [
         track
-        for track in tracks
+        for track in followed
         if len(track.times) >= least and track.probabilities.mean() >= LEAST_PROBABILITY
     ]
 
 
 def _sampled(
-    path: str | Path, every: float, start: float | None, end: float | None
+    path: str | Path,
+    every: float,
+    start: float | None,
+    end: float | None,
+    tracks: Tracks | None,
 ) -> Iterator[Frame]:
     """Yield the first picture, those at least `every` seconds later, and the last."""
     due = -np.inf
     skipped = None
-    for frame in read_frames(path, start, end):
+    for frame in read_frames(path, start, end, tracks):
         if frame.time >= due - 1e-3:  # a millisecond, for time stamps are rounded
             due = frame.time + every
             skipped = None
@@ -295,6 +302,7 @@ def find_face(
     options: FaceOptions,
     start: float | None = None,
     end: float | None = None,
+    tracks: Tracks | None = None,
 ) -> Track | None:
     """Find and follow the main face of a recording; None when there is none.
 
@@ -303,6 +311,7 @@ def find_face(
         options: How to find it and which one to choose.
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The recording has no pictures or cannot be decoded.
@@ -311,7 +320,7 @@ def find_face(
     status = path.stat() if path.is_file() else None
     version = (status.st_size, status.st_mtime_ns) if status else None
     # What is cut out of the pictures does not change where the face is.
-    return _find_face(path, version, replace(options, margin=0.0, align=False), start, end)
+    return _find_face(path, version, replace(options, margin=0.0, align=False), start, end, tracks)
 
 
 @lru_cache(maxsize=4)  # several streams, and an overlay, follow the face of one recording
@@ -321,8 +330,10 @@ def _find_face(
     options: FaceOptions,
     start: float | None,
     end: float | None,
+    tracks: Tracks | None,
 ) -> Track | None:
     detector = create_detector(
         options.detector, min_face_size=options.min_face_size, max_side=options.max_side
     )
-    return main_track(track_faces(path, detector, options.every, start, end), options.choice)
+    found = track_faces(path, detector, options.every, start, end, tracks=tracks)
+    return main_track(found, options.choice)
