@@ -14,6 +14,7 @@ import av
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError
+from affuse.media.container import packets_of
 from affuse.media.selection import streams_of
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ class Packets:
         """
         self._thread.start()
         found = self._queue.get()
+        if isinstance(found, LookupError):
+            raise AffuseError(f"{self.source}: {found}") from found
         if isinstance(found, Exception):
             reason = getattr(found, "strerror", None) or str(found)
             raise AffuseError(f"{self.source}: cannot be opened ({reason})") from found
@@ -81,9 +84,7 @@ class Packets:
     def _read(self) -> None:
         """Put the streams, the packets and None, or an error, into the queue."""
         try:
-            container: Any = av.open(
-                _place(self.source), format=self.driver, metadata_errors="replace"
-            )
+            container: Any = av.open(self._place(), format=self.driver, metadata_errors="replace")
         except Exception as error:  # PyAV raises ValueError, MemoryError and more
             self._put(error)
             return
@@ -94,13 +95,24 @@ class Packets:
                 for stream in streams:
                     stream.thread_type = "SLICE"  # whole pictures in threads would come later
                 self._put(streams)
-                for packet in container.demux(streams) if streams else ():
+                for packet in packets_of(container, streams) if streams else ():
                     if not self._put(packet):
                         break
+            except LookupError as error:  # there is no such track
+                self._put(error)
+                return
             except Exception as error:  # the source broke off; PyAV raises errors of many kinds
                 log.warning("%s: %s", self.source, error)
             self._put(None)
             self._stopped.wait()  # packets that are not decoded yet need what closing would free
+
+    def _place(self) -> str:
+        """What FFmpeg opens: what is a file here is one, whatever its name looks like."""
+        if self.source == "-":
+            return "pipe:0"
+        path = Path(self.source)
+        is_file = self.driver is None and path.exists()
+        return f"file:{path.absolute()}" if is_file else self.source
 
     def _put(self, item: Any) -> bool:
         while not self._stopped.is_set():
@@ -110,14 +122,6 @@ class Packets:
             except Full:
                 continue
         return False
-
-
-def _place(source: str) -> str:
-    """What FFmpeg opens: what is a file here is one, whatever its name looks like."""
-    if source == "-":
-        return "pipe:0"
-    path = Path(source)
-    return f"file:{path.absolute()}" if path.exists() else source
 
 
 @contextmanager
