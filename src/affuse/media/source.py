@@ -14,7 +14,7 @@ import av
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError
-from affuse.media.container import packets_of
+from affuse.media.container import packets_of, reason
 from affuse.media.selection import streams_of
 
 log = logging.getLogger(__name__)
@@ -62,8 +62,7 @@ class Packets:
         if isinstance(found, LookupError):
             raise AffuseError(f"{self.source}: {found}") from found
         if isinstance(found, Exception):
-            reason = getattr(found, "strerror", None) or str(found)
-            raise AffuseError(f"{self.source}: cannot be opened ({reason})") from found
+            raise AffuseError(f"{self.source}: cannot be opened ({reason(found)})") from found
         if not found:
             missing = " and no ".join(_NAMES[kind] for kind in sorted(self.kinds))
             raise AffuseError(f"{self.source}: has no {missing}")
