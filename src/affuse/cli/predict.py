@@ -8,6 +8,7 @@ from pathlib import Path
 
 from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
+from affuse.cli.tracks import add_tracks, chosen_tracks
 
 HEARD = {"audio": "sound", "video": "face"}
 
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also a video of each recording with pictures: the face, and what is read from it",
     )
+    add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
 
@@ -82,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     # every overlay has a bar of its own
     for path in options.inputs if options.overlay else progress(options.inputs, "predict"):
         try:
-            timeline = predictor.predict(path)
+            timeline = predictor.predict(path, tracks=chosen_tracks(options))
             write_timeline(timeline, options.out, names[path])
             if options.overlay and probe(path).has_video:
                 write_overlay(timeline, options.out / f"{names[path]}-overlay.mp4")

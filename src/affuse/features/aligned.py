@@ -142,16 +142,18 @@ class AlignedFaces:
         from affuse.media.probe import probe
         from affuse.media.tracks import find_face
 
-        info = probe(video)
+        info = probe(video, clip.tracks)
         if not info.has_video:
             return
         if info.still:
             wanted = np.zeros(1)
         else:
-            wanted = moments(clip, end_of(picture_times(video)), video)
+            wanted = moments(clip, end_of(picture_times(video, clip.tracks)), video)
         face, size = self.options, self.spec.shape[0]
-        track = find_face(video, face, clip.start or None, clip.end)
-        blocks = crop_blocks(video, wanted, track, self._cut, face.margin, face.align, BLOCK)
+        track = find_face(video, face, clip.start or None, clip.end, clip.tracks)
+        blocks = crop_blocks(
+            video, wanted, track, self._cut, face.margin, face.align, BLOCK, clip.tracks
+        )
         for part, crops, present in blocks:
             if self._cut != size:
                 crops = np.stack([self._resized(crop, size) for crop in crops])
@@ -163,7 +165,7 @@ def _times(clip: Clip, images: dict[int, Path]) -> NDArray[np.float64]:
     last = max(images)
     if clip.video is None:
         return np.arange(last) / RATE
-    times = picture_times(clip.video)
+    times = picture_times(clip.video, clip.tracks)
     if last > len(times) and not is_close(last, len(times)):
         raise BadInput(images[last], f"is picture {last}, but {clip.video} has {len(times)}")
     return times

@@ -82,7 +82,7 @@ class Emoca:
 def _frame_rate(clip: Clip) -> float:
     from affuse.media.probe import probe
 
-    return (probe(clip.video).fps if clip.video is not None else 0.0) or _RATE
+    return (probe(clip.video, clip.tracks).fps if clip.video is not None else 0.0) or _RATE
 
 
 def _read(path: Path, *shape: int | str) -> np.ndarray:

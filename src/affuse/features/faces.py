@@ -50,7 +50,7 @@ class Faces(_Pictures):
 
         if clip.video is None:
             return None
-        info = probe(clip.video)
+        info = probe(clip.video, clip.tracks)
         if not info.has_video:
             return None
         end = info.duration if clip.end is None else min(clip.end, info.duration)
@@ -59,9 +59,15 @@ class Faces(_Pictures):
         count = 1 if info.still else int((end - clip.start) * RATE + 0.5)
         start = 0.0 if info.still else 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE
-        track = find_face(clip.video, self.options, clip.start, clip.end)
+        track = find_face(clip.video, self.options, clip.start, clip.end, clip.tracks)
         crops, present = crop_faces(
-            clip.video, times, track, self.spec.shape[0], self.options.margin, self.options.align
+            clip.video,
+            times,
+            track,
+            self.spec.shape[0],
+            self.options.margin,
+            self.options.align,
+            clip.tracks,
         )
         return Stream(crops, present, start)
 
@@ -101,4 +107,4 @@ class ReferenceFaces(_Pictures):
 
         if clip.video is None:
             return None
-        return Stream(*reference_faces224(clip.video, clip.start or None, self.frames))
+        return Stream(*reference_faces224(clip.video, clip.start or None, self.frames, clip.tracks))

@@ -101,6 +101,7 @@ def _examine(clip: Clip, whole: bool) -> Examined:
             media[path] = probe(path)
         except (BadInput, OSError) as error:
             found.broken.append(str(error))
+    found.notes += [note for info in media.values() for note in _about_header(info)]
     _about_pictures(clip, media, found)
     _about_sound(clip, media, found)
     if whole:
@@ -145,8 +146,14 @@ def _part(clip: Clip, info: MediaInfo) -> float:
     return max(end - clip.start, 0.0)
 
 
+def _about_header(info: MediaInfo) -> Iterator[str]:
+    """What a file says about its length, where that is not what is in it."""
+    if info.stated is not None and abs(info.stated - info.duration) > _TOLERANCE:
+        yield f"{info.path}: its header says {info.stated:.2f} s, it holds {info.duration:.2f} s"
+
+
 def _about_length(path: Path, info: MediaInfo) -> Iterator[str]:
-    """What a file holds less than it says."""
+    """What of a file cannot be decoded."""
     kinds: list[tuple[str, bool, Callable[[Path], float]]] = [
         ("pictures", info.has_video, _last_picture),
         ("sound", info.has_audio, _last_sound),

@@ -280,7 +280,9 @@ def sound_of(clip: Clip, rate: int, *, rounded_up: bool = False) -> Sound | None
 
     if clip.audio is None:
         return None
-    sound = read_sound(clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up)
+    sound = read_sound(
+        clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up, tracks=clip.tracks
+    )
     if sound is not None:
         check_length(clip.audio, sound.seconds, "its sound")
     return sound

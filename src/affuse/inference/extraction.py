@@ -111,7 +111,7 @@ class Extraction:
         if not info.has_audio or all(spec.modality != "audio" for spec in self.specs.values()):
             return None
         try:
-            found = survey(info.path)
+            found = survey(info.path, info.tracks)
             if found is not None:
                 found = found if heard is None else replace(found, spans=tuple(heard))
                 check_length(info.path, found.seconds, "its sound")
@@ -152,7 +152,7 @@ def where_heard(
 
 def not_decodable(info: MediaInfo) -> list[str]:
     """What a recording has and nothing can be decoded of, as notes."""
-    with open_recording(info.path) as recording:
+    with open_recording(info.path, info.tracks) as recording:
         lost = {"video": recording.video is not None and not info.has_video}
         lost["audio"] = recording.audio is not None and not info.has_audio
     return [
@@ -167,4 +167,5 @@ def clip_of(info: MediaInfo) -> Clip:
         id=path.stem,
         video=path if info.has_video else None,
         audio=path if info.has_audio else None,
+        tracks=info.tracks,
     )

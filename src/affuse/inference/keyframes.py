@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from affuse.corpora.clip import Tracks
 from affuse.inference.timeline import KeyFrame
 from affuse.media.shown import showing
 from affuse.media.video import Frame, read_frames
@@ -16,18 +17,21 @@ _COUNT = 10
 _HEIGHT = 96
 
 
-def key_frames(path: Path, duration: float, turn: int = 0) -> list[KeyFrame]:
+def key_frames(
+    path: Path, duration: float, turn: int = 0, tracks: Tracks | None = None
+) -> list[KeyFrame]:
     """Up to ten frames, evenly spaced, 96 pixels high.
 
     Args:
         path: A recording with pictures.
         duration: Its length in seconds.
         turn: Quarter turns counter-clockwise after which people in it are upright.
+        tracks: Which of its tracks are wanted; by default the file decides.
     """
-    shown = showing(path)
+    shown = showing(path, tracks)
     wanted = deque((np.arange(_COUNT) + 0.5) * duration / _COUNT)
     frames: list[KeyFrame] = []
-    for frame in read_frames(path):
+    for frame in read_frames(path, tracks=tracks):
         if frame.time >= wanted[0]:
             frames.append(KeyFrame(frame.time, _small(frame.turned(turn))))
             wanted.popleft()

@@ -39,15 +39,17 @@ def write_overlay(timeline: Timeline | ValuesTimeline, path: Path) -> None:
     Raises:
         BadInput: The recording has no pictures, or cannot be decoded any more.
     """
-    info = probe(timeline.source)
+    info = probe(timeline.source, timeline.tracks)
     if not info.has_video:
         raise BadInput(timeline.source, "has no pictures; there is nothing to draw on")
     seen = "video" in timeline.presence
-    track = find_face(timeline.source, FaceOptions()) if seen else None
+    track = find_face(timeline.source, FaceOptions(), tracks=timeline.tracks) if seen else None
     width, height = _size(info.width, info.height)
     panel = panel_of(timeline, width)
-    total = len(picture_times(timeline.source))
-    frames = progress(read_frames(timeline.source), f"draw {path.name}", total)
+    total = len(picture_times(timeline.source, timeline.tracks))
+    frames = progress(
+        read_frames(timeline.source, tracks=timeline.tracks), f"draw {path.name}", total
+    )
     with atomic_path(path) as temporary:
         write_mp4(
             temporary,

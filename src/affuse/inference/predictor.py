@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from affuse.corpora.clip import Clip
+from affuse.corpora.clip import Clip, Tracks
 from affuse.errors import AffuseError, BadInput, Unusable
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
@@ -78,12 +78,15 @@ class Predictor:
         self.window = self.spec.seconds
         self.streams = Extraction(model, self.spec.streams, source)
 
-    def predict(self, path: Path, thumbnails: bool = True) -> Timeline | ValuesTimeline:
+    def predict(
+        self, path: Path, thumbnails: bool = True, tracks: Tracks | None = None
+    ) -> Timeline | ValuesTimeline:
         """What the model says about one recording.
 
         Args:
             path: Any file that PyAV opens, with sound, pictures or both; also a single picture.
             thumbnails: Whether to take key frames.
+            tracks: Which tracks of sound and pictures to read; by default the file decides.
 
         Returns:
             A `Timeline` of a model of classes, a `ValuesTimeline` of one of values over time.
@@ -93,7 +96,7 @@ class Predictor:
             Unusable: It is too short, or has neither sound nor a face that can be used, or none of
                 what the model cannot do without.
         """
-        timeline = self.read(path, thumbnails)
+        timeline = self.read(path, thumbnails, tracks)
         if not timeline.known.any():
             there = {name for name, p in timeline.presence.items() if p.share}
             absent = frozenset(timeline.presence) - there or frozenset(timeline.presence)
@@ -101,23 +104,29 @@ class Predictor:
         return timeline
 
     def read(
-        self, path: Path, thumbnails: bool = False, heard: Sequence[Span] | None = None
+        self,
+        path: Path,
+        thumbnails: bool = False,
+        tracks: Tracks | None = None,
+        heard: Sequence[Span] | None = None,
     ) -> Timeline | ValuesTimeline:
         """The same as `predict`, also where nothing can be said throughout.
 
         Args:
             path: The recording.
             thumbnails: Whether to take key frames.
+            tracks: Which tracks of sound and pictures to read; by default the file decides.
             heard: (start, end) in seconds between which it has sound, if the file does not tell.
 
         Raises:
             BadInput: The file cannot be decoded.
             TooShort: It is too short, both in what is heard and in what is seen.
         """
-        info = probe(Path(path))
+        info = probe(Path(path), tracks)
         if not info.still:
             check_length(info.path, info.duration)
-        pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
+        shown = thumbnails and info.has_video
+        pictures = key_frames(info.path, info.duration, tracks=info.tracks) if shown else []
         if self.model.head == "frames":
             return values_over_time(
                 self.model, self.spec, self.streams, info, self.hop, pictures, heard
@@ -142,6 +151,7 @@ class Predictor:
         starts = np.maximum(starts, 0)
         return Timeline(
             source=info.path,
+            tracks=info.tracks,
             duration=info.duration,
             presence=presence,
             model={"name": self.spec.model, "window": self.window, **self.spec.training},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affuse.corpora.clip import Tracks
 from affuse.execution.files import write_csv, write_json
 
 #: Seconds by which a modality may begin later than the recording, or end earlier, or those between
@@ -115,6 +116,7 @@ class Prediction(ABC):
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         model: Name of the model and what it was trained on, for the record.
         key_frames: Small pictures, in the order of time.
+        tracks: Which tracks of sound and pictures of the recording were read.
         notes: What of the recording could not be used, or was put right.
     """
 
@@ -123,6 +125,7 @@ class Prediction(ABC):
     presence: dict[str, Presence]
     model: dict[str, Any]
     key_frames: list[KeyFrame] = field(default_factory=list)
+    tracks: Tracks = field(default_factory=Tracks)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -261,6 +264,7 @@ class Timeline(Prediction):
             {
                 "source": self.source.name,
                 "duration": round(self.duration, 4),
+                "tracks": asdict(self.tracks),
                 "model": self.model,
                 "notes": self.notes,
                 "emotion": self.emotion,

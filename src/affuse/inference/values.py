@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +90,7 @@ class ValuesTimeline(Prediction):
             {
                 "source": self.source.name,
                 "duration": round(self.duration, 4),
+                "tracks": asdict(self.tracks),
                 "model": self.model,
                 "notes": self.notes,
                 "dimensions": {
@@ -131,7 +132,7 @@ def values_over_time(
         BadInput: The recording cannot be decoded.
     """
     if info.has_video:
-        times = picture_times(info.path)
+        times = picture_times(info.path, info.tracks)
         duration = max(info.duration, end_of(times))
     else:
         times = np.arange(int(np.ceil(info.duration * TARGET_RATE - 1e-6))) / TARGET_RATE
@@ -150,6 +151,7 @@ def values_over_time(
         presence.setdefault(read.modality, presence_of(stream, read, duration, sound))
     return ValuesTimeline(
         source=info.path,
+        tracks=info.tracks,
         duration=duration,
         presence=presence,
         model={

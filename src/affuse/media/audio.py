@@ -13,6 +13,7 @@ import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.errors import Unusable
 from affuse.media.channels import Samples, as_one
 from affuse.media.probe import Recording, open_recording
@@ -88,9 +89,10 @@ def read_audio(
     end: float | None = None,
     *,
     rounded_up: bool = False,
+    tracks: Tracks | None = None,
 ) -> Samples | None:
     """The samples of `read_sound`, or None when the recording has no sound."""
-    sound = read_sound(path, rate, start, end, rounded_up=rounded_up)
+    sound = read_sound(path, rate, start, end, rounded_up=rounded_up, tracks=tracks)
     return None if sound is None else sound.samples
 
 
@@ -101,6 +103,7 @@ def read_sound(
     end: float | None = None,
     *,
     rounded_up: bool = False,
+    tracks: Tracks | None = None,
 ) -> Sound | None:
     """Decode the sound of a recording.
 
@@ -114,6 +117,7 @@ def read_sound(
         end: End of the window, in seconds of the recording; None is the end of the sound.
         rounded_up: Whether the number of samples is rounded up, as `librosa.load` does; a last one
             that the resampler does not give is zero.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         The sound, less than the window when it ends there. None when the recording has no sound.
@@ -122,7 +126,7 @@ def read_sound(
         BadInput: The file cannot be opened.
         Unusable: Its sound cannot be decoded, or too much of it is not finite.
     """
-    with open_recording(path) as recording:
+    with open_recording(path, tracks) as recording:
         if recording.audio is None:
             return None
         # where time stamps are coarser than samples, only counting from the beginning is exact
@@ -156,14 +160,18 @@ def read_sound(
         return Sound(samples, rate, spans.between(start or 0.0, end), clock.notes(recording.path))
 
 
-def survey(path: str | Path) -> Survey | None:
+def survey(path: str | Path, tracks: Tracks | None = None) -> Survey | None:
     """Decode the sound of a recording once, without keeping it.
+
+    Args:
+        path: The recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The file cannot be opened.
         Unusable: As in `read_sound`.
     """
-    with open_recording(path) as recording:
+    with open_recording(path, tracks) as recording:
         if recording.audio is None:
             return None
         frames = recording.decode(recording.audio)
@@ -177,7 +185,7 @@ def survey(path: str | Path) -> Survey | None:
         return Survey(spans.between(0.0, None), levels.silences, levels.silent, notes)
 
 
-def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:
+def read_blocks(path: str | Path, channels: int, tracks: Tracks | None = None) -> Iterator[Samples]:
     """The sound of a recording at its own rate, in blocks that follow each other from time 0.
 
     Where the sound begins later than the pictures, or pauses, samples are zero.
@@ -185,6 +193,7 @@ def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:
     Args:
         path: A recording with sound.
         channels: 1 for their mean (`as_one`), or as many as there are.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Yields:
         (N,), or (N, channels) for more than one.
@@ -193,7 +202,7 @@ def read_blocks(path: str | Path, channels: int) -> Iterator[Samples]:
         BadInput: The file cannot be opened.
         Unusable: Its sound cannot be decoded.
     """
-    with open_recording(path) as recording:
+    with open_recording(path, tracks) as recording:
         frames = recording.decode(recording.audio)
         first = next(frames)
         placed = _placed(recording, frames, first, _clock_of(recording, first))

@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from affuse.corpora.clip import Tracks
+from affuse.errors import BadInput
 from affuse.media.container import check_file, open_container, packets_of
 from affuse.media.counts import INTERVAL, Floats, Stamps
 from affuse.media.selection import Chosen, choose
@@ -73,21 +74,37 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
         BadInput: It cannot be opened, or has neither sound nor pictures, or no such track.
     """
     status = check_file(path)
-    return _contents(path.absolute(), status.st_size, status.st_mtime_ns, tracks or Tracks())
+    version = path.absolute(), status.st_size, status.st_mtime_ns
+    try:
+        return _contents(*version, _chosen(*version, tracks or Tracks()))
+    except BadInput as error:  # with the name that the user gave it
+        raise BadInput(path, error.reason) from error
+    except MemoryError as error:
+        raise BadInput(path, "takes more memory than there is") from error
 
 
 @lru_cache(maxsize=16)
-def _contents(path: Path, size: int, time: int, tracks: Tracks) -> Contents:
+def _chosen(path: Path, size: int, time: int, tracks: Tracks) -> Chosen:
     with open_container(path) as container:
-        chosen = choose(path, container, tracks)
+        return choose(path, container, tracks)
+
+
+@lru_cache(maxsize=16)
+def _contents(path: Path, size: int, time: int, chosen: Chosen) -> Contents:
     with open_container(path) as container:
         video = None if chosen.video is None else container.streams[chosen.video]
         audio = None if chosen.audio is None else container.streams[chosen.audio]
-        packets = _packets(container, [s for s in (video, audio) if s is not None])
-        sound, slow_sound = (None, 1.0) if audio is None else _sound(packets[audio.index], audio)
+        packets, skips = _packets(container, [s for s in (video, audio) if s is not None])
+        sound, slow_sound = (
+            (None, 1.0)
+            if audio is None or not len(packets[audio.index])
+            else _sound(packets[audio.index], audio, skips[audio.index])
+        )
         heard = 0.0 if sound is None else float(sound.lengths.sum())
         shown, slow, complete = (
-            (None, 1.0, True) if video is None else _pictures(packets[video.index], video, heard)
+            (None, 1.0, True)
+            if video is None or not len(packets[video.index])
+            else _pictures(packets[video.index], video, heard)
         )
         timing = place(shown, sound)
         rate = 0.0
@@ -105,10 +122,15 @@ def _contents(path: Path, size: int, time: int, tracks: Tracks) -> Contents:
     )
 
 
-def _packets(container: Any, streams: list[Any]) -> dict[int, np.ndarray]:
-    """Of each stream (N, 5): place, presentation and decoding stamp, length, bytes.
+def _packets(
+    container: Any, streams: list[Any]
+) -> tuple[dict[int, np.ndarray], dict[int, tuple[int, int]]]:
+    """The packets of streams, without those that are not to be presented.
 
-    Stamps are in seconds, NaN where there are none. What is not to be presented is left out.
+    Returns:
+        Of each stream (N, 5): place, presentation and decoding stamp, length, bytes; stamps are in
+        seconds, NaN where there are none. Of sound, how many samples are not to be heard of the
+        first and of the last packet.
     """
     found: dict[int, list[tuple[Any, ...]]] = {stream.index: [] for stream in streams}
     ends: dict[int, list[Any]] = {s.index: [] for s in streams if s.type == "audio"}
@@ -123,18 +145,16 @@ def _packets(container: Any, streams: list[Any]) -> dict[int, np.ndarray]:
                 ends[index][1:] = [packet]
     except (av.FFmpegError, OSError, ValueError):  # a damaged file ends here
         pass
-    tables = {}
+    tables, skips = {}, {}
     for stream in streams:
         table = np.array(found[stream.index], np.float64).reshape(-1, 5)
         table[:, 1:4] *= float(stream.time_base)
         table[:, 3] = np.nan_to_num(table[:, 3])
         tables[stream.index] = table
         if ends.get(stream.index):
-            before, after = _skipped(ends[stream.index][0])[0], _skipped(ends[stream.index][-1])[1]
-            table[0, 1:4] += np.array([before, 0, -before]) / stream.rate
-            table[-1, 3] -= after / stream.rate
-            tables[stream.index] = table[table[:, 3] > 0] if before or after else table
-    return tables
+            first, last = ends[stream.index][0], ends[stream.index][-1]
+            skips[stream.index] = _skipped(first)[0], _skipped(last)[1]
+    return tables, skips
 
 
 def _skipped(packet: Any) -> tuple[int, int]:
@@ -145,10 +165,8 @@ def _skipped(packet: Any) -> tuple[int, int]:
     return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")
 
 
-def _sound(table: np.ndarray, stream: Any) -> tuple[Stamps | None, float]:
+def _sound(table: np.ndarray, stream: Any, skips: tuple[int, int]) -> tuple[Stamps, float]:
     """The packets of sound, and the factor by which their time stamps are too small."""
-    if not len(table):
-        return None, 1.0
     context = stream.codec_context
     starts, stated = table[:, 1], table[:, 3]
     held = np.zeros(len(table))  # seconds of sound in a packet, where its size tells
@@ -167,14 +185,24 @@ def _sound(table: np.ndarray, stream: Any) -> tuple[Stamps | None, float]:
     lengths = np.where((stated > 0) & (stated <= _OUT_OF_SCALE * max(usual, 1.0)), stated, usual)
     absurd = (held > 0) & ((lengths > _OUT_OF_SCALE * held) | (lengths * _OUT_OF_SCALE < held))
     lengths = np.where(absurd, held, lengths) if scale == 1 else np.where(held > 0, held, usual)
-    stamps = Stamps(_filled(starts * scale, lengths), lengths, table[:, 2] * scale, table[:, 0])
+    starts = _filled(starts * scale, lengths)
+    before, after = (samples / stream.rate for samples in skips)
+    starts[0], lengths[0] = starts[0] + before, lengths[0] - before
+    lengths[-1] -= after
+    heard = lengths > 0
+    heard[int(np.argmax(heard))] = True  # something stays
+    stamps = Stamps(starts[heard], lengths[heard], table[heard, 2] * scale, table[heard, 0])
     begin = stream.start_time
-    if begin is not None and scale == 1 and abs(begin * stream.time_base - starts[0]) <= NEAR:
+    if (
+        begin is not None
+        and scale == 1
+        and abs(begin * stream.time_base - stamps.starts[0]) <= NEAR
+    ):
         stamps.starts[0] = float(begin * stream.time_base)  # without what a decoder leaves out
     return stamps, scale
 
 
-def _pictures(table: np.ndarray, stream: Any, heard: float) -> tuple[Stamps | None, float, bool]:
+def _pictures(table: np.ndarray, stream: Any, heard: float) -> tuple[Stamps, float, bool]:
     """The packets of pictures, the factor of their time stamps, and whether all have one.
 
     Args:
@@ -182,8 +210,6 @@ def _pictures(table: np.ndarray, stream: Any, heard: float) -> tuple[Stamps | No
         stream: Their stream.
         heard: Seconds of sound beside them.
     """
-    if not len(table):
-        return None, 1.0, True
     starts = table[:, 1]
     complete = bool(np.isfinite(starts).all())
     rate = nominal_rate(stream)
@@ -234,5 +260,7 @@ def _rate(times: Floats, stated: float) -> float:
     """Mean frame rate in Hz: the stated one where the pictures bear it out."""
     if len(times) < 2:
         return stated if 1 <= stated <= FASTEST else 1 / INTERVAL
-    found = 1 / np.array([np.diff(times).mean(), np.median(np.diff(times))])
-    return stated if np.any(np.abs(np.log2(found / stated)) < 1) else round(float(found[1]), 4)
+    mean, usual = 1 / np.array([np.diff(times).mean(), np.median(np.diff(times))])
+    if np.any(np.abs(np.log2(np.array([mean, usual]) / stated)) < 1):
+        return stated
+    return round(float(mean if abs(np.log2(mean / usual)) < 0.1 else usual), 4)

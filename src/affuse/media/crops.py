@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.detectors import create_detector
 from affuse.media.shown import Showing, showing
 from affuse.media.tracks import Floats, Track
@@ -33,6 +34,7 @@ def crop_faces(
     size: int,
     margin: float = 0.0,
     align: bool = False,
+    tracks: Tracks | None = None,
 ) -> tuple[Images, NDArray[np.bool_]]:
     """Cut a face out of the pictures nearest to some times, in one pass.
 
@@ -47,6 +49,7 @@ def crop_faces(
         margin: Part of the longer side of the box by which the square is larger.
         align: Turn, scale and shift so that the landmarks come to lie in the same places; the
             margin then enlarges what is seen around them.
+        tracks: Which of the tracks of the recording are wanted; by default the file decides.
 
     Returns:
         (N, size, size, 3) RGB, and (N,) bool: whether there is a picture that is shown then or
@@ -60,7 +63,9 @@ def crop_faces(
     order = np.argsort(times, kind="stable")
     crops = np.zeros((len(times), size, size, 3), np.uint8)
     present = np.zeros(len(times), bool)
-    for part, block, there in crop_blocks(path, times[order], track, size, margin, align):
+    for part, block, there in crop_blocks(
+        path, times[order], track, size, margin, align, tracks=tracks
+    ):
         crops[order[part]], present[order[part]] = block, there
     return crops, present
 
@@ -73,6 +78,7 @@ def crop_blocks(
     margin: float = 0.0,
     align: bool = False,
     count: int = 256,
+    tracks: Tracks | None = None,
 ) -> Iterator[tuple[slice, Images, NDArray[np.bool_]]]:
     """Cut a face out as `crop_faces` does, for long recordings: a block of crops after the other.
 
@@ -84,6 +90,7 @@ def crop_blocks(
         margin: Part of the longer side of the box by which the square is larger.
         align: Bring the landmarks to the same places.
         count: Crops of a block at most.
+        tracks: Which of the tracks of the recording are wanted; by default the file decides.
 
     Yields:
         Which of the times these are, and of them crops and presence.
@@ -95,7 +102,7 @@ def crop_blocks(
     times = np.asarray(times, np.float64)
     found: Iterator[tuple[Frame, float, NDArray[np.intp]]] = iter(())
     if track is not None and len(times):
-        found = _nearest_frames(path, times)
+        found = _nearest_frames(path, times, tracks)
     crop: Images | None = None
     waiting = np.zeros(0, np.intp)  # of the times, those that `crop` stands for
     for first in range(0, len(times), count):
@@ -130,16 +137,16 @@ def _crop(
 
 
 def _nearest_frames(
-    path: str | Path, times: NDArray[np.floating]
+    path: str | Path, times: NDArray[np.floating], tracks: Tracks | None
 ) -> Iterator[tuple[Frame, float, NDArray[np.intp]]]:
     """Yield each picture that stands for some of the (not falling) times, and their indices.
 
     Between them comes the time at which the face in it is looked up: that of the picture, or the
     first of the times when the picture is held from before.
     """
-    shown = showing(path)
+    shown = showing(path, tracks)
     begin = min(shown.begin(float(times[0])), float(times[0]) - shown.reach)
-    frames = read_frames(path, begin, times[-1] + shown.reach)
+    frames = read_frames(path, begin, times[-1] + shown.reach, tracks)
     first = 0
     previous: Frame | None = None
     for frame in chain(frames, [None]):
@@ -207,7 +214,10 @@ def reference_frames(count: int) -> tuple[int, ...]:
 
 
 def reference_faces224(
-    path: str | Path, start: float | None = None, count: int = 15
+    path: str | Path,
+    start: float | None = None,
+    count: int = 15,
+    tracks: Tracks | None = None,
 ) -> tuple[Images, NDArray[np.bool_]]:
     """Crop faces as the published preprocessing of RAVDESS does.
 
@@ -220,6 +230,7 @@ def reference_faces224(
         path: The recording.
         start: Second from which pictures are counted; by default the start of the file.
         count: Number of crops N.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         (N, 224, 224, 3) in the order blue, green, red, as published weights expect, and (N,)
@@ -235,7 +246,7 @@ def reference_faces224(
     crops = np.zeros((count, 224, 224, 3), np.uint8)
     present = np.zeros(count, bool)
     box = None
-    for number, frame in enumerate(read_frames(path, start)):
+    for number, frame in enumerate(read_frames(path, start, tracks=tracks)):
         if number in wanted:
             image = frame.rgb()
             (faces,) = detector.detect([image])

@@ -235,7 +235,10 @@ def probe(path: str | Path, tracks: Tracks | None = None) -> MediaInfo:
         Path(path),
         contents.duration,
         **{"has_video": False, "has_audio": False} | found,
-        tracks=contents.chosen.tracks,
+        tracks=Tracks(
+            contents.chosen.tracks.audio if found.get("has_audio") else None,
+            contents.chosen.tracks.video if found.get("has_video") else None,
+        ),
         audio_tracks=sound,
         video_tracks=pictures,
         stated=contents.stated,

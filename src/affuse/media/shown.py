@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.contents import contents_of
 from affuse.media.counts import HOLE
 from affuse.media.still import still_of
@@ -90,8 +91,12 @@ class Showing:
         return first, self.until(time) + half
 
 
-def showing(path: str | Path) -> Showing:
+def showing(path: str | Path, tracks: Tracks | None = None) -> Showing:
     """When the pictures of a recording are shown, by its container.
+
+    Args:
+        path: The recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The file cannot be opened, or has no pictures.
@@ -99,16 +104,16 @@ def showing(path: str | Path) -> Showing:
     path = Path(path)
     status = path.stat() if path.is_file() else None
     version = (status.st_size, status.st_mtime_ns) if status else None
-    return _showing(path, version)
+    return _showing(path, version, tracks)
 
 
 @lru_cache(maxsize=16)  # several streams are cut out of one recording
-def _showing(path: Path, version: tuple[int, int] | None) -> Showing:
-    times = picture_times(path)
+def _showing(path: Path, version: tuple[int, int] | None, tracks: Tracks | None) -> Showing:
+    times = picture_times(path, tracks)
     if (still := still_of(path)) is not None:
         mean, last = still.duration / len(times), still.duration - still.times[-1]
         return Showing(times, usual_interval(times, mean), last)
-    contents = contents_of(path)
+    contents = contents_of(path, tracks)
     usual = usual_interval(times, 1 / contents.frame_rate)
     track = contents.timing.video
     return Showing(times, usual, 0.0 if track is None else track.end - float(times[-1]))

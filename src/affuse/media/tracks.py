@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.boxes import area, intersection_over_union
 from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.shown import showing
@@ -116,6 +117,7 @@ def track_faces(
     start: float | None = None,
     end: float | None = None,
     max_gap: float = 1.0,
+    tracks: Tracks | None = None,
 ) -> list[Track]:
     """Find the faces of a recording and follow each, in one pass.
 
@@ -131,6 +133,7 @@ def track_faces(
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
         max_gap: Seconds for which a face may be lost and still continue at the same place.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         The tracks by the time of their first detection; none when there is no face.
@@ -148,7 +151,7 @@ def track_faces(
         images.clear()
 
     repeats: list[int] = []
-    for frame, moments in _sampled(path, every, start, end):
+    for frame, moments in _sampled(path, every, start, end, tracks):
         width = frame.width
         times.extend(moments)
         repeats.append(len(moments))
@@ -157,28 +160,32 @@ def track_faces(
             search()
     search()
     faces = [found for found, count in zip(faces, repeats, strict=True) for _ in range(count)]
-    tracks = link_faces(np.array(times), faces, every, max_gap)
+    followed = link_faces(np.array(times), faces, every, max_gap)
     least = min(LEAST_DETECTIONS, len(times))
     return [
         track
-        for track in tracks
+        for track in followed
         if len(track.times) >= least and track.probabilities.mean() >= LEAST_PROBABILITY
     ]
 
 
 def _sampled(
-    path: str | Path, every: float, start: float | None, end: float | None
+    path: str | Path,
+    every: float,
+    start: float | None,
+    end: float | None,
+    tracks: Tracks | None,
 ) -> Iterator[tuple[Frame, list[float]]]:
     """Yield the first picture, those at least `every` seconds later, and the last.
 
     With each come the times for which its search counts: its own, and for as long as it is held
     those at which it would be searched again were it repeated.
     """
-    shown = showing(path)
+    shown = showing(path, tracks)
     due = -np.inf
     skipped = None
     begin = None if start is None else shown.begin(start)
-    for frame in read_frames(path, begin, end):
+    for frame in read_frames(path, begin, end, tracks):
         time = frame.time if start is None else max(frame.time, start)
         until = shown.until(frame.time) if shown.is_held(frame.time) else time
         moments = []
@@ -313,6 +320,7 @@ def find_face(
     options: FaceOptions,
     start: float | None = None,
     end: float | None = None,
+    tracks: Tracks | None = None,
 ) -> Track | None:
     """Find and follow the main face of a recording; None when there is none.
 
@@ -321,6 +329,7 @@ def find_face(
         options: How to find it and which one to choose.
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The recording has no pictures or cannot be decoded.
@@ -329,7 +338,7 @@ def find_face(
     status = path.stat() if path.is_file() else None
     version = (status.st_size, status.st_mtime_ns) if status else None
     # What is cut out of the pictures does not change where the face is.
-    return _find_face(path, version, replace(options, margin=0.0, align=False), start, end)
+    return _find_face(path, version, replace(options, margin=0.0, align=False), start, end, tracks)
 
 
 @lru_cache(maxsize=4)  # several streams, and an overlay, follow the face of one recording
@@ -339,8 +348,10 @@ def _find_face(
     options: FaceOptions,
     start: float | None,
     end: float | None,
+    tracks: Tracks | None,
 ) -> Track | None:
     detector = create_detector(
         options.detector, min_face_size=options.min_face_size, max_side=options.max_side
     )
-    return main_track(track_faces(path, detector, options.every, start, end), options.choice)
+    found = track_faces(path, detector, options.every, start, end, tracks=tracks)
+    return main_track(found, options.choice)
