@@ -27,6 +27,11 @@ Row = tuple[int, list[str]]
 _SEPARATORS = (",", ";", "\t")
 _HEAD = 1 << 16  # bytes from which encoding and separator are told
 _SAMPLE = 20  # rows of them
+#: What programs write for a number that is missing.
+_MISSING = {
+    *("na", "n/a", "#n/a", "null", "-nan", "nan(ind)", "-nan(ind)"),
+    *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+}
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins like that of UTF-16
@@ -104,6 +109,8 @@ class Sheet:
         """The number that a cell is (NaN and infinity are numbers too), or None."""
         if "_" in cell:  # Python reads 1_0 as ten
             return None
+        if cell.casefold() in _MISSING:
+            return math.nan
         try:
             return float(cell)
         except ValueError:
@@ -284,7 +291,7 @@ def _without_mark(path: Path, data: bytes) -> str:
         return "utf-16-le"
     if not any(even) and all(odd):
         return "utf-16-be"
-    raise BadInput(path, "is no text (it holds NUL bytes)")
+    raise BadInput(path, "is not a text file (it holds NUL bytes)")
 
 
 def _undecodable(path: Path, encoding: str) -> BadInput:
