@@ -135,7 +135,7 @@ def _evaluate_classes(
     table = table[[*lead, *(name for name in table if name not in lead)]]
     out = subject.out
     rows = ([_cell(x) for x in row] for row in table.itertuples(index=False, name=None))
-    write_csv(out / PREDICTIONS_FILE, list(table), rows)
+    write_csv(out / PREDICTIONS_FILE, [str(name) for name in table], rows)
     result: dict[str, Any] = {
         **subject.facts(role, parts),
         **rule,
