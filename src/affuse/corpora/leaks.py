@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles
 from affuse.errors import AffuseError
-from affuse.execution.text import identity
+from affuse.execution.text import clean, identity
 
 #: What is looked for: kind -> what it means.
 KINDS: dict[str, str] = {
@@ -157,7 +157,7 @@ def _differ(one: Roles, other: Roles) -> tuple[str, str] | None:
 
 def _speaker(protocol: Protocol, clip: Clip) -> str | None:
     """Who speaks, as the corpus and the protocol say."""
-    named = protocol.speakers.get(clip.id)
+    named = protocol.speakers.get(clip.id) or protocol.speakers.get(clean(clip.id))
     if clip.speaker and named and identity(clip.speaker) != identity(named):
         raise AffuseError(
             f"protocol {protocol.name}: clip {clip.id} is spoken by {named}, "

@@ -215,7 +215,8 @@ def absence_of(path: Path) -> Absence | None:
 
 def printable(path: Path) -> str:
     """A path as text that can be written anywhere."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    text = str(path).encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def find_listed(folder: Path, text: str) -> Path:

@@ -283,14 +283,13 @@ def _open(path: Path, errors: str = "strict") -> tuple[str, str]:
 
 
 def _without_mark(path: Path, data: bytes) -> str:
-    """UTF-8, or UTF-16 where every second byte is zero."""
+    """UTF-8, or UTF-16 where most of every second bytes are zero, and none of the others."""
     if 0 not in data:
         return "utf-8"
-    even, odd = data[:200:2], data[1:200:2]
-    if not any(odd) and all(even):
-        return "utf-16-le"
-    if not any(even) and all(odd):
-        return "utf-16-be"
+    even, odd = data[:400:2], data[1:400:2]
+    for zeros, others, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if 2 * zeros.count(0) > len(zeros) and all(others):
+            return name
     raise BadInput(path, "is not a text file (it holds NUL bytes)")
 
 

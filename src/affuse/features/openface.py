@@ -20,7 +20,7 @@ from affuse.execution.text import clean
 from affuse.features.files import clip_names, finite_rows, first_file, nearest_rows, present_rows
 from affuse.features.stream import Stream, StreamSpec
 
-_UNIT = re.compile(r"AU\d\d_[rc]")
+_UNIT = re.compile(r"(AU\d\d_)([rc])", re.IGNORECASE)
 _KEYS = ("id", "audio_id", "clip", "file", "name")
 #: Rate in Hz at which per-frame files are resampled, whatever the rate of their videos.
 _RATE = 30.0
@@ -175,7 +175,8 @@ def _order(cell: str) -> tuple[float, str]:
 def _unit_columns(path: Path) -> list[str]:
     sheet = Sheet(path)
     _, names = read_header(sheet, iter(sheet), ())
-    units = [name for name in names if _UNIT.fullmatch(name)]
+    found = filter(None, map(_UNIT.fullmatch, names))
+    units = [f"{match[1].upper()}{match[2].lower()}" for match in found]
     if not units:
         raise BadInput(path, "has no action-unit columns such as AU01_r")
     return units
