@@ -83,6 +83,8 @@ def _corpus(options: argparse.Namespace) -> int:
 
 def _print(corpus: Corpus, facts: dict[str, Any]) -> None:
     print(corpus.summary())
+    for note in corpus.notes:
+        print(note)
     print(f"licence: {corpus.licence}")
     _print_people(corpus)
     there = {

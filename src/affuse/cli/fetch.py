@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-archives", action="store_true", help="leave archives beside the unpacked files"
     )
     parser.add_argument(
+        "--any-size",
+        action="store_true",
+        help="unpack archives that grow to more than 20 times their size, too",
+    )
+    parser.add_argument(
         "--mirror", metavar="URL", help="takes the place of scheme and host of every address"
     )
 
@@ -64,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
         options.out,
         keep_archives=options.keep_archives,
         verify=options.verify,
+        any_size=options.any_size,
         say=lambda line: print(line, file=sys.stderr),
     )
     print(f"{options.out}: {', '.join(part.name for part in parts)} complete", file=sys.stderr)

@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     sources = read_sources(options.source, options.rate)
     corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
     print(corpus.summary(), file=sys.stderr)
+    for note in corpus.notes:
+        print(note, file=sys.stderr)
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
     extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]

@@ -95,9 +95,11 @@ class Corpus:
         left_out: Reason -> number of files that were seen and not used.
         bad: Clip id -> what its publisher or users know to be wrong with it; these clips are among
             `clips`.
-        missing: What the publisher's list names and the folder lacks, one line each.
+        missing: What the publisher's list names and the folder lacks, and files whose content is
+            not here, one line each.
         rows: Table of imported features that came with the corpus (one file), or None.
         arrays: Folder with arrays `<clip>/<name>.npy` that came instead of recordings, or None.
+        notes: What was taken for the same in the table of a user, one line each.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Corpus:
     missing: list[str] = field(default_factory=list)
     rows: Path | None = None
     arrays: Path | None = None
+    notes: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
         """One line: clips, speakers, what was left out."""

@@ -20,7 +20,7 @@ from affuse.evaluation.members import Member
 from affuse.evaluation.over_time import evaluate_over_time
 from affuse.evaluation.plots import confusion_png
 from affuse.evaluation.subject import Role, Subject, open_subject
-from affuse.execution.files import atomic_path, write_json
+from affuse.execution.files import atomic_path, write_csv, write_json
 from affuse.execution.progress import progress
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.store import Store
@@ -134,8 +134,8 @@ def _evaluate_classes(
     lead = ["fold", "condition", "clip", "speaker", "label", "predicted"]
     table = table[[*lead, *(name for name in table if name not in lead)]]
     out = subject.out
-    with atomic_path(out / PREDICTIONS_FILE) as path:
-        table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    rows = ([_cell(x) for x in row] for row in table.itertuples(index=False, name=None))
+    write_csv(out / PREDICTIONS_FILE, [str(name) for name in table], rows)
     result: dict[str, Any] = {
         **subject.facts(role, parts),
         **rule,
@@ -275,6 +275,10 @@ def _beside_raters(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:
         "majority_accuracy": _number(right.mean()) if len(clear) else None,
         "majority_interval_95": [_number(x) for x in interval],
     }
+
+
+def _cell(value: object) -> object:
+    return f"{value:.6f}" if isinstance(value, float) else value
 
 
 def _number(value: float) -> float | None:

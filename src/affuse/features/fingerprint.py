@@ -15,6 +15,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.execution.files import file_digest
 from affuse.features.arrays import array_pictures
+from affuse.features.pictures import numbered_images
 from affuse.features.sound import SoundExtractor, all_present, heard, sound_of
 from affuse.features.stream import Stream, StreamSpec
 
@@ -121,7 +122,9 @@ class VideoFingerprint:
             return [clip.video]
         if clip.images is None:
             return []
-        return [clip.images] if clip.images.is_file() else sorted(clip.images.glob("*.jpg"))
+        if clip.images.is_file():
+            return [clip.images]
+        return sorted(p for p in clip.images.glob("*.jpg") if not p.name.startswith("."))
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, 16, 16) uint8, in which a time without a picture is absent; None without pictures.
@@ -182,10 +185,8 @@ def _from_video(
 def _from_images(
     folder: Path, start: float, end: float | None
 ) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    for path in sorted(folder.glob("*.jpg")):
-        if not path.stem.isdecimal():
-            raise BadInput(path, "is not named after the number of a picture, such as 00012.jpg")
-        time = (int(path.stem) - 1) / _IMAGES_RATE
+    for number, path in numbered_images(folder).items():
+        time = (number - 1) / _IMAGES_RATE
         if start <= time and (end is None or time < end):
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if picture is None:

@@ -102,6 +102,9 @@ def _examine(clip: Clip, whole: bool) -> Examined:
         except (BadInput, OSError) as error:
             found.broken.append(str(error))
     found.notes += [note for info in media.values() for note in _about_header(info)]
+    for path, info in media.items():
+        if clip.start or clip.end is not None:
+            found.broken += _about_part(clip, path, info)
     _about_pictures(clip, media, found)
     _about_sound(clip, media, found)
     if whole:
@@ -139,6 +142,14 @@ def _about_sound(clip: Clip, media: dict[Path, MediaInfo], found: Examined) -> N
     if found.seconds is not None and abs(found.seconds - seconds) > _TOLERANCE:
         found.notes.append(f"{seconds:.2f} s of sound beside {found.seconds:.2f} s of pictures")
     found.seconds = seconds if found.seconds is None else found.seconds
+
+
+def _about_part(clip: Clip, path: Path, info: MediaInfo) -> Iterator[str]:
+    """What is wrong with the start and the end of a clip, by the length of its file."""
+    if clip.start >= info.duration > 0:
+        yield f"{path}: begins at {clip.start:g} s, but the file ends at {info.duration:.2f} s"
+    elif clip.end is not None and clip.end > info.duration + _TOLERANCE > _TOLERANCE:
+        yield f"{path}: is to end at {clip.end:g} s, but the file ends at {info.duration:.2f} s"
 
 
 def _part(clip: Clip, info: MediaInfo) -> float:
@@ -223,6 +234,7 @@ def summary(corpus: Corpus, clips: Sequence[Examined]) -> dict[str, Any]:
         "pictures": sorted({one.picture for one in clips if one.picture}),
         "left_out": corpus.left_out,
         "missing": corpus.missing,
+        "spelling": corpus.notes,
         "broken": {one.clip: one.broken for one in clips if one.broken},
         "notes": {one.clip: one.notes for one in clips if one.notes},
         "labels": label_counts(corpus),
