@@ -116,7 +116,7 @@ class Predictor:
         starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
         whole = self.streams.whole(clip)
         samples = [self._window(clip, whole, float(start)) for start in starts]
-        probabilities, ratings = self._scores(samples)
+        probabilities, ratings = self._scores(info.path, samples)
         inside = min(self.window, info.duration)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
@@ -159,7 +159,9 @@ class Predictor:
         }
         return window_of(streams, self.spec.streams, start, self.window)
 
-    def _scores(self, samples: list[dict[str, Stream]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _scores(
+        self, path: Path, samples: list[dict[str, Stream]]
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Probabilities (W, C) float32, NaN where nothing is present, and ratings (W,) by name."""
         parts = []
         ratings: dict[str, list[np.ndarray]] = {}
@@ -171,8 +173,12 @@ class Predictor:
             scores = output.logits.float().softmax(-1).cpu().numpy()
             for name, values in output.ratings.items():
                 ratings.setdefault(name, []).append(values.float().cpu().numpy())
-            empty = [not any(s.mask.any() for s in sample.values()) for sample in group]
-            scores[np.array(empty)] = np.nan
+            empty = np.array([not any(s.mask.any() for s in x.values()) for x in group])
+            if not np.isfinite(scores[~empty]).all():
+                raise BadInput(
+                    path, f"the model {self.spec.model} gives numbers that are not finite"
+                )
+            scores[empty] = np.nan
             parts.append(scores)
         return np.concatenate(parts), {n: np.concatenate(x) for n, x in ratings.items()}
 
