@@ -190,6 +190,9 @@ def _predictions(
         shares = table[[f"p_{name}" for name in spec.classes]].to_numpy(float)
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise BadInput(path, f"is no table of predictions of {part.run} ({error})") from error
+    if not np.isfinite(shares).all():
+        clip = table["clip"][~np.isfinite(shares).all(1)].iloc[0]
+        raise BadInput(path, f"holds a probability that is not finite, of clip {clip}")
     home = {spec.classes[k]: row for row, own in enumerate(joins) for k in own}
     known = table["label"].isin(home).to_numpy()
     true = table["label"][known].map(home).to_numpy(int)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import write_csv, write_json
 from affuse.features.batch import TARGET_RATE
 from affuse.features.pictures import end_of
@@ -132,7 +133,10 @@ def values_over_time(
         times = np.arange(int(np.ceil(info.duration * TARGET_RATE - 1e-6))) / TARGET_RATE
         duration = info.duration
     whole = streams.whole(clip_of(info))
-    series = slide(model, spec, whole, duration, hop=hop).smoothed(spec.smoothing).clipped()
+    try:
+        series = slide(model, spec, whole, duration, hop=hop).smoothed(spec.smoothing).clipped()
+    except AffuseError as error:
+        raise BadInput(info.path, str(error)) from error
     values = series.at(times)
     leader = model.leader
     if info.has_video and leader.modality == "video":
