@@ -415,7 +415,7 @@ def mutations(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     return mutate
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(mutate=mutations())
 def test_a_mutated_file_is_refused_or_says_the_same(
     whole: Path, tmp_path_factory: pytest.TempPathFactory, mutate: Callable[[bytes], bytes]
@@ -450,7 +450,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found + [place for key, x in inner for place in places(x, (*at, key))]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), value=VALUES)
 def test_any_value_in_any_field_is_taken_or_refused(
     whole: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, value: Any

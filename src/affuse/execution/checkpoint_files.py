@@ -91,13 +91,16 @@ def open_pickled(path: Path) -> Any:
     if not path.is_file():
         raise BadInput(path, "no such file")
     try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise BadInput(path, error.strerror or "cannot be read") from error
+    try:
         with (
             warnings.catch_warnings(action="ignore", category=UserWarning),  # of other protocols
             torch.serialization.safe_globals([*_numpy_globals(), *_RECORDERS]),
         ):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise BadInput(path, error.strerror or "cannot be read") from error
     except Exception as error:  # a damaged file can raise anything
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code and isinstance(error, pickle.UnpicklingError):

@@ -54,11 +54,11 @@ class Checkpoints(CheckpointIO):
                 "at its end"
             )
         content[_DIGEST] = _digest(content)
-        if path.name == LAST and path.is_file():
-            with atomic_path(path.with_name(PREVIOUS)) as temporary:
-                _link(path, temporary)
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
+            if path.name == LAST and path.is_file():
+                with atomic_path(path.with_name(PREVIOUS)) as other:
+                    _link(path, other)
 
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any = None, weights_only: Any = True
@@ -105,19 +105,17 @@ def to_go_on_from(folder: Path) -> tuple[Path | None, list[str]]:
             else can replace.
     """
     found: list[tuple[int, Path]] = []
-    damaged: list[str] = []
-    for path in (folder / LAST, folder / BEST, folder / PREVIOUS):
+    damaged: list[BadInput] = []
+    for path in (folder / LAST, folder / PREVIOUS, folder / BEST):
         if path.is_file():
             try:
                 found.append((read_checkpoint(path)["epoch"], path))
             except BadInput as error:
-                if path.name == BEST or not (folder / PREVIOUS).is_file():
-                    reason = f"{error.reason}; remove {folder} to begin the fold again"
-                    raise BadInput(path, reason) from error
-                damaged.append(str(error))
-    if damaged and not found:
-        raise BadInput(folder, f"{damaged[0]}; remove the folder to begin the fold again")
-    return max(found, key=lambda one: one[0], default=(0, None))[1], damaged
+                damaged.append(error)
+    if damaged and (not found or damaged[-1].path.name == BEST):
+        reason = f"{damaged[-1].reason}; remove {folder} to begin the fold again"
+        raise BadInput(damaged[-1].path, reason)
+    return max(found, key=lambda one: one[0], default=(0, None))[1], list(map(str, damaged))
 
 
 def _link(source: Path, target: Path) -> None:
