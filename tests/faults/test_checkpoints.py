@@ -316,8 +316,10 @@ def test_killed_at_random_moments(small: Path, elsewhere: bool) -> None:
                     break
                 time.sleep(0.002)
             time.sleep(drawn.uniform(0, 0.25))
-            process.send_signal(signal.SIGKILL)
-            kills += 1
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            assert process.wait() in (0, -signal.SIGKILL)
         if model.is_file():  # it had come to the end: all over again
             assert model.read_bytes() == whole
             model.unlink()

@@ -113,20 +113,25 @@ class Stream:
             seconds: Length of the window.
 
         Returns:
-            A stream of exactly `round(seconds * rate)` frames (at least one); a stream of one row
-            per clip and a stream of a fixed span are returned unchanged.
+            A stream of exactly `round(seconds * rate)` frames (at least one), of the same memory
+            where all of them lie within; a stream of one row per clip and a stream of a fixed span
+            are returned unchanged.
         """
         if spec.rate == 0 or spec.span is not None:
             return self
         length = max(1, round(seconds * spec.rate))
         first = round((start - self.start) * spec.rate)
+        at = self.start + first / spec.rate
+        if 0 <= first <= len(self.values) - length:
+            inside = slice(first, first + length)
+            return Stream(self.values[inside], self.mask[inside], at)
         source = slice(max(first, 0), min(first + length, len(self.values)))
         values = np.zeros((length, *self.values.shape[1:]), self.values.dtype)
         mask = np.zeros(length, bool)
         if source.start < source.stop:
             target = slice(source.start - first, source.stop - first)
             values[target], mask[target] = self.values[source], self.mask[source]
-        return Stream(values, mask, self.start + first / spec.rate)
+        return Stream(values, mask, at)
 
     @classmethod
     def absent(cls, spec: StreamSpec, seconds: float) -> Stream:

@@ -26,6 +26,8 @@ from affuse.models.published.rjca import FRAMES
 from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
 
 _BATCH = 16
+#: Windows of one recording at most, where somebody chooses how far they are apart.
+_WINDOWS = 100_000
 _NOTHING = {
     frozenset({"audio", "video"}): "has neither sound nor a face",
     frozenset({"audio"}): "has no sound",
@@ -62,6 +64,7 @@ class Predictor:
         windows: Windows | None = None,
         smoothing: float | Literal["published"] | None = None,
     ) -> None:
+        self.file = model
         self.model, spec = load_model(model)
         if self.model.head == "clip":
             raise BadInput(
@@ -106,6 +109,13 @@ class Predictor:
         info = probe(Path(path))
         if info.path.suffix.lower() not in PICTURES:
             check_length(info.path, info.duration)
+        if self.hop is not None and info.duration > _WINDOWS * self.hop:
+            least = info.duration / _WINDOWS
+            raise BadInput(
+                info.path,
+                f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows with a hop of "
+                f"{self.hop:g} s; set one of {least:.2g} s or more",
+            )
         pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
         if self.model.head == "frames":
             return values_over_time(self.model, self.spec, self.streams, info, self.hop, pictures)
@@ -116,7 +126,7 @@ class Predictor:
         starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
         whole = self.streams.whole(clip)
         samples = [self._window(clip, whole, float(start)) for start in starts]
-        probabilities, ratings = self._scores(info.path, samples)
+        probabilities, ratings = self._scores(samples)
         inside = min(self.window, info.duration)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
@@ -159,9 +169,7 @@ class Predictor:
         }
         return window_of(streams, self.spec.streams, start, self.window)
 
-    def _scores(
-        self, path: Path, samples: list[dict[str, Stream]]
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _scores(self, samples: list[dict[str, Stream]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Probabilities (W, C) float32, NaN where nothing is present, and ratings (W,) by name."""
         parts = []
         ratings: dict[str, list[np.ndarray]] = {}
@@ -175,9 +183,7 @@ class Predictor:
                 ratings.setdefault(name, []).append(values.float().cpu().numpy())
             empty = np.array([not any(s.mask.any() for s in x.values()) for x in group])
             if not np.isfinite(scores[~empty]).all():
-                raise BadInput(
-                    path, f"the model {self.spec.model} gives numbers that are not finite"
-                )
+                raise BadInput(self.file, "gives numbers that are not finite")
             scores[empty] = np.nan
             parts.append(scores)
         return np.concatenate(parts), {n: np.concatenate(x) for n, x in ratings.items()}

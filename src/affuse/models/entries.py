@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.fields import shown
 
 #: Types in which weights may be stored; any of them can stand for another.
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -71,7 +70,7 @@ def check_entries(path: Path, own: Mapping[str, Tensor], given: Mapping[str, Ten
     ):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise BadInput(path, f"{problem}: {', '.join(map(shown, names[:3]))}{more}")
+            raise BadInput(path, f"{problem}: {', '.join(map(abbreviated, names[:3]))}{more}")
 
 
 def load_exactly(path: Path, model: nn.Module, state: Mapping[str, Tensor]) -> None:

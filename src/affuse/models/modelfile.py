@@ -26,7 +26,7 @@ from affuse.execution.fields import (
     check_plain,
     check_text,
     check_whole,
-    shown,
+    short,
 )
 from affuse.execution.files import atomic_path
 from affuse.features.batch import Normalisation
@@ -140,10 +140,10 @@ class ModelSpec:
         check_plain("options", self.options, LARGEST)
         for name, stream in self.streams.items():
             if stream.name != name:
-                raise ValueError(f"streams.{shown(name)} is named {stream.name}")
+                raise ValueError(f"streams.{short(name)} is named {stream.name}")
         for name, statistics in self.normalisation.items():
             if name not in self.streams:
-                raise ValueError(f"normalisation names {shown(name)}, which is not among streams")
+                raise ValueError(f"normalisation names {short(name)}, which is not among streams")
             for part in (statistics.mean, statistics.std):
                 if len(part) not in (1, self.streams[name].shape[-1]):
                     raise ValueError(
@@ -268,7 +268,7 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
                 model = spec.build()
         except Exception as error:  # a description can ask for anything
             raise BadInput(
-                path, f"holds a model that cannot be built: {shown(str(error), 300)}"
+                path, f"holds a model that cannot be built: {short(str(error), 300)}"
             ) from error
         state = {name: file.get_tensor(name) for name in names}
         load_exactly(path, model, {n: x for n, x in state.items() if not n.startswith(PREFIX)})
@@ -299,7 +299,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, "pt") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        reason = shown(str(error), 200)
+        reason = short(str(error), 200)
         raise BadInput(path, f"not a model file, or damaged ({reason})") from error
 
 
@@ -315,7 +315,7 @@ def _described(path: Path, file: Any) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadInput(path, f"its description is damaged ({error})") from error
     if value["format"] > FORMAT:
-        newer = shown(value.get("version"), 20)
+        newer = short(value.get("version"), 20)
         raise BadInput(path, f"made by a newer affuse ({newer}); update affuse")
     return dict(value)
 
@@ -327,7 +327,7 @@ def _spec(path: Path, told: Mapping[str, Any]) -> ModelSpec:
     except ValueError as error:
         raise BadInput(path, f"its description is damaged: {error}") from error
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = shown(repr(error), 200)
+        reason = short(repr(error), 200)
         raise BadInput(path, f"its description is damaged ({reason})") from error
 
 
