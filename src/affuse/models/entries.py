@@ -70,7 +70,7 @@ def check_entries(path: Path, own: Mapping[str, Tensor], given: Mapping[str, Ten
     ):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise BadInput(path, f"{problem}: {', '.join(map(abbreviated, names[:3]))}{more}")
+            raise BadInput(path, f"{problem}: {', '.join(map(short, names[:3]))}{more}")
 
 
 def load_exactly(path: Path, model: nn.Module, state: Mapping[str, Tensor]) -> None:
