@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.fields import short
 
 #: Types in which weights may be stored; any of them can stand for another.
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
