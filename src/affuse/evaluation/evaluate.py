@@ -206,6 +206,8 @@ def _probabilities(
     for name, change in changes.items():
         with torch.inference_mode():
             windows = model(change(clean)).logits.float().softmax(-1).cpu().numpy()
+        if bad := [clips[row].id for row in rows[~np.isfinite(windows).all(1)]]:
+            raise BadInput(member.file, f"gives numbers that are not finite for clip {bad[0]}")
         yield name, np.stack([windows[rows == k].mean(0) for k in range(len(clips))])[:, columns]
 
 

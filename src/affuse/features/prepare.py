@@ -22,7 +22,7 @@ from affuse.execution.progress import progress
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import read_archive, write_archive
 from affuse.features.blocks import blocks_of
-from affuse.features.extractor import Extractor, Frozen
+from affuse.features.extractor import Extractor, Frozen, same_stream
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.store import (
     StreamFile,
@@ -199,7 +199,7 @@ def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
             file = StreamFile(path)
         except BadInput:
             return None
-        if file.spec.to_json() == json.loads(json.dumps(extractor.spec.to_json())):
+        if same_stream(extractor.spec, file.spec):
             return file
     return None
 

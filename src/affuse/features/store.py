@@ -23,6 +23,7 @@ import numpy as np
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
+from affuse.execution.fields import check_digest
 from affuse.execution.files import write_json
 from affuse.features.archive import read_archive
 from affuse.features.stream import Stream, StreamSpec
@@ -136,7 +137,12 @@ def stream_path(store: Path, name: str) -> Path:
 
 
 def network_path(store: Path, digest: str) -> Path:
-    """Where a store keeps a frozen network that streams were computed with."""
+    """Where a store keeps a frozen network that streams were computed with.
+
+    Raises:
+        ValueError: That is no digest.
+    """
+    check_digest("the digest of a network", digest)
     return store / "networks" / f"{digest}.safetensors"
 
 

@@ -131,7 +131,7 @@ def _weights_file(source: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    return file_digest(path)[:16]
+    return file_digest(path)
 
 
 def _normalisation(path: Path) -> tuple[float, float]:

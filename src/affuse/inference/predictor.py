@@ -28,6 +28,8 @@ from affuse.models.published.rjca import FRAMES
 from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
 
 _BATCH = 16
+#: Windows of one recording at most, where somebody chooses how far they are apart.
+_WINDOWS = 100_000
 _NOTHING = {
     frozenset({"audio", "video"}): "has neither sound nor a face",
     frozenset({"audio"}): "has no sound",
@@ -64,6 +66,7 @@ class Predictor:
         windows: Windows | None = None,
         smoothing: float | Literal["published"] | None = None,
     ) -> None:
+        self.file = model
         self.model, spec = load_model(model)
         if self.model.head == "clip":
             raise BadInput(
@@ -125,6 +128,13 @@ class Predictor:
         info = probe(Path(path), tracks)
         if not info.still:
             check_length(info.path, info.duration)
+        if self.hop is not None and info.duration > _WINDOWS * self.hop:
+            least = info.duration / _WINDOWS
+            raise BadInput(
+                info.path,
+                f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows with a hop of "
+                f"{self.hop:g} s; set one of {least:.2g} s or more",
+            )
         shown = thumbnails and info.has_video
         pictures = key_frames(info.path, info.duration, tracks=info.tracks) if shown else []
         if self.model.head == "frames":
@@ -199,8 +209,10 @@ class Predictor:
             scores = output.logits.float().softmax(-1).cpu().numpy()
             for name, values in output.ratings.items():
                 ratings.setdefault(name, []).append(values.float().cpu().numpy())
-            empty = [not any(s.mask.any() for s in sample.values()) for sample in group]
-            scores[np.array(empty)] = np.nan
+            empty = np.array([not any(s.mask.any() for s in x.values()) for x in group])
+            if not np.isfinite(scores[~empty]).all():
+                raise BadInput(self.file, "gives numbers that are not finite")
+            scores[empty] = np.nan
             parts.append(scores)
         return np.concatenate(parts), {n: np.concatenate(x) for n, x in ratings.items()}
 

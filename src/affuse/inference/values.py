@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import write_csv, write_json
 from affuse.features.batch import TARGET_RATE
 from affuse.features.pictures import end_of
@@ -140,7 +141,10 @@ def values_over_time(
     notes = not_decodable(info)
     sound = streams.survey(info, notes, heard)
     whole = streams.whole(clip_of(info), duration, sound, notes)
-    series = slide(model, spec, whole, duration, hop=hop).smoothed(spec.smoothing).clipped()
+    try:
+        series = slide(model, spec, whole, duration, hop=hop).smoothed(spec.smoothing).clipped()
+    except AffuseError as error:
+        raise BadInput(info.path, str(error)) from error
     values = series.at(times)
     leader = model.leader
     if info.has_video and leader.modality == "video" and len(whole[leader.name].mask):

@@ -14,14 +14,8 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import read_checkpoint
 from affuse.execution.files import atomic_path
 from affuse.models.base import Model
-from affuse.models.modelfile import (
-    ModelSpec,
-    check_entries,
-    load_exactly,
-    load_model,
-    read_spec,
-    save_model,
-)
+from affuse.models.entries import check_entries, load_exactly
+from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
 from affuse.models.options import check_options, unknown
 from affuse.models.published import SYSTEMS
 from affuse.models.published.names import Rules, inverse, translate

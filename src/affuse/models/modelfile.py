@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.fields import (
+    LARGEST,
+    check_list,
+    check_mapping,
+    check_number,
+    check_one_of,
+    check_plain,
+    check_text,
+    check_whole,
+    short,
+)
 from affuse.execution.files import atomic_path
 from affuse.features.batch import Normalisation
-from affuse.features.stream import StreamSpec
+from affuse.features.stream import SECONDS, StreamSpec
 from affuse.models.base import Model
-from affuse.models.embedded import PREFIX, network_entries
-from affuse.models.registry import create_model
+from affuse.models.embedded import PREFIX, check_embedded, network_entries
+from affuse.models.entries import content_digest, load_exactly, not_finite, parameters_at_most
+from affuse.models.registry import CLASSIFICATION, EMBEDDING, VALENCE_AROUSAL, create_model
 
 FORMAT = 1
 KEY = "affuse"  # the one entry of the metadata: several would be written in no fixed order
@@ -30,6 +44,12 @@ KEY = "affuse"  # the one entry of the metadata: several would be written in no 
 Windows = Literal["overlap", "published"]
 #: Seconds of a mean over time around each frame; or frames of the published mean, by dimension.
 Smoothing = float | list[int]
+TASKS = (CLASSIFICATION, "distribution", VALENCE_AROUSAL, EMBEDDING)
+#: In the description: SHA-256 of everything else in the file.
+DIGEST = "digest"
+#: What a spec can say: names, seconds of delay, frames of smoothing, values of all streams of a
+#: window.
+_CLASSES, _DELAY, _FRAMES, _WINDOW = 10_000, 600.0, 100_000, 1 << 27
 
 
 @dataclass
@@ -94,15 +114,86 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ModelSpec:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`, of values that a file tells.
+
+        Raises:
+            KeyError, TypeError: One of them is missing, or is not known.
+            ValueError: One of them cannot be; the message names it.
+        """
+        check_mapping("streams", value["streams"])
+        check_mapping("normalisation", value["normalisation"])
         streams = {name: StreamSpec.from_json(x) for name, x in value["streams"].items()}
         statistics = {n: Normalisation.from_json(x) for n, x in value["normalisation"].items()}
         plain = {name: x for name, x in value.items() if name != "format"}
-        return cls(**plain | {"streams": streams, "normalisation": statistics})
+        spec = cls(**plain | {"streams": streams, "normalisation": statistics})
+        spec.check()
+        return spec
+
+    def check(self) -> None:
+        """Refuse what no model file can say.
+
+        Raises:
+            ValueError: The message names the field and what is expected.
+        """
+        check_text("model", self.model)
+        check_mapping("options", self.options)
+        check_plain("options", self.options, LARGEST)
+        for name, stream in self.streams.items():
+            if stream.name != name:
+                raise ValueError(f"streams.{short(name)} is named {stream.name}")
+        for name, statistics in self.normalisation.items():
+            if name not in self.streams:
+                raise ValueError(f"normalisation names {short(name)}, which is not among streams")
+            for part in (statistics.mean, statistics.std):
+                if len(part) not in (1, self.streams[name].shape[-1]):
+                    raise ValueError(
+                        f"normalisation of {name} has {len(part)} values; its frames have "
+                        f"{self.streams[name].shape[-1]}"
+                    )
+        check_list("classes", self.classes, 1, _CLASSES)
+        for word in self.classes:
+            check_text("classes", word)
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes names one twice")
+        check_one_of("task", self.task, TASKS)
+        check_one_of("windows", self.windows, get_args(Windows))
+        check_number("delay", self.delay, 0, _DELAY)
+        if isinstance(self.smoothing, list):
+            check_list("smoothing", self.smoothing, len(self.classes), len(self.classes))
+            for frames in self.smoothing:
+                check_whole("smoothing", frames, 1, _FRAMES)
+        else:
+            check_number("smoothing", self.smoothing, 0, SECONDS[1])
+        check_mapping("training", self.training)
+        check_plain("training", self.training)
+        check_text("version", self.version)
+        if self.window is not None:
+            check_number("window", self.window, *SECONDS)
+        elif all(stream.span is None for stream in self.streams.values()):
+            raise ValueError("window is missing, and no stream has a span")
+        check_window(self.streams, self.seconds)
 
     def build(self) -> Model:
         """The model with fresh weights."""
         return create_model(self.model, self.streams, len(self.classes), **self.options)
+
+
+def check_window(streams: Mapping[str, StreamSpec], seconds: float) -> None:
+    """Refuse windows that no memory holds.
+
+    Args:
+        streams: The streams of a model.
+        seconds: Length of its windows.
+
+    Raises:
+        ValueError: They hold more than half a gigabyte as numbers.
+    """
+    rows = {n: max(1.0, s.rate * (s.span or seconds)) for n, s in streams.items()}
+    values = sum(math.prod(spec.shape) * rows[name] for name, spec in streams.items())
+    if values > _WINDOW:
+        raise ValueError(
+            f"window is {seconds:g} s: {values:,.0f} values at a time; at most {_WINDOW:,}"
+        )
 
 
 def save_model(
@@ -116,40 +207,40 @@ def save_model(
         spec: Everything else.
         networks: Digest -> model file of the frozen networks whose features it reads, to be held
             inside.
+
+    Raises:
+        BadInput: A weight or a number of the spec is not finite, or out of range; or a network is
+            not the one that its digest names.
     """
     state = {
         name: x.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, x in model.state_dict().items()
     }
-    metadata = {KEY: json.dumps(spec.to_json(), ensure_ascii=False, allow_nan=False)}
+    if bad := not_finite(state):
+        raise BadInput(path, f"not written: weight {bad} is not finite (nan or inf)")
+    try:
+        spec.check()
+    except ValueError as error:
+        raise BadInput(path, f"not written: {error}") from error
+    state |= network_entries(networks or {})
+    told = json.loads(json.dumps(spec.to_json()))
+    told[DIGEST] = content_digest(told, state)
+    metadata = {KEY: json.dumps(told, ensure_ascii=False, allow_nan=False)}
     with atomic_path(path) as temporary:
-        save_file(state | network_entries(networks or {}), temporary, metadata)
+        temporary.touch()
+        mode = temporary.stat().st_mode  # safetensors would leave it to this user alone
+        save_file(state, temporary, metadata)
+        temporary.chmod(mode)
 
 
 def read_spec(path: Path) -> ModelSpec:
-    """The spec of a model file, without its weights.
+    """The spec of a model file, without its weights; its digest is not compared.
 
     Raises:
         BadInput: Missing, damaged, of another program, or of a newer version of affuse.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(path, "no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise BadInput(path, f"not a model file, or damaged ({error})") from error
-    if KEY not in metadata:
-        raise BadInput(path, "a safetensors file, but not a model file of affuse")
-    try:
-        value = json.loads(metadata[KEY])
-        newer = value["format"] > FORMAT
-        if not newer:
-            return ModelSpec.from_json(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadInput(path, f"its description is damaged ({error!r})") from error
-    raise BadInput(path, f"made by a newer affuse ({value.get('version')}); update affuse")
+    with _opened(path) as file:
+        return _spec(Path(path), _described(Path(path), file))
 
 
 def load_model(path: Path) -> tuple[Model, ModelSpec]:
@@ -162,17 +253,82 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
         The model in evaluation mode on the CPU, and its spec.
 
     Raises:
-        BadInput: Missing, damaged, of another program, or of a newer version of affuse.
+        BadInput: Missing, damaged (its content is compared with its digest, if it has one), of
+            another program, or of a newer version of affuse; or a weight is missing, not finite or
+            of another shape or type.
     """
-    spec = read_spec(path)
-    try:
-        with torch.device("meta"):  # neither time nor random numbers spent on weights to replace
-            model = spec.build()
-    except (AffuseError, ValueError, TypeError, RuntimeError) as error:
-        raise BadInput(path, f"holds a model that cannot be built: {error}") from error
-    state = load_file(path)
-    load_exactly(path, model, {n: x for n, x in state.items() if not n.startswith(PREFIX)})
+    path = Path(path)
+    with _opened(path) as file:
+        told = _described(path, file)
+        spec = _spec(path, told)
+        names = list(file.keys())
+        try:
+            # neither time nor random numbers spent on weights to replace
+            with torch.device("meta"), parameters_at_most(1000 + 10 * len(names)):
+                model = spec.build()
+        except Exception as error:  # a description can ask for anything
+            raise BadInput(
+                path, f"holds a model that cannot be built: {short(str(error), 300)}"
+            ) from error
+        state = {name: file.get_tensor(name) for name in names}
+        load_exactly(path, model, {n: x for n, x in state.items() if not n.startswith(PREFIX)})
+        check_embedded(path, {n: x for n, x in state.items() if n.startswith(PREFIX)})
+        told_digest = told.pop(DIGEST, None)
+        if told_digest is not None and told_digest != content_digest(told, state):
+            raise BadInput(path, "is damaged: its content is not what its digest says")
     return model.eval(), spec
+
+
+def read_digest(path: Path) -> str | None:
+    """The digest in a model file; None in those of the first versions of affuse.
+
+    Raises:
+        BadInput: It is no model file.
+    """
+    with _opened(path) as file:
+        return _described(Path(path), file).get(DIGEST)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file; its header is checked against its length by the library."""
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(path, "no such file")
+    try:
+        with safe_open(path, "pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        reason = short(str(error), 200)
+        raise BadInput(path, f"not a model file, or damaged ({reason})") from error
+
+
+def _described(path: Path, file: Any) -> dict[str, Any]:
+    """The description in a model file, as JSON values."""
+    metadata = file.metadata() or {}
+    if KEY not in metadata:
+        raise BadInput(path, "a safetensors file, but not a model file of affuse")
+    try:
+        value = json.loads(metadata[KEY])
+        check_mapping("description", value)
+        check_whole("format", value.get("format"), 1, LARGEST)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(path, f"its description is damaged ({error})") from error
+    if value["format"] > FORMAT:
+        newer = short(value.get("version"), 20)
+        raise BadInput(path, f"made by a newer affuse ({newer}); update affuse")
+    return dict(value)
+
+
+def _spec(path: Path, told: Mapping[str, Any]) -> ModelSpec:
+    """The spec that a description tells."""
+    try:
+        return ModelSpec.from_json({key: x for key, x in told.items() if key != DIGEST})
+    except ValueError as error:
+        raise BadInput(path, f"its description is damaged: {error}") from error
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = short(repr(error), 200)
+        raise BadInput(path, f"its description is damaged ({reason})") from error
 
 
 def move_to(model: nn.Module, device: str) -> None:
@@ -185,42 +341,3 @@ def move_to(model: nn.Module, device: str) -> None:
         model.to(device)
     except (RuntimeError, AssertionError) as error:
         raise AffuseError(f"device {device!r}: {str(error).splitlines()[0]}") from error
-
-
-def check_entries(path: Path, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """Compare entries: nothing may be missing, left over or of another shape.
-
-    Args:
-        path: The file that messages name.
-        own: What the model needs.
-        given: What the file holds.
-
-    Raises:
-        BadInput: The entries do not fit; the message names the first three.
-    """
-    shared = [name for name in own if name in given]
-    for problem, names in (
-        ("lacks weights", [name for name in own if name not in given]),
-        ("has unknown weights", [name for name in given if name not in own]),
-        ("has weights of another shape", [n for n in shared if own[n].shape != given[n].shape]),
-    ):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise BadInput(path, f"{problem}: {', '.join(names[:3])}{more}")
-
-
-def load_exactly(path: Path, model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Replace all weights of a model, which may be on the meta device.
-
-    Args:
-        path: The file that messages name.
-        model: The model.
-        state: Entry -> value.
-
-    Raises:
-        BadInput: The entries do not fit.
-    """
-    own = model.state_dict()
-    check_entries(path, own, state)
-    fitting = {name: state[name].to(own[name].dtype).clone() for name in own}
-    model.load_state_dict(fitting, assign=True)

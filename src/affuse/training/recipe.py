@@ -13,6 +13,8 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.fields import check_number
+from affuse.features.stream import SECONDS
 from affuse.training.recipe_parts import Augmentation, Dropout, Optimiser, OverTime, Plateau
 
 Task = Literal["classification", "distribution", "valence-arousal"]
@@ -103,6 +105,7 @@ class Recipe:
         for key in ("epochs", "batch_size", "window"):
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be positive, not {getattr(self, key)}")
+        check_number("window", self.window, *SECONDS)
         if not self.streams:
             raise ValueError("streams must name at least one stream")
         if "name" not in self.model:

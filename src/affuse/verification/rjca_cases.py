@@ -11,8 +11,8 @@ from affuse.features.batch import Batch
 from affuse.models.backbones.tsav import FEATURES, R2Plus1D
 from affuse.models.base import Model, Output
 from affuse.models.checkpoints import import_state
+from affuse.models.entries import load_exactly
 from affuse.models.layers.joint_attention import CoAttention
-from affuse.models.modelfile import load_exactly
 from affuse.models.published import rjca, tsav
 from affuse.models.published.names import translate
 from affuse.models.tsav import TwoStreamAuralVisual
