@@ -44,7 +44,9 @@ def write_overlay(timeline: Timeline | ValuesTimeline, path: Path) -> None:
         raise BadInput(timeline.source, "has no pictures; there is nothing to draw on")
     seen = "video" in timeline.presence
     track = find_face(timeline.source, FaceOptions(), tracks=timeline.tracks) if seen else None
-    width, height = _size(info.width, info.height)
+    turn = track.turn if track is not None else 0
+    turned = (info.height, info.width) if turn % 2 else (info.width, info.height)
+    width, height = _size(*turned)
     panel = panel_of(timeline, width)
     total = len(picture_times(timeline.source, timeline.tracks))
     frames = progress(
@@ -70,7 +72,8 @@ def _size(width: int, height: int) -> tuple[int, int]:
 def _pictures(
     frames: Iterator[Frame], track: Track | None, size: tuple[int, int], panel: Panel
 ) -> Iterator[tuple[float, Image]]:
-    for frame in frames:
+    for upright in frames:
+        frame = upright.turned(track.turn if track is not None else 0)
         shown = cv2.resize(frame.rgb(max(size)), size, interpolation=cv2.INTER_LINEAR)
         if track is not None:
             (box,), (there,) = track.at(np.array([frame.time]))

@@ -130,6 +130,7 @@ def _crop(
     (box,), (seen,) = track.at(moment)
     if not seen:
         return None
+    frame = frame.turned(track.turn)
     if align:
         (points,), _ = track.landmarks_at(moment)
         return _aligned(frame.rgb(), points, size, margin)

@@ -124,9 +124,8 @@ class Recording:
             self._clocks[stream.type] = Clock(track)
         frames = self._decode_from_here(stream)
         first = None
-        seekable = self.container.format.name in SEEKABLE and track is not None and track.steady
-        if start > WORTH_A_JUMP and seekable:
-            stamp = track.stamp_of(start) / self.contents.scales[stream.type]
+        stamp = self.stamp_of(stream, start) if start > WORTH_A_JUMP else None
+        if stamp is not None:
             self._seek(stamp)
             first = next(frames, None)
             if first is None or first.time is None or first.time > stamp:
@@ -138,6 +137,13 @@ class Recording:
             raise Unusable(self.path, f"its {stream.type} cannot be decoded")
         yield first
         yield from frames
+
+    def stamp_of(self, stream: Any, time: float) -> float | None:
+        """The time stamp in seconds to jump to for a second of the recording; None for no jumps."""
+        track = getattr(self.contents.timing, stream.type)
+        if self.container.format.name not in SEEKABLE or track is None or not track.steady:
+            return None
+        return float(track.stamp_of(time) / self.contents.scales[stream.type])
 
     def _seek(self, time_stamp: float) -> None:
         try:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Tracks
 from affuse.media.boxes import area, intersection_over_union
 from affuse.media.detectors import Detector, Face, create_detector
+from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
 from affuse.media.video import Frame, read_frames
 
@@ -26,6 +27,7 @@ SAME_OVERLAP = 0.2  # intersection over union from which two boxes are one face 
 SAME_DISTANCE = 0.6  # or centres at most so many sides apart, when the sizes are alike
 SAME_SIZE = 1.6  # greatest ratio of the sides for that
 RETURNING_SIZE = 2.0  # greatest ratio of the sides of a person who left and came back
+DOUBTFUL = 0.99  # mean probability of a face that is also looked for sideways and upside down
 LONGEST_BRIDGE = 2.5  # steps between detections over which a face is taken to be still there
 BATCH = 8  # pictures searched at once
 
@@ -65,6 +67,9 @@ class Track:
         step: Seconds between two searches.
         parts: (K,) number of the stretch that a detection belongs to; between stretches the
             face was lost, or the scene changed, so nothing is interpolated.
+        turn: Quarter turns counter-clockwise after which the face is upright. Boxes and landmarks
+            are those of the picture so turned.
+        others: How many other people are seen at once while this one is followed, at most.
     """
 
     times: Floats
@@ -73,6 +78,8 @@ class Track:
     landmarks: Floats | None
     step: float
     parts: NDArray[np.intp]
+    turn: int = 0
+    others: int = 0
 
     def at(self, times: NDArray[np.floating]) -> tuple[Floats, NDArray[np.bool_]]:
         """Boxes (N, 4) at times (N,) in seconds, and whether the face is there (N,) bool.
@@ -117,6 +124,7 @@ def track_faces(
     start: float | None = None,
     end: float | None = None,
     max_gap: float = 1.0,
+    turn: int = 0,
     tracks: Tracks | None = None,
 ) -> list[Track]:
     """Find the faces of a recording and follow each, in one pass.
@@ -133,6 +141,7 @@ def track_faces(
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
         max_gap: Seconds for which a face may be lost and still continue at the same place.
+        turn: Quarter turns counter-clockwise by which pictures are turned before.
         tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
@@ -151,7 +160,8 @@ def track_faces(
         images.clear()
 
     repeats: list[int] = []
-    for frame, moments in _sampled(path, every, start, end, tracks):
+    for upright, moments in _sampled(path, every, start, end, tracks):
+        frame = upright.turned(turn)
         width = frame.width
         times.extend(moments)
         repeats.append(len(moments))
@@ -163,7 +173,7 @@ def track_faces(
     followed = link_faces(np.array(times), faces, every, max_gap)
     least = min(LEAST_DETECTIONS, len(times))
     return [
-        track
+        replace(track, turn=turn)
         for track in followed
         if len(track.times) >= least and track.probabilities.mean() >= LEAST_PROBABILITY
     ]
@@ -308,7 +318,20 @@ def main_track(tracks: list[Track], choice: Choice = "largest") -> Track | None:
         landmarks=np.concatenate(points) if len(points) == len(chosen) else None,
         step=foremost.step,
         parts=np.repeat(np.arange(len(chosen)), [len(track.times) for track in chosen]),
+        turn=foremost.turn,
+        others=_most_at_once(chosen, [t for t in others if all(t is not c for c in chosen)]),
     )
+
+
+def _most_at_once(chosen: list[Track], others: list[Track]) -> int:
+    """How many other tracks there are at most at one time at which there is a chosen one."""
+
+    def count(tracks: list[Track], time: float) -> int:
+        return sum(bool(track.times[0] <= time <= track.times[-1]) for track in tracks)
+
+    # a greatest number is reached where one of the tracks begins
+    begins = [float(track.times[0]) for track in chosen + others]
+    return max((count(others, time) for time in begins if count(chosen, time)), default=0)
 
 
 def _side(track: Track) -> float:
@@ -324,6 +347,10 @@ def find_face(
 ) -> Track | None:
     """Find and follow the main face of a recording; None when there is none.
 
+    Where the pictures, upright and at the usual size, show none, some of them are looked at again
+    at a larger size and turned. Moving pictures are also turned where the face is doubtful, as one
+    that lies on its side is.
+
     Args:
         path: The recording.
         options: How to find it and which one to choose.
@@ -338,7 +365,8 @@ def find_face(
     status = path.stat() if path.is_file() else None
     version = (status.st_size, status.st_mtime_ns) if status else None
     # What is cut out of the pictures does not change where the face is.
-    return _find_face(path, version, replace(options, margin=0.0, align=False), start, end, tracks)
+    options = replace(options, margin=0.0, align=False)
+    return _find_face(path, version, options, start or None, end, tracks)
 
 
 @lru_cache(maxsize=4)  # several streams, and an overlay, follow the face of one recording
@@ -350,8 +378,31 @@ def _find_face(
     end: float | None,
     tracks: Tracks | None,
 ) -> Track | None:
-    detector = create_detector(
-        options.detector, min_face_size=options.min_face_size, max_side=options.max_side
-    )
-    found = track_faces(path, detector, options.every, start, end, tracks=tracks)
-    return main_track(found, options.choice)
+    def create(max_side: int | None) -> Detector:
+        return create_detector(
+            options.detector, min_face_size=options.min_face_size, max_side=max_side
+        )
+
+    def follow(look: Look) -> Track | None:
+        detector = create(look.max_side)
+        found = track_faces(
+            path, detector, options.every, start, end, turn=look.turn, tracks=tracks
+        )
+        return main_track(found, options.choice)
+
+    usual = Look(options.max_side)
+    track = follow(usual)
+    probability = 0.0 if track is None else float(track.probabilities.mean())
+    still = len(showing(path, tracks).times) == 1
+    if probability >= DOUBTFUL or (track is not None and still):
+        return track
+    searches = round(_seconds(path, start, end, tracks) / max(options.every, 0.04)) + 1
+    look = second_look(path, usual, create, searches, start, end, probability, tracks)
+    return track if look is None else follow(look) or track
+
+
+def _seconds(path: Path, start: float | None, end: float | None, tracks: Tracks | None) -> float:
+    """Seconds of a window of a recording in which there are pictures."""
+    times = showing(path, tracks).times
+    last = times[-1] if end is None else min(end, times[-1])
+    return max(0.0, float(last - max(start or 0.0, times[0])))
