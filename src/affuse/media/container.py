@@ -97,7 +97,7 @@ def absurd(stream: Any) -> str | None:
     if stream.type == "video" and context.width * context.height > MAX_PIXELS:
         return f"its pictures are said to have {context.width} x {context.height} pixels"
     if stream.type == "audio" and not RATES[0] <= (context.sample_rate or RATES[0]) <= RATES[1]:
-        return f"its sound is said to have {context.sample_rate:,} samples per second"
+        return f"its sound is said to have a sample rate of {context.sample_rate:,} Hz"
     return None
 
 
