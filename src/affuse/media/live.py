@@ -104,6 +104,11 @@ class Live:
             self._sound.popleft()
         return True
 
+    @property
+    def pictured(self) -> bool:
+        """Whether pictures have come."""
+        return self._size is not None
+
     def behind(self, moment: float) -> float:
         """Seconds by which the clock is ahead of a moment of the source."""
         return clock.monotonic() - self._began - moment
