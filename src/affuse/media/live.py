@@ -59,7 +59,9 @@ class Live:
         self._interval = min(
             (1 / frame_rate(s) for s in packets.streams if s.type == "video"), default=0.0
         )
-        self._ends = {stream.type: -math.inf for stream in packets.streams}
+        # of the latest picture and the latest sound, which may be long
+        self._begins = {stream.type: -math.inf for stream in packets.streams}
+        self._ends = dict(self._begins)
         self._pictures: deque[tuple[float, bytes]] = deque()
         self._size: tuple[int, int] | None = None
         self._shown = (0, 0)
@@ -82,7 +84,7 @@ class Live:
         Raises:
             AffuseError: It ended before anything could be decoded.
         """
-        while min(self._ends.values()) < until and max(self._ends.values()) < until + LATE:
+        while min(self._ends.values()) < until and max(self._begins.values()) < until + LATE:
             packet = self._packets.next()
             if packet is None and not (self._pictures or self._sound):
                 raise AffuseError(
@@ -182,7 +184,7 @@ class Live:
         time = previous + self._interval
         if picture.time is not None and picture.time - self._origin > previous:
             time = picture.time - self._origin
-        self._ends["video"] = time
+        self._begins["video"] = self._ends["video"] = time
         self._size = self._size or (picture.width, picture.height)
         image = Frame(picture, time, self._size, self._reformatter).rgb(self.max_side)
         self._shown = (image.shape[1], image.shape[0])
@@ -197,6 +199,7 @@ class Live:
         time = None if frame.time is None else frame.time - (self._origin or 0.0)
         before = self._clock.wrong
         position, samples = self._clock.place(frame, time)
+        self._begins["audio"] = position / self._clock.rate
         self._ends["audio"] = (position + len(samples)) / self._clock.rate
         wrong = self._clock.wrong - before
         if wrong and not before:
