@@ -48,6 +48,10 @@ def run(options: argparse.Namespace) -> int:
     report = prepare(corpus, options.store, extractors, options.workers)
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
+    failed = {reason for _, _, reason in report.failures}
+    for clip, note in report.notes:
+        if note not in failed:
+            print(f"affuse prepare: {note} (clip {clip})", file=sys.stderr)
     absent = "".join(f", {n} clips have no {name}" for name, n in report.absent.items() if n)
     print(
         f"{options.store}: {report.computed - len(report.failures)} streams computed, "
@@ -64,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if report.failures:
         print(
-            f"{len({clip for clip, _, _ in report.failures})} clips failed and are left out: "
-            f"{options.store / 'failures.csv'}",
+            f"{len({clip for clip, _, _ in report.failures})} clips failed and are left out, "
+            f"or are read without what cannot be decoded: {options.store / 'failures.csv'}",
             file=sys.stderr,
         )
     return 2 if report.failures else 0

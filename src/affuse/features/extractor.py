@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, TooShort
 from affuse.features.stream import Stream, StreamSpec
+
+if TYPE_CHECKING:
+    from affuse.media.probe import MediaInfo
 
 #: Seconds of a recording below which nothing can be said about an emotion.
 SHORTEST = 0.5
@@ -62,6 +65,18 @@ def check_length(path: Path, seconds: float, what: str = "") -> None:
         raise TooShort(
             path, f"{subject} only {max(seconds, 0):.2f} s long; {SHORTEST} s are needed"
         )
+
+
+def undecodable(info: MediaInfo) -> dict[str, str]:
+    """`video` and `audio` -> the reason, for what is in a recording and cannot be decoded."""
+    from affuse.media.probe import open_recording
+
+    with open_recording(info.path, info.tracks) as recording:
+        lost = {
+            "video": recording.video is not None and not info.has_video,
+            "audio": recording.audio is not None and not info.has_audio,
+        }
+    return {kind: f"its {kind} cannot be decoded" for kind, is_lost in lost.items() if is_lost}
 
 
 def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:

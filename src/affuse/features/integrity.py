@@ -16,7 +16,7 @@ from affuse.execution.executors import map_unordered
 from affuse.execution.files import file_digest
 from affuse.execution.progress import progress
 from affuse.features.annotation import problems
-from affuse.media.audio import read_audio
+from affuse.media.audio import read_audio, survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
@@ -109,7 +109,7 @@ def _examine(clip: Clip, whole: bool) -> Examined:
     _about_sound(clip, media, found)
     if whole:
         for path, info in media.items():
-            found.broken += _about_length(path, info)
+            found.broken += [*_about_length(path, info), *_about_samples(path)]
     if clip.annotation is not None or clip.images is not None:
         found.notes += problems(clip)
     return found
@@ -177,6 +177,15 @@ def _about_length(path: Path, info: MediaInfo) -> Iterator[str]:
             continue
         if seconds < info.duration - _TOLERANCE:
             yield f"{path}: {what} end after {seconds:.2f} of {info.duration:.2f} s"
+
+
+def _about_samples(path: Path) -> Iterator[str]:
+    """What is wrong with the samples of the sound and would be put right."""
+    try:
+        found = survey(path)
+    except BadInput:  # told where its length is measured
+        return
+    yield from (f"{path}: {note}" for note in (found.notes if found else ()))
 
 
 def _last_picture(path: Path) -> float:

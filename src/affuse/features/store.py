@@ -52,6 +52,10 @@ class StreamFile:
             self.made_from: dict[str, str] = dict(
                 zip(metadata["clips"], metadata["made_from"], strict=True)
             )
+            #: Clip -> what of it could not be used, or was put right.
+            self.notes: dict[str, list[str]] = metadata.get("notes", {})
+            #: Clip -> why it could not be decoded, so that it is absent.
+            self.broken: dict[str, str] = metadata.get("broken", {})
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
 

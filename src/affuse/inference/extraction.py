@@ -21,9 +21,12 @@ from affuse.features.catalogue import (
 from affuse.features.extractor import Extractor, check_length, check_same_stream
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.audio import Survey, survey
-from affuse.media.probe import MediaInfo, open_recording
+from affuse.media.probe import MediaInfo
 from affuse.media.sounding import EDGE, Span, within
 from affuse.models.embedded import unpack_networks
+
+#: How a note ends on what cannot be used.
+LEFT_OUT = "; it is left out"
 
 
 class Extraction:
@@ -76,7 +79,7 @@ class Extraction:
                 stream = self._extractors[name].extract(clip)
             except Unusable as error:
                 if notes is not None:
-                    notes.append(f"{error.reason}; it is left out")
+                    notes.append(f"{error.reason}{LEFT_OUT}")
         if stream is None:
             return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
         return stream
@@ -118,7 +121,7 @@ class Extraction:
                 notes += found.notes
             return found
         except Unusable as error:
-            notes.append(f"{error.reason}; it is left out")
+            notes.append(f"{error.reason}{LEFT_OUT}")
             return None
 
 
@@ -148,16 +151,6 @@ def where_heard(
     times = start + stream.start + np.arange(len(stream.mask)) / spec.rate
     there = stream.mask & (within(sound.spans, times) | (times > duration - EDGE))
     return replace(stream, mask=there)
-
-
-def not_decodable(info: MediaInfo) -> list[str]:
-    """What a recording has and nothing can be decoded of, as notes."""
-    with open_recording(info.path, info.tracks) as recording:
-        lost = {"video": recording.video is not None and not info.has_video}
-        lost["audio"] = recording.audio is not None and not info.has_audio
-    return [
-        f"its {kind} cannot be decoded; it is left out" for kind, is_lost in lost.items() if is_lost
-    ]
 
 
 def clip_of(info: MediaInfo) -> Clip:

@@ -124,6 +124,9 @@ def _say(
     sound = timeline.presence.get("audio")
     silent = None if sound is None else bool(sound.silent_at(moment)[0])
     row = _last(timeline) if isinstance(timeline, Timeline) else _at(timeline, float(moment[0]))
+    ended = isinstance(timeline, ValuesTimeline) and live.pictured and not timeline.pictured
+    if ended and predictor.model.leader.modality == "video":  # as where the pictures have ended
+        row = np.full(len(row), np.nan)
     return None if np.isnan(row).any() else row, present, silent
 
 

@@ -14,9 +14,9 @@ from affuse.corpora.clip import Clip, Tracks
 from affuse.errors import AffuseError, BadInput, Unusable
 from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
-from affuse.features.extractor import check_length
+from affuse.features.extractor import check_length, undecodable
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
-from affuse.inference.extraction import Extraction, clip_of, not_decodable, where_heard
+from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of, where_heard
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
 from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
@@ -148,7 +148,7 @@ class Predictor:
     ) -> Timeline:
         clip = clip_of(info)
         starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
-        notes = not_decodable(info)
+        notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
         sound = self.streams.survey(info, notes, heard)
         whole = self.streams.whole(clip, info.duration, sound, notes)
         samples = [self._window(clip, whole, float(start), info, sound) for start in starts]

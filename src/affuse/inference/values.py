@@ -11,10 +11,11 @@ import numpy as np
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import write_csv, write_json
 from affuse.features.batch import TARGET_RATE
+from affuse.features.extractor import undecodable
 from affuse.features.pictures import end_of
 from affuse.features.stream import Stream, StreamSpec
-from affuse.inference.extraction import Extraction, clip_of, not_decodable
-from affuse.inference.timeline import KeyFrame, Prediction, Presence, stretches
+from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of
+from affuse.inference.timeline import NEAR, KeyFrame, Prediction, Presence, stretches
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo
 from affuse.media.sounding import Span
@@ -33,18 +34,25 @@ class ValuesTimeline(Prediction):
 
     Args:
         dimensions: D names.
-        times: (N,) seconds: the time stamps of the pictures, or 30 per second of sound alone.
+        times: (N,) seconds: the time stamps of the pictures, and 30 per second of sound alone.
+        shown: (N,) bool, at which of them a picture is shown; None for all, or for sound alone.
         values: (N, D) float32, -1 to 1; NaN where nothing is known or no face is seen.
     """
 
     dimensions: list[str]
     times: np.ndarray
     values: np.ndarray
+    shown: np.ndarray | None = None
 
     @property
     def known(self) -> np.ndarray:
         """(N,) bool, which rows have values."""
         return ~np.isnan(self.values).any(1)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there is a stream of pictures."""
+        return "video" in self.presence and len(self.presence["video"].present) > 0
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
@@ -64,12 +72,17 @@ class ValuesTimeline(Prediction):
         return ", ".join(f"{name} {mean:+.2f}" for name, mean in means)
 
     def write_csv(self, path: Path) -> None:
-        """One row per picture: its number from 1, its time, the values, whether face and sound."""
+        """One row per picture: its number from 1, its time, the values, whether face and sound.
+
+        Rows of sound before the first picture and after the last one have no number.
+        """
+        shown = np.ones(len(self.times), bool) if self.shown is None else self.shown
+        numbers = np.cumsum(shown)
         there = {name: self.presence[name].at(self.times) for name in self.presence}
         header = ["frame", "time", *self.dimensions, *(f"{name}_present" for name in there)]
         rows = [
             [
-                k + 1,
+                numbers[k] if shown[k] else "",
                 f"{time:.4f}",
                 *("" if np.isnan(value) else f"{value:.6f}" for value in self.values[k]),
                 *(int(present[k]) for present in there.values()),
@@ -136,9 +149,15 @@ def values_over_time(
         times = picture_times(info.path, info.tracks)
         duration = max(info.duration, end_of(times))
     else:
-        times = np.arange(int(np.ceil(info.duration * TARGET_RATE - 1e-6))) / TARGET_RATE
-        duration = info.duration
-    notes = not_decodable(info)
+        times, duration = _moments(0.0, info.duration), info.duration
+    shown = np.ones(len(times), bool)
+    if info.has_video and info.has_audio:
+        before = _moments(0.0, times[0]) if times[0] > NEAR else np.zeros(0)
+        after = _moments(end_of(times), duration)
+        after = after if duration - end_of(times) > NEAR else np.zeros(0)
+        shown = np.pad(shown, (len(before), len(after)))
+        times = np.concatenate([before, times, after])
+    notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
     sound = streams.survey(info, notes, heard)
     whole = streams.whole(clip_of(info), duration, sound, notes)
     try:
@@ -170,7 +189,13 @@ def values_over_time(
         dimensions=spec.classes,
         times=times,
         values=values,
+        shown=None if shown.all() else shown,
     )
+
+
+def _moments(start: float, end: float) -> np.ndarray:
+    """(N,) seconds from a start on and before an end, at `TARGET_RATE`."""
+    return start + np.arange(int(np.ceil((end - start) * TARGET_RATE - 1e-6))) / TARGET_RATE
 
 
 def presence_of(

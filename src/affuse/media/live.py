@@ -62,7 +62,9 @@ class Live:
         )
         pictures = (s.sample_aspect_ratio for s in packets.streams if s.type == "video")
         self._aspect = next(pictures, None)
-        self._ends = {stream.type: -math.inf for stream in packets.streams}
+        # of the latest picture and the latest sound, which may be long
+        self._begins = {stream.type: -math.inf for stream in packets.streams}
+        self._ends = dict(self._begins)
         self._pictures: deque[tuple[float, bytes]] = deque()
         self._size: tuple[int, int] | None = None
         self._shown = (0, 0)
@@ -85,7 +87,7 @@ class Live:
         Raises:
             AffuseError: It ended before anything could be decoded.
         """
-        while min(self._ends.values()) < until and max(self._ends.values()) < until + LATE:
+        while min(self._ends.values()) < until and max(self._begins.values()) < until + LATE:
             packet = self._packets.next()
             if packet is None and not (self._pictures or self._sound):
                 raise AffuseError(
@@ -106,6 +108,11 @@ class Live:
         while self._sound and self._clock and self._end_of_first_sound() < oldest:
             self._sound.popleft()
         return True
+
+    @property
+    def pictured(self) -> bool:
+        """Whether pictures have come."""
+        return self._size is not None
 
     def behind(self, moment: float) -> float:
         """Seconds by which the clock is ahead of a moment of the source."""
@@ -180,7 +187,7 @@ class Live:
         time = previous + self._interval
         if picture.time is not None and picture.time - self._origin > previous:
             time = picture.time - self._origin
-        self._ends["video"] = time
+        self._begins["video"] = self._ends["video"] = time
         geometry = geometry_of(picture, self._aspect)
         self._size = self._size or geometry.size
         image = Frame(picture, time, geometry, self._size, self._reformatter).rgb(self.max_side)
@@ -196,6 +203,7 @@ class Live:
         time = None if frame.time is None else frame.time - (self._origin or 0.0)
         before = self._clock.wrong
         position, samples = self._clock.place(frame, time)
+        self._begins["audio"] = position / self._clock.rate
         self._ends["audio"] = (position + len(samples)) / self._clock.rate
         wrong = self._clock.wrong - before
         if wrong and not before:
