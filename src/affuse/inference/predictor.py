@@ -26,8 +26,8 @@ from affuse.models.published.rjca import FRAMES
 from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
 
 _BATCH = 16
-#: Windows of one recording at most, where somebody chooses how far they are apart.
-_WINDOWS = 100_000
+#: Windows of one recording at most.
+_WINDOWS = 1_000_000
 _NOTHING = {
     frozenset({"audio", "video"}): "has neither sound nor a face",
     frozenset({"audio"}): "has no sound",
@@ -109,12 +109,11 @@ class Predictor:
         info = probe(Path(path))
         if info.path.suffix.lower() not in PICTURES:
             check_length(info.path, info.duration)
-        if self.hop is not None and info.duration > _WINDOWS * self.hop:
-            least = info.duration / _WINDOWS
+        if info.duration > _WINDOWS * (hop := self.hop or self.spec.hop):
             raise BadInput(
                 info.path,
-                f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows with a hop of "
-                f"{self.hop:g} s; set one of {least:.2g} s or more",
+                f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows, {hop:g} s apart; "
+                f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
         pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
         if self.model.head == "frames":
