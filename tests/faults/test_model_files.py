@@ -23,7 +23,8 @@ from affuse.cli.main import main
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
-from affuse.features.stream import StreamSpec
+from affuse.features.stream import Stream, StreamSpec
+from affuse.inference.predictor import Predictor
 from affuse.models.embedded import unpack_networks
 from affuse.models.entries import content_digest
 from affuse.models.modelfile import DIGEST, KEY, ModelSpec, load_model, read_digest, save_model
@@ -90,7 +91,7 @@ STREAM = f"streams/{MFCC.name}".split("/", 1)
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (["window"], 1e-9, "window is 1e-09; expected 0.05 to 3,600"),
+        (["window"], 1e-9, "window is 1e-09; expected 0.01 to 3,600"),
         (["window"], 1e12, "window is 1000000000000.0; expected"),
         (["window"], float("nan"), "window is nan"),
         (["window"], True, "window is True"),
@@ -126,7 +127,7 @@ STREAM = f"streams/{MFCC.name}".split("/", 1)
         ([*STREAM, "shape"], [5000, 5000, 3], "more than 16,777,216 values a frame"),
         ([*STREAM, "shape"], [400_000, 10], r"window is 3.6 s: 620,\d+,\d+ values at a time"),
         ([*STREAM, "dtype"], "object", "dtype is object; expected float32 or float16 or uint8"),
-        ([*STREAM, "span"], 0, "span is 0; expected 0.05 to 3,600"),
+        ([*STREAM, "span"], 0, "span is 0; expected 0.01 to 3,600"),
         ([*STREAM, "name"], "../../x", r"name is '../../x'; expected a name such as audio/mfcc10"),
         ([*STREAM, "name"], "audio/y", "streams.audio/mfcc10 is named audio/y"),
         ([*STREAM, "recipe"], {"hop": float("nan")}, "recipe.hop is nan"),
@@ -469,3 +470,16 @@ def test_any_value_in_any_field_is_taken_or_refused(
         assert "\n" not in str(error) and str(error).isprintable()
         return
     assert scores.isfinite().all() and scores.shape[1] == 2
+
+
+def test_windows_are_bounded_in_number_and_share_memory(whole: Path, tmp_path: Path) -> None:
+    spec = described(streams={MFCC.name: stream_spec(MFCC.name)}, window=1.0)
+    save_model(tmp_path / "model.safetensors", spec.build(), spec)
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, 96000))
+    sound = write_recording(tmp_path / "noise.wav", sound=noise, audio_codec="pcm_s16le")
+    with pytest.raises(BadInput, match=r"noise\.wav: is 2\.0 s long: more than 1,000,000 windows"):
+        Predictor(tmp_path / "model.safetensors", hop=1e-6).predict(sound)
+    stream = Stream(np.zeros((100, 10), np.float32), np.ones(100, bool))
+    inside = stream.cut(MFCC, 0.5, 1.0)
+    assert np.shares_memory(inside.values, stream.values) and len(inside.mask) == 43
+    assert not np.shares_memory(stream.cut(MFCC, -0.5, 1.0).values, stream.values)

@@ -268,6 +268,6 @@ def test_training_from_a_damaged_model_file_is_refused(small: Path) -> None:
 def test_a_window_that_no_model_file_could_hold_is_refused_at_once(
     small: Path, window: float
 ) -> None:
-    with pytest.raises(BadInput, match=r"window is .*; expected 0\.05 to|window must be"):
+    with pytest.raises(BadInput, match=r"window is .*; expected 0\.01 to|window must be"):
         run(small, window=window)
     assert not (small / "run").exists()

@@ -22,7 +22,7 @@ from affuse.execution.fields import (
 
 #: What a stream from a file can be: a name that is no path, Hz, seconds, sizes and types.
 _NAME = re.compile(r"[a-z]+/[A-Za-z0-9][\w.-]*", re.ASCII)
-RATES, SECONDS = (0.001, 200_000.0), (0.05, 3600.0)
+RATES, SECONDS = (0.001, 200_000.0), (0.01, 3600.0)
 _AXES, _LARGEST_FRAME = 4, 1 << 24
 _DTYPES = ("float32", "float16", "uint8")
 

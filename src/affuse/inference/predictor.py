@@ -28,8 +28,8 @@ from affuse.models.published.rjca import FRAMES
 from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
 
 _BATCH = 16
-#: Windows of one recording at most, where somebody chooses how far they are apart.
-_WINDOWS = 100_000
+#: Windows of one recording at most.
+_WINDOWS = 1_000_000
 _NOTHING = {
     frozenset({"audio", "video"}): "has neither sound nor a face",
     frozenset({"audio"}): "has no sound",
@@ -128,12 +128,11 @@ class Predictor:
         info = probe(Path(path), tracks)
         if not info.still:
             check_length(info.path, info.duration)
-        if self.hop is not None and info.duration > _WINDOWS * self.hop:
-            least = info.duration / _WINDOWS
+        if info.duration > _WINDOWS * (hop := self.hop or self.spec.hop):
             raise BadInput(
                 info.path,
-                f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows with a hop of "
-                f"{self.hop:g} s; set one of {least:.2g} s or more",
+                f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows, {hop:g} s apart; "
+                f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
         shown = thumbnails and info.has_video
         pictures = key_frames(info.path, info.duration, tracks=info.tracks) if shown else []
