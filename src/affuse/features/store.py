@@ -178,7 +178,7 @@ class Store:
         files = {digest: network_path(self.path, digest) for digest in digests if digest}
         there = {digest: path for digest, path in files.items() if path.is_file()}
         for digest, path in there.items():
-            if file_digest(path) != digest:
+            if not file_digest(path).startswith(digest):
                 raise BadInput(path, "is damaged (its SHA-256 is not its name); prepare it again")
         return there
 
@@ -219,9 +219,10 @@ def network_path(store: Path, digest: str) -> Path:
     """Where a store keeps a frozen network that streams were computed with.
 
     Raises:
-        BadInput: The digest, which comes from a file, is no SHA-256 and could be any path.
+        BadInput: The digest, which comes from a file, does not begin a SHA-256 and could be any
+            path.
     """
-    if not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
+    if not re.fullmatch(r"[0-9a-f]{16,64}", str(digest)):
         raise BadInput(store, f"has a stream of the network {digest!r}, which is no SHA-256")
     return store / "networks" / f"{digest}.safetensors"
 
@@ -281,33 +282,37 @@ def _digest(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def damages(store: Path) -> list[str]:
-    """One line for everything in a store that is not what was written; all of it is read.
+def damages(store: Path) -> tuple[list[str], list[str]]:
+    """What in a store is not what was written; all of it is read.
+
+    Returns:
+        One line for each damage, and the names of the streams that have no checksums.
 
     Raises:
         BadInput: It is not a store.
     """
-    if not (store / "store.json").is_file():
-        Store(store)
-    found: list[str] = []
+    store = Path(store)
+    damaged: list[str] = []
+    unchecked: list[str] = []
     try:
         Store(store)
     except BadInput as error:
-        found.append(str(error))
+        if not (store / "store.json").is_file():
+            raise
+        damaged.append(str(error))
     for path in sorted(store.rglob("*.safetensors")):
-        if path.name.startswith(".") or path.relative_to(store).parts[0] == "parts":
-            continue
-        if path.parent.name == "networks":
-            if file_digest(path) != path.stem:
-                found.append(f"{path}: is damaged (its SHA-256 is not its name)")
+        name = path.relative_to(store).with_suffix("").as_posix()
+        folder = name.split("/", 1)[0]
+        if folder == "networks" and not file_digest(path).startswith(path.stem):
+            damaged.append(f"{path}: is damaged (its SHA-256 is not its name)")
+        if folder in ("networks", "parts") or path.name.startswith("."):
             continue
         try:
             file = StreamFile(path)
-            found += [
-                f"{path}: clip {clip} is damaged" for clip in file.clips if not file.intact(clip)
-            ]
-            if not file.checked:
-                found.append(f"{path}: has no checksums; prepare it again to add them")
         except BadInput as error:
-            found.append(str(error))
-    return found
+            damaged.append(str(error))
+            continue
+        damaged += [f"{path}: clip {k} is damaged" for k in file.clips if not file.intact(k)]
+        if not file.checked:
+            unchecked.append(name)
+    return damaged, unchecked
