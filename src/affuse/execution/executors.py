@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds in which a worker has to begin: it imports what the function needs.
 _BEGIN = 300.0
+#: Seconds in which workers may clean up after an interrupt.
+_PATIENCE = 2.0
 #: Workers that may die one after the other before they begin.
 _ATTEMPTS = 3
 
@@ -41,6 +43,7 @@ def map_unordered(
     *,
     limit: float | None = None,
     lost: Callable[[T, str, Sequence[Any]], R] | None = None,
+    alone: bool = False,
 ) -> Iterator[R]:
     """Yield `function(x)` for every input, in the order in which they finish.
 
@@ -58,6 +61,7 @@ def map_unordered(
         lost: Makes the result of an input whose process died or was given up twice from the input,
             what happened, such as "was killed by signal 11 (SIGSEGV)", and what it had told of
             this input with `affuse.execution.worker.tell`.
+        alone: Whether a worker may have threads on all processors, for there is no other.
 
     Raises:
         AffuseError: A process died twice, and there is no `lost`; or none can be started.
@@ -65,7 +69,7 @@ def map_unordered(
     An interrupt or an exception of the function ends the processes that work.
     """
     try:
-        crew: _Crew[T, R] = _Crew(pickle.dumps(function), limit)
+        crew: _Crew[T, R] = _Crew(pickle.dumps(function), limit, alone)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         yield from _here(function, inputs, error)
         return
@@ -129,8 +133,8 @@ class _Refused(Exception):
 class _Crew(Generic[T, R]):
     """Workers for one function."""
 
-    def __init__(self, function: bytes, limit: float | None) -> None:
-        self.function, self.limit = function, limit
+    def __init__(self, function: bytes, limit: float | None, alone: bool) -> None:
+        self.function, self.limit, self.alone = function, limit, alone
         self.events: queue.SimpleQueue[tuple[Worker, Message | None]] = queue.SimpleQueue()
         self.free: list[Worker] = []
         self.busy: dict[Worker, _Job[T]] = {}
@@ -177,11 +181,13 @@ class _Crew(Generic[T, R]):
                         again.append(job.item)
 
     def _begin(self, item: T) -> None:
-        while not self.free and _idle:
-            if (worker := _idle.pop()).alive:
-                worker.events = self.events
+        fitting = [worker for worker in _idle if worker.alone == self.alone]
+        while not self.free and fitting:
+            _idle.remove(worker := fitting.pop())
+            worker.events = self.events
+            if worker.living:
                 self.free.append(worker)
-        worker = self.free.pop() if self.free else Worker(self.events)
+        worker = self.free.pop() if self.free else Worker(self.events, self.alone)
         self.busy[worker] = _Job(item, time.monotonic() + _BEGIN, _BEGIN)
         worker.begin(self.function, item)
 
@@ -214,9 +220,12 @@ class _Crew(Generic[T, R]):
     def dismiss(self) -> None:
         """End who is busy; who is free waits a while for the next map."""
         for worker in self.busy:
-            worker.end()
+            worker.ask_to_end()
+        until = time.monotonic() + _PATIENCE
+        for worker in self.busy:
+            worker.end(max(until - time.monotonic(), 0))
         self.busy.clear()
-        _idle.extend(worker for worker in self.free if worker.alive)
+        _idle.extend(worker for worker in self.free if worker.living)
         self.free.clear()
 
 

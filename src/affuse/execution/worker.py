@@ -58,36 +58,55 @@ class Worker:
         events: Where `(worker, message)` is put: `("begun",)`, `("limit", seconds)`,
             `("told", value)`, `("result", value)`, `("error", exception)`, `("refused", exception)`
             where the function cannot be opened there, and None when the process has ended.
+        alone: Whether it has the processors to itself; otherwise it has one thread.
     """
 
-    def __init__(self, events: queue.SimpleQueue[tuple[Worker, Message | None]]) -> None:
-        self.events = events
+    def __init__(
+        self, events: queue.SimpleQueue[tuple[Worker, Message | None]], alone: bool = False
+    ) -> None:
+        self.events, self.alone = events, alone
         self._function: bytes | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START.format(path=sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | ONE_THREAD,
+            env=self._environment(),
         )
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
-    def alive(self) -> bool:
+    def living(self) -> bool:
         """Whether the process is there."""
         return self._process.poll() is None
 
     def begin(self, function: bytes, item: Any) -> None:
         """Have a pickled function called on an input; what comes of it is an event."""
         assert self._process.stdin is not None
-        with suppress(OSError):  # it died; that is an event too
+        try:
             if function != self._function:
-                place = sys.path, Path.cwd(), dict(os.environ)
+                place = sys.path, Path.cwd(), self._environment()
                 _write(self._process.stdin, pickle.dumps(("load", *place, function)))
                 self._function = function
             _write(self._process.stdin, pickle.dumps(("do", item)))
+        except OSError:  # it died before it could say so
+            self.events.put((self, None))
 
-    def end(self) -> int | None:
-        """End the process where it has not; returns its exit code, below zero for signals."""
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ) if self.alone else os.environ | ONE_THREAD
+
+    def ask_to_end(self) -> None:
+        """Let the process clean up and end; it may be in no state to."""
+        self._process.terminate()
+
+    def end(self, patience: float = 0.0) -> int | None:
+        """End the process where it has not; returns its exit code, below zero for signals.
+
+        Args:
+            patience: Seconds in which it may end by itself.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            if patience:
+                self._process.wait(patience)
         self._process.kill()
         with suppress(OSError):
             assert self._process.stdin is not None
@@ -117,6 +136,7 @@ def serve() -> None:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)  # what libraries print is no message
     _end_with_parent()
+    signal.signal(signal.SIGTERM, _end)
     lock = threading.Lock()
 
     def send(message: Message) -> None:
@@ -137,7 +157,7 @@ def serve() -> None:
             if order[0] == "load":
                 _, sys.path[:], folder, environment, pickled = order
                 os.chdir(folder)
-                os.environ.update(environment | ONE_THREAD)
+                os.environ.update(environment)
                 function = None
                 function = pickle.loads(pickled)
                 continue
@@ -149,9 +169,19 @@ def serve() -> None:
             send(_called(function, order[1]))
 
 
+class _Ended(BaseException):
+    """The parent asks to clean up and end."""
+
+
+def _end(*_: object) -> None:
+    raise _Ended
+
+
 def _called(function: Callable[[Any], Any], item: Any) -> Message:
     try:
         return "result", function(item)
+    except _Ended:
+        os._exit(0)  # temporary files are removed
     except BaseException as error:
         error.add_note("in a worker process:\n" + traceback.format_exc())
         return "error", error
