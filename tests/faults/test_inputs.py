@@ -209,9 +209,7 @@ def test_pictures_that_are_said_to_be_huge_take_no_memory(tmp_path: Path) -> Non
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
     )
-    with pytest.raises(
-        BadInput, match=r"huge\.png: .*million pixels"
-    ):
+    with pytest.raises(BadInput, match=r"huge\.png: .*million pixels"):
         probe(path)
 
 

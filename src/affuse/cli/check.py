@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         type=Path,
-        help="with --protocol: prepared streams, by which copies of recordings are found too",
+        help="prepared streams: are they still what was written? With --protocol: copies of "
+        "recordings are found by them too",
     )
     parser.add_argument(
         "--submission",
@@ -48,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check a corpus, a protocol, a submission or a model file.
+    """Check a corpus, a store, a protocol, a submission or a model file.
 
     Returns:
-        1 when something is wrong with the corpus or the protocol, 2 with the submission.
+        1 when something is wrong with the corpus, store or protocol, 2 with the submission.
     """
     if options.model:
         return _model(options)
@@ -59,12 +60,15 @@ def run(options: argparse.Namespace) -> int:
         raise AffuseError(f"say where {options.corpus} lies: affuse check {options.corpus} ROOT")
     if options.submission and not options.corpus:
         raise AffuseError("name the corpus too: affuse check --submission DIR affwild2 ROOT")
-    if not (options.protocol or options.corpus):
+    if not (options.protocol or options.corpus or options.store):
         raise AffuseError(
-            "name a corpus and its folder, a protocol with --protocol, or a model file with --model"
+            "name a corpus and its folder, a protocol (--protocol), a --store, or a model file "
+            "(--model)"
         )
     if options.submission:
         return _submission(options)
+    if options.store and not (options.protocol or options.corpus):
+        return _store(options)
     return _protocol(options) if options.protocol else _corpus(options)
 
 
@@ -73,6 +77,21 @@ def _read(options: argparse.Namespace) -> Corpus:
     from affuse.training.recipe import parse_change
 
     return read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
+
+
+def _store(options: argparse.Namespace) -> int:
+    from affuse.features.store import damages
+
+    damaged, unchecked = damages(options.store)
+    if options.json:
+        print(json.dumps({"damaged": damaged, "unchecked": unchecked}, indent=2))
+    else:
+        for line in damaged:
+            print(line)
+        if unchecked:
+            print(f"without checksums: {', '.join(unchecked)}; affuse prepare adds them")
+        print(f"{len(damaged)} damaged" if damaged else f"{options.store}: nothing is damaged")
+    return 1 if damaged else 0
 
 
 def _corpus(options: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from affuse.execution import threads
+
 #: Verb -> what it does; the module of the same name has `add_arguments` and `run`.
 VERBS = {
     "demo": "a synthetic corpus, two models and a report, in minutes",
@@ -30,6 +32,7 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; returns the exit code: 0, 1 (a check failed), 2 (bad input), 130 (Ctrl-C)."""
+    threads.settle()  # before anything imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
         prog="affuse",

@@ -52,7 +52,7 @@ def check_alignment(
         name, rate = extractor.spec.name, extractor.spec.rate
         streams = StreamFile(stream_path(store, name))
         prepared = [clip for clip in clips if clip.id in streams]
-        there = [clip for clip in prepared if len(streams[clip.id].mask)]
+        there = [clip for clip in prepared if len(streams.outline(clip.id).mask)]
         if len(there) < len(prepared):
             lines.append(_nothing(name, prepared, there))
         lines += _gaps(name, {clip.id: streams[clip.id].mask for clip in there})
@@ -60,7 +60,7 @@ def check_alignment(
             continue
         compared = []
         for clip in progress(there, f"lengths of {name}"):
-            stream, seconds = streams[clip.id], _seconds(clip, duration_of)
+            stream, seconds = streams.outline(clip.id), _seconds(clip, duration_of)
             if seconds > 0:
                 span = stream.start + len(stream.mask) / rate
                 compared.append(_Row(clip.id, name, span, seconds))

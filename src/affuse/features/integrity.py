@@ -15,7 +15,9 @@ from affuse.errors import BadInput
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import file_digest
 from affuse.execution.progress import progress
+from affuse.execution.worker import allow
 from affuse.features.annotation import problems
+from affuse.media.allowance import time_limit
 from affuse.media.audio import read_audio, survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.timestamps import picture_times
@@ -66,7 +68,9 @@ def examine(corpus: Corpus, workers: int = 1, whole: bool = False) -> list[Exami
         of files of equal content each clip is told of the first.
     """
     found: dict[str, Examined] = {}
-    work = map_unordered(partial(_examine, whole=whole), corpus.clips, workers)
+    work = map_unordered(
+        partial(_examine, whole=whole), corpus.clips, workers, limit=time_limit(), lost=_lost
+    )
     for one in progress(work, "check", total=len(corpus.clips)):
         found[one.clip] = one
     for name, reason in corpus.bad.items():
@@ -91,9 +95,15 @@ def _tell_copies(clips: Sequence[Examined]) -> None:
             one.broken.append(f"{path} is a copy of {original} (clip {first.clip})")
 
 
+def _lost(clip: Clip, reason: str, _: object) -> Examined:
+    place = clip.video or clip.audio or clip.images or clip.id
+    return Examined(clip.id, broken=[f"{place}: the process that decoded it {reason}"])
+
+
 def _examine(clip: Clip, whole: bool) -> Examined:
     found = Examined(clip.id)
     files = list(dict.fromkeys(path for path in (clip.video, clip.audio) if path is not None))
+    allow(time_limit(files))
     media: dict[Path, MediaInfo] = {}
     for path in files:
         try:

@@ -58,7 +58,7 @@ class ClipDataset(Dataset[Sample]):
         self.windows = [(clip.id, start) for clip in clips for start in self._starts(clip.id, hop)]
 
     def _starts(self, clip: str, hop: float) -> list[float]:
-        streams = {name: file[clip] for name, file in self.files.items()}
+        streams = {name: file.outline(clip) for name, file in self.files.items()}
         duration = stream_duration(streams, self.specs)
         if not hop or duration <= self.window:
             return [(duration - self.window) / 2]

@@ -154,7 +154,7 @@ def _annotated(clips: list[Clip], data: Store, dimensions: Sequence[str]) -> Les
             data.path, f"has no dimension {unknown[0]!r} (there are: {', '.join(data.classes)})"
         )
     columns = [data.classes.index(name) for name in names]
-    known = [clip for clip in clips if clip.id in track and track[clip.id].mask.any()]
+    known = [clip for clip in clips if clip.id in track and track.outline(clip.id).mask.any()]
 
     def target(clip: str, start: float, seconds: float) -> np.ndarray:
         part = track[clip].cut(track.spec, start, seconds)
@@ -187,7 +187,7 @@ def delayed(target: Target, data: Store, delay: float) -> Target:
     track = data.stream(ANNOTATION)
 
     def moved(clip: str, start: float, seconds: float) -> np.ndarray:
-        frames = len(track[clip].mask)
+        frames = len(track.outline(clip).mask)
         values = target(clip, 0.0, frames / TARGET_RATE)[later(frames, delay)]
         part = Stream(values, np.ones(frames, bool)).cut(track.spec, start, seconds)
         return np.where(part.mask[:, None], part.values, np.nan).astype(np.float32)
