@@ -16,6 +16,7 @@ from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
+from affuse.features.windows import grid_starts
 from affuse.inference.extraction import Extraction, clip_of
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
@@ -38,8 +39,9 @@ class Predictor:
 
     Args:
         model: Model file, of classes or of values over time.
-        hop: Greatest distance between windows in seconds; by default a quarter of the window for
-            classes, two thirds of it for values over time.
+        hop: Seconds from window to window: they begin at 0, hop, 2 hop, ... of every recording.
+            By default windows of classes are spread evenly over each recording, a quarter of the
+            window apart at most, and those of values over time lie two thirds of it apart.
         device: Torch device.
         source: File or folder of imported features, for models that read them; several as
             stream name -> path.
@@ -113,11 +115,14 @@ class Predictor:
 
     def _classes(self, info: MediaInfo, pictures: list[KeyFrame]) -> Timeline:
         clip = clip_of(info)
-        starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
+        if self.hop is None:  # as `evaluate` does
+            starts = window_starts(info.duration, self.window, self.spec.hop)
+        else:
+            starts = grid_starts(info.duration, self.window, self.hop)
         whole = self.streams.whole(clip)
         samples = [self._window(clip, whole, float(start)) for start in starts]
         probabilities, ratings = self._scores(samples)
-        inside = min(self.window, info.duration)
+        inside = np.minimum(starts + self.window, info.duration) - np.maximum(starts, 0)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
@@ -133,12 +138,14 @@ class Predictor:
             probabilities=probabilities,
             ratings=ratings,
             window_presence={
-                modality: np.array([self._share(sample, modality, inside) for sample in samples])
+                modality: np.array(
+                    [self._share(*pair, modality) for pair in zip(samples, inside, strict=True)]
+                )
                 for modality in presence
             },
         )
 
-    def _share(self, sample: dict[str, Stream], modality: str, inside: float) -> float:
+    def _share(self, sample: dict[str, Stream], inside: float, modality: str) -> float:
         """Share of the frames of a window that are present, of those inside the recording."""
         shares = []
         for name, spec in self.spec.streams.items():
@@ -188,7 +195,8 @@ def _applied(
 
     Raises:
         BadInput: The model does not have that.
-        AffuseError: Windows that lie end to end have no distance.
+        AffuseError: Windows that lie end to end have no distance, or the distance would leave
+            something out.
     """
     if (windows, smoothing) != (None, None) and spec.task != "valence-arousal":
         raise BadInput(path, "gives no values over time; windows and smoothing are for these")
@@ -201,6 +209,11 @@ def _applied(
     spec = replace(spec, windows=windows or spec.windows)
     if hop is not None and spec.windows == "published":
         raise AffuseError("published windows lie end to end; a hop is for overlapping ones")
+    if hop is not None and not 0 < hop <= spec.seconds:
+        raise AffuseError(
+            f"a hop of {hop:g} s: expected more than 0 and at most the window of the model, "
+            f"{spec.seconds:g} s, so that nothing is left out"
+        )
     if smoothing == "published":
         if other := [name for name in spec.classes if name not in FRAMES]:
             raise BadInput(path, f"gives {other[0]}, which has no published smoothing")
