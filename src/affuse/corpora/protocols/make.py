@@ -16,6 +16,7 @@ from affuse.corpora.protocols.blocks import TRAIN_BLOCKS, list_blocks
 from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles, rotate
 from affuse.errors import AffuseError, BadInput
+from affuse.suggestions import unknown
 
 
 def make_protocol(
@@ -109,7 +110,7 @@ def protocol_of_lists(corpus: Corpus, name: str, lists: Mapping[str, Path]) -> P
     roles: dict[str, Roles] = {}
     for role, path in lists.items():
         if role not in ROLES:
-            raise AffuseError(f"no role {role!r} (there are: {', '.join(ROLES)})")
+            raise unknown("role", role, ROLES)
         for line, word in enumerate(_lines(path), 1):
             clip = find_clip(corpus.name, word, known) if word else None
             if word and clip is None:
