@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from affuse.cli.parser import Parser
 from affuse.execution import threads
 
 #: Verb -> what it does; the module of the same name has `add_arguments` and `run`.
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; returns the exit code: 0, 1 (a check failed), 2 (bad input), 130 (Ctrl-C)."""
     threads.settle()  # before anything imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="affuse",
         description="Audio-visual emotion recognition: prepare a corpus, train, evaluate, predict.",
         epilog="affuse VERB --help explains a verb.",
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = parser.parse_known_args(words)
     changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
     if rest and not changes:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        (verbs.choices[options.verb] if options.verb else parser).unrecognised(rest)
     if rest:  # argparse takes key=value only before the options; users put them anywhere
         options.changes += rest
     if options.version:

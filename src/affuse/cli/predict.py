@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hop",
         type=float,
-        help="seconds between windows (default: a quarter of the window; two thirds of it for "
-        "values over time)",
+        help="seconds from window to window, which begin at 0, hop, 2 hop, ... of every recording; "
+        "at most a window (default: spread evenly, at most a quarter of the window apart; two "
+        "thirds of it for values over time)",
     )
     parser.add_argument(
         "--windows",

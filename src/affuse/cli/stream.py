@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.media.source import open_source
     from affuse.models.modelfile import read_spec
 
-    if options.hop <= 0:
+    if not 0 < options.hop < float("inf"):
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
     sources = read_sources(options.source, options.rate)
     model = chosen_model(options)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from affuse.errors import AffuseError
+from affuse.suggestions import unknown
 
 
 def _first(count: int) -> range:
@@ -63,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _size(change: str, known: Mapping[str, Callable[[int], Any]]) -> tuple[str, Any]:
     key, _, text = change.partition("=")
-    if key not in known or not text.isdecimal() or int(text) < 1:
+    if key not in known:
+        raise unknown("size", key, known)
+    if not text.isdecimal() or int(text) < 1:
         raise AffuseError(f"{change!r}: expected {' or '.join(f'{name}=N' for name in known)}")
     return key, known[key](int(text))

@@ -15,6 +15,7 @@ from affuse.errors import BadInput
 from affuse.execution.names import name_problem
 from affuse.execution.tables import Sheet, rows_of
 from affuse.execution.text import clean
+from affuse.suggestions import hint
 
 TABLE = "clips.csv"
 LICENCE = "not stated (a user's own recordings)"
@@ -160,12 +161,9 @@ def _vote_column(name: str) -> str:
 
 
 def _check_columns(row: Mapping[str, str], table: Path) -> None:
-    known = ", ".join(sorted(_COLUMNS))
-    if unknown := [n for n in row if n not in _COLUMNS and not n.startswith(_VOTES)]:
-        raise BadInput(
-            table,
-            f"line 1: unknown column {', '.join(unknown)} (known: {known}, {_VOTES}<class>)",
-        )
+    if wrong := [n for n in row if n not in _COLUMNS and not n.startswith(_VOTES)]:
+        known = hint(wrong[0], [*sorted(_COLUMNS), f"{_VOTES}<class>"])
+        raise BadInput(table, f"line 1: unknown column {', '.join(wrong)}; {known}")
     if "label" not in row and "annotation" not in row and not any(_VOTES in name for name in row):
         raise BadInput(
             table, f"line 1: no column label (nor {_VOTES}<class> columns, nor annotation)"

@@ -10,6 +10,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles
 from affuse.errors import AffuseError
 from affuse.execution.text import clean, identity
+from affuse.suggestions import unknown
 
 #: What is looked for: kind -> what it means.
 KINDS: dict[str, str] = {
@@ -189,5 +190,5 @@ def split_clips(
 
 def check_allowed(kinds: Collection[str]) -> None:
     """Refuse kinds that do not exist; `AffuseError`."""
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise AffuseError(f"no leak is called {unknown[0]!r} (there are: {', '.join(KINDS)})")
+    if wrong := [kind for kind in kinds if kind not in KINDS]:
+        raise unknown("leak", wrong[0], KINDS, "affuse list leaks")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from affuse.metrics.classification import accuracy_interval, classification_scor
 from affuse.metrics.raters import rater_scores
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec
+from affuse.suggestions import unknown
 from affuse.training.run import PREDICTIONS_FILE, read_recipe
 from affuse.training.targets import Lesson, lesson, targets_of
 
@@ -171,6 +172,9 @@ def _lesson(subject: Subject, changes: Mapping[str, Any]) -> tuple[Lesson, dict[
                 f"{', '.join(spec.classes)}",
             )
         return learned, {}
+    known = [one.name for one in fields(Labels)]
+    if wrong := [key for key in changes if key not in known]:
+        raise unknown("label key", wrong[0], known)
     by_default = {"rule": "distribution"} if spec.task == "distribution" else {}
     values = {**by_default, **spec.training.get("labels", {}), **changes}
     parser = ArgumentParser(exit_on_error=False)

@@ -16,6 +16,7 @@ from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length, undecodable
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
+from affuse.features.windows import grid_starts
 from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of, where_heard
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
@@ -42,8 +43,9 @@ class Predictor:
 
     Args:
         model: Model file, of classes or of values over time.
-        hop: Greatest distance between windows in seconds; by default a quarter of the window for
-            classes, two thirds of it for values over time.
+        hop: Seconds from window to window: they begin at 0, hop, 2 hop, ... of every recording.
+            By default windows of classes are spread evenly over each recording, a quarter of the
+            window apart at most, and those of values over time lie two thirds of it apart.
         device: Torch device.
         source: File or folder of imported features, for models that read them; several as
             stream name -> path.
@@ -146,7 +148,10 @@ class Predictor:
         self, info: MediaInfo, pictures: list[KeyFrame], heard: Sequence[Span] | None
     ) -> Timeline:
         clip = clip_of(info)
-        starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
+        if self.hop is None:  # as `evaluate` does
+            starts = window_starts(info.duration, self.window, self.spec.hop)
+        else:
+            starts = grid_starts(info.duration, self.window, self.hop)
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
         sound = self.streams.survey(info, notes, heard)
         whole = self.streams.whole(clip, info.duration, sound, notes)
@@ -227,7 +232,8 @@ def _applied(
 
     Raises:
         BadInput: The model does not have that.
-        AffuseError: Windows that lie end to end have no distance.
+        AffuseError: Windows that lie end to end have no distance, or the distance would leave
+            something out.
     """
     if (windows, smoothing) != (None, None) and spec.task != "valence-arousal":
         raise BadInput(path, "gives no values over time; windows and smoothing are for these")
@@ -240,6 +246,11 @@ def _applied(
     spec = replace(spec, windows=windows or spec.windows)
     if hop is not None and spec.windows == "published":
         raise AffuseError("published windows lie end to end; a hop is for overlapping ones")
+    if hop is not None and not 0 < hop <= spec.seconds:
+        raise AffuseError(
+            f"a hop of {hop:g} s: expected more than 0 and at most the window of the model, "
+            f"{spec.seconds:g} s, so that nothing is left out"
+        )
     if smoothing == "published":
         if other := [name for name in spec.classes if name not in FRAMES]:
             raise BadInput(path, f"gives {other[0]}, which has no published smoothing")

@@ -133,8 +133,8 @@ def slide(
         streams: Of the whole recording, by name.
         duration: Of the recording in seconds.
         change: Done to each normalised batch, such as a condition.
-        hop: Seconds from window to window, where they overlap; two thirds of the window by
-            default.
+        hop: Seconds from window to window, where they overlap; two thirds of the window, in whole
+            frames, by default.
         name: Of the recording, for conditions whose random numbers depend on it.
 
     Returns:
@@ -150,7 +150,7 @@ def slide(
     if spec.windows == "published":
         spans = tiles(frames, length)
     else:
-        step = round((hop or spec.seconds * 2 / 3) * rate)
+        step = round(spec.seconds * 2 / 3 * rate) if hop is None else hop * rate
         spans = frame_windows(frames, length, min(max(step, 1), length))
     values, known = [], []
     of = f" for {name}" if name else ""

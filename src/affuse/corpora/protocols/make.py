@@ -19,6 +19,7 @@ from affuse.corpora.tree import is_aside
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.tables import read_lines
 from affuse.execution.text import clean, identity
+from affuse.suggestions import unknown
 
 
 def make_protocol(
@@ -112,7 +113,7 @@ def protocol_of_lists(corpus: Corpus, name: str, lists: Mapping[str, Path]) -> P
     roles: dict[str, Roles] = {}
     for role, path in lists.items():
         if role not in ROLES:
-            raise AffuseError(f"no role {role!r} (there are: {', '.join(ROLES)})")
+            raise unknown("role", role, ROLES)
         for line, word in _lines(path):
             clip = find_clip(corpus.name, word, known)
             if clip is None:

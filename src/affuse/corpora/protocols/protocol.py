@@ -14,6 +14,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest
 from affuse.execution.tables import Sheet, fitted, read_header
 from affuse.execution.text import clean, identity
+from affuse.suggestions import hint
 
 ROLES = ("train", "development", "test")
 #: Role in a file of what plays no role, such as a publisher's set that another protocol tests.
@@ -98,7 +99,8 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
     if name in list_protocols():
         return _shipped(name)
     if not Path(name).is_file():
-        raise BadInput(name, f"no such protocol (known: {', '.join(list_protocols())}, or a file)")
+        known = hint(name, list_protocols(), "affuse list protocols")
+        raise BadInput(name, f"no such protocol or file; {known}")
     return read_protocol(Path(name))
 
 
