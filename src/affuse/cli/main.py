@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -29,7 +30,20 @@ VERBS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; returns the exit code: 0, 1 (a check failed), 2 (bad input), 130 (Ctrl-C)."""
+    """Run a verb.
+
+    Returns:
+        The exit code: 0, 1 (a check failed, or a defect), 2 (bad input), 130 (Ctrl-C),
+        143 (SIGTERM).
+    """
+    from affuse.execution.signals import signals_raise
+    from affuse.execution.terminal import printable
+
+    with printable(), signals_raise():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
         prog="affuse",
@@ -61,21 +75,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from affuse.errors import AffuseError
+    from affuse.errors import is_defect, line_of
 
+    def say(text: str) -> None:
+        print(f"affuse {options.verb}: {text}", file=sys.stderr)
+
+    kept = "what was finished is kept, run it again to go on" + (
+        " (with --resume)" if options.verb == "train" else ""
+    )
     try:
         code: int = import_module(f"affuse.cli.{options.verb}").run(options)
-    except AffuseError as error:
-        print(f"affuse {options.verb}: {error}", file=sys.stderr)
-        return 2
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a disk that is full, or a reader that went away, shows here
     except KeyboardInterrupt:
-        print(
-            f"affuse {options.verb}: interrupted; what was finished is kept, run it again to go on"
-            + (" (with --resume)" if options.verb == "train" else ""),
-            file=sys.stderr,
-        )
+        say(f"interrupted; {kept}")
         return 130
+    except SystemExit as error:  # Lightning's own, in a training, has no code
+        number = signal.SIGTERM + 128 if error.code is None else int(error.code)
+        if number <= 128:
+            raise
+        say(f"ended by {signal.Signals(number - 128).name}; {kept}")
+        return number
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_broken_output()
         return 0
+    except Exception as error:
+        say(line_of(error, "the standard output" if _discard_broken_output() else None))
+        return 1 if is_defect(error) else 2
     return code
+
+
+def _discard_broken_output() -> bool:
+    """Let Python end without a word where what is left to print cannot be; whether that is so."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

@@ -14,7 +14,13 @@ HEARD = {"audio": "sound", "video": "face"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="recordings")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="recordings or pictures, folders of them, or quoted patterns such as 'clips/**/*.mp4'",
+    )
     add_model(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the timelines")
     parser.add_argument(
@@ -59,37 +65,75 @@ def _smoothing(word: str) -> float | str:
 
 def run(options: argparse.Namespace) -> int:
     """Predict every input; exit code 2 when some could not be used, after all others are done."""
-    from affuse.errors import AffuseError, BadInput
+    from affuse.errors import AffuseError, BadInput, line_of, shown
     from affuse.execution.progress import progress
-    from affuse.inference.output import output_names, write_timeline
-    from affuse.inference.overlay import write_overlay
+    from affuse.inference.inputs import find_inputs
+    from affuse.inference.output import check_free, write_timeline
     from affuse.inference.predictor import Predictor
-    from affuse.media.probe import probe
     from affuse.models.modelfile import read_spec
 
     if options.hop is not None and options.hop <= 0:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
-    if options.out.exists() and not options.out.is_dir():
-        raise BadInput(options.out, "is a file; --out must be a folder")
+    _check_folder(options.out)
+    inputs = find_inputs(options.inputs, options.out)
+    failed = 0
+
+    def fail(error: Exception, path: Path | None = None) -> None:
+        nonlocal failed
+        failed += 1
+        print(f"affuse predict: {line_of(error, path)}", file=sys.stderr)
+
+    for error in inputs.failures:
+        fail(error)
+    for word, count in inputs.found.items():
+        if count:
+            print(
+                f"affuse predict: {shown(word)}: {_amount(count, inputs.left_out[word])}",
+                file=sys.stderr,
+            )
+    if not inputs.names:
+        return 2
     sources = read_sources(options.source, options.rate)
     model = chosen_model(options)
     sources = with_trained_rates(sources, read_spec(model).streams)
     predictor = Predictor(
         model, options.hop, options.device, sources, options.windows, options.smoothing
     )
-    failed = 0
-    names = output_names(options.inputs)
     # every overlay has a bar of its own
-    for path in options.inputs if options.overlay else progress(options.inputs, "predict"):
+    for path in inputs.names if options.overlay else progress(inputs.names, "predict"):
+        folder, name = options.out / inputs.names[path].parent, inputs.names[path].name
         try:
+            check_free(path, folder, name)
             timeline = predictor.predict(path)
-            write_timeline(timeline, options.out, names[path])
-            if options.overlay and probe(path).has_video:
-                write_overlay(timeline, options.out / f"{names[path]}-overlay.mp4")
+            write_timeline(timeline, folder, name, options.overlay)
         except BadInput as error:
-            failed += 1
-            print(f"affuse predict: {error}", file=sys.stderr)
+            fail(error)
+            continue
+        except AffuseError:
+            raise  # about the model or an option: no recording can be read
+        except Exception as error:
+            fail(error, path)
             continue
         shares = ", ".join(f"{HEARD[name]} {p.share:.0%}" for name, p in timeline.presence.items())
-        print(f"{path}: {timeline.headline} ({shares})")
+        print(f"{shown(path)}: {shown(timeline.headline)} ({shares})")
     return 2 if failed else 0
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse an output folder that is a file, or lies below one, before anything is computed."""
+    from affuse.errors import BadInput
+
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        below = "" if there == out else f"; {out} cannot lie below it"
+        raise BadInput(there, f"is a file, --out must be a folder{below}")
+
+
+def _amount(count: int, left_out: list[Path]) -> str:
+    """How many recordings a folder or a pattern gave, and what it did not."""
+    said = f"{count:,} recording{'s' if count > 1 else ''}"
+    if not left_out:
+        return said
+    more = ", ..." if len(left_out) > 3 else ""
+    files = f"{len(left_out):,} other file{'s' if len(left_out) > 1 else ''}"
+    return f"{said}; left out {files} ({', '.join(path.name for path in left_out[:3])}{more})"

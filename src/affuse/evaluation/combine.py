@@ -16,6 +16,7 @@ from scipy.special import log_softmax
 from affuse.corpora.emotions import shared_emotions
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.ratings import fit_ratings
+from affuse.execution.files import csv_text
 from affuse.features.store import Store
 from affuse.metrics.calibration import Calibration, calibration
 from affuse.metrics.temperature import best_temperature
@@ -183,7 +184,8 @@ def _predictions(
             path, f"no such file; make it: affuse evaluate {part.run} --role development"
         )
     try:
-        table = pd.read_csv(path, dtype={"clip": str, "speaker": str, "label": str})
+        texts = ("clip", "speaker", "label")
+        table = pd.read_csv(path, converters=dict.fromkeys(texts, csv_text))
         table = table[table["condition"] == table["condition"].iloc[0]]
         tested = set(table.loc[table["clip"].isin(judged), "speaker"])
         table = table[~table["speaker"].isin(tested)]

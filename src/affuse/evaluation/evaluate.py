@@ -20,7 +20,7 @@ from affuse.evaluation.members import Member
 from affuse.evaluation.over_time import evaluate_over_time
 from affuse.evaluation.plots import confusion_png
 from affuse.evaluation.subject import Role, Subject, open_subject
-from affuse.execution.files import atomic_path, write_json
+from affuse.execution.files import atomic_path, write_csv, write_json
 from affuse.execution.progress import progress
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.store import Store
@@ -134,8 +134,9 @@ def _evaluate_classes(
     lead = ["fold", "condition", "clip", "speaker", "label", "predicted"]
     table = table[[*lead, *(name for name in table if name not in lead)]]
     out = subject.out
-    with atomic_path(out / PREDICTIONS_FILE) as path:
-        table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    numbers = table.select_dtypes("float").columns
+    printed = table.assign(**{name: table[name].map("{:.6f}".format) for name in numbers})
+    write_csv(out / PREDICTIONS_FILE, list(map(str, printed)), printed.itertuples(index=False))
     result: dict[str, Any] = {
         **subject.facts(role, parts),
         **rule,

@@ -12,7 +12,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
-from affuse.execution.files import write_csv
+from affuse.execution.files import csv_text, write_csv
 from affuse.execution.progress import progress
 from affuse.features.extractor import Extractor
 from affuse.features.imported import Imported
@@ -142,7 +142,8 @@ def _write(path: Path, rows: Sequence[_Row], streams: set[str]) -> None:
     table: list[tuple[str, ...]] = []
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
-            table = [tuple(row) for row in csv.reader(file) if row[1] not in (*streams, "stream")]
+            there = [tuple(map(csv_text, row)) for row in csv.reader(file)]
+        table = [row for row in there if row[1] not in (*streams, "stream")]
     table += [
         (row.clip, row.stream, *(f"{x:.3f}" for x in (row.span, row.seconds, row.difference)))
         for row in rows

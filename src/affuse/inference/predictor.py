@@ -16,6 +16,7 @@ from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
+from affuse.inference.confidence import discounted
 from affuse.inference.extraction import Extraction, clip_of
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
@@ -121,6 +122,7 @@ class Predictor:
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
+        shares = {m: np.array([self._share(s, m, inside) for s in samples]) for m in presence}
         return Timeline(
             source=info.path,
             duration=info.duration,
@@ -130,12 +132,9 @@ class Predictor:
             classes=self.spec.classes,
             starts=np.maximum(starts, 0),
             ends=np.minimum(starts + self.window, info.duration),
-            probabilities=probabilities,
+            probabilities=discounted(probabilities, shares),
             ratings=ratings,
-            window_presence={
-                modality: np.array([self._share(sample, modality, inside) for sample in samples])
-                for modality in presence
-            },
+            window_presence=shares,
         )
 
     def _share(self, sample: dict[str, Stream], modality: str, inside: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from affuse.execution.files import write_csv, write_json
+from affuse.inference.confidence import UNCLEAR, named
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,22 @@ class Prediction(ABC):
         """The table: one row per moment."""
 
     @abstractmethod
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; times in seconds.
+
+        Args:
+            path: The file.
+            folder: Where it is going to lie, if not there yet.
+        """
+
+    def _source_json(self, folder: Path) -> dict[str, Any]:
+        """The name of the recording, and the way to it from the folder of the file."""
+        source, folder = self.source.absolute(), folder.absolute()
+        try:
+            way = os.path.relpath(source, folder)
+        except ValueError:  # another drive
+            way = str(source)
+        return {"source": self.source.name, "path": Path(way).as_posix()}
 
     def _presence_json(self) -> dict[str, Any]:
         return {
@@ -132,14 +148,41 @@ class Timeline(Prediction):
         """(W,) seconds."""
         return (self.starts + self.ends) / 2
 
-    def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Times (W + 2,) and probabilities (W + 2, C) that reach from the first second to the last.
+    @property
+    def parts(self) -> list[tuple[int, int]]:
+        """(first, one after the last) window of each stretch in which every window is known."""
+        return stretches(self.known)
 
-        A window speaks at its centre; the first and the last one also for the ends.
+    @property
+    def edges(self) -> list[tuple[float, float, int]]:
+        """(start, end, window) of the half windows at both ends of the recording that are known.
+
+        A window speaks at its centre; nothing else speaks about the first half of the first one
+        and the second half of the last one.
         """
-        times = np.concatenate([self.starts[:1], self.centres, self.ends[-1:]])
-        rows = np.concatenate([self.probabilities[:1], self.probabilities, self.probabilities[-1:]])
-        return times, rows
+        last = len(self.starts) - 1
+        halves = [
+            (float(self.starts[0]), float(self.centres[0]), 0),
+            (float(self.centres[last]), float(self.ends[last]), last),
+        ]
+        return [half for half in halves if self.known[half[2]]]
+
+    def at(self, time: float) -> np.ndarray:
+        """(C,) probabilities at a moment, on lines between centres; NaN where nothing is known.
+
+        Between a window that is known and one that is not the nearer one counts.
+
+        Args:
+            time: Seconds.
+        """
+        after = int(np.searchsorted(self.centres, time))
+        before, after = max(after - 1, 0), min(after, len(self.centres) - 1)
+        gap = max(float(self.centres[after] - self.centres[before]), 1e-9)
+        share = float(np.clip((time - self.centres[before]) / gap, 0, 1))
+        near = self.probabilities[[before, after]]
+        if np.isnan(near).any():
+            return np.asarray(near[int(share > 0.5)])
+        return np.asarray(near.T @ np.array([1 - share, share]))
 
     @property
     def overall(self) -> np.ndarray:
@@ -148,16 +191,21 @@ class Timeline(Prediction):
 
     @property
     def emotion(self) -> str:
-        """The class with the highest mean probability."""
-        return self.classes[int(self.overall.argmax())]
+        """The class whose mean probability stands out, or `unclear`."""
+        return named(self.classes, self.overall)
 
     @property
     def headline(self) -> str:
-        """The likeliest class and its mean probability."""
-        return f"{self.emotion} {self.overall.max():.2f}"
+        """The class that stands out and its mean probability, or the two likeliest."""
+        first, *others = np.argsort(-self.overall, kind="stable")
+        likeliest = f"{self.classes[first]} {self.overall[first]:.2f}"
+        if self.emotion != UNCLEAR:
+            return likeliest
+        seconds = (f", {self.classes[k]} {self.overall[k]:.2f}" for k in others[:1])
+        return f"{UNCLEAR}: {likeliest}{''.join(seconds)}"
 
     def write_csv(self, path: Path) -> None:
-        """One row per window: start, end, likeliest class, probabilities, presence, ratings."""
+        """One row per window: start, end, what stands out, probabilities, presence, ratings."""
         names = list(self.window_presence)
         header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
         header += [f"{name}_experimental" for name in self.ratings]
@@ -168,7 +216,7 @@ class Timeline(Prediction):
                 [
                     f"{self.starts[k]:.3f}",
                     f"{self.ends[k]:.3f}",
-                    self.classes[int(row.argmax())] if known else "",
+                    named(self.classes, row) if known else "",
                     *(f"{value:.6f}" if known else "" for value in row),
                     *(f"{self.window_presence[name][k]:.3f}" for name in names),
                     *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
@@ -187,8 +235,8 @@ class Timeline(Prediction):
         """Name -> mean over the windows in which it is known; names that never are, left out."""
         return {n: float(np.nanmean(x)) for n, x in self.ratings.items() if not np.isnan(x).all()}
 
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; see `Prediction.write_json`."""
         windows = [
             {
                 "start": round(float(self.starts[k]), 4),
@@ -204,7 +252,7 @@ class Timeline(Prediction):
         write_json(
             path,
             {
-                "source": self.source.name,
+                **self._source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
                 "model": self.model,
                 "emotion": self.emotion,
@@ -215,3 +263,9 @@ class Timeline(Prediction):
                 "windows": windows,
             },
         )
+
+
+def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
+    """(first, one after the last) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -13,7 +13,7 @@ from affuse.features.batch import TARGET_RATE
 from affuse.features.pictures import end_of
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.extraction import Extraction, clip_of
-from affuse.inference.timeline import KeyFrame, Prediction, Presence
+from affuse.inference.timeline import KeyFrame, Prediction, Presence, stretches
 from affuse.media.probe import MediaInfo
 from affuse.media.timestamps import picture_times
 from affuse.models.base import Model
@@ -75,8 +75,8 @@ class ValuesTimeline(Prediction):
         ]
         write_csv(path, header, rows)
 
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; see `Prediction.write_json`."""
         columns = dict(zip(self.dimensions, self.values.T, strict=True))
         facts: dict[str, Callable[..., float]] = {
             "mean": np.nanmean,
@@ -86,7 +86,7 @@ class ValuesTimeline(Prediction):
         write_json(
             path,
             {
-                "source": self.source.name,
+                **self._source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
                 "model": self.model,
                 "dimensions": {
@@ -174,9 +174,3 @@ def _unseen(stream: Stream, spec: StreamSpec, times: np.ndarray) -> np.ndarray:
     length = np.minimum(following, times[-1] + half) - np.maximum(before, -half) - 2 * half
     near = np.minimum(times - before, following - times) <= half + 1e-6
     return np.asarray(~near & (length > UNSEEN))
-
-
-def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
-    """(first, one after the last) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
