@@ -9,6 +9,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from affuse.errors import AffuseError, is_defect, line_of, shown
+from affuse.execution.signals import signals_raise
+from affuse.execution.terminal import printable
+
 #: Verb -> what it does; the module of the same name has `add_arguments` and `run`.
 VERBS = {
     "demo": "a synthetic corpus, two models and a report, in minutes",
@@ -36,55 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 (a check failed, or a defect), 2 (bad input), 130 (Ctrl-C),
         143 (SIGTERM).
     """
-    from affuse.execution.signals import signals_raise
-    from affuse.execution.terminal import printable
-
-    with printable(), signals_raise():
-        return _main(arguments)
-
-
-def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
-        prog="affuse",
-        description="Audio-visual emotion recognition: prepare a corpus, train, evaluate, predict.",
-        epilog="affuse VERB --help explains a verb.",
-    )
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    chosen = next((word for word in words if word in VERBS), None)
-    for verb, help_line in VERBS.items():
-        subparser = verbs.add_parser(verb, help=help_line, description=help_line)
-        if verb == chosen:
-            import_module(f"affuse.cli.{verb}").add_arguments(subparser)
-    options, rest = parser.parse_known_args(words)
-    changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
-    if rest and not changes:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:  # argparse takes key=value only before the options; users put them anywhere
-        options.changes += rest
-    if options.version:
-        from importlib.metadata import version
-
-        print(version("affuse"))
-        return 0
-    if options.verb is None:
-        parser.print_help()
-        return 0
-    return _run(options)
+    with printable(), signals_raise():
+        return _guarded(words, next((word for word in words if word in VERBS), None))
 
 
-def _run(options: argparse.Namespace) -> int:
-    from affuse.errors import is_defect, line_of
+def _guarded(words: list[str], verb: str | None) -> int:
+    """Run a command; whatever ends it is one line."""
 
     def say(text: str) -> None:
-        print(f"affuse {options.verb}: {text}", file=sys.stderr)
+        print(f"affuse {verb}: {text}" if verb else f"affuse: {text}", file=sys.stderr)
 
     kept = "what was finished is kept, run it again to go on" + (
-        " (with --resume)" if options.verb == "train" else ""
+        " (with --resume)" if verb == "train" else ""
     )
     try:
-        code: int = import_module(f"affuse.cli.{options.verb}").run(options)
+        code = _run(words, verb)
         if sys.stdout is not None:
             sys.stdout.flush()  # a disk that is full, or a reader that went away, shows here
     except KeyboardInterrupt:
@@ -97,20 +68,49 @@ def _run(options: argparse.Namespace) -> int:
         say(f"ended by {signal.Signals(number - 128).name}; {kept}")
         return number
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        _discard_broken_output()
+        _discard_output()
         return 0
     except Exception as error:
-        say(line_of(error, "the standard output" if _discard_broken_output() else None))
+        say(line_of(error))
+        _discard_output()
         return 1 if is_defect(error) else 2
     return code
 
 
-def _discard_broken_output() -> bool:
-    """Let Python end without a word where what is left to print cannot be; whether that is so."""
+def _run(words: list[str], chosen: str | None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="affuse",
+        description="Audio-visual emotion recognition: prepare a corpus, train, evaluate, predict.",
+        epilog="affuse VERB --help explains a verb.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    for verb, help_line in VERBS.items():
+        subparser = verbs.add_parser(verb, help=help_line, description=help_line)
+        if verb == chosen:
+            import_module(f"affuse.cli.{verb}").add_arguments(subparser)
+    options, rest = parser.parse_known_args(words)
+    changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
+    if rest and not changes:
+        parser.error(f"unrecognized arguments: {' '.join(map(shown, rest))}")
+    if rest:  # argparse takes key=value only before the options; users put them anywhere
+        options.changes += rest
+    if options.version:
+        from importlib.metadata import version
+
+        print(version("affuse"))
+        return 0
+    if options.verb is None:
+        parser.print_help()
+        return 0
+    code: int = import_module(f"affuse.cli.{options.verb}").run(options)
+    return code
+
+
+def _discard_output() -> None:
+    """Let Python end without a word where what is left to print cannot be."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except OSError:
+    except (OSError, AffuseError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from affuse.errors import shown
+from affuse.errors import AffuseError, shown
 
 _WORDS = re.compile(r"[^\n\t]+")
 
@@ -24,9 +24,29 @@ class Printable:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Write text as `shown` has it, but tabs and line ends; returns its length."""
-        self.stream.write(_WORDS.sub(lambda words: shown(words[0]), text))
+        """Write text as `shown` has it, but tabs and line ends; returns its length.
+
+        Raises:
+            AffuseError: The stream takes nothing more, as on a full disk.
+        """
+        with self._named():
+            self.stream.write(_WORDS.sub(lambda words: shown(words[0]), text))
         return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written; raises as `write` does."""
+        with self._named():
+            self.stream.flush()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # whoever read it went away
+            raise
+        except OSError as error:
+            name = {"<stdout>": "standard output"}.get(self.stream.name, "standard error")
+            raise AffuseError(f"{name}: {error.strerror}") from error
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write several texts."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-#: Share of a window from which a modality counts in full, and below which nothing is read.
+from affuse.features.stream import Stream, StreamSpec
+
+#: Share of a window from which a modality counts in full, and below which it does not count.
 FULL, LEAST = 0.5, 0.1
 #: The highest probability, and how far it is above the next, from which a class is named.
 CLEAR, MARGIN = 0.4, 0.1
@@ -14,26 +17,76 @@ CLEAR, MARGIN = 0.4, 0.1
 UNCLEAR = "unclear"
 
 
-def discounted(probabilities: np.ndarray, shares: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Probabilities that are drawn towards equal ones where a window shows little.
+Sample = dict[str, Stream]
+#: Windows -> probabilities (W, C) and named values (W,).
+Scores = Callable[[list[Sample]], tuple[np.ndarray, dict[str, np.ndarray]]]
 
-    What counts is the modality that is there most. From half of the window on nothing changes;
-    below that the probabilities are mixed with equal ones in proportion; below a tenth there is no
+
+def weighed(
+    scores: Scores,
+    samples: list[Sample],
+    specs: Mapping[str, StreamSpec],
+    shares: Mapping[str, np.ndarray],
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """What a model says about windows, as sure of it as what they show allows.
+
+    A modality that is there for half of a window counts in full. One that is there for less counts
+    in proportion: what the model says with it and without it is mixed; below a tenth it does not
+    count. Without any modality all classes are equally likely, and where none counts there is no
     reading.
 
     Args:
-        probabilities: (W, C); NaN where nothing was present.
+        scores: What the model says; NaN where nothing is present.
+        samples: W windows of streams.
+        specs: Of the streams.
         shares: Modality -> (W,) share of each window in which it is present.
 
     Returns:
-        (W, C) in the same dtype.
+        (W, C) probabilities, and the values that the model reads beside them, by name.
     """
-    evidence = np.max(list(shares.values()), axis=0)
-    weight = np.minimum(1, evidence / FULL)[:, None]
+    found, values = scores(samples)
+    names = list(shares)
+    there = np.stack([shares[name] for name in names], 1)  # (W, M)
+    weight = np.where(there < LEAST, 0, np.minimum(1, there / FULL))
+    order = np.argsort(-there, axis=1, kind="stable")
+    for rank in range(1, len(names))[::-1]:  # the modality that is there least first
+        rows = [k for k in range(len(samples)) if 0 < there[k, order[k, rank]] < FULL]
+        if not rows:
+            continue
+        kept = [{names[m] for m in order[k, :rank]} for k in rows]
+        alone = [_only(samples[k], specs, own) for k, own in zip(rows, kept, strict=True)]
+        without, _ = scores(alone)
+        own = weight[rows, order[rows, rank]][:, None]
+        known = np.isfinite(without).all(axis=1, keepdims=True)
+        mixed = own * found[rows] + (1 - own) * without
+        found[rows] = np.where(known, mixed, found[rows])
+    return discounted(found, weight.max(1)), values
+
+
+def discounted(probabilities: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Probabilities mixed with equal ones.
+
+    Args:
+        probabilities: (W, C).
+        weight: (W,) 0 to 1 of what they rest on; 1 leaves them as they are, 0 is no reading (NaN).
+    """
     equal = 1 / probabilities.shape[1]
-    mixed = np.where(weight < 1, weight * probabilities + (1 - weight) * equal, probabilities)
-    mixed[evidence < LEAST] = np.nan
+    share = weight[:, None]
+    mixed = np.where(share < 1, share * probabilities + (1 - share) * equal, probabilities)
+    mixed[weight == 0] = np.nan
     return mixed.astype(probabilities.dtype)
+
+
+def _only(sample: Sample, specs: Mapping[str, StreamSpec], modalities: set[str]) -> Sample:
+    """A window in which other modalities are absent."""
+    return {
+        name: stream if specs[name].modality in modalities else _absent(stream)
+        for name, stream in sample.items()
+    }
+
+
+def _absent(stream: Stream) -> Stream:
+    return replace(stream, values=np.zeros_like(stream.values), mask=np.zeros_like(stream.mask))
 
 
 def named(classes: Sequence[str], probabilities: np.ndarray) -> str:

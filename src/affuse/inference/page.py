@@ -15,7 +15,7 @@ from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.confidence import CLEAR, MARGIN, named
 from affuse.inference.plot import presence_spans
 from affuse.inference.remarks import remarks
-from affuse.inference.timeline import Prediction, Timeline
+from affuse.inference.timeline import KeyFrame, Prediction, Timeline
 from affuse.inference.values import ValuesTimeline
 
 _WIDTH, _HEIGHT = 1000.0, 260.0
@@ -48,6 +48,7 @@ def timeline_page(timeline: Timeline | ValuesTimeline) -> str:
         ticks=ticks,
         tick_unit=tick_unit,
         frames=[(100 * f.time / timeline.duration, _jpeg(f.picture)) for f in timeline.key_frames],
+        frames_ratio=_ratio(timeline.key_frames),
         presence=_presence(timeline),
         **facts,
     )
@@ -69,6 +70,12 @@ def _ticks(duration: float) -> tuple[str, list[tuple[str, float]]]:
         )
         for t in times
     ]
+
+
+def _ratio(frames: list[KeyFrame]) -> float:
+    """Width of all key frames beside each other, in heights of the highest."""
+    highest = max((f.picture.shape[0] / f.picture.shape[1] for f in frames), default=1.0)
+    return len(frames) / (0.98 * highest) or 1.0
 
 
 def _presence(timeline: Prediction) -> list[tuple[str, float, list[tuple[float, float]]]]:

@@ -16,7 +16,7 @@ from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
-from affuse.inference.confidence import discounted
+from affuse.inference.confidence import weighed
 from affuse.inference.extraction import Extraction, clip_of
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
@@ -117,12 +117,12 @@ class Predictor:
         starts = window_starts(info.duration, self.window, self.hop or self.spec.hop)
         whole = self.streams.whole(clip)
         samples = [self._window(clip, whole, float(start)) for start in starts]
-        probabilities, ratings = self._scores(samples)
         inside = min(self.window, info.duration)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             presence.setdefault(spec.modality, _presence(name, spec, whole, samples, starts))
         shares = {m: np.array([self._share(s, m, inside) for s in samples]) for m in presence}
+        probabilities, ratings = weighed(self._scores, samples, self.spec.streams, shares)
         return Timeline(
             source=info.path,
             duration=info.duration,
@@ -132,7 +132,7 @@ class Predictor:
             classes=self.spec.classes,
             starts=np.maximum(starts, 0),
             ends=np.minimum(starts + self.window, info.duration),
-            probabilities=discounted(probabilities, shares),
+            probabilities=probabilities,
             ratings=ratings,
             window_presence=shares,
         )

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from affuse.execution.signals import Ended
 from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog
 from affuse.training.device import trainer_device
@@ -89,6 +90,8 @@ class _Interrupts(lightning.Callback):
             signal.signal(signal.SIGINT, self._ask)
         try:
             yield
+        except Ended:
+            raise
         except SystemExit:
             raise KeyboardInterrupt from None
         finally:
