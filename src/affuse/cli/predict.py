@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.inference.inputs import find_inputs
     from affuse.inference.output import check_free, write_timeline
     from affuse.inference.predictor import Predictor
+    from affuse.inference.remarks import share_of
     from affuse.models.modelfile import read_spec
 
     if options.hop is not None and options.hop <= 0:
@@ -114,7 +115,9 @@ def run(options: argparse.Namespace) -> int:
         except Exception as error:
             fail(error, path)
             continue
-        shares = ", ".join(f"{HEARD[name]} {p.share:.0%}" for name, p in timeline.presence.items())
+        shares = ", ".join(f"{HEARD[n]} {share_of(p)}" for n, p in timeline.presence.items())
+        if others := getattr(timeline, "others", 0):
+            shares += f", {others} other {'person' if others == 1 else 'people'}"
         print(f"{shown(path)}: {shown(timeline.headline)} ({shares})")
     return 2 if failed else 0
 

@@ -53,17 +53,22 @@ def together(folder: Path) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Within the block an error of the operating system or of a library is one about a file.
+def written(path: Path, temporary: Path) -> Iterator[None]:
+    """Within the block an error of writing is one about the file as its reader knows it.
 
     Args:
-        path: The file as its reader knows it.
+        path: Where the file belongs.
+        temporary: Where it is written to.
 
     Raises:
         BadInput: It cannot be written.
     """
     try:
         yield
+    except BadInput as error:
+        if error.path != temporary:
+            raise  # about the recording
+        raise BadInput(path, error.reason) from error
     except (OSError, UnicodeError, MemoryError) as error:
         raise BadInput(path, f"cannot be written ({_said(error)})") from error
 
@@ -104,7 +109,7 @@ def _put(folder: Path, before: Path, files: dict[str, Path]) -> None:
     done: list[str] = []
     try:
         for name, file in files.items():
-            with written(folder / name):
+            with written(folder / name, file):
                 done.append(name)
                 if os.path.lexists(folder / name):
                     if (folder / name).is_dir():

@@ -45,8 +45,9 @@ def write_timeline(
     check_free(timeline.source, folder, name)
     with together(folder) as place:
         for ending, write in writers.items():
-            with written(folder / f"{name}{ending}"):
-                write(place(f"{name}{ending}"))
+            path = place(f"{name}{ending}")
+            with written(folder / f"{name}{ending}", path):
+                write(path)
 
 
 def check_free(source: Path, folder: Path, name: str) -> None:

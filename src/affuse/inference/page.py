@@ -14,7 +14,7 @@ from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.confidence import CLEAR, MARGIN, named
 from affuse.inference.plot import presence_spans
-from affuse.inference.remarks import remarks
+from affuse.inference.remarks import remarks, share_of
 from affuse.inference.timeline import KeyFrame, Prediction, Timeline
 from affuse.inference.values import ValuesTimeline
 
@@ -78,12 +78,12 @@ def _ratio(frames: list[KeyFrame]) -> float:
     return len(frames) / (0.98 * highest) or 1.0
 
 
-def _presence(timeline: Prediction) -> list[tuple[str, float, list[tuple[float, float]]]]:
-    """Modality, its share, and left edge and width of its stretches in percent."""
+def _presence(timeline: Prediction) -> list[tuple[str, str, list[tuple[float, float]]]]:
+    """Modality, its share in words, and left edge and width of its stretches in percent."""
     return [
         (
             {"audio": "sound", "video": "face"}.get(name, name),
-            presence.share,
+            share_of(presence),
             [_percent(span, timeline) for span in presence_spans(presence, timeline.duration)],
         )
         for name, presence in timeline.presence.items()

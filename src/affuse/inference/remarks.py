@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from affuse.inference.timeline import Prediction
+from affuse.inference.timeline import Prediction, Presence
+
+
+def share_of(presence: Presence) -> str:
+    """How much of a modality there is, and of what kind, in words."""
+    return str(getattr(presence, "summary", f"{presence.share:.0%}"))
 
 
 def remarks(timeline: Prediction) -> list[str]:
