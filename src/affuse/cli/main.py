@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from affuse.cli.parser import Parser
+from affuse.errors import AffuseError, is_defect, line_of
 from affuse.execution import threads
+from affuse.execution.signals import signals_raise
+from affuse.execution.terminal import printable
 
 #: Verb -> what it does; the module of the same name has `add_arguments` and `run`.
 VERBS = {
@@ -32,9 +35,51 @@ VERBS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; returns the exit code: 0, 1 (a check failed), 2 (bad input), 130 (Ctrl-C)."""
+    """Run a verb.
+
+    Returns:
+        The exit code: 0, 1 (a check failed, or a defect), 2 (bad input), 130 (Ctrl-C),
+        143 (SIGTERM).
+    """
     threads.settle()  # before anything imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with printable(), signals_raise():
+        return _guarded(words, next((word for word in words if word in VERBS), None))
+
+
+def _guarded(words: list[str], verb: str | None) -> int:
+    """Run a command; whatever ends it is one line."""
+
+    def say(text: str) -> None:
+        print(f"affuse {verb}: {text}" if verb else f"affuse: {text}", file=sys.stderr)
+
+    kept = "what was finished is kept, run it again to go on" + (
+        " (with --resume)" if verb == "train" else ""
+    )
+    try:
+        code = _run(words, verb)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a disk that is full, or a reader that went away, shows here
+    except KeyboardInterrupt:
+        say(f"interrupted; {kept}")
+        return 130
+    except SystemExit as error:  # Lightning's own, in a training, has no code
+        number = signal.SIGTERM + 128 if error.code is None else int(error.code)
+        if number <= 128:
+            raise
+        say(f"ended by {signal.Signals(number - 128).name}; {kept}")
+        return number
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        _discard_output()
+        return 0
+    except Exception as error:
+        say(line_of(error))
+        _discard_output()
+        return 1 if is_defect(error) else 2
+    return code
+
+
+def _run(words: list[str], chosen: str | None) -> int:
     parser = Parser(
         prog="affuse",
         description="Audio-visual emotion recognition: prepare a corpus, train, evaluate, predict.",
@@ -42,7 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    chosen = next((word for word in words if word in VERBS), None)
     for verb, help_line in VERBS.items():
         subparser = verbs.add_parser(verb, help=help_line, description=help_line)
         if verb == chosen:
@@ -61,25 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
-    return _run(options)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from affuse.errors import AffuseError
-
-    try:
-        code: int = import_module(f"affuse.cli.{options.verb}").run(options)
-    except AffuseError as error:
-        print(f"affuse {options.verb}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            f"affuse {options.verb}: interrupted; what was finished is kept, run it again to go on"
-            + (" (with --resume)" if options.verb == "train" else ""),
-            file=sys.stderr,
-        )
-        return 130
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    code: int = import_module(f"affuse.cli.{options.verb}").run(options)
     return code
+
+
+def _discard_output() -> None:
+    """Let Python end without a word where what is left to print cannot be."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, AffuseError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

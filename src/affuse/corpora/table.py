@@ -12,7 +12,7 @@ from typing import Any
 from affuse.corpora.clip import Clip
 from affuse.corpora.spelling import one_spelling
 from affuse.errors import BadInput
-from affuse.execution.files import write_csv
+from affuse.execution.files import csv_text, write_csv
 
 _COLUMNS = tuple(field.name for field in fields(Clip))
 _PATHS = ("video", "audio", "images", "annotation")
@@ -53,7 +53,7 @@ def read_clips(path: Path) -> list[Clip]:
 
 
 def _clip(row: dict[str, str]) -> Clip:
-    values: dict[str, Any] = {name: row[name] for name in _COLUMNS if row.get(name)}
+    values: dict[str, Any] = {n: csv_text(row[n]) for n in _COLUMNS if row.get(n)}
     for convert, names in (
         (Path, _PATHS),
         (float, _NUMBERS),

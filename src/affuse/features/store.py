@@ -27,7 +27,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
 from affuse.execution.fields import check_digest
-from affuse.execution.files import atomic_path, file_digest, write_json
+from affuse.execution.files import atomic_path, csv_text, file_digest, write_json
 from affuse.features.archive import open_archive
 from affuse.features.stream import Stream, StreamSpec
 
@@ -211,7 +211,10 @@ def read_failures(store: Path) -> list[tuple[str, str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [(row["clip"], row["stream"], row["reason"]) for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    return [
+        (csv_text(row["clip"]), csv_text(row["stream"]), csv_text(row["reason"])) for row in rows
+    ]
 
 
 def stream_path(store: Path, name: str) -> Path:

@@ -17,6 +17,7 @@ from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length, undecodable
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
 from affuse.features.windows import grid_starts
+from affuse.inference.confidence import weighed
 from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of, where_heard
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
@@ -156,13 +157,17 @@ class Predictor:
         sound = self.streams.survey(info, notes, heard)
         whole = self.streams.whole(clip, info.duration, sound, notes)
         samples = [self._window(clip, whole, float(start), info, sound) for start in starts]
-        probabilities, ratings = self._scores(samples)
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             stream = whole[name] if name in whole else joined_windows(spec, samples, starts)
             presence.setdefault(spec.modality, presence_of(stream, spec, info.duration, sound))
         ends = np.minimum(starts + self.window, info.duration)
         starts = np.maximum(starts, 0)
+        shares = {
+            name: np.array([p.within(a, b) for a, b in zip(starts, ends, strict=True)])
+            for name, p in presence.items()
+        }
+        probabilities, ratings = weighed(self._scores, samples, self.spec.streams, shares)
         return Timeline(
             source=info.path,
             tracks=info.tracks,
@@ -175,10 +180,7 @@ class Predictor:
             ends=ends,
             probabilities=probabilities,
             ratings=ratings,
-            window_presence={
-                name: np.array([p.within(a, b) for a, b in zip(starts, ends, strict=True)])
-                for name, p in presence.items()
-            },
+            window_presence=shares,
             notes=list(dict.fromkeys(notes)),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 
 from affuse.corpora.clip import Tracks
 from affuse.execution.files import write_csv, write_json
+from affuse.inference.confidence import UNCLEAR, named
 
 #: Seconds by which a modality may begin later than the recording, or end earlier, or those between
 #: two of its frames where these are more: there is as much of it as there can be.
@@ -117,6 +119,7 @@ class Prediction(ABC):
         model: Name of the model and what it was trained on, for the record.
         key_frames: Small pictures, in the order of time.
         tracks: Which tracks of sound and pictures of the recording were read.
+        others: How many people are seen at once besides the one who is read, at most.
         notes: What of the recording could not be used, or was put right.
     """
 
@@ -126,6 +129,7 @@ class Prediction(ABC):
     model: dict[str, Any]
     key_frames: list[KeyFrame] = field(default_factory=list)
     tracks: Tracks = field(default_factory=Tracks)
+    others: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -143,8 +147,22 @@ class Prediction(ABC):
         """The table: one row per moment."""
 
     @abstractmethod
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; times in seconds.
+
+        Args:
+            path: The file.
+            folder: Where it is going to lie, if not there yet.
+        """
+
+    def _source_json(self, folder: Path) -> dict[str, Any]:
+        """The name of the recording, and the way to it from the folder of the file."""
+        source, folder = self.source.absolute(), folder.absolute()
+        try:
+            way = os.path.relpath(source, folder)
+        except ValueError:  # another drive
+            way = str(source)
+        return {"source": self.source.name, "path": Path(way).as_posix()}
 
     def _presence_json(self) -> dict[str, Any]:
         return {
@@ -190,14 +208,41 @@ class Timeline(Prediction):
         """(W,) seconds."""
         return (self.starts + self.ends) / 2
 
-    def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Times (W + 2,) and probabilities (W + 2, C) that reach from the first second to the last.
+    @property
+    def parts(self) -> list[tuple[int, int]]:
+        """(first, one after the last) window of each stretch in which every window is known."""
+        return stretches(self.known)
 
-        A window speaks at its centre; the first and the last one also for the ends.
+    @property
+    def edges(self) -> list[tuple[float, float, int]]:
+        """(start, end, window) of the half windows at both ends of the recording that are known.
+
+        A window speaks at its centre; nothing else speaks about the first half of the first one
+        and the second half of the last one.
         """
-        times = np.concatenate([self.starts[:1], self.centres, self.ends[-1:]])
-        rows = np.concatenate([self.probabilities[:1], self.probabilities, self.probabilities[-1:]])
-        return times, rows
+        last = len(self.starts) - 1
+        halves = [
+            (float(self.starts[0]), float(self.centres[0]), 0),
+            (float(self.centres[last]), float(self.ends[last]), last),
+        ]
+        return [half for half in halves if self.known[half[2]]]
+
+    def at(self, time: float) -> np.ndarray:
+        """(C,) probabilities at a moment, on lines between centres; NaN where nothing is known.
+
+        Between a window that is known and one that is not the nearer one counts.
+
+        Args:
+            time: Seconds.
+        """
+        after = int(np.searchsorted(self.centres, time))
+        before, after = max(after - 1, 0), min(after, len(self.centres) - 1)
+        gap = max(float(self.centres[after] - self.centres[before]), 1e-9)
+        share = float(np.clip((time - self.centres[before]) / gap, 0, 1))
+        near = self.probabilities[[before, after]]
+        if np.isnan(near).any():
+            return np.asarray(near[int(share > 0.5)])
+        return np.asarray(near.T @ np.array([1 - share, share]))
 
     @property
     def overall(self) -> np.ndarray:
@@ -206,16 +251,21 @@ class Timeline(Prediction):
 
     @property
     def emotion(self) -> str:
-        """The class with the highest mean probability."""
-        return self.classes[int(self.overall.argmax())]
+        """The class whose mean probability stands out, or `unclear`."""
+        return named(self.classes, self.overall)
 
     @property
     def headline(self) -> str:
-        """The likeliest class and its mean probability."""
-        return f"{self.emotion} {self.overall.max():.2f}"
+        """The class that stands out and its mean probability, or the two likeliest."""
+        first, *others = np.argsort(-self.overall, kind="stable")
+        likeliest = f"{self.classes[first]} {self.overall[first]:.2f}"
+        if self.emotion != UNCLEAR:
+            return likeliest
+        seconds = (f", {self.classes[k]} {self.overall[k]:.2f}" for k in others[:1])
+        return f"{UNCLEAR}: {likeliest}{''.join(seconds)}"
 
     def write_csv(self, path: Path) -> None:
-        """One row per window: start, end, likeliest class, probabilities, presence, ratings."""
+        """One row per window: start, end, what stands out, probabilities, presence, ratings."""
         names = list(self.window_presence)
         header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
         header += [f"{name}_experimental" for name in self.ratings]
@@ -226,7 +276,7 @@ class Timeline(Prediction):
                 [
                     f"{self.starts[k]:.3f}",
                     f"{self.ends[k]:.3f}",
-                    self.classes[int(row.argmax())] if known else "",
+                    named(self.classes, row) if known else "",
                     *(f"{value:.6f}" if known else "" for value in row),
                     *(f"{self.window_presence[name][k]:.3f}" for name in names),
                     *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
@@ -245,8 +295,8 @@ class Timeline(Prediction):
         """Name -> mean over the windows in which it is known; names that never are, left out."""
         return {n: float(np.nanmean(x)) for n, x in self.ratings.items() if not np.isnan(x).all()}
 
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; see `Prediction.write_json`."""
         windows = [
             {
                 "start": round(float(self.starts[k]), 4),
@@ -262,7 +312,7 @@ class Timeline(Prediction):
         write_json(
             path,
             {
-                "source": self.source.name,
+                **self._source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
                 "tracks": asdict(self.tracks),
                 "model": self.model,

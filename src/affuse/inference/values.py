@@ -91,8 +91,8 @@ class ValuesTimeline(Prediction):
         ]
         write_csv(path, header, rows)
 
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; see `Prediction.write_json`."""
         columns = dict(zip(self.dimensions, self.values.T, strict=True))
         facts: dict[str, Callable[..., float]] = {
             "mean": np.nanmean,
@@ -102,7 +102,7 @@ class ValuesTimeline(Prediction):
         write_json(
             path,
             {
-                "source": self.source.name,
+                **self._source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
                 "tracks": asdict(self.tracks),
                 "model": self.model,

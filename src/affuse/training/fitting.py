@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from affuse.errors import AffuseError
 from affuse.execution.files import sweep
+from affuse.execution.signals import Ended
 from affuse.models.entries import check_entries
 from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog
@@ -127,6 +128,8 @@ class _Interrupts(lightning.Callback):
             signal.signal(signal.SIGINT, self._ask)
         try:
             yield
+        except Ended:
+            raise
         except SystemExit:
             raise KeyboardInterrupt from None
         finally:
