@@ -75,8 +75,12 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
     """
     status = check_file(path)
     version = path.absolute(), status.st_size, status.st_mtime_ns
+    asked = tracks or Tracks()
     try:
-        return _contents(*version, _chosen(*version, tracks or Tracks()))
+        found = _look(*version, Tracks())
+        ours = found.chosen.tracks
+        same = asked.audio in (None, ours.audio) and asked.video in (None, ours.video)
+        return found if same else _look(*version, asked)
     except BadInput as error:  # with the name that the user gave it
         raise BadInput(path, error.reason) from error
     except MemoryError as error:
@@ -84,34 +88,36 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
 
 
 @lru_cache(maxsize=16)
-def _chosen(path: Path, size: int, time: int, tracks: Tracks) -> Chosen:
+def _look(path: Path, size: int, time: int, tracks: Tracks) -> Contents:
     with open_container(path) as container:
-        return choose(path, container, tracks)
+        chosen = choose(path, container, tracks)
+        if not chosen.compared:
+            return _contents(container, chosen)
+    with open_container(path) as container:
+        return _contents(container, chosen)
 
 
-@lru_cache(maxsize=16)
-def _contents(path: Path, size: int, time: int, chosen: Chosen) -> Contents:
-    with open_container(path) as container:
-        video = None if chosen.video is None else container.streams[chosen.video]
-        audio = None if chosen.audio is None else container.streams[chosen.audio]
-        packets, skips = _packets(container, [s for s in (video, audio) if s is not None])
-        sound, slow_sound = (
-            (None, 1.0)
-            if audio is None or not len(packets[audio.index])
-            else _sound(packets[audio.index], audio, skips[audio.index])
-        )
-        heard = 0.0 if sound is None else float(sound.lengths.sum())
-        shown, slow, complete = (
-            (None, 1.0, True)
-            if video is None or not len(packets[video.index])
-            else _pictures(packets[video.index], video, heard)
-        )
-        timing = place(shown, sound)
-        rate = 0.0
-        if video is not None:
-            times = np.zeros(0) if timing.video is None else np.unique(timing.video.starts)
-            rate = _rate(times, frame_rate(video))
-        stated = container.duration
+def _contents(container: Any, chosen: Chosen) -> Contents:
+    video = None if chosen.video is None else container.streams[chosen.video]
+    audio = None if chosen.audio is None else container.streams[chosen.audio]
+    packets, skips = _packets(container, [s for s in (video, audio) if s is not None])
+    sound, slow_sound = (
+        (None, 1.0)
+        if audio is None or not len(packets[audio.index])
+        else _sound(packets[audio.index], audio, skips[audio.index])
+    )
+    heard = 0.0 if sound is None else float(sound.lengths.sum())
+    shown, slow, complete = (
+        (None, 1.0, True)
+        if video is None or not len(packets[video.index])
+        else _pictures(packets[video.index], video, heard)
+    )
+    timing = place(shown, sound)
+    rate = 0.0
+    if video is not None:
+        times = np.zeros(0) if timing.video is None else np.unique(timing.video.starts)
+        rate = _rate(times, frame_rate(video))
+    stated = container.duration
     return Contents(
         chosen,
         timing,

@@ -31,12 +31,14 @@ class Chosen:
         audio: Index of the stream of sound in the container, or None.
         tracks: The same, counted from 0 among the tracks of its kind.
         of: How many tracks there are: (sound, pictures).
+        compared: Whether the container was read to compare their content.
     """
 
     video: int | None
     audio: int | None
     tracks: Tracks
     of: tuple[int, int]
+    compared: bool
 
 
 def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
@@ -56,6 +58,7 @@ def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
     there = {"video": container.streams.video, "audio": container.streams.audio}
     found: dict[str, Any] = {}
     reasons = []
+    compared = False
     for kind, streams in there.items():
         number = getattr(asked, kind)
         if number is not None:
@@ -63,7 +66,11 @@ def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
             continue
         usable = [stream for stream in streams if is_usable(stream)]
         reasons += [text for s in usable if (text := absurd(s))]
-        found[kind] = _among(container, [s for s in usable if not absurd(s)])
+        rivals = default_first([s for s in usable if not absurd(s)])
+        compared = compared or len(rivals) > 1
+        found[kind] = (
+            _with_content(container, rivals) if len(rivals) > 1 else next(iter(rivals), None)
+        )
     if found["video"] is None and found["audio"] is None:
         raise BadInput(path, reasons[0] if reasons else "has neither sound nor pictures")
     indices = {kind: None if s is None else s.index for kind, s in found.items()}
@@ -76,6 +83,7 @@ def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
         indices["audio"],
         Tracks(numbers["audio"], numbers["video"]),
         (len(there["audio"]), len(there["video"])),
+        compared,
     )
 
 
@@ -130,10 +138,8 @@ def _no_track(streams: Sequence[Any], kind: str, number: int) -> str:
     return f"has no track {number} of {_NAMES[kind]}; it has {tracks}"
 
 
-def _among(container: Any, streams: list[Any]) -> Any:
-    streams = default_first(streams)
-    if len(streams) < 2:
-        return streams[0] if streams else None
+def _with_content(container: Any, streams: list[Any]) -> Any:
+    """The first of several streams that has content."""
     content = _loudness if streams[0].type == "audio" else _variety
     amounts = []
     for stream in streams:
