@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
@@ -14,10 +16,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from affuse.errors import AffuseError
+from affuse.errors import AffuseError, BadInput
 from affuse.execution.executors import map_unordered
+from affuse.features.archive import read_archive
 from affuse.features.prepare import prepare
 from affuse.features.store import Store, StreamFile, stream_path
+from affuse.inference.batch import predict_all
 from tests.faults.misbehaving import DEATHS, Numbers, act, corpus
 
 GOOD = ["a", "b", "c", "d", "e"]
@@ -150,6 +154,74 @@ def test_prepare_lists_what_kills_and_goes_on(tmp_path, workers, monkeypatch):
         "audio/three": ["fine", "crashes", "hangs", "last"],
     }
     assert store.stream("audio/three")["hangs"].values[:, 0].tolist() == [14.0] * 14
+
+
+@dataclass
+class Counted:
+    """Stands for a predictor: notes each time that it is made."""
+
+    log: Path
+
+    def __post_init__(self) -> None:
+        with self.log.open("a") as file:
+            file.write("made\n")
+
+
+def apply(_: Counted, path: Path) -> str:
+    if path.name == "bad":
+        raise BadInput(path, "is bad")
+    return act(path.name)
+
+
+def test_a_batch_of_recordings_goes_on_after_one_that_kills(tmp_path):
+    paths = [Path(name) for name in ("a", "bad", "crash", "b", "c")]
+    log = tmp_path / "log"
+    done = {p.name: found for p, found in predict_all(paths, partial(Counted, log), apply)}
+    assert list(done) == ["a", "bad", "b", "c", "crash"]
+    assert [done[name] for name in "abc"] == ["A", "B", "C"]
+    assert str(done["bad"]) == "bad: is bad"
+    assert str(done["crash"]) == (
+        "crash: the process that decoded it was killed by signal 11 (SIGSEGV)"
+    )
+    assert log.read_text().split() == ["made"] * 2  # at first, and after the death
+
+
+def test_a_model_that_cannot_be_opened_is_one_line_for_all(tmp_path):
+    with pytest.raises(BadInput, match="no such file"):
+        list(predict_all([Path("a"), Path("b")], partial(read_archive, tmp_path / "x"), apply))
+
+
+@pytest.mark.slow
+def test_predict_goes_on_after_a_decoder_that_dies(tmp_path):
+    random = np.random.default_rng(0)
+    for name in ("fine", "crashes", "hangs", "good"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * random.standard_normal(32000), 16000)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
+
+    def predict(out: str, *names: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        files = [f"{name}.wav" for name in names]
+        return subprocess.run(
+            [sys.executable, "-m", "affuse", "predict", *files, "--out", out],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+        )
+
+    names = ("fine", "crashes", "hangs", "good")
+    done = predict("out", *names, PYTHONPATH=path, AFFUSE_TIME_LIMIT="20")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    decoded = "the process that decoded it"
+    assert done.stderr.splitlines()[-2:] == [
+        f"affuse predict: crashes.wav: {decoded} was killed by signal 11 (SIGSEGV)",
+        f"affuse predict: hangs.wav: {decoded} took longer than 20 s",
+    ]
+    healthy = predict("healthy", "fine", "good")
+    assert done.stdout == healthy.stdout and len(done.stdout.splitlines()) == 2
+    for file in (tmp_path / "healthy").glob("*.csv"):
+        assert (tmp_path / "out" / file.name).read_bytes() == file.read_bytes()
 
 
 SITECUSTOMIZE = """
