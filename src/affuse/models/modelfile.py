@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,11 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
         names = list(file.keys())
         try:
             # neither time nor random numbers spent on weights to replace
-            with torch.device("meta"), parameters_at_most(1000 + 10 * len(names)):
+            with (
+                warnings.catch_warnings(action="ignore"),
+                torch.device("meta"),
+                parameters_at_most(1000 + 10 * len(names)),
+            ):
                 model = spec.build()
         except Exception as error:  # a description can ask for anything
             raise BadInput(
