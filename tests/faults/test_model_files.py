@@ -7,6 +7,7 @@ import json
 import os
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from safetensors.torch import load_file, save_file
 
 import affuse
 from affuse.cli.main import main
-from affuse.errors import BadInput
+from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
+from affuse.features.extractor import check_same_stream, same_stream
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.predictor import Predictor
 from affuse.models.embedded import unpack_networks
@@ -342,6 +344,29 @@ def test_a_network_inside_is_the_one_that_its_digest_names(
     assert not (tmp_path / "again").exists()
     with pytest.raises(BadInput, match="has other content"):
         save_model(path, load_model(whole)[0], described(), {"0" * 64: whole})
+
+
+def test_files_with_digests_of_sixteen_digits_are_read_as_before(
+    holding: tuple[Path, str], tmp_path: Path
+) -> None:
+    path, digest = holding
+
+    def shortened(state: dict[str, torch.Tensor]) -> None:
+        state[f"frozen.{digest[:16]}"] = state.pop(f"frozen.{digest}")
+
+    def told(value: dict[str, Any]) -> None:
+        value["streams"][MFCC.name]["recipe"]["weights"] = digest[:16]
+
+    path = forged(path, tmp_path / "before.safetensors", told, shortened)
+    trained = load_model(path)[1].streams[MFCC.name]
+    assert unpack_networks(path, [digest[:16]], tmp_path)[digest[:16]].is_file()
+    here = replace(trained, recipe={"weights": digest})
+    check_same_stream(here, trained)
+    assert same_stream(here, trained)
+    for other in ({"weights": digest[::-1]}, {"weights": digest[:15] + "x"}, {}):
+        assert not same_stream(replace(trained, recipe=other), trained)
+        with pytest.raises(AffuseError, match="is made with weights"):
+            check_same_stream(replace(trained, recipe=other), trained)
 
 
 @pytest.mark.parametrize("name", ["../../../escaped", "/tmp/escaped", "..", "A" * 64])

@@ -20,6 +20,7 @@ from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
 from affuse.models.checkpoints import load_backbone
+from affuse.models.embedded import network_entries
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
 from affuse.training.continued import Continue, read_continued
@@ -267,6 +268,8 @@ def _train_fold(
             **start,
         },
     )
+    networks = data.networks(recipe.streams)
+    network_entries(networks)  # what could not be written is told before it is trained
     try:
         spec.check()
     except ValueError as error:
@@ -274,7 +277,7 @@ def _train_fold(
     fit(learner, batches, judged, folder, label, selected, device, first, say)
     if recipe.task == "valence-arousal":
         spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
-    save_model(folder / MODEL_FILE, model, spec, data.networks(recipe.streams))
+    save_model(folder / MODEL_FILE, model, spec, networks)
 
 
 def _licence(recipe: Recipe, data: Store, initial: Initial | None) -> str:
