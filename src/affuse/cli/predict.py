@@ -91,5 +91,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"affuse predict: {error}", file=sys.stderr)
             continue
         shares = ", ".join(f"{HEARD[name]} {p.share:.0%}" for name, p in timeline.presence.items())
-        print(f"{path}: {timeline.headline} ({shares})")
+        people = "other person" if timeline.others == 1 else "other people"
+        others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
+        print(f"{path}: {timeline.headline} ({shares}){others}")
     return 2 if failed else 0

@@ -17,6 +17,7 @@ from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
 from affuse.inference.extraction import Extraction, clip_of
 from affuse.inference.keyframes import key_frames
+from affuse.inference.people import face_of
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
 from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
 from affuse.media.probe import MediaInfo, probe
@@ -105,10 +106,18 @@ class Predictor:
         info = probe(Path(path))
         if not info.still:
             check_length(info.path, info.duration)
-        pictures = key_frames(info.path, info.duration) if thumbnails and info.has_video else []
+        face = face_of(info, self.spec.streams.values())
+        turn, others = (0, 0) if face is None else (face.turn, face.others)
+        there = thumbnails and info.has_video
+        pictures = key_frames(info.path, info.duration, turn) if there else []
+        timeline: Timeline | ValuesTimeline
         if self.model.head == "frames":
-            return values_over_time(self.model, self.spec, self.streams, info, self.hop, pictures)
-        return self._classes(info, pictures)
+            timeline = values_over_time(
+                self.model, self.spec, self.streams, info, self.hop, pictures
+            )
+        else:
+            timeline = self._classes(info, pictures)
+        return replace(timeline, others=others)
 
     def _classes(self, info: MediaInfo, pictures: list[KeyFrame]) -> Timeline:
         clip = clip_of(info)

@@ -63,6 +63,7 @@ class Prediction(ABC):
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         model: Name of the model and what it was trained on, for the record.
         key_frames: Small pictures, in the order of time.
+        others: How many people are seen at once besides the one who is read, at most.
     """
 
     source: Path
@@ -70,6 +71,7 @@ class Prediction(ABC):
     presence: dict[str, Presence]
     model: dict[str, Any]
     key_frames: list[KeyFrame] = field(default_factory=list)
+    others: int = 0
 
     @property
     @abstractmethod
@@ -212,6 +214,7 @@ class Timeline(Prediction):
                     c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)
                 },
                 "presence": self._presence_json(),
+                "others": self.others,
                 "windows": windows,
             },
         )
