@@ -141,9 +141,9 @@ def _write_one(
     timeline = predictor.predict(path, tracks=chosen_tracks(options))
     write_timeline(timeline, folder, name, options.overlay)
     shares = ", ".join(f"{HEARD[n]} {share_of(p)}" for n, p in timeline.presence.items())
-    if others := timeline.others:
-        shares += f", {others} other {'person' if others == 1 else 'people'}"
-    return f"{timeline.headline} ({shares})", timeline.notes
+    people = "other person" if timeline.others == 1 else "other people"
+    others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
+    return f"{timeline.headline} ({shares}){others}", timeline.notes
 
 
 def _check_folder(out: Path) -> None:

@@ -20,6 +20,7 @@ from affuse.features.windows import grid_starts
 from affuse.inference.confidence import weighed
 from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of, where_heard
 from affuse.inference.keyframes import key_frames
+from affuse.inference.people import face_of
 from affuse.inference.timeline import KeyFrame, Presence, Timeline
 from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
 from affuse.media.audio import Survey
@@ -137,13 +138,18 @@ class Predictor:
                 f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows, {hop:g} s apart; "
                 f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
-        shown = thumbnails and info.has_video
-        pictures = key_frames(info.path, info.duration, tracks=info.tracks) if shown else []
+        face = face_of(info, self.spec.streams.values())
+        turn, others = (0, 0) if face is None else (face.turn, face.others)
+        there = thumbnails and info.has_video
+        pictures = key_frames(info.path, info.duration, turn, info.tracks) if there else []
+        timeline: Timeline | ValuesTimeline
         if self.model.head == "frames":
-            return values_over_time(
+            timeline = values_over_time(
                 self.model, self.spec, self.streams, info, self.hop, pictures, heard
             )
-        return self._classes(info, pictures, heard)
+        else:
+            timeline = self._classes(info, pictures, heard)
+        return replace(timeline, others=others)
 
     def _classes(
         self, info: MediaInfo, pictures: list[KeyFrame], heard: Sequence[Span] | None

@@ -322,6 +322,7 @@ class Timeline(Prediction):
                     c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)
                 },
                 "presence": self._presence_json(),
+                "others": self.others,
                 "windows": windows,
             },
         )

@@ -113,6 +113,7 @@ class ValuesTimeline(Prediction):
                 },
                 "gaps": [[round(a, 4), round(b, 4)] for a, b in self.gaps],
                 "presence": self._presence_json(),
+                "others": self.others,
                 "times": [round(float(time), 4) for time in self.times],
                 "values": {
                     name: [None if np.isnan(x) else round(float(x), 6) for x in column]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
-from affuse.media.detectors import Detector, Face
+from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.geometry import geometry_of
 from affuse.media.probe import open_recording
 from affuse.media.shown import showing
@@ -27,7 +27,7 @@ LARGEST = 4096
 SURE = 0.9
 """Least probability of a face that is found at another size or turn."""
 
-BETTER = 0.005
+BETTER = 0.002
 """By how much a turned face must be the more probable one to be preferred to an upright one."""
 
 _PER_SAMPLE = 10  # searches of the first look for each picture that is looked at again
@@ -50,11 +50,12 @@ class Look:
 def second_look(
     path: str | Path,
     usual: Look,
-    create: Callable[[int | None], Detector],
+    detector: str,
+    min_face_size: int,
     searches: int,
     start: float | None = None,
     end: float | None = None,
-    probability: float = 0.0,
+    found: bool = False,
     tracks: Tracks | None = None,
 ) -> Look | None:
     """How to search a recording in which the usual look found no face, or a doubtful one.
@@ -65,12 +66,13 @@ def second_look(
     Args:
         path: The recording.
         usual: The look that has been taken.
-        create: Makes a detector that searches at a size.
+        detector: Name of the face detector.
+        min_face_size: Side of the smallest face to be found, in pixels of the searched image.
         searches: How many pictures have been searched; fewer are looked at again if they are few.
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
-        probability: Mean of a face that was found, 0.0 for none. It is kept unless a turned one is
-            better.
+        found: Whether a face was found, if a doubtful one: it is kept unless turned pictures show
+            one in as many of them that is more probable.
         tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
@@ -83,22 +85,27 @@ def second_look(
         return None
     least = min(len(frames), max(2, int(np.ceil(3 / 8 * len(frames)))))
     largest = min(LARGEST, max(max(frame.width, frame.height) for frame in frames))
-    if not probability and usual.max_side is not None and largest > usual.max_side:
-        detector = create(largest)
-        faces = _largest_faces(detector, frames, 0)
+    if not found and usual.max_side is not None and largest > usual.max_side:
+        finder = create_detector(detector, min_face_size=min_face_size, max_side=largest)
+        faces = _largest_faces(finder, frames, 0)
         if len(faces) >= least:
             side = float(np.median([np.sqrt(face.area) for face in faces]))
-            wanted = _EASILY_FOUND * detector.min_face_size / side
+            wanted = _EASILY_FOUND * min_face_size / side
             size = round(wanted * max(frames[0].width, frames[0].height))
             return Look(int(np.clip(size, usual.max_side, largest)))
-    detector = create(usual.max_side)
+    finder = create_detector(detector, min_face_size=min_face_size, max_side=usual.max_side)
+    upright = _largest_faces(finder, frames, 0) if found else []
     best: tuple[int, float, int] | None = None
     for turn in (1, 3, 2):
-        faces = _largest_faces(detector, frames, turn)
-        mean = float(np.mean([face.probability for face in faces])) if faces else 0.0
-        if len(faces) >= least and mean >= probability + (BETTER if probability else 0.0):
-            best = max(best or (0, 0.0, 0), (len(faces), mean, turn))
+        faces = _largest_faces(finder, frames, turn)
+        many = len(faces) >= max(least, len(upright))
+        if many and _probability(faces) >= _probability(upright) + BETTER:
+            best = max(best or (0, 0.0, 0), (len(faces), _probability(faces), turn))
     return None if best is None else Look(usual.max_side, best[2])
+
+
+def _probability(faces: list[Face]) -> float:
+    return float(np.mean([face.probability for face in faces])) if faces else 0.0
 
 
 def _largest_faces(detector: Detector, frames: list[Frame], turn: int) -> list[Face]:

@@ -27,7 +27,7 @@ SAME_OVERLAP = 0.2  # intersection over union from which two boxes are one face 
 SAME_DISTANCE = 0.6  # or centres at most so many sides apart, when the sizes are alike
 SAME_SIZE = 1.6  # greatest ratio of the sides for that
 RETURNING_SIZE = 2.0  # greatest ratio of the sides of a person who left and came back
-DOUBTFUL = 0.99  # mean probability of a face that is also looked for sideways and upside down
+DOUBTFUL = 0.998  # mean probability of a face that is also looked for sideways and upside down
 LONGEST_BRIDGE = 2.5  # steps between detections over which a face is taken to be still there
 BATCH = 8  # pictures searched at once
 
@@ -378,13 +378,10 @@ def _find_face(
     end: float | None,
     tracks: Tracks | None,
 ) -> Track | None:
-    def create(max_side: int | None) -> Detector:
-        return create_detector(
-            options.detector, min_face_size=options.min_face_size, max_side=max_side
-        )
+    kind, smallest = options.detector, options.min_face_size
 
     def follow(look: Look) -> Track | None:
-        detector = create(look.max_side)
+        detector = create_detector(kind, min_face_size=smallest, max_side=look.max_side)
         found = track_faces(
             path, detector, options.every, start, end, turn=look.turn, tracks=tracks
         )
@@ -392,17 +389,15 @@ def _find_face(
 
     usual = Look(options.max_side)
     track = follow(usual)
-    probability = 0.0 if track is None else float(track.probabilities.mean())
-    still = len(showing(path, tracks).times) == 1
-    if probability >= DOUBTFUL or (track is not None and still):
-        return track
-    searches = round(_seconds(path, start, end, tracks) / max(options.every, 0.04)) + 1
-    look = second_look(path, usual, create, searches, start, end, probability, tracks)
+    first, last = showing(path, tracks).times[[0, -1]].tolist()
+    if track is not None:
+        if first == last or track.probabilities.mean() >= DOUBTFUL:
+            return track
+        first, last = track.times[[0, -1]].tolist()
+    first = first if start is None else max(first, start)
+    last = last + 1e-3 if end is None else min(last + 1e-3, end)
+    searches = round(max(0.0, last - first) / max(options.every, 0.04)) + 1
+    look = second_look(
+        path, usual, kind, smallest, searches, first, last, track is not None, tracks
+    )
     return track if look is None else follow(look) or track
-
-
-def _seconds(path: Path, start: float | None, end: float | None, tracks: Tracks | None) -> float:
-    """Seconds of a window of a recording in which there are pictures."""
-    times = showing(path, tracks).times
-    last = times[-1] if end is None else min(end, times[-1])
-    return max(0.0, float(last - max(start or 0.0, times[0])))
