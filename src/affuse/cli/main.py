@@ -23,7 +23,7 @@ VERBS = {
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "score a run or any model file, also with a modality missing or noisy",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
-    "fuse": "fuse folds or model files of continuous valence-arousal; write the files of a challenge",
+    "fuse": "fuse folds or models of continuous valence-arousal; write the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
     "stream": "an emotion over time in real time: a line of JSON per hop",
     "convert": "turn a published checkpoint into a model file",
