@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import subprocess
 import sys
@@ -39,9 +40,7 @@ def test_help_tells_every_argument_its_default_and_an_example(verb, capsys):
 
 def test_without_a_verb_all_are_listed_in_the_order_of_use(capsys):
     assert main([]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    listed = [line.split()[0] for line in lines if line.startswith("    ") and line.split()]
-    assert [word for word in listed if word in VERBS] == [*VERBS]
+    assert re.findall(r"^    (\w+)  ", capsys.readouterr().out, re.M) == [*VERBS]
     assert VERBS.keys() == EXAMPLES.keys()
 
 
