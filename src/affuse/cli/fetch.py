@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", nargs="?", type=Path, help="folder to put the corpus in")
     parser.add_argument("--list", action="store_true", help="what can be fetched, and exit")
     parser.add_argument(
-        "--parts", default="", help="comma-separated parts of the corpus (see --list)"
+        "--parts",
+        default="",
+        help="comma-separated parts of the corpus (default: those that --list names so)",
     )
     parser.add_argument("--yes", action="store_true", help="accept the licence without being asked")
     parser.add_argument(

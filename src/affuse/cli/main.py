@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from affuse.cli.examples import EXAMPLES
 from affuse.cli.parser import Parser
 from affuse.errors import AffuseError, is_defect, line_of
 from affuse.execution import threads
@@ -21,14 +22,14 @@ VERBS = {
     "synth": "make a synthetic look-alike of a corpus",
     "fetch": "download a corpus from its official place, or say how to apply for it",
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",
-    "protocol": "make a protocol for a corpus: folds that keep people apart",
+    "protocol": "make a protocol for a corpus: speaker-independent folds",
     "prepare": "turn the recordings of a corpus into streams in a store",
     "train": "train a recipe on a store, fold by fold",
-    "evaluate": "judge a run or any model file, also with a modality missing or noisy",
+    "evaluate": "score a run or any model file, also with a modality missing or noisy",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
-    "fuse": "fuse folds of runs, or model files, of values over time; the files of a challenge",
+    "fuse": "fuse folds or models of continuous valence-arousal; write the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
-    "stream": "an emotion over time while it happens: a line of JSON per moment",
+    "stream": "an emotion over time in real time: a line of JSON per hop",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
 }
@@ -86,9 +87,10 @@ def _run(words: list[str], chosen: str | None) -> int:
         epilog="affuse VERB --help explains a verb.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs, in the order of use")
     for verb, help_line in VERBS.items():
-        subparser = verbs.add_parser(verb, help=help_line, description=help_line)
+        example = f"example: {EXAMPLES[verb]}"
+        subparser = verbs.add_parser(verb, help=help_line, description=help_line, epilog=example)
         if verb == chosen:
             import_module(f"affuse.cli.{verb}").add_arguments(subparser)
     options, rest = parser.parse_known_args(words)

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--development", type=int, default=1, help="parts for development (default: 1)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="other folds for each (default: 0)")
     parser.add_argument(
         "--blocks",
         action="store_true",

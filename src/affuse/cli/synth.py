@@ -37,7 +37,7 @@ _TWINS: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     sizes = "; ".join(f"{name}: {', '.join(known)}" for name, (_, known) in _TWINS.items())
-    parser.add_argument("corpus", choices=tuple(_TWINS))
+    parser.add_argument("corpus", choices=tuple(_TWINS), help="whose layout")
     parser.add_argument("out", type=Path, help="folder to write the corpus to")
     parser.add_argument(
         "changes",
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="key=number",
         help=f"how large it is, such as actors=4 ({sizes})",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another corpus for each (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
 
 
