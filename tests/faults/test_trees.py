@@ -72,9 +72,11 @@ def test_linked_folders_and_files_are_read_like_real_ones(tmp_path: Path) -> Non
     assert not found.left_out
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
-    links=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=8),
+    links=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=9),
     up=st.booleans(),
 )
 def test_cycles_end(
