@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from affuse.cli.main import main
 from affuse.corpora.clip import Clip
 from affuse.corpora.registry import read_corpus
 from affuse.corpora.tree import find_listed, walk
@@ -191,7 +190,7 @@ def test_names_of_another_system_are_found_where_only_one_fits(tmp_path: Path) -
         read_corpus("folder", tmp_path)
 
 
-def test_names_that_are_no_utf8_are_named(tmp_path: Path, capsys) -> None:
+def test_names_that_are_no_utf8_are_named(tmp_path: Path) -> None:
     touch(tmp_path / "happy" / "a.wav")
     bad = os.fsencode(tmp_path / "happy") + b"/b\xe4.wav"
     Path(os.fsdecode(bad)).write_bytes(b"x")
@@ -199,8 +198,7 @@ def test_names_that_are_no_utf8_are_named(tmp_path: Path, capsys) -> None:
     assert [clip.id for clip in corpus.clips] == ["happy/a"]
     (line,) = corpus.missing
     assert r"b\udce4.wav: has a name that is not UTF-8: rename it" in line
-    main(["check", "folder", str(tmp_path)])
-    assert "missing (1):" in capsys.readouterr().out
+    assert line.isprintable() and line.encode("utf-8"), "it can be written anywhere"
 
 
 def test_pictures_of_apple_are_no_pictures(tmp_path: Path) -> None:
