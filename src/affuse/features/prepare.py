@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput, TooShort, Unusable
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import NotWritten, atomic_path, locked, sweep, write_csv
+from affuse.execution.names import path_below
 from affuse.execution.progress import progress
 from affuse.execution.worker import allow, tell
 from affuse.features.annotation import AnnotationTrack
@@ -49,8 +49,6 @@ LARGEST_KEPT = 64_000_000
 _AT_ONCE = 1 << 25
 #: Arrays of a part that are large.
 _LARGE = ("values", "mask")
-#: Bytes of a clip's id up to which its part is named after it.
-_LONGEST_ID = 200
 
 
 @dataclass
@@ -241,10 +239,7 @@ def _is_fresh_part(path: Path, clip: Clip, extractor: Extractor, whole: bool = F
 
 
 def _part(folder: Path, clip: str) -> Path:
-    safe = clip.replace("%", "%25").replace("/", "%2F")
-    if len(os.fsencode(safe)) > _LONGEST_ID:
-        safe = f"%{hashlib.sha256(os.fsencode(clip)).hexdigest()}"
-    return folder / f"{safe}.safetensors"
+    return path_below(folder, clip, ".safetensors")
 
 
 def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
