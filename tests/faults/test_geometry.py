@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,42 @@ def test_a_call_that_turns_on_the_way_keeps_its_size_and_proportions(tmp_path: P
     expected = cv2.resize(high, (54, 72), interpolation=cv2.INTER_AREA)
     assert np.abs(last[:, 21:75] - expected).mean() < 6
     assert last[:, :19].max() < 12 and last[:, 77:].max() < 12
+
+
+def test_what_matroska_crops_is_not_seen(tmp_path: Path) -> None:
+    path = tmp_path / "r.mkv"
+    write(path, texture(), aspect=Fraction(11, 10), codec="ffv1", pixels="bgr0")
+    data = path.read_bytes()
+    # the two elements about the displayed size become PixelCropLeft and PixelCropTop
+    for old, new, pixels in ((b"\x54\xb0", b"\x54\xcc", 16), (b"\x54\xba", b"\x54\xbb", 10)):
+        at = data.index(old + b"\x81")
+        data = data[:at] + new + b"\x81" + bytes([pixels]) + data[at + 4 :]
+    path.write_bytes(data)
+    np.testing.assert_array_equal(first(path).rgb(), texture()[10:, 16:])
+
+
+def with_clean_aperture(data: bytes, fields: list[int]) -> bytes:
+    """An MP4 whose description comes last, with a `clap` in that of its pictures."""
+    begins = [data.rindex(kind) - 4 for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl")]
+    begins += [data.rindex(b"stsd") - 4, data.rindex(b"stsd") + 12]
+    end = begins[-1] + int.from_bytes(data[begins[-1] : begins[-1] + 4], "big")
+    box = struct.pack(">I4s8i", 40, b"clap", *fields)
+    grown = bytearray(data[:end] + box + data[end:])
+    for at in begins:
+        grown[at : at + 4] = (int.from_bytes(grown[at : at + 4], "big") + 40).to_bytes(4, "big")
+    return bytes(grown)
+
+
+def test_what_lies_outside_of_the_clean_aperture_is_not_seen(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.mov", texture(), shown_by(False, 90))
+    # 80 x 60 pixels whose middle is 4 to the right of and 2 above that of the picture
+    path.write_bytes(with_clean_aperture(path.read_bytes(), [80, 1, 60, 1, 4, 1, -4, 2]))
+    frame = first(path)
+    np.testing.assert_array_equal(frame.rgb(), np.rot90(texture()[4:64, 12:92]))
+
+
+@pytest.mark.parametrize("fields", [[0, 0, 0, 0, 0, 0, 0, 0], [900, 1, 900, 1, 0, 1, 0, 1]])
+def test_a_clean_aperture_that_makes_no_sense_is_ignored(tmp_path: Path, fields: list[int]) -> None:
+    path = write(tmp_path / "r.mov", texture())
+    path.write_bytes(with_clean_aperture(path.read_bytes(), fields))
+    np.testing.assert_array_equal(first(path).rgb(), texture())

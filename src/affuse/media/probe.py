@@ -14,6 +14,7 @@ import av
 from av.stream import Disposition
 
 from affuse.errors import BadInput
+from affuse.media.cropping import cropping
 from affuse.media.geometry import geometry_of
 from affuse.media.still import still_of
 
@@ -219,7 +220,8 @@ def probe(path: str | Path) -> MediaInfo:
                 continue
             found[f"has_{kind}"] = True
             if kind == "video":
-                width, height = geometry_of(frame, stream.sample_aspect_ratio).size
+                crop = cropping(path, stream.index, stream.width, stream.height)
+                width, height = geometry_of(frame, stream.sample_aspect_ratio, crop).size
                 found |= {"width": width, "height": height, "rotation": frame.rotation}
                 found["fps"] = frame_rate(stream)
             else:
