@@ -201,12 +201,15 @@ def test_a_call_that_turns_on_the_way_keeps_its_size_and_proportions(tmp_path: P
 
 def test_what_matroska_crops_is_not_seen(tmp_path: Path) -> None:
     path = tmp_path / "r.mkv"
-    write(path, texture(), aspect=Fraction(11, 10), codec="ffv1", pixels="bgr0")
+    write(path, texture(), codec="ffv1", pixels="bgr0")
     data = path.read_bytes()
-    # the two elements about the displayed size become PixelCropLeft and PixelCropTop
-    for old, new, pixels in ((b"\x54\xb0", b"\x54\xcc", 16), (b"\x54\xba", b"\x54\xbb", 10)):
-        at = data.index(old + b"\x81")
-        data = data[:at] + new + b"\x81" + bytes([pixels]) + data[at + 4 :]
+    # PixelCropLeft and PixelCropTop, in the place of an empty element behind those of the size
+    size, empty = bytes.fromhex("b08160 ba8148"), bytes.fromhex("ec 0100000000000002 0000")
+    unit, other = bytes.fromhex("54b28104"), bytes.fromhex("55ee8100")
+    old = b"\xe0\x8a" + size + unit + other + empty
+    assert data.count(old) == 1
+    crop = bytes.fromhex("54cc8110 54bb810a")
+    data = data.replace(old, b"\xe0\x8e" + size + crop + other + b"\xec\x85" + bytes(5))
     path.write_bytes(data)
     np.testing.assert_array_equal(first(path).rgb(), texture()[10:, 16:])
 
