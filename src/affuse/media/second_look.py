@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
+from affuse.media.cropping import cropping
 from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.geometry import geometry_of
 from affuse.media.probe import open_recording
@@ -30,7 +31,7 @@ SURE = 0.9
 BETTER = 0.002
 """By how much a turned face must be the more probable one to be preferred to an upright one."""
 
-_PER_SAMPLE = 10  # searches of the first look for each picture that is looked at again
+_PER_SAMPLE = 30  # searches of the first look for each picture that is looked at again
 _EASILY_FOUND = 1.5  # times the smallest size: how large a small face is made for the search
 
 
@@ -148,17 +149,19 @@ def _jumped(
     """The pictures from `start` on at which decoding can begin before each wanted time, once."""
     seen = set()
     with open_recording(path, tracks) as recording:
+        stream = recording.video
+        crop = cropping(path, stream.index, stream.width, stream.height)
         for time in wanted:
-            if (stamp := recording.stamp_of(recording.video, float(time))) is None:
+            if (stamp := recording.stamp_of(stream, float(time))) is None:
                 return
             try:
                 recording.container.seek(int(stamp * av.time_base))
-                picture = next(recording.decode(recording.video), None)
+                picture = next(recording.decode(stream), None)
             except (av.FFmpegError, OSError):
                 continue
             if picture is None or (recording.time_of(picture) or 0.0) < start - 1e-3:
                 continue
             if picture.pts not in seen:
                 seen.add(picture.pts)
-                geometry = geometry_of(picture, recording.video.sample_aspect_ratio)
+                geometry = geometry_of(picture, stream.sample_aspect_ratio, crop)
                 yield Frame(picture, float(time), geometry)
