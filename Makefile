@@ -43,12 +43,13 @@ LOWEST := .lowest
 LOWEST_TESTS ?= tests/media tests/metrics tests/inference tests/training/test_recipe.py \
   tests/models/test_contract.py tests/cli/test_cli.py tests/cli/test_whole_path.py \
   tests/features/test_sound.py tests/features/test_wav2vec2.py
-UV = $(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python
+UV = $(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
+  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
 
 lowest:
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	grep '^torch==' constraints.txt > $(LOWEST)/torch.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch uv
+	$(LOWEST)/bin/python -m pip freeze | grep '^torch==' > $(LOWEST)/torch.txt
 	$(UV) --resolution lowest-direct --override $(LOWEST)/torch.txt ".[demo,wav2vec2]"
 	$(UV) pytest hypothesis soundfile librosa scikit-learn
 	PYTHONPATH=src $(LOWEST)/bin/python -m pytest -m "not slow" $(LOWEST_TESTS)
