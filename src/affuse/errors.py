@@ -122,3 +122,11 @@ def _lacks_memory(error: BaseException) -> bool:
 
 def _text(filename: object) -> str:
     return os.fsdecode(filename) if isinstance(filename, bytes) else str(filename)
+
+
+class Unusable(BadInput):
+    """The sound or the pictures of a recording cannot be used; what else is in it can."""
+
+
+class TooShort(Unusable):
+    """There is too little of it; nothing is damaged."""

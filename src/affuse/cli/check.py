@@ -27,13 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         type=Path,
-        help="with --protocol: prepared streams, by which copies of recordings are found too",
+        help="prepared streams: are they still what was written? With --protocol: copies of "
+        "recordings are found by them too",
     )
     parser.add_argument(
         "--submission",
         type=Path,
         metavar="DIR",
         help="look for mistakes in a folder of files for the challenge (affuse fuse makes them)",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="look whether a model file is whole: its content against its digest",
     )
     parser.add_argument("--whole", action="store_true", help="decode everything, not beginnings")
     parser.add_argument("--out", type=Path, help="write the table of clips to this CSV file")
@@ -42,19 +49,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check a corpus, a protocol or a submission.
+    """Check a corpus, a store, a protocol, a submission or a model file.
 
     Returns:
-        1 when something is wrong with the corpus or the protocol, 2 with the submission.
+        1 when something is wrong with the corpus, store or protocol, 2 with the submission.
     """
+    if options.model:
+        return _model(options)
     if options.corpus and not options.root:
         raise AffuseError(f"say where {options.corpus} lies: affuse check {options.corpus} ROOT")
     if options.submission and not options.corpus:
         raise AffuseError("name the corpus too: affuse check --submission DIR affwild2 ROOT")
-    if not (options.protocol or options.corpus):
-        raise AffuseError("name a corpus and its folder, or a protocol with --protocol")
+    if not (options.protocol or options.corpus or options.store):
+        raise AffuseError(
+            "name a corpus and its folder, a protocol (--protocol), a --store, or a model file "
+            "(--model)"
+        )
     if options.submission:
         return _submission(options)
+    if options.store and not (options.protocol or options.corpus):
+        return _store(options)
     return _protocol(options) if options.protocol else _corpus(options)
 
 
@@ -63,6 +77,21 @@ def _read(options: argparse.Namespace) -> Corpus:
     from affuse.training.recipe import parse_change
 
     return read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
+
+
+def _store(options: argparse.Namespace) -> int:
+    from affuse.features.store import damages
+
+    damaged, unchecked = damages(options.store)
+    if options.json:
+        print(json.dumps({"damaged": damaged, "unchecked": unchecked}, indent=2))
+    else:
+        for line in damaged:
+            print(line)
+        if unchecked:
+            print(f"without checksums: {', '.join(unchecked)}; affuse prepare adds them")
+        print(f"{len(damaged)} damaged" if damaged else f"{options.store}: nothing is damaged")
+    return 1 if damaged else 0
 
 
 def _corpus(options: argparse.Namespace) -> int:
@@ -83,6 +112,8 @@ def _corpus(options: argparse.Namespace) -> int:
 
 def _print(corpus: Corpus, facts: dict[str, Any]) -> None:
     print(corpus.summary())
+    for note in corpus.notes:
+        print(note)
     print(f"licence: {corpus.licence}")
     _print_people(corpus)
     there = {
@@ -158,6 +189,29 @@ def _protocol(options: argparse.Namespace) -> int:
         how = "" if store else "; --store STORE compares the recordings"
         print(f"not looked for: {', '.join(facts['not_looked_for'])}{how}")
     return 1 if facts["leaks"] else 0
+
+
+def _model(options: argparse.Namespace) -> int:
+    from affuse.models.modelfile import load_model, read_digest
+
+    model, spec = load_model(options.model)
+    facts = {
+        "model": spec.model,
+        "streams": list(spec.streams),
+        "classes": spec.classes,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "version": spec.version,
+        "digest": read_digest(options.model),
+    }
+    if options.json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{options.model}: {spec.model} on {' and '.join(spec.streams)}")
+    print(f"{facts['parameters']:,} parameters; classes or values: {_some(spec.classes)}")
+    print(
+        "content: " + ("as its digest says" if facts["digest"] else "it has no digest (older file)")
+    )
+    return 0
 
 
 def _submission(options: argparse.Namespace) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from affuse.errors import AffuseError, is_defect, line_of, shown
+from affuse.cli.examples import EXAMPLES
+from affuse.cli.parser import Parser
+from affuse.errors import AffuseError, is_defect, line_of
+from affuse.execution import threads
 from affuse.execution.signals import signals_raise
 from affuse.execution.terminal import printable
 
@@ -20,14 +22,14 @@ VERBS = {
     "synth": "make a synthetic look-alike of a corpus",
     "fetch": "download a corpus from its official place, or say how to apply for it",
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",
-    "protocol": "make a protocol for a corpus: folds that keep people apart",
+    "protocol": "make a protocol for a corpus: speaker-independent folds",
     "prepare": "turn the recordings of a corpus into streams in a store",
     "train": "train a recipe on a store, fold by fold",
-    "evaluate": "judge a run or any model file, also with a modality missing or noisy",
+    "evaluate": "score a run or any model file, also with a modality missing or noisy",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
-    "fuse": "fuse folds of runs, or model files, of values over time; the files of a challenge",
+    "fuse": "fuse folds or models of continuous valence-arousal; write the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
-    "stream": "an emotion over time while it happens: a line of JSON per moment",
+    "stream": "an emotion over time in real time: a line of JSON per hop",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
 }
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 (a check failed, or a defect), 2 (bad input), 130 (Ctrl-C),
         143 (SIGTERM).
     """
+    threads.settle()  # before anything imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
     with printable(), signals_raise():
         return _guarded(words, next((word for word in words if word in VERBS), None))
@@ -78,21 +81,22 @@ def _guarded(words: list[str], verb: str | None) -> int:
 
 
 def _run(words: list[str], chosen: str | None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="affuse",
         description="Audio-visual emotion recognition: prepare a corpus, train, evaluate, predict.",
         epilog="affuse VERB --help explains a verb.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs, in the order of use")
     for verb, help_line in VERBS.items():
-        subparser = verbs.add_parser(verb, help=help_line, description=help_line)
+        example = f"example: {EXAMPLES[verb]}"
+        subparser = verbs.add_parser(verb, help=help_line, description=help_line, epilog=example)
         if verb == chosen:
             import_module(f"affuse.cli.{verb}").add_arguments(subparser)
     options, rest = parser.parse_known_args(words)
     changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
     if rest and not changes:
-        parser.error(f"unrecognized arguments: {' '.join(map(shown, rest))}")
+        (verbs.choices[options.verb] if options.verb else parser).unrecognised(rest)
     if rest:  # argparse takes key=value only before the options; users put them anywhere
         options.changes += rest
     if options.version:

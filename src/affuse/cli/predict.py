@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
+from affuse.cli.tracks import add_tracks, chosen_tracks
+
+if TYPE_CHECKING:
+    from affuse.inference.predictor import Predictor
 
 HEARD = {"audio": "sound", "video": "face"}
 
@@ -26,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hop",
         type=float,
-        help="seconds between windows (default: a quarter of the window; two thirds of it for "
-        "values over time)",
+        help="seconds from window to window, which begin at 0, hop, 2 hop, ... of every recording; "
+        "at most a window (default: spread evenly, at most a quarter of the window apart; two "
+        "thirds of it for values over time)",
     )
     parser.add_argument(
         "--windows",
@@ -47,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also a video of each recording with pictures: the face, and what is read from it",
     )
+    add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
 
@@ -67,11 +76,8 @@ def run(options: argparse.Namespace) -> int:
     """Predict every input; exit code 2 when some could not be used, after all others are done."""
     from affuse.errors import AffuseError, BadInput, line_of, shown
     from affuse.execution.progress import progress
+    from affuse.inference.batch import predict_all
     from affuse.inference.inputs import find_inputs
-    from affuse.inference.output import check_free, write_timeline
-    from affuse.inference.predictor import Predictor
-    from affuse.inference.remarks import share_of
-    from affuse.models.modelfile import read_spec
 
     if options.hop is not None and options.hop <= 0:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
@@ -79,10 +85,10 @@ def run(options: argparse.Namespace) -> int:
     inputs = find_inputs(options.inputs, options.out)
     failed = 0
 
-    def fail(error: Exception, path: Path | None = None) -> None:
+    def fail(error: BadInput) -> None:
         nonlocal failed
         failed += 1
-        print(f"affuse predict: {line_of(error, path)}", file=sys.stderr)
+        print(f"affuse predict: {line_of(error)}", file=sys.stderr)
 
     for error in inputs.failures:
         fail(error)
@@ -94,32 +100,50 @@ def run(options: argparse.Namespace) -> int:
             )
     if not inputs.names:
         return 2
-    sources = read_sources(options.source, options.rate)
-    model = chosen_model(options)
-    sources = with_trained_rates(sources, read_spec(model).streams)
-    predictor = Predictor(
-        model, options.hop, options.device, sources, options.windows, options.smoothing
+    options.source = read_sources(options.source, options.rate)
+    options.model = chosen_model(options)
+    work = predict_all(
+        list(inputs.names),
+        partial(_predictor, options),
+        partial(_write_one, names=inputs.names, options=options),
     )
     # every overlay has a bar of its own
-    for path in inputs.names if options.overlay else progress(inputs.names, "predict"):
-        folder, name = options.out / inputs.names[path].parent, inputs.names[path].name
-        try:
-            check_free(path, folder, name)
-            timeline = predictor.predict(path)
-            write_timeline(timeline, folder, name, options.overlay)
-        except BadInput as error:
-            fail(error)
+    for path, done in work if options.overlay else progress(work, "predict", len(inputs.names)):
+        if isinstance(done, BadInput):
+            fail(done)
             continue
-        except AffuseError:
-            raise  # about the model or an option: no recording can be read
-        except Exception as error:
-            fail(error, path)
-            continue
-        shares = ", ".join(f"{HEARD[n]} {share_of(p)}" for n, p in timeline.presence.items())
-        if others := getattr(timeline, "others", 0):
-            shares += f", {others} other {'person' if others == 1 else 'people'}"
-        print(f"{shown(path)}: {shown(timeline.headline)} ({shares})")
+        reading, notes = done
+        for note in notes:
+            print(f"affuse predict: {shown(path)}: {shown(note)}", file=sys.stderr)
+        print(f"{shown(path)}: {shown(reading)}")
     return 2 if failed else 0
+
+
+def _predictor(options: argparse.Namespace) -> Predictor:
+    from affuse.inference.predictor import Predictor
+    from affuse.models.modelfile import read_spec
+
+    sources = with_trained_rates(options.source, read_spec(options.model).streams)
+    return Predictor(
+        options.model, options.hop, options.device, sources, options.windows, options.smoothing
+    )
+
+
+def _write_one(
+    predictor: Predictor, path: Path, names: Mapping[Path, Path], options: argparse.Namespace
+) -> tuple[str, list[str]]:
+    """Write what there is of one recording; returns its reading, and notes, to be printed."""
+    from affuse.inference.output import check_free, write_timeline
+    from affuse.inference.remarks import share_of
+
+    folder, name = options.out / names[path].parent, names[path].name
+    check_free(path, folder, name)
+    timeline = predictor.predict(path, tracks=chosen_tracks(options))
+    write_timeline(timeline, folder, name, options.overlay)
+    shares = ", ".join(f"{HEARD[n]} {share_of(p)}" for n, p in timeline.presence.items())
+    people = "other person" if timeline.others == 1 else "other people"
+    others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
+    return f"{timeline.headline} ({shares}){others}", timeline.notes
 
 
 def _check_folder(out: Path) -> None:

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import platform
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+from affuse.errors import BadInput
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # mypy takes it for the module
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a file's name that every usual disk takes.
+_LONGEST_NAME = 250
+#: Seconds after which temporary files of other machines are strays.
+_DAY = 86_400.0
+_TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<birth>\d*)-\d+(\.[^.]*)?$")
+_count = count()
+
+
+class NotWritten(BadInput):
+    """A file that cannot be written: the disk is full, read-only, or not ours."""
 
 
 @contextmanager
@@ -22,30 +42,122 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` (same suffix) that takes its place when the block succeeds.
 
     On any exception, an interrupt included, the temporary file is removed and `path` is untouched.
+    What killed processes left in the folder is removed too.
+
+    Raises:
+        NotWritten: The system refuses.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = _temporary(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_once(path.parent)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (None, *map(str, (temporary, path, *path.parents))):
+            raise  # of another file
+        raise NotWritten(path, error.strerror or "cannot be written") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other process takes and that tells whose it is."""
+    name = f".{_machine()}-{os.getpid()}-{_birth(os.getpid())}-{next(_count)}{path.suffix}"
+    stem = path.stem
+    while len(os.fsencode(f".{stem}{name}")) > _LONGEST_NAME and stem:
+        stem = stem[:-1]
+    return path.with_name(f".{stem}{name}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files from a folder whose process is gone.
+
+    A process of this machine is known to be gone; files of other machines, containers and boots
+    that share the folder are left for a day.
+    """
+    try:
+        entries = [entry for entry in os.scandir(folder) if entry.name.startswith(".")]
+    except OSError:
+        return
+    for entry in entries:
+        if (found := _TEMPORARY.search(entry.name)) is None:
+            continue
+        with suppress(OSError):
+            if found["machine"] == _machine():
+                gone = _birth(int(found["pid"])) != found["birth"]
+            else:
+                gone = time.time() - entry.stat().st_mtime > _DAY
+            if gone:
+                Path(entry).unlink()
+
+
+_sweep_once = lru_cache(maxsize=None)(sweep)
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Eight letters that stand for this machine since it started, and its numbering of processes.
+
+    Two machines, or containers of one, that share a folder number processes each for itself.
+    """
+    facts = [platform.node()]
+    with suppress(OSError):
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+    with suppress(OSError):
+        facts.append(str(Path("/proc/self/ns/pid").stat().st_ino))
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:8]
+
+
+def _birth(pid: int) -> str:
+    """When a process began, so that another one with its number is told from it; empty: gone."""
+    if not Path("/proc/self/stat").exists():  # not Linux: numbers have to do
+        try:
+            os.kill(pid, 0) if os.name == "posix" else None
+        except ProcessLookupError:
+            return ""
+        except OSError:
+            pass
+        return "0"
+    try:
+        facts = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return facts.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Alone in a folder: other processes that ask wait. A process that dies lets go of it.
 
-    The folder is made where there is none. Where the system has no such locks (Windows), nobody
-    waits.
+    The folder is made where there is none. Where the system has no such locks (Windows, some
+    network disks), nobody waits.
+
+    Args:
+        folder: The folder.
+        waits: Called once where another process has it.
+
+    Raises:
+        NotWritten: The system refuses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("a")
+    except OSError as error:
+        raise NotWritten(folder, error.strerror or "cannot be written") from error
+    with file:
         if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                log.debug("%s: its disk has no locks", folder)
         yield
 
 

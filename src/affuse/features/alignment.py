@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
-from affuse.execution.files import csv_text, write_csv
+from affuse.execution.files import write_csv
 from affuse.execution.progress import progress
+from affuse.execution.tables import read_rows
 from affuse.features.extractor import Extractor
 from affuse.features.imported import Imported
 from affuse.features.store import StreamFile, stream_path
@@ -52,14 +52,15 @@ def check_alignment(
         name, rate = extractor.spec.name, extractor.spec.rate
         streams = StreamFile(stream_path(store, name))
         prepared = [clip for clip in clips if clip.id in streams]
-        there = [clip for clip in prepared if len(streams[clip.id].mask)]
+        there = [clip for clip in prepared if len(streams.outline(clip.id).mask)]
         if len(there) < len(prepared):
             lines.append(_nothing(name, prepared, there))
+        lines += _gaps(name, {clip.id: streams[clip.id].mask for clip in there})
         if rate == 0 or not there:
             continue
         compared = []
         for clip in progress(there, f"lengths of {name}"):
-            stream, seconds = streams[clip.id], _seconds(clip, duration_of)
+            stream, seconds = streams.outline(clip.id), _seconds(clip, duration_of)
             if seconds > 0:
                 span = stream.start + len(stream.mask) / rate
                 compared.append(_Row(clip.id, name, span, seconds))
@@ -97,6 +98,20 @@ def _nothing(name: str, prepared: Sequence[Clip], there: Sequence[Clip]) -> str:
         f"{name}: the source has nothing of {len(missing):,} of {len(prepared):,} clips: "
         f"{', '.join(missing[:3])}{more}"
     )
+
+
+def _gaps(name: str, masks: Mapping[str, np.ndarray]) -> list[str]:
+    """A line that counts the frames that are absent, and names the clip with most of them."""
+    absent = {clip: int((~mask).sum()) for clip, mask in masks.items()}
+    gaps = sum(count > 0 for count in absent.values())
+    if not gaps:
+        return []
+    worst = max(absent, key=absent.__getitem__)
+    return [
+        f"{name}: {sum(absent.values()):,} of {sum(map(len, masks.values())):,} frames in "
+        f"{gaps:,} clips are absent (no face, missing rows or numbers); the most in {worst}, "
+        f"{absent[worst]:,} of {len(masks[worst]):,}"
+    ]
 
 
 def _compare(extractor: Extractor, rows: Sequence[_Row], clips: int, table: Path) -> list[str]:
@@ -141,9 +156,8 @@ def _duration(path: Path) -> float:
 def _write(path: Path, rows: Sequence[_Row], streams: set[str]) -> None:
     table: list[tuple[str, ...]] = []
     if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            there = [tuple(map(csv_text, row)) for row in csv.reader(file)]
-        table = [row for row in there if row[1] not in (*streams, "stream")]
+        rows_before = (row for _, row in read_rows(path, _HEADER))
+        table = [tuple(row.values()) for row in rows_before if row["stream"] not in streams]
     table += [
         (row.clip, row.stream, *(f"{x:.3f}" for x in (row.span, row.seconds, row.difference)))
         for row in rows

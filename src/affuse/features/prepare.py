@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.errors import AffuseError, BadInput
+from affuse.errors import AffuseError, BadInput, TooShort, Unusable
 from affuse.execution.executors import map_unordered
-from affuse.execution.files import atomic_path, write_csv
+from affuse.execution.files import NotWritten, atomic_path, locked, sweep, write_csv
 from affuse.execution.progress import progress
+from affuse.execution.worker import allow, tell
 from affuse.features.annotation import AnnotationTrack
-from affuse.features.archive import read_archive, write_archive
+from affuse.features.archive import open_archive, write_archive
 from affuse.features.blocks import blocks_of
-from affuse.features.extractor import Extractor, Frozen
+from affuse.features.extractor import Extractor, Frozen, same_stream, undecodable
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.store import (
     StreamFile,
@@ -32,11 +36,21 @@ from affuse.features.store import (
     write_index,
 )
 from affuse.features.stream import Stream, StreamSpec
+from affuse.media.allowance import time_limit
+from affuse.media.probe import probe
 
+log = logging.getLogger(__name__)
+
+#: A clip, and the names of streams to be computed of it.
+_Task = tuple[Clip, list[str]]
 #: Bytes of the largest frozen network that is kept in a store, and in every model file.
 LARGEST_KEPT = 64_000_000
 #: Bytes of a stream that are held in memory while it is written.
 _AT_ONCE = 1 << 25
+#: Arrays of a part that are large.
+_LARGE = ("values", "mask")
+#: Bytes of a clip's id up to which its part is named after it.
+_LONGEST_ID = 200
 
 
 @dataclass
@@ -49,6 +63,7 @@ class Prepared:
         kept: Streams of clips that were there already.
         absent: Stream name -> clips that lack its modality.
         failures: (clip id, stream, reason).
+        notes: (clip id, what of it could not be used, or was put right).
         unprinted: Number of clips whose recordings could not be decoded to tell copies of them.
     """
 
@@ -57,6 +72,7 @@ class Prepared:
     kept: int = 0
     absent: dict[str, int] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
     unprinted: int = 0
 
 
@@ -76,18 +92,28 @@ def prepare(
 
     Returns:
         Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
-        the others go on.
+        the others go on. Sound or pictures that are too short are absent, with a note; those that
+        cannot be decoded are a failure and absent, and the clip stays with what else there is.
 
     Raises:
-        BadInput: The folder is the store of another corpus.
+        BadInput: The folder is the store of another corpus, or cannot be written.
     """
     store = Path(store)
-    store.mkdir(parents=True, exist_ok=True)
+    time_limit()  # before anything is written
+    with locked(store, lambda: log.warning("%s: another process prepares it; waiting", store)):
+        for folder in (store, *(path for path in store.rglob("*") if path.is_dir())):
+            sweep(folder)
+        return _prepare(corpus, store, extractors, workers)
+
+
+def _prepare(
+    corpus: Corpus, store: Path, extractors: Sequence[Extractor], workers: int
+) -> Prepared:
     write_index(store, corpus)
     annotated = any(clip.annotation for clip in corpus.clips)
     tracks = [AnnotationTrack(corpus.classes)] if annotated else []
     report = _fill(corpus, store, [*extractors, *tracks], workers, "prepare")
-    report.failures = sorted(report.failures + _empty(store, corpus, extractors, report.failures))
+    report.failures = sorted(report.failures + _empty(store, corpus, extractors, report))
     known = {e.spec.name for e in (*extractors, *tracks)}
     others = [row for row in read_failures(store) if row[1] and row[1] not in known]
     write_csv(
@@ -129,29 +155,53 @@ def _fill(
     """Compute what is missing of some streams; failures are told, not written."""
     parts = {e.spec.name: store / "parts" / _key(e) for e in extractors}
     old = {e.spec.name: _reusable(store, e) for e in extractors}
-    tasks: list[tuple[Clip, list[Extractor]]] = []
+    tasks: list[_Task] = []
     for clip in corpus.clips:
         wanted = [
-            e
+            e.spec.name
             for e in extractors
             if not _is_fresh(old[e.spec.name], clip, e)
-            and not _is_fresh_part(_part(parts[e.spec.name], clip.id), clip, e)
+            and not _is_fresh_part(_part(parts[e.spec.name], clip.id), clip, e, whole=True)
         ]
         if wanted:
             tasks.append((clip, wanted))
     report = Prepared(len(corpus.clips), computed=sum(len(wanted) for _, wanted in tasks))
     report.kept = len(corpus.clips) * len(extractors) - report.computed
-    for folder in parts.values():
-        folder.mkdir(parents=True, exist_ok=True)
-    failed: dict[tuple[str, str], str] = {}
-    work = map_unordered(partial(_compute, parts=parts), tasks, workers)
-    for clip_id, reasons in progress(work, label, total=len(tasks)):
-        failed.update({(clip_id, name): reason for name, reason in reasons.items()})
+    failed = _work(tasks, extractors, parts, workers, label)
     for extractor in extractors:
         name = extractor.spec.name
         report.absent[name] = _consolidate(store, extractor, corpus.clips, old[name], parts[name])
+    for extractor in extractors:
+        file = StreamFile(stream_path(store, extractor.spec.name))
+        failed |= {(clip, extractor.spec.name): reason for clip, reason in file.broken.items()}
+        report.notes += [(clip, note) for clip, notes in file.notes.items() for note in notes]
     report.failures = [(*key, reason) for key, reason in failed.items()]
+    report.notes = sorted(set(report.notes))
     return report
+
+
+def _work(
+    tasks: Sequence[_Task],
+    extractors: Sequence[Extractor],
+    parts: dict[str, Path],
+    workers: int,
+    label: str,
+) -> dict[tuple[str, str], str]:
+    """Compute parts; returns (clip id, stream) -> reason of those that failed.
+
+    A stream in whose making a worker dies has failed; those that were to come after it go on.
+    """
+    by_name = {e.spec.name: e for e in extractors}
+    compute = partial(_compute, extractors=by_name, parts=parts)
+    failed: dict[tuple[str, str], str] = {}
+    while tasks:
+        work = map_unordered(compute, tasks, workers, limit=time_limit(), lost=_lost)
+        total, tasks = len(tasks), []
+        for clip, reasons, left in progress(work, label, total=total):
+            failed.update({(clip.id, name): reason for name, reason in reasons.items()})
+            if left:
+                tasks.append((clip, left))
+    return failed
 
 
 def _key(extractor: Extractor) -> str:
@@ -175,19 +225,25 @@ def _fingerprint(clip: Clip, extractor: Extractor) -> str:
 
 
 def _is_fresh(file: StreamFile | None, clip: Clip, extractor: Extractor) -> bool:
-    return file is not None and file.made_from.get(clip.id) == _fingerprint(clip, extractor)
+    if file is None or clip.id in file.broken:  # what could not be decoded is tried again
+        return False
+    same = file.made_from.get(clip.id) == _fingerprint(clip, extractor)
+    return same and file.intact(clip.id)
 
 
-def _is_fresh_part(path: Path, clip: Clip, extractor: Extractor) -> bool:
+def _is_fresh_part(path: Path, clip: Clip, extractor: Extractor, whole: bool = False) -> bool:
+    """Whether a part is of these files; with `whole`, also whether it is what was written."""
     try:
-        _, metadata = read_archive(path)
+        part = open_archive(path, later=() if whole else _LARGE)
     except BadInput:
         return False
-    return bool(metadata["made_from"] == _fingerprint(clip, extractor))
+    return part.checked and part.metadata.get("made_from") == _fingerprint(clip, extractor)
 
 
 def _part(folder: Path, clip: str) -> Path:
     safe = clip.replace("%", "%25").replace("/", "%2F")
+    if len(os.fsencode(safe)) > _LONGEST_ID:
+        safe = f"%{hashlib.sha256(os.fsencode(clip)).hexdigest()}"
     return folder / f"{safe}.safetensors"
 
 
@@ -199,39 +255,73 @@ def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
             file = StreamFile(path)
         except BadInput:
             return None
-        if file.spec.to_json() == json.loads(json.dumps(extractor.spec.to_json())):
+        if same_stream(extractor.spec, file.spec):
             return file
     return None
 
 
 def _compute(
-    task: tuple[Clip, list[Extractor]], parts: dict[str, Path]
-) -> tuple[str, dict[str, str]]:
+    task: _Task, extractors: dict[str, Extractor], parts: dict[str, Path]
+) -> tuple[Clip, dict[str, str], list[str]]:
     """Write the missing streams of one clip; returns the reasons of those that failed."""
-    clip, extractors = task
+    clip, names = task
     reasons = {}
-    for extractor in extractors:
-        name = extractor.spec.name
+    for name in names:
+        tell(name)
+        path = _part(parts[name], clip.id)
         try:
-            _write_part(_part(parts[name], clip.id), clip, extractor)
+            allow(time_limit(extractors[name].sources(clip)))
+            _write_part(path, clip, extractors[name])
+        except NotWritten:  # that concerns all clips
+            raise
         except AffuseError as error:
             reasons[name] = str(error)
-        except Exception as error:  # one bad clip must not end the others
-            reasons[name] = f"{type(error).__name__}: {error}"
-    return clip.id, reasons
+        except (Exception, SystemExit) as error:  # one bad clip must not end the others
+            place = _place(clip)
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            reasons[name] = f"{place}: {text}" if place else text
+        if name in reasons:
+            tell((name, reasons[name]))
+    return clip, reasons, []
+
+
+def _lost(task: _Task, reason: str, told: Sequence[Any]) -> tuple[Clip, dict[str, str], list[str]]:
+    """What a worker that died had come to: reasons, and the streams that it had not begun."""
+    clip, names = task
+    reasons = dict(entry for entry in told if isinstance(entry, tuple))
+    begun = [entry for entry in told if isinstance(entry, str)] or names[:1]
+    reasons[begun[-1]] = f"{_place(clip) or clip.id}: the process that decoded it {reason}"
+    return clip, reasons, names[names.index(begun[-1]) + 1 :]
+
+
+def _place(clip: Clip) -> Path | None:
+    """The file that a clip is known by."""
+    return clip.video or clip.audio or clip.images
 
 
 def _write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
     """One clip's stream; a clip that lacks the modality gets zero frames."""
     spec = extractor.spec
     masks, start = [np.zeros(0, bool)], 0.0
-    with SpooledTemporaryFile(
-        _AT_ONCE, dir=str(path.parent)
-    ) as waiting:  # for the number of frames
-        for block in blocks_of(extractor, clip):
-            start = start if len(masks) > 1 else block.start
-            masks.append(block.mask)
-            waiting.write(np.ascontiguousarray(block.values, spec.dtype).data)
+    facts: dict[str, Any] = {"made_from": _fingerprint(clip, extractor)}
+    notes: dict[str, None] = {}
+    # what waits gives the number of frames
+    with _written(path), SpooledTemporaryFile(_AT_ONCE, dir=str(path.parent)) as waiting:
+        try:
+            for block in _read_blocks(extractor, clip):
+                start = start if len(masks) > 1 else block.start
+                masks.append(block.mask)
+                notes |= dict.fromkeys(f"{clip.audio}: {note}" for note in block.notes)
+                waiting.write(np.ascontiguousarray(block.values, spec.dtype).data)
+        except Unusable as error:  # absent, and the other modality goes on
+            masks, start = masks[:1], 0.0
+            waiting.truncate(0)
+            if isinstance(error, TooShort):
+                notes[f"{error}; it is left out"] = None
+            else:
+                facts["broken"] = str(error)
+        if len(masks) == 1 and not notes and "broken" not in facts:
+            facts |= _broken(clip, extractor)
         waiting.seek(0)
         mask = np.concatenate(masks)
         write_archive(
@@ -240,8 +330,42 @@ def _write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
                 "values": (spec.dtype, (len(mask), *spec.shape), _rows(waiting, spec)),
                 "mask": ("bool", mask.shape, [mask]),
             },
-            {"start": start, "made_from": _fingerprint(clip, extractor)},
+            {"start": start, **facts, **({"notes": list(notes)} if notes else {})},
         )
+
+
+def _broken(clip: Clip, extractor: Extractor) -> dict[str, str]:
+    """Whether a stream without frames is one that cannot be decoded."""
+    kind = extractor.spec.modality
+    place = {"video": clip.video, "audio": clip.audio}.get(kind)
+    if place is None or extractor.sources(clip) != [place]:
+        return {}
+    reason = undecodable(probe(place)).get(kind)
+    return {} if reason is None else {"broken": f"{place}: {reason}"}
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Tell what the system says of the disk of a part from what it says of recordings."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except _OfRecording as error:
+        raise error.error from None
+    except OSError as error:
+        raise NotWritten(path, error.strerror or "cannot be written") from error
+
+
+class _OfRecording(Exception):
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+
+def _read_blocks(extractor: Extractor, clip: Clip) -> Iterator[Stream]:
+    try:
+        yield from blocks_of(extractor, clip)
+    except OSError as error:
+        raise _OfRecording(error) from error
 
 
 def _rows(file: IO[bytes], spec: StreamSpec) -> Iterator[np.ndarray]:
@@ -252,8 +376,24 @@ def _rows(file: IO[bytes], spec: StreamSpec) -> Iterator[np.ndarray]:
 
 
 def _read_part(path: Path) -> Stream:
-    arrays, metadata = read_archive(path)
-    return Stream(arrays["values"], arrays["mask"], metadata["start"])
+    part = open_archive(path, later=_LARGE)
+    return Stream(part.arrays["values"], part.arrays["mask"], part.metadata["start"])
+
+
+def _said(
+    clips: Sequence[Clip], kept: Collection[str], old: StreamFile | None, parts: Path
+) -> dict[str, dict[str, Any]]:
+    """`notes` and `broken` -> what is to be told of clips, where there is something."""
+    said: dict[str, dict[str, Any]] = {"notes": {}, "broken": {}}
+    for clip in clips:
+        if old is not None and clip.id in kept:
+            facts = {"notes": old.notes[clip.id]} if clip.id in old.notes else {}
+        else:
+            facts = open_archive(_part(parts, clip.id), later=_LARGE).metadata
+        for what, told in said.items():
+            if what in facts:
+                told[clip.id] = facts[what]
+    return {what: told for what, told in said.items() if told}
 
 
 def _consolidate(
@@ -265,7 +405,7 @@ def _consolidate(
 ) -> int:
     """All clips of a stream in one file, in the corpus' order; returns how many are absent."""
     spec = extractor.spec
-    kept = {clip.id for clip in clips if _is_fresh(old, clip, extractor)}
+    kept = dict.fromkeys(clip.id for clip in clips if _is_fresh(old, clip, extractor))
     there = [
         clip
         for clip in clips
@@ -274,7 +414,7 @@ def _consolidate(
 
     def read(clip: Clip) -> Stream:
         if old is not None and clip.id in kept:
-            return old[clip.id]
+            return old.outline(clip.id)
         return _read_part(_part(parts, clip.id))
 
     lengths, starts = [], []
@@ -283,6 +423,9 @@ def _consolidate(
         lengths.append(len(stream.mask))
         starts.append(stream.start)
     total = sum(lengths)
+    absent = sum(length == 0 for length in lengths)
+    if old is not None and old.checked and old.clips == [clip.id for clip in there] == [*kept]:
+        return absent  # it is there as it is
 
     def blocks(what: str) -> Iterator[np.ndarray]:
         for clip in there:
@@ -301,29 +444,34 @@ def _consolidate(
             "spec": spec.to_json(),
             "clips": [clip.id for clip in there],
             "made_from": [_fingerprint(clip, extractor) for clip in there],
+            **_said(there, kept, old, parts),
         },
+        parts={"values": "offset", "mask": "offset"},
     )
-    return sum(length == 0 for length in lengths)
+    return absent
 
 
 def _empty(
     store: Path,
     corpus: Corpus,
     extractors: Sequence[Extractor],
-    failures: Collection[tuple[str, str, str]],
+    report: Prepared,
 ) -> list[tuple[str, str, str]]:
     """Clips of which no stream has a single present frame."""
     files = [StreamFile(stream_path(store, e.spec.name)) for e in extractors]
-    known = {clip for clip, _, _ in failures}
+    known = {clip for clip, _, _ in report.failures}
+    said: dict[str, str] = {}
+    for clip_id, note in report.notes:
+        said[clip_id] = f"{said[clip_id]}; {note}" if clip_id in said else note
     return [
-        (clip.id, "", _nothing(clip))
+        (clip.id, "", said.get(clip.id) or _nothing(clip))
         for clip in corpus.clips
         if clip.id not in known
-        and not any(file[clip.id].mask.any() for file in files if clip.id in file)
+        and not any(file.outline(clip.id).mask.any() for file in files if clip.id in file)
     ]
 
 
 def _nothing(clip: Clip) -> str:
     """Why a clip has nothing in any stream."""
-    path = clip.video or clip.audio or clip.images
+    path = _place(clip)
     return f"{path}: neither sound nor a face" if path else "there is no recording of it"

@@ -71,7 +71,7 @@ def same_recordings(data: Store, clips: Sequence[Clip], streams: Collection[str]
 
 
 def _present(file: StreamFile, ids: Sequence[str]) -> list[str]:
-    return [clip for clip in ids if clip in file and file[clip].mask.any()]
+    return [clip for clip in ids if clip in file and file.outline(clip).mask.any()]
 
 
 def _chain(kind: str, groups: Sequence[Sequence[str]]) -> list[Pair]:

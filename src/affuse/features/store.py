@@ -8,30 +8,39 @@
 
 A stream file holds `values` (sum of T, ...), `mask` (sum of T,), `offset` (clips + 1,) and `start`
 (clips,) in seconds; its metadata holds the spec and the clip ids. Any safetensors reader opens it.
+Values and mask of every clip, and the rest of the file, have checksums (`affuse check --store`).
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
-from affuse.execution.files import csv_text, write_json
-from affuse.features.archive import read_archive
+from affuse.execution.fields import check_digest
+from affuse.execution.files import atomic_path, csv_text, file_digest, write_json
+from affuse.features.archive import open_archive
 from affuse.features.stream import Stream, StreamSpec
 
 FORMAT = 1
+#: Bytes per second of a stream, and seconds of a window, beyond which a file is damaged or hostile.
+_FASTEST, _LONGEST = 1e9, 86_400.0
 
 
 class StreamFile:
     """One stream of all clips of a store, memory-mapped.
+
+    What a clip holds is compared with its checksum when it is first read. Files that were written
+    before there were checksums are read as they are.
 
     Args:
         path: The file.
@@ -41,7 +50,9 @@ class StreamFile:
     """
 
     def __init__(self, path: Path) -> None:
-        arrays, metadata = read_archive(path)
+        self.path = path
+        self._archive = open_archive(path, later=("values", "mask"))
+        arrays, metadata = self._archive.arrays, self._archive.metadata
         try:
             self.spec = StreamSpec.from_json(metadata["spec"])
             self._values, self._mask = arrays["values"], arrays["mask"]
@@ -51,16 +62,82 @@ class StreamFile:
             self.made_from: dict[str, str] = dict(
                 zip(metadata["clips"], metadata["made_from"], strict=True)
             )
+            #: Clip -> what of it could not be used, or was put right.
+            self.notes: dict[str, list[str]] = metadata.get("notes", {})
+            #: Clip -> why it could not be decoded, so that it is absent.
+            self.broken: dict[str, str] = metadata.get("broken", {})
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
+        if wrong := self._wrong(len(metadata["clips"])):
+            raise BadInput(path, f"is damaged ({wrong}); prepare it again")
+
+    def _wrong(self, clips: int) -> str:
+        """What does not go together; nothing where all does."""
+        spec, arrays = self.spec, self._archive.arrays
+        kinds: dict[str, tuple[str, tuple[int, ...]]] = {
+            "offset": ("int64", (clips + 1,)),
+            "start": ("float64", (clips,)),
+        }
+        total = int(self._offset[-1]) if self._offset.shape == (clips + 1,) else 0
+        kinds |= {"values": (spec.dtype, (total, *spec.shape)), "mask": ("bool", (total,))}
+        if len(self._rows) != clips or {*arrays} != {*kinds}:
+            return "two clips of one name" if len(self._rows) != clips else "arrays of no stream"
+        for name, (dtype, shape) in kinds.items():
+            if arrays[name].dtype != dtype or arrays[name].shape != shape:
+                return f"{name} is {arrays[name].dtype} {arrays[name].shape}, not {dtype} {shape}"
+        if self._offset[0] != 0 or (np.diff(self._offset) < 0).any():
+            return "its clips do not lie one after the other"
+        if not np.isfinite(self._start).all():
+            return "a clip does not begin at a number of seconds"
+        size = np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape, dtype=np.int64))
+        if not 0 <= spec.rate * size <= _FASTEST:
+            return f"{spec.rate} frames of {size} bytes per second"
+        if spec.span is not None and not 0 < spec.span <= _LONGEST:
+            return f"windows of {spec.span} s"
+        return ""
+
+    @property
+    def checked(self) -> bool:
+        """Whether the file has checksums."""
+        return self._archive.checked
+
+    @property
+    def clips(self) -> list[str]:
+        """The clips in their order."""
+        return list(self._rows)
 
     def __contains__(self, clip: str) -> bool:
         return clip in self._rows
 
     def __getitem__(self, clip: str) -> Stream:
+        """The stream of a clip.
+
+        Raises:
+            BadInput: It is not what was written.
+        """
+        self._check("values", clip)
+        return self.outline(clip)
+
+    def outline(self, clip: str) -> Stream:
+        """The same for its length and its mask: the values are not compared with their checksum.
+
+        Raises:
+            BadInput: The mask is not what was written.
+        """
+        self._check("mask", clip)
         row = self._rows[clip]
         part = slice(self._offset[row], self._offset[row + 1])
         return Stream(self._values[part], self._mask[part], float(self._start[row]))
+
+    def intact(self, clip: str) -> bool:
+        """Whether a clip is what was written."""
+        row = self._rows[clip]
+        return all(self._archive.intact(name, row) for name in ("values", "mask"))
+
+    def _check(self, name: str, clip: str) -> None:
+        if not self._archive.intact(name, self._rows[clip]):
+            reason = f"clip {clip} is damaged (its {name} are not those that were written)"
+            raise BadInput(self.path, f"{reason}; prepare it again")
 
 
 class Store:
@@ -79,17 +156,20 @@ class Store:
         if not index.is_file():
             raise BadInput(self.path, "is not a store (no store.json); make one: affuse prepare")
         try:
-            facts = json.loads(index.read_text(encoding="utf-8"))
+            facts = _read_index(index)
             version = facts["format"]
             self.corpus: str = facts["corpus"]
             self.classes: list[str] = facts["classes"]
             self.licence: str = facts["licence"]
             self.task: str = facts.get("task", "classification")
-        except (ValueError, KeyError) as error:
-            raise BadInput(index, f"is damaged ({error})") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput(index, f"is damaged ({error}); prepare it again") from error
         if version != FORMAT:
             raise BadInput(index, f"has format {version}; this affuse reads format {FORMAT}")
-        self.clips = read_clips(self.path / "clips.csv")
+        clips = self.path / "clips.csv"
+        self.clips = read_clips(clips)
+        if facts.get("clips") and file_digest(clips) not in facts["clips"]:
+            raise BadInput(clips, "is not what was written; prepare it again")
         self.stream = lru_cache(maxsize=None)(self._open)
 
     def has(self, name: str) -> bool:
@@ -100,7 +180,11 @@ class Store:
         """Digest -> model file of the frozen networks of streams, as far as `prepare` kept them."""
         digests = [self.stream(name).spec.recipe.get("weights") for name in streams]
         files = {digest: network_path(self.path, digest) for digest in digests if digest}
-        return {digest: path for digest, path in files.items() if path.is_file()}
+        there = {digest: path for digest, path in files.items() if path.is_file()}
+        for digest, path in there.items():
+            if not file_digest(path).startswith(digest):
+                raise BadInput(path, "is damaged (its SHA-256 is not its name); prepare it again")
+        return there
 
     def _open(self, name: str) -> StreamFile:
         path = stream_path(self.path, name)
@@ -117,7 +201,7 @@ class Store:
             clip
             for clip in self.clips
             if all(clip.id in file for file in files)
-            and any(file[clip.id].mask.any() for file in files)
+            and any(file.outline(clip.id).mask.any() for file in files)
         ]
 
 
@@ -139,19 +223,34 @@ def stream_path(store: Path, name: str) -> Path:
 
 
 def network_path(store: Path, digest: str) -> Path:
-    """Where a store keeps a frozen network that streams were computed with."""
+    """Where a store keeps a frozen network that streams were computed with.
+
+    Raises:
+        BadInput: That is no digest, and could be any path.
+    """
+    try:
+        check_digest("the digest of a network", digest)
+    except ValueError as error:
+        raise BadInput(store, str(error)) from error
     return store / "networks" / f"{digest}.safetensors"
 
 
 def write_index(store: Path, corpus: Corpus) -> None:
     """Write what a store is about.
 
+    The index has the digest of the table of clips, and while that is replaced those of both.
+
     Raises:
         BadInput: The folder is already the store of another corpus.
     """
-    index = store / "store.json"
-    if index.is_file() and (other := Store(store).corpus) != corpus.name:
-        raise BadInput(store, f"is a store of corpus {other}, not of {corpus.name}")
+    index, table = store / "store.json", store / "clips.csv"
+    if index.is_file():
+        try:
+            other = json.loads(index.read_text(encoding="utf-8"))["corpus"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput(index, f"is damaged ({error}); prepare into a new folder") from error
+        if other != corpus.name:
+            raise BadInput(store, f"is a store of corpus {other}, not of {corpus.name}")
     facts = {
         "format": FORMAT,
         "corpus": corpus.name,
@@ -159,5 +258,69 @@ def write_index(store: Path, corpus: Corpus) -> None:
         "classes": list(corpus.classes),
         "licence": corpus.licence,
     }
-    write_clips(store / "clips.csv", corpus.clips, corpus.root)
-    write_json(index, facts)
+    with atomic_path(table) as temporary:
+        write_clips(temporary, corpus.clips, corpus.root)
+        digests = [file_digest(temporary)]
+        if table.is_file():
+            _write_index(index, facts, [*digests, file_digest(table)])
+    _write_index(index, facts, digests)
+
+
+def _write_index(index: Path, facts: dict[str, Any], clips: list[str]) -> None:
+    facts = facts | {"clips": clips}
+    write_json(index, facts | {"digest": _digest(facts)})
+
+
+def _read_index(index: Path) -> dict[str, Any]:
+    """The index; older ones have no digests.
+
+    Raises:
+        ValueError: It is not what was written.
+    """
+    facts: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
+    digest = facts.pop("digest", None)
+    if unknown := {*facts} - {"format", "corpus", "task", "classes", "licence", "clips"}:
+        raise ValueError(f"unknown {min(unknown)}")
+    if ("clips" in facts) != (digest is not None) or (digest and digest != _digest(facts)):
+        raise ValueError("it is not what was written")
+    return facts
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def damages(store: Path) -> tuple[list[str], list[str]]:
+    """What in a store is not what was written; all of it is read.
+
+    Returns:
+        One line for each damage, and the names of the streams that have no checksums.
+
+    Raises:
+        BadInput: It is not a store.
+    """
+    store = Path(store)
+    damaged: list[str] = []
+    unchecked: list[str] = []
+    try:
+        Store(store)
+    except BadInput as error:
+        if not (store / "store.json").is_file():
+            raise
+        damaged.append(str(error))
+    for path in sorted(store.rglob("*.safetensors")):
+        name = path.relative_to(store).with_suffix("").as_posix()
+        folder = name.split("/", 1)[0]
+        if folder == "networks" and not file_digest(path).startswith(path.stem):
+            damaged.append(f"{path}: is damaged (its SHA-256 is not its name)")
+        if folder in ("networks", "parts") or path.name.startswith("."):
+            continue
+        try:
+            file = StreamFile(path)
+        except BadInput as error:
+            damaged.append(str(error))
+            continue
+        damaged += [f"{path}: clip {k} is damaged" for k in file.clips if not file.intact(k)]
+        if not file.checked:
+            unchecked.append(name)
+    return damaged, unchecked

@@ -13,7 +13,7 @@ from affuse.execution.files import atomic_path
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.remarks import share_of
-from affuse.inference.timeline import Prediction, Presence, Timeline, stretches
+from affuse.inference.timeline import Prediction, Presence, Timeline
 from affuse.inference.values import ValuesTimeline
 
 #: Characters of a title; longer names lose their middle.
@@ -185,10 +185,4 @@ def _draw_plane(figure: Any, axes: Any, timeline: ValuesTimeline, plane: np.ndar
 
 def presence_spans(presence: Presence, duration: float) -> list[tuple[float, float]]:
     """(start, end) in seconds of the stretches in which a modality was there."""
-    if presence.rate == 0:
-        return [(0.0, duration)] if presence.present.any() else []
-    times = [
-        np.clip(presence.start + (np.array(span) - 0.5) / presence.rate, 0, duration)
-        for span in stretches(presence.present)
-    ]
-    return [(float(a), float(b)) for a, b in times]
+    return [(a, min(b, duration)) for a, b in presence.spans]

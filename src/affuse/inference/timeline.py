@@ -4,42 +4,95 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affuse.corpora.clip import Tracks
 from affuse.execution.files import write_csv, write_json
 from affuse.inference.confidence import UNCLEAR, named
+
+#: Seconds by which a modality may begin later than the recording, or end earlier, or those between
+#: two of its frames where these are more: there is as much of it as there can be.
+NEAR = 0.1
 
 
 @dataclass(frozen=True)
 class Presence:
-    """When a modality was there.
+    """When in a recording a modality was there.
 
     Args:
         start: Seconds of the first frame.
         rate: Frames per second in Hz; 0 for one value for the whole recording.
         present: (T,) bool.
+        duration: Seconds of the recording; None where it ends with the last frame.
+        silent: Of sound, the share of it that is below -60 dB of full scale; None where not known.
+        silences: (start, end) in seconds of these stretches.
     """
 
     start: float
     rate: float
     present: np.ndarray
+    duration: float | None = None
+    silent: float | None = None
+    silences: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def spans(self) -> list[tuple[float, float]]:
+        """(start, end) in seconds of the stretches of the recording in which it was there."""
+        last = self.start + (len(self.present) - 0.5) / self.rate if self.rate else 1.0
+        duration = last if self.duration is None else self.duration
+        if self.rate == 0:
+            return [(0.0, duration)] if self.present.any() else []
+        near = max(NEAR, 1 / self.rate)
+        spans = []
+        for first, end in stretches(self.present):
+            a, b = (self.start + (frame - 0.5) / self.rate for frame in (first, end))
+            a, b = (0.0 if a <= near else a), (duration if b >= duration - near else b)
+            if a < b:
+                spans.append((float(a), float(b)))
+        return spans
 
     @property
     def share(self) -> float:
-        """Share of the frames that are present."""
-        return float(self.present.mean()) if len(self.present) else 0.0
+        """Share of the recording in which it was there."""
+        duration = self.duration or sum(max(span) for span in self.spans[-1:])
+        return self.within(0.0, duration) if duration else float(self.present.any())
+
+    def within(self, start: float, end: float) -> float:
+        """Share of the time between two moments in which it was there."""
+        there = sum(max(0.0, min(b, end) - max(a, start)) for a, b in self.spans)
+        return min(1.0, there / (end - start)) if end > start else 0.0
 
     def at(self, times: np.ndarray) -> np.ndarray:
-        """(N,) bool at times (N,) in seconds: what the nearest frame says, a frame away at most."""
-        if self.rate == 0 or not len(self.present):
-            return np.full(len(times), self.present.any())
-        frames = np.round((times - self.start) * self.rate).astype(int)
-        there = (frames >= -1) & (frames <= len(self.present))
-        return there & self.present[frames.clip(0, len(self.present) - 1)]
+        """(N,) bool at times (N,) in seconds; False outside the recording."""
+        return _inside(self.spans, times)
+
+    def silent_at(self, times: np.ndarray) -> np.ndarray:
+        """(N,) bool at times (N,) in seconds: there, but silent."""
+        return self.at(times) & _inside(self.silences, times)
+
+    @property
+    def summary(self) -> str:
+        """The shares in words: `100%, of which 40% silent`."""
+        silent = "" if not self.silent or not self.share else f"{self.silent:.0%}"
+        return f"{self.share:.0%}" + (f", of which {silent} silent" if silent > "0%" else "")
+
+
+def _inside(spans: Sequence[tuple[float, float]], times: np.ndarray) -> np.ndarray:
+    there = np.zeros(len(times), bool)
+    for start, end in spans:
+        there |= (times >= start - 1e-6) & (times <= end + 1e-6)
+    return there
+
+
+def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
+    """(first, one after the last) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 @dataclass(frozen=True)
@@ -65,6 +118,9 @@ class Prediction(ABC):
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         model: Name of the model and what it was trained on, for the record.
         key_frames: Small pictures, in the order of time.
+        tracks: Which tracks of sound and pictures of the recording were read.
+        others: How many people are seen at once besides the one who is read, at most.
+        notes: What of the recording could not be used, or was put right.
     """
 
     source: Path
@@ -72,6 +128,9 @@ class Prediction(ABC):
     presence: dict[str, Presence]
     model: dict[str, Any]
     key_frames: list[KeyFrame] = field(default_factory=list)
+    tracks: Tracks = field(default_factory=Tracks)
+    others: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @property
     @abstractmethod
@@ -109,6 +168,7 @@ class Prediction(ABC):
         return {
             name: {
                 "share": round(p.share, 4),
+                **({} if p.silent is None else {"silent": round(p.silent, 4)}),
                 "start": round(p.start, 4),
                 "rate": round(p.rate, 6),
                 "present": p.present.astype(int).tolist(),
@@ -254,18 +314,15 @@ class Timeline(Prediction):
             {
                 **self._source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
+                "tracks": asdict(self.tracks),
                 "model": self.model,
+                "notes": self.notes,
                 "emotion": self.emotion,
                 "probabilities": {
                     c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)
                 },
                 "presence": self._presence_json(),
+                "others": self.others,
                 "windows": windows,
             },
         )
-
-
-def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
-    """(first, one after the last) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -1,0 +1,246 @@
+"""A process that works for this one and may die without it."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import pickle
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from affuse.errors import AffuseError
+
+#: One thread per worker; libraries read these when they are loaded.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
+}
+#: Seconds after which a worker that has nothing to do ends.
+_IDLE = 60.0
+#: Added to how gladly Linux ends a process when memory runs out: workers go before their parent.
+_OOM_SCORE = "500"
+_PR_SET_PDEATHSIG = 1
+_SIZE = struct.Struct("<Q")
+_START = "import sys; sys.path[:] = {path!r}; from affuse.execution.worker import serve; serve()"
+
+Message = tuple[Any, ...]
+_send: Callable[[Message], None] | None = None  # in a worker: to its parent
+
+
+def allow(seconds: float | None) -> None:
+    """In a worker: so many seconds may pass from now until it is given up; elsewhere, nothing."""
+    if _send is not None:
+        _send(("limit", seconds))
+
+
+def tell(what: Any) -> None:
+    """In a worker: what to know of the input should the worker die; elsewhere, nothing."""
+    if _send is not None:
+        _send(("told", what))
+
+
+class Worker:
+    """The parent's side of a worker process.
+
+    Args:
+        events: Where `(worker, message)` is put: `("begun",)`, `("limit", seconds)`,
+            `("told", value)`, `("result", value)`, `("error", exception)`, `("refused", exception)`
+            where the function cannot be opened there, and None when the process has ended.
+        alone: Whether it has the processors to itself; otherwise it has one thread.
+    """
+
+    def __init__(
+        self, events: queue.SimpleQueue[tuple[Worker, Message | None]], alone: bool = False
+    ) -> None:
+        self.events, self.alone = events, alone
+        self._function: bytes | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START.format(path=sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self._environment(),
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def living(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def begin(self, function: bytes, item: Any) -> None:
+        """Have a pickled function called on an input; what comes of it is an event."""
+        assert self._process.stdin is not None
+        try:
+            if function != self._function:
+                place = sys.path, Path.cwd(), self._environment()
+                _write(self._process.stdin, pickle.dumps(("load", *place, function)))
+                self._function = function
+            _write(self._process.stdin, pickle.dumps(("do", item)))
+        except OSError:  # it died before it could say so
+            self.events.put((self, None))
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ) if self.alone else os.environ | ONE_THREAD
+
+    def ask_to_end(self) -> None:
+        """Let the process clean up and end; it may be in no state to."""
+        self._process.terminate()
+
+    def end(self, patience: float = 0.0) -> int | None:
+        """End the process where it has not; returns its exit code, below zero for signals.
+
+        Args:
+            patience: Seconds in which it may end by itself.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            if patience:
+                self._process.wait(patience)
+        self._process.kill()
+        with suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        try:
+            return self._process.wait(5)
+        except subprocess.TimeoutExpired:  # it waits for a disk and dies after that
+            return None
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        message: Message | None = ("",)
+        while message is not None:
+            try:
+                message = pickle.loads(_read(self._process.stdout))
+            except Exception:  # it ended, or its memory is not what it was
+                message = None
+            self.events.put((self, message))
+        self._process.stdout.close()
+
+
+def serve() -> None:
+    """In a worker: do what the parent says until it says no more."""
+    global _send
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)  # what libraries print is no message
+    _end_with_parent()
+    signal.signal(signal.SIGTERM, _end)
+    lock = threading.Lock()
+
+    def send(message: Message) -> None:
+        data = _pickled(message)
+        with lock:
+            _write(outgoing, data)
+
+    _send = send
+    orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_hear, args=(incoming, orders), daemon=True).start()
+    function: Callable[[Any], Any] | None = None
+    while True:
+        try:
+            order = pickle.loads(orders.get(timeout=_IDLE))
+        except queue.Empty:
+            return
+        try:
+            if order[0] == "load":
+                _, sys.path[:], folder, environment, pickled = order
+                os.chdir(folder)
+                os.environ.update(environment)
+                function = None
+                function = pickle.loads(pickled)
+                continue
+        except BaseException as error:
+            send(("refused", error))
+            continue
+        if function is not None:
+            send(("begun",))
+            send(_called(function, order[1]))
+
+
+class _Ended(BaseException):
+    """The parent asks to clean up and end."""
+
+
+def _end(*_: object) -> None:
+    raise _Ended
+
+
+def _called(function: Callable[[Any], Any], item: Any) -> Message:
+    try:
+        return "result", function(item)
+    except _Ended:
+        os._exit(0)  # temporary files are removed
+    except BaseException as error:
+        error.add_note("in a worker process:\n" + traceback.format_exc())
+        return "error", error
+
+
+def _pickled(message: Message) -> bytes:
+    """A message as bytes; what cannot be sent is told as an error."""
+    try:
+        data = pickle.dumps(message)
+        if message[0] in ("error", "refused"):
+            pickle.loads(data)  # exceptions with arguments of their own fail only here
+    except Exception:
+        what = message[1]
+        kind = type(what).__name__
+        if isinstance(what, AffuseError):
+            message = (message[0], AffuseError(str(what)))
+        elif isinstance(what, BaseException):
+            message = (message[0], RuntimeError(f"{kind}: {what}"))
+        else:
+            message = ("error", TypeError(f"a worker cannot send back a {kind}"))
+        data = pickle.dumps(message)
+    return data
+
+
+def _end_with_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when it does, however that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+
+
+def _hear(incoming: IO[bytes], orders: queue.SimpleQueue[bytes]) -> None:
+    try:
+        while True:
+            orders.put(_read(incoming))
+    except (EOFError, OSError):  # the parent is gone, or has no use for this process
+        logging.shutdown()
+        os._exit(0)
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    file.write(_SIZE.pack(len(data)) + data)
+    file.flush()
+
+
+def _read(file: IO[bytes]) -> bytes:
+    """One message.
+
+    Raises:
+        EOFError: The other side has gone.
+    """
+    head = file.read(_SIZE.size)
+    if len(head) < _SIZE.size:
+        raise EOFError
+    (size,) = _SIZE.unpack(head)
+    data = file.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data

@@ -1,0 +1,65 @@
+"""Many recordings one after the other, none of which costs the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from affuse.errors import AffuseError, BadInput, line_of, shown
+from affuse.execution.executors import map_unordered
+from affuse.execution.worker import allow
+
+if TYPE_CHECKING:
+    from affuse.inference.predictor import Predictor
+
+R = TypeVar("R")
+
+
+def predict_all(
+    paths: Sequence[Path],
+    predictor: Callable[[], Predictor],
+    each: Callable[[Predictor, Path], R],
+) -> Iterator[tuple[Path, R | BadInput]]:
+    """Apply a model to recordings in a process of its own, which may die at one of them.
+
+    Args:
+        paths: The recordings.
+        predictor: Picklable; makes the predictor, once per process.
+        each: Picklable; what is done with every recording. What it returns is sent back.
+
+    Yields:
+        The recording, and what `each` returned or why it cannot be used. Recordings at which the
+        process died or took too long are tried once more after the others.
+
+    Raises:
+        AffuseError: The predictor cannot be made.
+    """
+    yield from map_unordered(_Each(predictor, each), paths, lost=_lost, alone=True)
+
+
+def _lost(path: Path, reason: str, _: object) -> tuple[Path, BadInput]:
+    return path, BadInput(path, f"the process that decoded it {reason}")
+
+
+class _Each(Generic[R]):
+    def __init__(
+        self, predictor: Callable[[], Predictor], each: Callable[[Predictor, Path], R]
+    ) -> None:
+        self.make, self.each = predictor, each
+        self.predictor: Predictor | None = None
+
+    def __call__(self, path: Path) -> tuple[Path, R | BadInput]:
+        if self.predictor is None:
+            self.predictor = self.make()
+        from affuse.media.allowance import time_limit
+
+        allow(time_limit([path]))
+        try:
+            return path, self.each(self.predictor, path)
+        except BadInput as error:
+            return path, error
+        except AffuseError:
+            raise  # about the model or an option: no recording can be read
+        except Exception as error:
+            return path, BadInput(path, line_of(error, path).removeprefix(f"{shown(path)}: "))
