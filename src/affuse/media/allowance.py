@@ -12,8 +12,8 @@ import av
 from affuse.corpora.folder import PICTURES
 from affuse.errors import AffuseError, BadInput
 
-#: Seconds for anything, and per second of a recording. Faces in 1920 x 1080 take 0.5 s per second on
-#: one core, the largest frozen networks several; and a machine may do ten other things.
+#: Seconds for anything, and per second of a recording. Faces in 1920 x 1080 take 0.5 s per second
+#: on one core, the largest frozen networks several; and a machine may do ten other things.
 _ANYTHING, _PER_SECOND = 60.0, 40.0
 #: Bytes per second of recordings: what a file says of its length is believed within these.
 _LEAST, _MOST = 250.0, 2_000_000.0
