@@ -28,6 +28,8 @@ def predict(
     hop: float | None = None,
     windows: Windows | None = None,
     smoothing: float | Literal["published"] | None = None,
+    audio_track: int | None = None,
+    video_track: int | None = None,
 ) -> Timeline | ValuesTimeline:
     """The emotion over time of one recording: probabilities of classes, or values.
 
@@ -40,15 +42,19 @@ def predict(
             `published`; by default as the model file says.
         smoothing: Seconds over which values are averaged, or, of joint attention, `published`; by
             default as the model file says.
+        audio_track: Which track of sound to read, from 0; by default the file decides.
+        video_track: Which track of pictures to read, from 0; by default the file decides.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.
     """
+    from affuse.corpora.clip import Tracks
     from affuse.inference.predictor import Predictor
     from affuse.models.shipped import DAY_ONE
 
     file = DAY_ONE if model is None else Path(model)
-    return Predictor(file, hop, windows=windows, smoothing=smoothing).predict(Path(path))
+    predictor = Predictor(file, hop, windows=windows, smoothing=smoothing)
+    return predictor.predict(Path(path), tracks=Tracks(audio_track, video_track))
 
 
 def evaluate(

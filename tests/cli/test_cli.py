@@ -76,7 +76,7 @@ def test_convert_there_and_back_by_command(tmp_path, capsys):
     again = torch.load(back, weights_only=True)
     assert again.keys() == state.keys() and all(again[n].equal(state[n]) for n in state)
     for words, expected in (
-        (("efficientface", there, "heads=4"), "no option 'heads'; its options: classes"),
+        (("efficientface", there, "heads=4"), "no option 'heads'; there are: classes"),
         (("avtca", there), "holds weights of efficientface, not of avtca"),
         (("efficientface", model, "--back", "classes=a,b"), "no meaning with --back"),
         (("efficientface", there, "--back"), "not a model file"),

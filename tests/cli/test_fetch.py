@@ -84,7 +84,7 @@ def test_mistakes_end_with_one_line(server, tmp_path, capsys):
     for line, expected in (
         (["fetch"], "fetch CORPUS OUT"),
         (["fetch", "ravdess"], "fetch ravdess OUT"),
-        (["fetch", "iemocap", str(tmp_path)], "of: affwild2, cremad"),
+        (["fetch", "iemocap", str(tmp_path)], "there are: affwild2, cremad"),
         (["fetch", "ravdess", str(tmp_path), "--parts", "speech"], "no part 'speech'"),
         (["fetch", "ravdess", str(tmp_path), "--mirror", "example.org"], "https://"),
         ([*words(server, tmp_path / "file"), "--yes"], "file"),

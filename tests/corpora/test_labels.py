@@ -122,7 +122,7 @@ def test_majority_is_part_of_plurality_which_has_one_winner(rows):
 
 def test_what_does_not_fit_is_said():
     clips = voted([[1, 2, 0]])
-    with pytest.raises(AffuseError, match="no class 'joy' \\(there are a, b, c\\)"):
+    with pytest.raises(AffuseError, match="no class named 'joy'; there are: a, b, c"):
         label_clips(clips, "abc", Labels("plurality", classes=("joy",)))
     with pytest.raises(AffuseError, match=r"no clip has such votes \(there are audio-visual\)"):
         label_clips(clips, "abc", Labels("plurality", channel="audio"))

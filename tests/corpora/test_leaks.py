@@ -92,7 +92,7 @@ def test_without_training_clips_there_is_nothing_to_do():
 
 def test_only_kinds_that_exist_can_be_let_pass():
     check_allowed(list(KINDS))
-    with pytest.raises(AffuseError, match="no leak is called 'speakers'"):
+    with pytest.raises(AffuseError, match="no leak named 'speakers'; did you mean 'speaker'"):
         check_allowed(["speakers"])
 
 

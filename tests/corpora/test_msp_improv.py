@@ -215,7 +215,7 @@ def test_what_was_not_unpacked_or_not_fetched_is_said(tmp_path):
     (tmp_path / "lfs").mkdir()
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1\n"
     (tmp_path / "lfs" / f"{TURN}.wav").write_text(pointer)
-    with pytest.raises(BadInput, match="Git LFS pointers instead of recordings"):
+    with pytest.raises(BadInput, match=r"is a Git LFS pointer, not a recording: run git lfs pull"):
         read(tmp_path / "lfs")
     rate(tmp_path / "lfs", BLOCK)
     corpus = read(tmp_path / "lfs")

@@ -61,7 +61,7 @@ def test_a_wrong_root_is_named(tmp_path, root):
 
 
 def test_an_unknown_corpus_lists_the_known_ones(tmp_path):
-    with pytest.raises(AffuseError, match="known: ravdess, cremad"):
+    with pytest.raises(AffuseError, match="there are: ravdess, cremad"):
         read_corpus("ravdes", tmp_path)
 
 

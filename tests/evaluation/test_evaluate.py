@@ -84,5 +84,5 @@ def test_a_store_with_other_classes_or_recipes_is_refused(trained):
     index.write_text(json.dumps(facts | {"classes": facts["classes"][::-1]}))
     with pytest.raises(BadInput, match="has the classes sad, happy"):
         evaluate(trained / "run")
-    with pytest.raises(AffuseError, match="unknown condition 'radio'"):
+    with pytest.raises(AffuseError, match="no condition named 'radio'"):
         evaluate(trained / "run", ["radio"])

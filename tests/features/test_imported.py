@@ -267,7 +267,7 @@ def test_an_array_that_cannot_be_used_is_named(
         (["x,z", "1,2"], "has other columns, or none with names, than"),
         (["1,2"], "has other columns, or none with names, than"),
         (["x,y,z", "1,2,3"], r"has 3 values in a row; .*a\.csv has 2"),
-        (["x;y", "1;2"], "line 2: '1;2' is no number"),
+        (["x|y", "1|2"], r"line 2: '1\|2' is no number"),
         (["time,x,y", *(f"{40 * k},1,2" for k in range(100))], "ends at 3960 s, with 100 rows"),
         (["time,x,y", "1e300,1,2"], "ends at 1e.300 s, with 1 rows"),
     ],
@@ -284,7 +284,7 @@ def test_a_table_that_cannot_be_used_is_named(
 
 def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\x80,1\n")
-    with pytest.raises(BadInput, match=r"a\.csv: is not a CSV table"):
+    with pytest.raises(BadInput, match=r"a\.csv: line 1: is no text in UTF-8 or UTF-16"):
         create_extractor(NAME, Rated(tmp_path, 25))
 
 

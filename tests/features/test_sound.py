@@ -108,11 +108,11 @@ def test_without_sound_there_is_no_stream(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", (*PLAIN, *PLACED, *REFERENCE))
 def test_too_short_to_tell_anything(tmp_path: Path, long: Path, name: str) -> None:
     path = write(tmp_path / "short.wav", voice(3200, 16000), 16000)
-    with pytest.raises(BadInput, match=r"short\.wav: is only 0\.20 s long"):
+    with pytest.raises(BadInput, match=r"short\.wav: its sound is only 0\.20 s long"):
         extract(name, path)
-    with pytest.raises(BadInput, match=r"long\.wav: is only 0\.20 s long"):
+    with pytest.raises(BadInput, match=r"long\.wav: its sound is only 0\.20 s long"):
         extract(name, long, 2.0, 2.2)
-    with pytest.raises(BadInput, match=r"long\.wav: is only 0\.10 s long"):
+    with pytest.raises(BadInput, match=r"long\.wav: its sound is only 0\.10 s long"):
         extract(name, long, 9.9, 12.0)
     enough = write(tmp_path / "enough.wav", voice(int(SHORTEST * 16000), 16000), 16000)
     assert extract(name, enough).mask.all()

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affuse.features.windows import frame_windows, overlap_mean
+from affuse.features.extractor import SHORTEST
+from affuse.features.windows import frame_windows, grid_starts, overlap_mean
 
 lengths_and_hops = st.integers(1, 40).flatmap(
     lambda length: st.tuples(st.just(length), st.integers(1, length))
@@ -23,6 +24,45 @@ def test_windows_cover_every_frame_and_end_with_the_series(frames, sizes):
     steps = np.diff(starts)
     assert (steps[:-1] == hop).all() and (steps[-1:] >= 1).all() and (steps[-1:] <= hop).all()
     assert spans[-1][1] == frames
+
+
+@given(st.integers(1, 300), st.integers(1, 40), st.floats(1, 40))
+def test_a_hop_of_a_part_of_a_frame_does_not_add_up(frames, length, hop):
+    spans = frame_windows(frames, length, min(hop, length))
+    starts = [start for start, _ in spans[:-1]]
+    assert np.abs(starts - min(hop, length) * np.arange(len(starts))).max(initial=0) <= 0.5
+    assert {k for start, stop in spans for k in range(start, stop)} == set(range(frames))
+
+
+windows_and_hops = st.floats(1, 12).flatmap(
+    lambda window: st.tuples(st.just(window), st.floats(0.05, window))
+)
+
+
+@given(st.floats(0.5, 60), st.floats(0.5, 60), windows_and_hops)
+def test_recordings_of_any_length_have_one_grid(duration, other, sizes):
+    window, hop = sizes
+    found = [grid_starts(seconds, window, hop) for seconds in (duration, other)]
+    if min(duration, other) <= window:
+        return
+    shared = min(map(len, found))
+    assert found[0][:shared].tolist() == found[1][:shared].tolist()
+    for starts, seconds in zip(found, (duration, other), strict=True):
+        assert starts.tolist() == [hop * k for k in range(len(starts))]
+        inside = np.minimum(starts + window, seconds) - starts
+        assert inside[:-1] == pytest.approx(window) and starts[-1] + window > seconds - SHORTEST
+        assert inside[-1] >= min(window - hop, SHORTEST) - 1e-5
+        if hop <= window / 2:
+            assert starts[-1] + window >= seconds - 1e-5 and inside[-1] >= window / 2 - 1e-5
+
+
+def test_a_recording_of_a_window_has_one():
+    for seconds in (0.5, 3.0, 3.6):
+        assert grid_starts(seconds, 3.6, 1.0) == pytest.approx([(seconds - 3.6) / 2])
+    assert grid_starts(3.7, 3.6, 1.0).tolist() == [0, 1]
+    assert grid_starts(7.2, 3.6, 3.6).tolist() == [0, 3.6]
+    assert grid_starts(7.3, 3.6, 3.6).tolist() == [0, 3.6]  # 0.1 s says nothing
+    assert grid_starts(7.9, 3.6, 3.6).tolist() == [0, 3.6, 7.2]
 
 
 @given(st.integers(1, 300), lengths_and_hops, st.floats(-1, 1, width=32))

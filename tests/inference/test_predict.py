@@ -70,7 +70,9 @@ def test_the_four_files_agree_and_the_page_needs_nothing_else(model, shared_data
     for row, window in zip(rows, facts["windows"], strict=True):
         assert float(row["start"]) == pytest.approx(window["start"], abs=1e-3)
         assert float(row["happy"]) == pytest.approx(window["probabilities"]["happy"])
-        assert row["emotion"] == max(window["probabilities"], key=window["probabilities"].get)
+        likeliest, *others = sorted(window["probabilities"].items(), key=lambda item: -item[1])
+        clear = likeliest[1] >= 0.4 and likeliest[1] - others[0][1] >= 0.1
+        assert row["emotion"] == (likeliest[0] if clear else "unclear")
     page = (tmp_path / "bbaf2n.html").read_text()
     assert "polyline" in page and "data:image/jpeg;base64," in page
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
@@ -132,7 +134,7 @@ def test_bad_inputs_are_named_in_a_line_each_and_the_others_go_on(
         "empty.mp4": "empty",
         "text.mp4": "decode",
         "cut.mp4": "decode",
-        "folder": "directory",
+        "folder": "holds no recording",
         "missing.mp4": "no such file",
         "short.wav": "0.20 s",
     }
@@ -149,8 +151,9 @@ def test_bad_inputs_are_named_in_a_line_each_and_the_others_go_on(
     assert code == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("affuse")]
     assert len(lines) == len(inputs)
-    for (name, reason), line in zip(inputs.items(), lines, strict=True):
-        assert name in line and reason in line, line
+    for name, reason in inputs.items():
+        (line,) = (line for line in lines if f"{name}: " in line)
+        assert reason in line, line
     assert sorted(path.name for path in out.iterdir()) == [
         "good.csv",
         "good.html",

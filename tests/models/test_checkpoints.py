@@ -392,7 +392,7 @@ class TestRefusals:
     def test_unknown_system_and_option(self, tmp_path: Path) -> None:
         with pytest.raises(AffuseError, match="did you mean 'chumachenko'"):
             convert("chumachenco", tmp_path / "x", tmp_path / "y")
-        with pytest.raises(AffuseError, match="no option 'heads'; its options: classes"):
+        with pytest.raises(AffuseError, match="no option 'heads'; there are: classes"):
             convert("efficientface", tmp_path / "x", tmp_path / "y", heads=4)
 
     def test_wrong_system(self, faces: dict[str, Tensor], fusion: dict[str, Tensor]) -> None:

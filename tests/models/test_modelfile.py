@@ -68,7 +68,7 @@ def test_loaded_weights_can_be_trained(path: Path) -> None:
 def test_an_interrupted_save_leaves_the_old_file(path: Path, spec: ModelSpec) -> None:
     before = path.read_bytes()
     spec.training["loss"] = float("nan")
-    with pytest.raises(ValueError):
+    with pytest.raises(BadInput, match=r"not written: training\.loss is nan"):
         save_model(path, spec.build(), spec)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]

@@ -54,7 +54,7 @@ def test_one_dimension_may_be_learned_alone(timed: Path, tmp_path: Path) -> None
     series = slide(model, spec, streams, 8.0)
     truth = [curves(7, i / 30)[1] for i in range(240)]
     assert series.values.shape == (240, 1) and ccc(series.values[:, 0], truth) > 0.8
-    with pytest.raises(BadInput, match=r"has no dimension 'joy' \(there are: valence, arousal\)"):
+    with pytest.raises(BadInput, match=r"has no dimension 'joy'; there are: valence, arousal"):
         lesson(recipe(timed, over_time={"dimensions": ["joy"]}), store)
 
 

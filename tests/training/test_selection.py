@@ -36,7 +36,7 @@ def test_the_epoch_with_the_best_of_the_chosen_score_is_kept(
     toy_store(tmp_path, clips=32)
     recipe = load_recipe(toy_recipe(tmp_path, model={"name": "concat"}), [f"selects={selects}"])
     list(train(recipe, tmp_path / "store", tmp_path / "run", [0]))
-    kept = torch.load(tmp_path / "run/fold0/checkpoints/best.ckpt", weights_only=False)
+    kept = torch.load(tmp_path / "run/fold0/checkpoints/best.ckpt", weights_only=True)
     assert kept["epoch"] == epoch
 
 

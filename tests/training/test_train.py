@@ -62,7 +62,7 @@ def test_resuming_after_a_kill_gives_the_same_bytes(toy, monkeypatch, selection)
     with pytest.raises(KeyboardInterrupt):
         run(toy, "cut", **changes)
     assert not (toy / "cut" / MODEL).exists()
-    kept = torch.load(toy / "cut/fold0/checkpoints/last.ckpt", weights_only=False)
+    kept = torch.load(toy / "cut/fold0/checkpoints/last.ckpt", weights_only=True)
     assert kept["epoch"] == 1  # counted from 0: two epochs need not be repeated
     monkeypatch.setattr(Learner, "training_step", step)
     with pytest.raises(BadInput, match="--resume"):
@@ -148,7 +148,7 @@ def test_it_learns_and_the_best_epoch_is_kept(toy):
     rows = list(csv.DictReader((toy / "run/fold0/log.csv").open()))
     scores = [float(row["development/accuracy"]) for row in rows]
     assert max(scores) >= 0.8
-    state = torch.load(toy / "run/fold0/checkpoints/best.ckpt", weights_only=False)
+    state = torch.load(toy / "run/fold0/checkpoints/best.ckpt", weights_only=True)
     assert state["epoch"] == scores.index(max(scores))
 
 

@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="look for mistakes in a folder of files for the challenge (affuse fuse makes them)",
     )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="look whether a model file is whole: its content against its digest",
+    )
     parser.add_argument("--whole", action="store_true", help="decode everything, not beginnings")
     parser.add_argument("--out", type=Path, help="write the table of clips to this CSV file")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
@@ -43,17 +49,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check a corpus, a store, a protocol or a submission.
+    """Check a corpus, a store, a protocol, a submission or a model file.
 
     Returns:
         1 when something is wrong with the corpus, store or protocol, 2 with the submission.
     """
+    if options.model:
+        return _model(options)
     if options.corpus and not options.root:
         raise AffuseError(f"say where {options.corpus} lies: affuse check {options.corpus} ROOT")
     if options.submission and not options.corpus:
         raise AffuseError("name the corpus too: affuse check --submission DIR affwild2 ROOT")
     if not (options.protocol or options.corpus or options.store):
-        raise AffuseError("name a corpus and its folder, a protocol (--protocol) or a --store")
+        raise AffuseError(
+            "name a corpus and its folder, a protocol (--protocol), a --store, or a model file "
+            "(--model)"
+        )
     if options.submission:
         return _submission(options)
     if options.store and not (options.protocol or options.corpus):
@@ -101,6 +112,8 @@ def _corpus(options: argparse.Namespace) -> int:
 
 def _print(corpus: Corpus, facts: dict[str, Any]) -> None:
     print(corpus.summary())
+    for note in corpus.notes:
+        print(note)
     print(f"licence: {corpus.licence}")
     _print_people(corpus)
     there = {
@@ -176,6 +189,29 @@ def _protocol(options: argparse.Namespace) -> int:
         how = "" if store else "; --store STORE compares the recordings"
         print(f"not looked for: {', '.join(facts['not_looked_for'])}{how}")
     return 1 if facts["leaks"] else 0
+
+
+def _model(options: argparse.Namespace) -> int:
+    from affuse.models.modelfile import load_model, read_digest
+
+    model, spec = load_model(options.model)
+    facts = {
+        "model": spec.model,
+        "streams": list(spec.streams),
+        "classes": spec.classes,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "version": spec.version,
+        "digest": read_digest(options.model),
+    }
+    if options.json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{options.model}: {spec.model} on {' and '.join(spec.streams)}")
+    print(f"{facts['parameters']:,} parameters; classes or values: {_some(spec.classes)}")
+    print(
+        "content: " + ("as its digest says" if facts["digest"] else "it has no digest (older file)")
+    )
+    return 0
 
 
 def _submission(options: argparse.Namespace) -> int:

@@ -104,16 +104,16 @@ def run(options: argparse.Namespace) -> int:
     print(_headline(result) + _by_label_rule(result))
     wide = max(14, *(len(name) + 2 for name in result["conditions"]))
     print(
-        f"{'condition':{wide}}{'clips':>6}{'accuracy':>10}  {'95 % interval':17}"
-        f"{'UAR':>7}{'F1':>8}{'NLL':>8}{'ECE':>8}"
+        f"{'condition':{wide}}{'clips':>6}{'accuracy':>9}  {'95 % interval':14}"
+        f"{'UAR':>7}{'F1':>7}{'NLL':>7}{'ECE':>7}"
     )
     for name, scores in result["conditions"].items():
         low, high = scores["accuracy_interval_95"]
         interval = "" if low is None else f"{low:.3f} to {high:.3f}"
         print(
-            f"{name:{wide}}{scores['clips']:6}{scores['accuracy']:10.3f}  {interval:17}"
-            f"{scores['uar']:7.3f}{scores['macro_f1']:8.3f}"
-            f"{scores['nll']:8.3f}{scores['ece']:8.3f}"
+            f"{name:{wide}}{scores['clips']:6}{scores['accuracy']:9.3f}  {interval:14}"
+            f"{scores['uar']:7.3f}{scores['macro_f1']:7.3f}"
+            f"{scores['nll']:7.3f}{scores['ece']:7.3f}"
         )
     for name, scores in result["conditions"].items():
         if raters := scores.get("raters"):

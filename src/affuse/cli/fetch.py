@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", nargs="?", type=Path, help="folder to put the corpus in")
     parser.add_argument("--list", action="store_true", help="what can be fetched, and exit")
     parser.add_argument(
-        "--parts", default="", help="comma-separated parts of the corpus (see --list)"
+        "--parts",
+        default="",
+        help="comma-separated parts of the corpus (default: those that --list names so)",
     )
     parser.add_argument("--yes", action="store_true", help="accept the licence without being asked")
     parser.add_argument(
@@ -27,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep-archives", action="store_true", help="leave archives beside the unpacked files"
+    )
+    parser.add_argument(
+        "--any-size",
+        action="store_true",
+        help="unpack archives that grow to more than 20 times their size, too",
     )
     parser.add_argument(
         "--mirror", metavar="URL", help="takes the place of scheme and host of every address"
@@ -64,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         options.out,
         keep_archives=options.keep_archives,
         verify=options.verify,
+        any_size=options.any_size,
         say=lambda line: print(line, file=sys.stderr),
     )
     print(f"{options.out}: {', '.join(part.name for part in parts)} complete", file=sys.stderr)

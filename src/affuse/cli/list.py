@@ -22,7 +22,7 @@ KINDS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=KINDS, help="what to list")
     parser.add_argument("--json", action="store_true", help="print JSON to stdout")
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from affuse.cli.examples import EXAMPLES
+from affuse.cli.parser import Parser
+from affuse.errors import AffuseError, is_defect, line_of
 from affuse.execution import threads
+from affuse.execution.signals import signals_raise
+from affuse.execution.terminal import printable
 
 #: Verb -> what it does; the module of the same name has `add_arguments` and `run`.
 VERBS = {
@@ -17,39 +22,81 @@ VERBS = {
     "synth": "make a synthetic look-alike of a corpus",
     "fetch": "download a corpus from its official place, or say how to apply for it",
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",
-    "protocol": "make a protocol for a corpus: folds that keep people apart",
+    "protocol": "make a protocol for a corpus: speaker-independent folds",
     "prepare": "turn the recordings of a corpus into streams in a store",
     "train": "train a recipe on a store, fold by fold",
-    "evaluate": "judge a run or any model file, also with a modality missing or noisy",
+    "evaluate": "score a run or any model file, also with a modality missing or noisy",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
-    "fuse": "fuse folds of runs, or model files, of values over time; the files of a challenge",
+    "fuse": "fuse folds or models of continuous valence-arousal; write the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
-    "stream": "an emotion over time while it happens: a line of JSON per moment",
+    "stream": "an emotion over time in real time: a line of JSON per hop",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; returns the exit code: 0, 1 (a check failed), 2 (bad input), 130 (Ctrl-C)."""
+    """Run a verb.
+
+    Returns:
+        The exit code: 0, 1 (a check failed, or a defect), 2 (bad input), 130 (Ctrl-C),
+        143 (SIGTERM).
+    """
     threads.settle()  # before anything imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
+    with printable(), signals_raise():
+        return _guarded(words, next((word for word in words if word in VERBS), None))
+
+
+def _guarded(words: list[str], verb: str | None) -> int:
+    """Run a command; whatever ends it is one line."""
+
+    def say(text: str) -> None:
+        print(f"affuse {verb}: {text}" if verb else f"affuse: {text}", file=sys.stderr)
+
+    kept = "what was finished is kept, run it again to go on" + (
+        " (with --resume)" if verb == "train" else ""
+    )
+    try:
+        code = _run(words, verb)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a disk that is full, or a reader that went away, shows here
+    except KeyboardInterrupt:
+        say(f"interrupted; {kept}")
+        return 130
+    except SystemExit as error:  # Lightning's own, in a training, has no code
+        number = signal.SIGTERM + 128 if error.code is None else int(error.code)
+        if number <= 128:
+            raise
+        say(f"ended by {signal.Signals(number - 128).name}; {kept}")
+        return number
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        _discard_output()
+        return 0
+    except Exception as error:
+        say(line_of(error))
+        _discard_output()
+        return 1 if is_defect(error) else 2
+    return code
+
+
+def _run(words: list[str], chosen: str | None) -> int:
+    parser = Parser(
         prog="affuse",
         description="Audio-visual emotion recognition: prepare a corpus, train, evaluate, predict.",
         epilog="affuse VERB --help explains a verb.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    chosen = next((word for word in words if word in VERBS), None)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs, in the order of use")
     for verb, help_line in VERBS.items():
-        subparser = verbs.add_parser(verb, help=help_line, description=help_line)
+        example = f"example: {EXAMPLES[verb]}"
+        subparser = verbs.add_parser(verb, help=help_line, description=help_line, epilog=example)
         if verb == chosen:
             import_module(f"affuse.cli.{verb}").add_arguments(subparser)
     options, rest = parser.parse_known_args(words)
     changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
     if rest and not changes:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        (verbs.choices[options.verb] if options.verb else parser).unrecognised(rest)
     if rest:  # argparse takes key=value only before the options; users put them anywhere
         options.changes += rest
     if options.version:
@@ -60,25 +107,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
-    return _run(options)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from affuse.errors import AffuseError
-
-    try:
-        code: int = import_module(f"affuse.cli.{options.verb}").run(options)
-    except AffuseError as error:
-        print(f"affuse {options.verb}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            f"affuse {options.verb}: interrupted; what was finished is kept, run it again to go on"
-            + (" (with --resume)" if options.verb == "train" else ""),
-            file=sys.stderr,
-        )
-        return 130
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    code: int = import_module(f"affuse.cli.{options.verb}").run(options)
     return code
+
+
+def _discard_output() -> None:
+    """Let Python end without a word where what is left to print cannot be."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, AffuseError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,14 +12,20 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        help="model file (.safetensors; default: the model that comes with affuse)",
+        metavar="FILE|RUN",
+        help="model file (.safetensors), or a folder that `affuse train` made of one fold "
+        "(default: the model that comes with affuse)",
     )
 
 
 def chosen_model(options: argparse.Namespace) -> Path:
-    """The model file; where none was named it is said on the standard error which one it is."""
+    """The model file; where none was named it is said on the standard error which one it is.
+
+    Raises:
+        BadInput: A folder that is no run, or a run of several models.
+    """
     if options.model is not None:
-        return Path(options.model)
+        return _of_run(options.model) if options.model.is_dir() else Path(options.model)
     from affuse.models.shipped import CARD, DAY_ONE
 
     print(
@@ -28,3 +34,17 @@ def chosen_model(options: argparse.Namespace) -> Path:
         file=sys.stderr,
     )
     return DAY_ONE
+
+
+def _of_run(folder: Path) -> Path:
+    """The only model of a run, or of the folder of a fold."""
+    from affuse.errors import BadInput
+    from affuse.training.run import MODEL_FILE, trained_folds
+
+    if (folder / MODEL_FILE).is_file():
+        return folder / MODEL_FILE
+    files = [fold / MODEL_FILE for fold in trained_folds(folder)]
+    if len(files) > 1:
+        named = ", ".join(map(str, files))
+        raise BadInput(folder, f"holds the models of {len(files)} folds; name one: {named}")
+    return files[0]

@@ -6,6 +6,10 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from affuse.verification.parity import CaseResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,27 +20,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the worst error per case; exit code 1 when one misses its tolerance."""
+    """Print the worst error per case.
+
+    Returns:
+        2 where a case cannot be used, else 1 where one misses its tolerance, else 0.
+    """
     from affuse.execution.progress import progress
     from affuse.verification.parity import count_cases, run_parity
 
-    results = list(
-        progress(
-            run_parity(options.cases, options.device), "parity", total=count_cases(options.cases)
-        )
-    )
+    total = count_cases(options.cases)
+    results = list(progress(run_parity(options.cases, options.device), "parity", total=total))
     if options.json:
         print(json.dumps([asdict(result) for result in results], indent=2))
     else:
         width = max(len(result.case) for result in results)
         for result in results:
-            if result.note:
-                failed = "" if result.passed is None else "FAILED: "
-                print(f"{result.case:{width}}  {failed}{result.note}")
-                continue
-            verdict = "ok" if result.passed else "MISSES"
-            print(
-                f"{result.case:{width}}  {result.error:9.2e}  (tolerance {result.tolerance:.0e}, "
-                f"{result.quantity})  {verdict}"
-            )
+            print(f"{result.case:{width}}  {_line(result)}")
+    if any(result.passed is False and result.note for result in results):
+        return 2
     return 1 if any(result.passed is False for result in results) else 0
+
+
+def _line(result: CaseResult) -> str:
+    if result.note:
+        return f"FAILED: {result.note}" if result.passed is False else result.note
+    verdict = "ok" if result.passed else "MISSES"
+    return f"{result.error:.1e} of {result.tolerance:.0e}  {verdict:6}  {result.quantity}"

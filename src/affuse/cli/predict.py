@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
+from affuse.cli.tracks import add_tracks, chosen_tracks
 
 if TYPE_CHECKING:
     from affuse.inference.predictor import Predictor
@@ -19,14 +21,21 @@ HEARD = {"audio": "sound", "video": "face"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="recordings")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="recordings or pictures, folders of them, or quoted patterns such as 'clips/**/*.mp4'",
+    )
     add_model(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the timelines")
     parser.add_argument(
         "--hop",
         type=float,
-        help="seconds between windows (default: a quarter of the window; two thirds of it for "
-        "values over time)",
+        help="seconds from window to window, which begin at 0, hop, 2 hop, ... of every recording; "
+        "at most a window (default: spread evenly, at most a quarter of the window apart; two "
+        "thirds of it for values over time)",
     )
     parser.add_argument(
         "--windows",
@@ -46,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also a video of each recording with pictures: the face, and what is read from it",
     )
+    add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
 
@@ -64,27 +74,48 @@ def _smoothing(word: str) -> float | str:
 
 def run(options: argparse.Namespace) -> int:
     """Predict every input; exit code 2 when some could not be used, after all others are done."""
-    from affuse.errors import AffuseError, BadInput
+    from affuse.errors import AffuseError, BadInput, line_of, shown
     from affuse.execution.progress import progress
     from affuse.inference.batch import predict_all
+    from affuse.inference.inputs import find_inputs
 
     if options.hop is not None and options.hop <= 0:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
-    if options.out.exists() and not options.out.is_dir():
-        raise BadInput(options.out, "is a file; --out must be a folder")
+    _check_folder(options.out)
+    inputs = find_inputs(options.inputs, options.out)
+    failed = 0
+
+    def fail(error: BadInput) -> None:
+        nonlocal failed
+        failed += 1
+        print(f"affuse predict: {line_of(error)}", file=sys.stderr)
+
+    for error in inputs.failures:
+        fail(error)
+    for word, count in inputs.found.items():
+        if count:
+            print(
+                f"affuse predict: {shown(word)}: {_amount(count, inputs.left_out[word])}",
+                file=sys.stderr,
+            )
+    if not inputs.names:
+        return 2
     options.source = read_sources(options.source, options.rate)
     options.model = chosen_model(options)
-    failed = 0
     work = predict_all(
-        options.inputs, partial(_predictor, options), partial(_write_one, options=options)
+        list(inputs.names),
+        partial(_predictor, options),
+        partial(_write_one, names=inputs.names, options=options),
     )
     # every overlay has a bar of its own
-    for path, done in work if options.overlay else progress(work, "predict", len(options.inputs)):
+    for path, done in work if options.overlay else progress(work, "predict", len(inputs.names)):
         if isinstance(done, BadInput):
-            failed += 1
-            print(f"affuse predict: {done}", file=sys.stderr)
-        else:
-            print(f"{path}: {done}")
+            fail(done)
+            continue
+        reading, notes = done
+        for note in notes:
+            print(f"affuse predict: {shown(path)}: {shown(note)}", file=sys.stderr)
+        print(f"{shown(path)}: {shown(reading)}")
     return 2 if failed else 0
 
 
@@ -98,16 +129,38 @@ def _predictor(options: argparse.Namespace) -> Predictor:
     )
 
 
-def _write_one(predictor: Predictor, path: Path, options: argparse.Namespace) -> str:
-    """Write what there is of one recording; returns what to print of it."""
-    from affuse.inference.output import output_names, write_timeline
-    from affuse.inference.overlay import write_overlay
-    from affuse.media.probe import probe
+def _write_one(
+    predictor: Predictor, path: Path, names: Mapping[Path, Path], options: argparse.Namespace
+) -> tuple[str, list[str]]:
+    """Write what there is of one recording; returns its reading, and notes, to be printed."""
+    from affuse.inference.output import check_free, write_timeline
+    from affuse.inference.remarks import share_of
 
-    name = output_names(options.inputs)[path]
-    timeline = predictor.predict(path)
-    write_timeline(timeline, options.out, name)
-    if options.overlay and probe(path).has_video:
-        write_overlay(timeline, options.out / f"{name}-overlay.mp4")
-    shares = ", ".join(f"{HEARD[name]} {p.share:.0%}" for name, p in timeline.presence.items())
-    return f"{timeline.headline} ({shares})"
+    folder, name = options.out / names[path].parent, names[path].name
+    check_free(path, folder, name)
+    timeline = predictor.predict(path, tracks=chosen_tracks(options))
+    write_timeline(timeline, folder, name, options.overlay)
+    shares = ", ".join(f"{HEARD[n]} {share_of(p)}" for n, p in timeline.presence.items())
+    people = "other person" if timeline.others == 1 else "other people"
+    others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
+    return f"{timeline.headline} ({shares}){others}", timeline.notes
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse an output folder that is a file, or lies below one, before anything is computed."""
+    from affuse.errors import BadInput
+
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        below = "" if there == out else f"; {out} cannot lie below it"
+        raise BadInput(there, f"is a file, --out must be a folder{below}")
+
+
+def _amount(count: int, left_out: list[Path]) -> str:
+    """How many recordings a folder or a pattern gave, and what it did not."""
+    said = f"{count:,} recording{'s' if count > 1 else ''}"
+    if not left_out:
+        return said
+    more = ", ..." if len(left_out) > 3 else ""
+    files = f"{len(left_out):,} other file{'s' if len(left_out) > 1 else ''}"
+    return f"{said}; left out {files} ({', '.join(path.name for path in left_out[:3])}{more})"

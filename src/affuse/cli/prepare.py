@@ -40,12 +40,18 @@ def run(options: argparse.Namespace) -> int:
     sources = read_sources(options.source, options.rate)
     corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
     print(corpus.summary(), file=sys.stderr)
+    for note in corpus.notes:
+        print(note, file=sys.stderr)
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
     extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]
     report = prepare(corpus, options.store, extractors, options.workers)
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
+    failed = {reason for _, _, reason in report.failures}
+    for clip, note in report.notes:
+        if note not in failed:
+            print(f"affuse prepare: {note} (clip {clip})", file=sys.stderr)
     absent = "".join(f", {n} clips have no {name}" for name, n in report.absent.items() if n)
     print(
         f"{options.store}: {report.computed - len(report.failures)} streams computed, "
@@ -62,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if report.failures:
         print(
-            f"{len({clip for clip, _, _ in report.failures})} clips failed and are left out: "
-            f"{options.store / 'failures.csv'}",
+            f"{len({clip for clip, _, _ in report.failures})} clips failed and are left out, "
+            f"or are read without what cannot be decoded: {options.store / 'failures.csv'}",
             file=sys.stderr,
         )
     return 2 if report.failures else 0

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--development", type=int, default=1, help="parts for development (default: 1)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="other folds for each (default: 0)")
     parser.add_argument(
         "--blocks",
         action="store_true",
@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
     if options.out.exists():
         raise BadInput(options.out, "is there already; protocols are frozen, so choose a new name")
     corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
+    for note in corpus.notes:
+        print(note, file=sys.stderr)
     name = options.out.stem
     ways = {"--list": options.list, "--from": options.files, "--blocks": options.blocks}
     if len(given := [way for way, value in ways.items() if value]) > 1:

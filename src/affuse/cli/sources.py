@@ -90,6 +90,7 @@ def _by_stream(
     """Words `VALUE` or `STREAM=VALUE` as stream -> value; None stands for what is not named."""
     from affuse.errors import AffuseError
     from affuse.features.catalogue import pattern_of
+    from affuse.suggestions import hint
 
     given: dict[str | None, str] = {}
     for word in words:
@@ -99,7 +100,8 @@ def _by_stream(
             stream, text = None, word
         elif pattern_of(stream) not in known:
             raise AffuseError(
-                f"--{what} {word}: no {kind} {stream!r} (there are: {', '.join(known)})"
+                f"--{what} {word}: no {kind} named {stream!r}; "
+                f"{hint(stream, known, 'affuse list streams')}"
             )
         elif not text:
             raise AffuseError(f"--{what} {word}: no {value}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
+from affuse.cli.tracks import add_tracks, chosen_tracks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--realtime", action="store_true", help="read a file no faster than it was recorded"
     )
+    add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
 
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.media.source import open_source
     from affuse.models.modelfile import read_spec
 
-    if options.hop <= 0:
+    if not 0 < options.hop < float("inf"):
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
     sources = read_sources(options.source, options.rate)
     model = chosen_model(options)
@@ -59,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     paced = options.realtime or not Path(options.input).is_file()
     keep = window + options.hop + LATE
     try:
-        with open_source(options.input, kinds, options.format) as packets:
+        with open_source(options.input, kinds, options.format, chosen_tracks(options)) as packets:
             live = Live(packets, keep, realtime=options.realtime)
             lines = follow(predictor, live, options.hop, options.delay, paced)
             for number, line in enumerate(lines):

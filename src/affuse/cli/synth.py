@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from affuse.errors import AffuseError
+from affuse.suggestions import unknown
 
 
 def _first(count: int) -> range:
@@ -36,7 +37,7 @@ _TWINS: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     sizes = "; ".join(f"{name}: {', '.join(known)}" for name, (_, known) in _TWINS.items())
-    parser.add_argument("corpus", choices=tuple(_TWINS))
+    parser.add_argument("corpus", choices=tuple(_TWINS), help="whose layout")
     parser.add_argument("out", type=Path, help="folder to write the corpus to")
     parser.add_argument(
         "changes",
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="key=number",
         help=f"how large it is, such as actors=4 ({sizes})",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another corpus for each (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
 
 
@@ -63,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _size(change: str, known: Mapping[str, Callable[[int], Any]]) -> tuple[str, Any]:
     key, _, text = change.partition("=")
-    if key not in known or not text.isdecimal() or int(text) < 1:
+    if key not in known:
+        raise unknown("size", key, known)
+    if not text.isdecimal() or int(text) < 1:
         raise AffuseError(f"{change!r}: expected {' or '.join(f'{name}=N' for name in known)}")
     return key, known[key](int(text))

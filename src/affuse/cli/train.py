@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="KIND,...",
         help="train although the split has leaks of these kinds, and write them into the run "
-        "(affuse list leaks)",
+        "(affuse list leaks; default: none)",
     )
 
 

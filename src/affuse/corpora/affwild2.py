@@ -9,7 +9,6 @@ people are annotated, the names end in `_left` and `_right`.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from affuse.corpora.annotation import VALENCE_AROUSAL
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.tree import check_folder, is_synthetic
+from affuse.corpora.tree import Tree, check_folder, is_synthetic, walk_folders
 from affuse.errors import BadInput
 
 CLASSES = VALENCE_AROUSAL
@@ -67,7 +66,7 @@ def read(root: Path) -> Corpus:
         licence=SYNTHETIC_LICENCE if is_synthetic(root, SYNTHETIC) else LICENCE,
         task="valence-arousal",
         left_out={reason: count for reason, count in sorted(found.left_out.items()) if count},
-        missing=_missing(clips, found),
+        missing=found.absent + _missing(clips, found),
     )
 
 
@@ -88,6 +87,7 @@ class _Found:
         folders: Names of all folders.
         archives: Files that may not have been unpacked.
         left_out: Reason -> number of files or folders.
+        absent: A line per file whose content is not here.
     """
 
     annotations: dict[str, tuple[str, Path]] = field(default_factory=dict)
@@ -97,22 +97,24 @@ class _Found:
     folders: set[str] = field(default_factory=set)
     archives: list[Path] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    absent: list[str] = field(default_factory=list)
 
 
 def _find(root: Path) -> _Found:
     """Walk through everything but the folders of face pictures, which hold millions of files."""
     found = _Found()
-    for place, folders, files in os.walk(root, followlinks=True):
-        here = Path(place)
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+    tree = Tree(root)
+    for here, folders, files in walk_folders(root, tree.missing):
         found.folders.update(folders)
-        visible = [here / name for name in sorted(files) if not name.startswith(".")]
         partition = _partition(here, root)
         if partition is not None:
             found.sets.setdefault(partition, []).append(here)
-        for path in visible:
+        for path in (here / name for name in files):
             suffix = path.suffix.lower()
-            if partition is not None and suffix == ".txt":
+            annotates = partition is not None and suffix == ".txt"
+            if (annotates or suffix in _VIDEOS) and not tree.holds(path):
+                continue
+            if partition is not None and annotates:
                 _add_annotation(found, partition, path)
             elif suffix in _VIDEOS:
                 _add_video(found, path)
@@ -124,6 +126,8 @@ def _find(root: Path) -> _Found:
                     found.left_out["second folders of face pictures"] += 1
                 found.images.setdefault(name, here / name)
             folders[:] = [name for name in folders if _PICTURES.fullmatch(name)]
+    found.left_out += tree.left_out
+    found.absent = tree.missing
     return found
 
 
@@ -152,6 +156,7 @@ def _check_annotations(found: _Found, root: Path) -> None:
             raise BadInput(folders[0], "holds no annotation (a .txt file per trial)")
     if not found.annotations:
         packed = f"; {found.archives[0].name} is not unpacked" if found.archives else ""
+        packed += f"; {found.absent[0]}" if found.absent else ""
         expected = "VA_Set/Train_Set/1-30-1280x720.txt"
         raise BadInput(root, f"holds no annotation of valence and arousal ({expected}){packed}")
 

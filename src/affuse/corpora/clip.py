@@ -12,6 +12,19 @@ Votes = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
+class Tracks:
+    """Which tracks of a file are read, counted from 0 among those of their kind.
+
+    Args:
+        audio: Of the sound; None for the one that the file marks, or that has content.
+        video: Of the pictures, likewise.
+    """
+
+    audio: int | None = None
+    video: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """One clip of a corpus.
 
@@ -25,6 +38,7 @@ class Clip:
         row: Which picture of the file `images` is the clip, from 0.
         start: First second of the files that belongs to the clip.
         end: Last second, or None for the end of the files.
+        tracks: Which tracks of the files are read, where the files are not to decide.
         speaker: Who is seen and heard; None when unknown.
         session: Which sitting it was recorded in, where clips of one share people or a room.
         recording: Which recording it is part of, where several clips show or cut one recording.
@@ -48,6 +62,7 @@ class Clip:
     row: int | None = None
     start: float = 0.0
     end: float | None = None
+    tracks: Tracks | None = None
     speaker: str | None = None
     session: str | None = None
     recording: str | None = None
@@ -80,9 +95,11 @@ class Corpus:
         left_out: Reason -> number of files that were seen and not used.
         bad: Clip id -> what its publisher or users know to be wrong with it; these clips are among
             `clips`.
-        missing: What the publisher's list names and the folder lacks, one line each.
+        missing: What the publisher's list names and the folder lacks, and files whose content is
+            not here, one line each.
         rows: Table of imported features that came with the corpus (one file), or None.
         arrays: Folder with arrays `<clip>/<name>.npy` that came instead of recordings, or None.
+        notes: What was taken for the same in the table of a user, one line each.
     """
 
     name: str
@@ -96,6 +113,7 @@ class Corpus:
     missing: list[str] = field(default_factory=list)
     rows: Path | None = None
     arrays: Path | None = None
+    notes: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
         """One line: clips, speakers, what was left out."""

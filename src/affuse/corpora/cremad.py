@@ -14,8 +14,9 @@ from itertools import product
 from pathlib import Path
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.tree import check_folder, is_pointer, is_synthetic, read_rows, walk
+from affuse.corpora.tree import Tree, check_folder, is_synthetic
 from affuse.errors import BadInput
+from affuse.execution.tables import read_rows
 
 #: In the order of AuxFormer's label files.
 CLASSES = ("angry", "sad", "disgust", "fear", "neutral", "happy")
@@ -82,10 +83,9 @@ def read(root: Path) -> Corpus:
     check_folder(root)
     media: dict[str, dict[str, Path]] = defaultdict(dict)
     tables: dict[str, Path] = {}
-    left_out: Counter[str] = Counter()
-    pointers: list[Path] = []
+    tree, left_out = Tree(root), Counter[str]()
     zips: list[str] = []
-    for path in walk(root):
+    for path in tree:
         suffix = path.suffix.lower()
         if suffix == ".zip":
             zips.append(path.name)
@@ -95,18 +95,11 @@ def read(root: Path) -> Corpus:
             left_out["stray files"] += suffix not in _TEXT
         elif suffix in media.get(path.stem, {}):
             left_out["second copies"] += 1
-        elif is_pointer(path):
-            pointers.append(path)
-        else:
+        elif tree.holds(path):
             media[path.stem][suffix] = path
-    if pointers and not media:
-        raise BadInput(
-            pointers[0],
-            f"is a Git LFS pointer, not a recording (one of {len(pointers)}): run git lfs pull in "
-            "the clone, or affuse fetch cremad",
-        )
-    if pointers:
-        left_out["Git LFS pointers instead of recordings"] = len(pointers)
+    if (absent := tree.first_absent()) and not media:
+        raise BadInput(root, f"holds no recording; {absent}, or affuse fetch cremad")
+    left_out += tree.left_out
     listed = _listed(tables["SentenceFilenames.csv"]) if "SentenceFilenames.csv" in tables else []
     names = sorted({*media, *listed})
     if not names:
@@ -126,7 +119,7 @@ def read(root: Path) -> Corpus:
         licence=SYNTHETIC_LICENCE if synthetic else LICENCE,
         left_out={reason: count for reason, count in sorted(left_out.items()) if count},
         bad={n: reason for n, reason in BAD.items() if n in names and not synthetic},
-        missing=_missing(listed, media),
+        missing=tree.missing + _missing(listed, media),
     )
 
 

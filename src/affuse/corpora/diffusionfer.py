@@ -10,8 +10,9 @@ import math
 from pathlib import Path
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.tree import check_folder, read_rows
+from affuse.corpora.tree import check_folder
 from affuse.errors import BadInput
+from affuse.execution.tables import read_rows
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 DIMENSIONS = ("valence", "arousal")

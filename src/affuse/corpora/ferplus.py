@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.near_pictures import near_groups
 from affuse.corpora.packed import Pictures, packed_pictures, read_arrays
-from affuse.corpora.tree import check_folder, read_rows
+from affuse.corpora.tree import check_folder
 from affuse.errors import BadInput
+from affuse.execution.tables import read_rows
 
 CLASSES = (
     "neutral",

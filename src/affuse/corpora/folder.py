@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from affuse.corpora.annotation import VALENCE_AROUSAL
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.tree import read_rows, walk
+from affuse.corpora.spelling import one_class, one_spelling
+from affuse.corpora.tree import Tree, find_listed
 from affuse.errors import BadInput
+from affuse.execution.names import name_problem
+from affuse.execution.tables import Sheet, rows_of
+from affuse.execution.text import clean
+from affuse.suggestions import hint
 
 TABLE = "clips.csv"
 LICENCE = "not stated (a user's own recordings)"
 SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus"}
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+PICTURES |= {".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm"}
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".flv", ".mpg", ".mpeg", ".m4v", ".wmv"}
 
 _TEXTS = (
@@ -33,6 +37,9 @@ _TEXTS = (
 )
 _COLUMNS = ("path", "label", "id", "audio", "start", "end", "age", "annotation", *_TEXTS)
 _VOTES = "votes:"
+_MOST_VOTES = 1e9
+#: Words that are written in small letters wherever they come from.
+_WORDS = {"partition": ("train", "validation", "test"), "sex": ("female", "male")}
 
 
 def read(root: Path) -> Corpus:
@@ -46,11 +53,13 @@ def read(root: Path) -> Corpus:
     `votes:<class>` (how many people chose it), or `annotation` (a CSV with `time,valence,arousal`
     or a row of `valence,arousal` per picture). Optional: `id`, `speaker`, `session`, `recording`,
     `start` and `end` in seconds, `audio` (where the sound is a file of its own), `sex`, `age`,
-    `race`, `ethnicity`, `intensity`, `kind`, `partition`.
+    `race`, `ethnicity`, `intensity`, `kind`, `partition`. Cells are cleaned, and it may be in any
+    dialect of CSV (`affuse.execution.tables`).
 
     Returns:
         Clips in the order of their ids; classes in alphabetical order. Sound files give clips
-        without pictures.
+        without pictures. Classes that differ in case only are one, and so are people; `notes` say
+        so. Files whose content is not here (links, pointers) are counted and `missing`.
 
     Raises:
         BadInput: There is neither table nor class folder, a column is missing or unknown, or a row
@@ -62,56 +71,77 @@ def read(root: Path) -> Corpus:
         return _class_folders(root)
     if not table.is_file():
         raise BadInput(table, "no such file; a folder corpus needs a CSV with columns path,label")
+    sheet = Sheet(table, _COLUMNS)
     clips: dict[str, Clip] = {}
-    for line, row in read_rows(table, ["path"]):
-        if not clips:
+    here = Tree(table.parent)
+    known = False
+    for line, row in rows_of(sheet, iter(sheet), ["path"], _COLUMNS):
+        row = {_vote_column(name): cell for name, cell in row.items()}
+        if not known:
             _check_columns(row, table)
-        clip = _clip(row, table, line)
+            known = True
+        clip = _clip(row, sheet, line)
         if clip.id in clips:
             raise BadInput(table, f"line {line}: clip id {clip.id!r} occurs twice; add a column id")
-        clips[clip.id] = clip
+        if all(here.holds(path) for path in _files_of(clip)):
+            clips[clip.id] = clip
     if not clips:
-        raise BadInput(table, "lists no clips")
-    return _corpus(table.parent, clips, _classes(clips))
+        absent = here.first_absent()
+        raise BadInput(
+            table, f"lists no clip that is here; {absent}" if absent else "lists no clips"
+        )
+    return _corpus(table.parent, list(clips.values()), here)
 
 
-def _classes(clips: Mapping[str, Clip]) -> set[str]:
-    labels = {clip.label for clip in clips.values() if clip.label is not None}
-    voted = {name for c in clips.values() for votes in (c.votes or {}).values() for name in votes}
-    return labels | voted
+def _files_of(clip: Clip) -> list[Path]:
+    """Its own files, each once."""
+    files = (clip.video, clip.audio, clip.annotation)
+    return list(dict.fromkeys(path for path in files if path is not None))
 
 
-def _corpus(root: Path, clips: Mapping[str, Clip], classes: set[str]) -> Corpus:
-    over_time = any(clip.annotation for clip in clips.values())
+def _corpus(root: Path, clips: Sequence[Clip], tree: Tree) -> Corpus:
+    over_time = any(clip.annotation for clip in clips)
+    clips, people = one_spelling(clips)
+    clips, labels = one_class(clips)
+    classes = {clip.label for clip in clips if clip.label is not None}
+    classes |= {name for c in clips for votes in (c.votes or {}).values() for name in votes}
     return Corpus(
         name="folder",
         root=root,
-        clips=[clips[name] for name in sorted(clips)],
+        clips=sorted(clips, key=lambda clip: clip.id),
         classes=VALENCE_AROUSAL if over_time else tuple(sorted(classes)),
         licence=LICENCE,
         task="valence-arousal" if over_time else "classification",
+        left_out=dict(tree.left_out),
+        missing=tree.missing,
+        notes=people + labels,
     )
 
 
 def _class_folders(root: Path) -> Corpus:
     """A folder per class; what lies deeper tells who speaks."""
     clips: dict[str, Clip] = {}
-    left_out: Counter[str] = Counter()
-    for path in walk(root):
-        parts = path.relative_to(root).parts
-        if len(parts) < 2 or path.suffix.lower() not in SOUNDS | PICTURES | VIDEOS:
-            left_out["stray files"] += 1
+    tree = Tree(root)
+    for path in tree:
+        within = path.relative_to(root)
+        if len(within.parts) < 2 or path.suffix.lower() not in SOUNDS | PICTURES | VIDEOS:
+            tree.left_out["stray files"] += 1
             continue
-        name = path.relative_to(root).with_suffix("").as_posix()
-        name = path.relative_to(root).as_posix() if name in clips else name
-        clip = _files(Clip(name, label=parts[0]), path)
-        clips[name] = replace(clip, speaker=parts[1]) if len(parts) > 2 else clip
+        if not tree.holds(path):
+            continue
+        label, *deeper = map(clean, within.parts)
+        name = clean(within.with_suffix("").as_posix())
+        name = clean(within.as_posix()) if name in clips else name
+        if name in clips:
+            tree.left_out["files whose names differ only in unseen characters"] += 1
+            continue
+        clip = _files(Clip(name, label=label), path)
+        clips[name] = replace(clip, speaker=deeper[0]) if len(deeper) > 1 else clip
     if not clips:
-        raise BadInput(
-            root, f"holds no {TABLE} with columns path,label, and no class folder with recordings"
-        )
-    corpus = _corpus(root, clips, {str(clip.label) for clip in clips.values()})
-    return replace(corpus, left_out=dict(left_out))
+        absent = f"; {tree.first_absent()}" if tree.first_absent() else ""
+        what = f"no {TABLE} with columns path,label, and no class folder with recordings"
+        raise BadInput(root, f"holds {what}{absent}")
+    return _corpus(root, list(clips.values()), tree)
 
 
 def _files(clip: Clip, path: Path) -> Clip:
@@ -124,22 +154,25 @@ def _files(clip: Clip, path: Path) -> Clip:
     )
 
 
+def _vote_column(name: str) -> str:
+    """The name of a column, `votes:` in whatever case and with blanks in small letters."""
+    head, colon, tail = name.partition(":")
+    return f"{_VOTES}{clean(tail)}" if colon and f"{clean(head).casefold()}:" == _VOTES else name
+
+
 def _check_columns(row: Mapping[str, str], table: Path) -> None:
-    known = ", ".join(sorted(_COLUMNS))
-    if unknown := [n for n in row if n not in _COLUMNS and not n.startswith(_VOTES)]:
-        raise BadInput(
-            table,
-            f"line 1: unknown column {', '.join(unknown)} (known: {known}, {_VOTES}<class>)",
-        )
+    if wrong := [n for n in row if n not in _COLUMNS and not n.startswith(_VOTES)]:
+        known = hint(wrong[0], [*sorted(_COLUMNS), f"{_VOTES}<class>"])
+        raise BadInput(table, f"line 1: unknown column {', '.join(wrong)}; {known}")
     if "label" not in row and "annotation" not in row and not any(_VOTES in name for name in row):
         raise BadInput(
             table, f"line 1: no column label (nor {_VOTES}<class> columns, nor annotation)"
         )
 
 
-def _clip(row: dict[str, str], table: Path, line: int) -> Clip:
-    where = f"line {line}: "
-    votes = _votes(row, table, line)
+def _clip(row: dict[str, str], sheet: Sheet, line: int) -> Clip:
+    table, where = sheet.path, f"line {line}: "
+    votes = _votes(row, sheet, line)
     if not row["path"]:
         raise BadInput(table, where + "path must not be empty")
     if "label" in row and not row["label"] and not votes and not row.get("annotation"):
@@ -148,15 +181,16 @@ def _clip(row: dict[str, str], table: Path, line: int) -> Clip:
     def file(column: str) -> Path | None:
         if not row.get(column):
             return None
-        path = table.parent / row[column]
-        if not path.is_file():
-            raise BadInput(table, f"{where}no such file: {row[column]}")
+        path = find_listed(table.parent, row[column])
+        if not (path.is_file() or path.is_symlink()):  # a link may lead to what is not here
+            reason = "is no file" if path.exists() else "no such file"
+            raise BadInput(table, f"{where}{reason}: {row[column]}")
         return path
 
     def number(column: str, what: str) -> float | None:
         if not row.get(column):
             return None
-        value = _number(row[column])
+        value = sheet.finite(row[column])
         if not value >= 0:
             raise BadInput(table, f"{where}{column} is not {what}: {row[column]!r}")
         return value
@@ -168,9 +202,14 @@ def _clip(row: dict[str, str], table: Path, line: int) -> Clip:
     if end is not None and end <= start:
         raise BadInput(table, f"{where}end {end} is not after start {start}")
     spot = "" if not start and end is None else f"@{start:g}"
+    if problem := name_problem(row["id"]) if row.get("id") else "":
+        raise BadInput(table, f"{where}clip id {row['id']!r} {problem}")
     texts: dict[str, Any] = {name: row.get(name) or None for name in _TEXTS}
+    for column, words in _WORDS.items():
+        if texts[column] and texts[column].casefold() in words:
+            texts[column] = texts[column].casefold()
     clip = Clip(
-        id=row.get("id") or _name(Path(row["path"])) + spot,
+        id=row.get("id") or _name(row["path"], table.parent) + spot,
         start=start,
         end=end,
         label=row.get("label") or None,
@@ -183,26 +222,22 @@ def _clip(row: dict[str, str], table: Path, line: int) -> Clip:
     return replace(clip, audio=file("audio") or clip.audio)
 
 
-def _votes(row: Mapping[str, str], table: Path, line: int) -> dict[str, float]:
+def _votes(row: Mapping[str, str], sheet: Sheet, line: int) -> dict[str, float]:
     votes = {}
     for column, text in row.items():
         if column.startswith(_VOTES) and text:
-            value = _number(text)
-            if not value >= 0:
-                raise BadInput(table, f"line {line}: {text!r} in {column} is no number of votes")
+            value = sheet.finite(text)
+            if not 0 <= value <= _MOST_VOTES:
+                raise BadInput(
+                    sheet.path, f"line {line}: {text!r} in {column} is no number of votes"
+                )
             votes[column.removeprefix(_VOTES)] = value
     return votes if any(votes.values()) else {}
 
 
-def _number(text: str) -> float:
-    """The finite number that a text is, or NaN."""
-    try:
-        value = float(text)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
-def _name(path: Path) -> str:
+def _name(text: str, folder: Path) -> str:
     """A path without suffix; of an absolute path the file's name alone."""
+    if "\\" in text and not (folder / text).exists():
+        text = text.replace("\\", "/")
+    path = Path(text)
     return path.stem if path.is_absolute() else path.with_suffix("").as_posix()

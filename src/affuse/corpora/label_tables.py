@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,15 @@ from affuse.errors import BadInput
 SMOOTHING = 0.06
 #: Raters of a clip at most, and the difference of a share to a fraction of so many.
 _RATERS, _CLOSE = 30, 6e-4
+_MOST = 1e9  # votes of a class
 
 
-def read_table(listing: Listing, lines: Sequence[Line], classes: Sequence[str]) -> None:
+def read_table(
+    listing: Listing,
+    lines: Sequence[Line],
+    classes: Sequence[str],
+    number: Callable[[str], float] = float,
+) -> None:
     """Read a table into a listing.
 
     The first column names the clips. Columns that are called like a class hold its share of the
@@ -27,8 +32,9 @@ def read_table(listing: Listing, lines: Sequence[Line], classes: Sequence[str]) 
 
     Args:
         listing: What is filled.
-        lines: Of the file, the header first.
+        lines: Of the file, the header first; all of one length.
         classes: Classes of the corpus.
+        number: What reads a number; NaN for what is none.
 
     Raises:
         BadInput: There is neither a column of a class nor of a set, or a row is wrong.
@@ -41,10 +47,6 @@ def read_table(listing: Listing, lines: Sequence[Line], classes: Sequence[str]) 
     unknown = BadInput(path, f"is none of the files that are known: {KNOWN}; see --list for others")
     if len(header) < 2:
         raise unknown
-    for line, cells in rows:
-        if len(cells) != len(header):
-            many = "more" if len(cells) > len(header) else "fewer"
-            raise listing.wrong(line, f"{many} cells than columns")
     has_sets = any(cells[-1].lower() in ROLE_WORDS for _, cells in rows)
     if not (has_sets or listing.classes):
         raise unknown
@@ -60,7 +62,7 @@ def read_table(listing: Listing, lines: Sequence[Line], classes: Sequence[str]) 
     twice = 0
     for line, cells in rows:
         clip = listing.clip(line, cells[0])
-        row = [_share(listing, line, header[k], cells[k]) for k in wanted]
+        row = [_share(listing, line, header[k], cells[k], number) for k in wanted]
         said = {"values": " ".join(f"{x:g}" for x in row)}
         if has_sets:
             said["set"] = listing.role(line, cells[-1])
@@ -111,11 +113,10 @@ def as_votes(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
     return votes, False
 
 
-def _share(listing: Listing, line: int, column: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
+def _share(
+    listing: Listing, line: int, column: str, text: str, number: Callable[[str], float]
+) -> float:
+    value = number(text)
+    if not 0 <= value <= _MOST:
         raise listing.wrong(line, f"{text!r} in column {column} is no share of votes")
     return value

@@ -11,6 +11,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
+from affuse.suggestions import hint
 
 Rule = Literal["given", "plurality", "majority", "distribution"]
 #: Rules that count votes, each with what it keeps.
@@ -100,8 +101,8 @@ def label_clips(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -
         AffuseError: A class that the corpus does not have, or no clip has a label by this rule.
     """
     chosen = tuple(labels.classes or classes)
-    if unknown := [name for name in chosen if name not in classes]:
-        raise AffuseError(f"labels.classes: no class {unknown[0]!r} (there are {_list(classes)})")
+    if wrong := [name for name in chosen if name not in classes]:
+        raise AffuseError(f"labels.classes: no class named {wrong[0]!r}; {hint(wrong[0], classes)}")
     if labels.rule == "given":
         return _given(clips, chosen)
     counts = count_votes(clips, _answers(clips, classes, labels), labels.channel)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles
 from affuse.errors import AffuseError
+from affuse.execution.text import clean, identity
+from affuse.suggestions import unknown
 
 #: What is looked for: kind -> what it means.
 KINDS: dict[str, str] = {
@@ -130,14 +132,23 @@ def _two_roles(roles: dict[str, Roles]) -> list[str]:
 def _shared(kind: str, names: dict[str, str | None], roles: dict[str, Roles]) -> list[str]:
     """Speakers, sessions or recordings that are in two roles."""
     seen: dict[str, set[str]] = defaultdict(set)
+    spellings: dict[str, list[str]] = defaultdict(list)
     for clip, name in names.items():
         if name is not None:
-            seen[name].update(roles[clip])
+            seen[identity(name)].update(roles[clip])
+            spellings[identity(name)].append(name)
     return [
-        f"{kind} {name} is in {' and in '.join(role for role in ROLES if role in has)}"
-        for name, has in seen.items()
+        f"{kind} {_spelled(spellings[one])} is in "
+        f"{' and in '.join(role for role in ROLES if role in has)}"
+        for one, has in seen.items()
         if len(has) > 1
     ]
+
+
+def _spelled(names: Sequence[str]) -> str:
+    """A name, and how else it is written."""
+    first, *others = dict.fromkeys(names)
+    return first if not others else f"{first!r} ({', '.join(map(repr, others))})"
 
 
 def _differ(one: Roles, other: Roles) -> tuple[str, str] | None:
@@ -147,8 +158,8 @@ def _differ(one: Roles, other: Roles) -> tuple[str, str] | None:
 
 def _speaker(protocol: Protocol, clip: Clip) -> str | None:
     """Who speaks, as the corpus and the protocol say."""
-    named = protocol.speakers.get(clip.id)
-    if clip.speaker and named and clip.speaker != named:
+    named = protocol.speakers.get(clip.id) or protocol.speakers.get(clean(clip.id))
+    if clip.speaker and named and identity(clip.speaker) != identity(named):
         raise AffuseError(
             f"protocol {protocol.name}: clip {clip.id} is spoken by {named}, "
             f"but by {clip.speaker} in the corpus"
@@ -179,5 +190,5 @@ def split_clips(
 
 def check_allowed(kinds: Collection[str]) -> None:
     """Refuse kinds that do not exist; `AffuseError`."""
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise AffuseError(f"no leak is called {unknown[0]!r} (there are: {', '.join(KINDS)})")
+    if wrong := [kind for kind in kinds if kind not in KINDS]:
+        raise unknown("leak", wrong[0], KINDS, "affuse list leaks")

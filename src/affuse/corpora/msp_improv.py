@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.tree import check_folder, is_pointer, is_synthetic, walk
+from affuse.corpora.tree import Tree, check_folder, is_synthetic
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.tables import read_lines
 
 #: Classes by the set of emotions that raters chose from, in the order of AuxFormer's label files.
 EMOTIONS: dict[str, tuple[str, ...]] = {
@@ -109,7 +110,7 @@ def read(root: Path, emotions: str = "primary") -> Corpus:
         classes=EMOTIONS[emotions],
         licence=SYNTHETIC_LICENCE if is_synthetic(root, SYNTHETIC) else LICENCE,
         left_out=dict(sorted(found.left_out.items())),
-        missing=list(_missing(found, ratings)),
+        missing=[*found.tree.missing, *_missing(found, ratings)],
     )
 
 
@@ -136,23 +137,20 @@ def read_ratings(path: Path) -> dict[str, Ratings]:
     """
     ratings: dict[str, Ratings] = {}
     current: Ratings | None = None
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for number, text in enumerate(file, 1):
-            fields = [field.strip() for field in text.strip().rstrip("; \t").split(";")]
-            try:
-                if fields == [""]:
-                    continue
-                if "IMPROV" in fields[0].upper():
-                    turn, current = _turn(fields, number)
-                    if turn in ratings:
-                        raise ValueError(f"{turn} was rated in line {ratings[turn].line} already")
-                    ratings[turn] = current
-                elif current is None:
-                    raise ValueError(f"a rater before any turn: {fields[0]!r}")
-                else:
-                    _count(fields, current.votes)
-            except ValueError as error:
-                raise BadInput(path, f"line {number}: {error}") from None
+    for number, text in read_lines(path, "replace"):
+        fields = [field.strip() for field in text.rstrip("; \t").split(";")]
+        try:
+            if "IMPROV" in fields[0].upper():
+                turn, current = _turn(fields, number)
+                if turn in ratings:
+                    raise ValueError(f"{turn} was rated in line {ratings[turn].line} already")
+                ratings[turn] = current
+            elif current is None:
+                raise ValueError(f"a rater before any turn: {fields[0]!r}")
+            else:
+                _count(fields, current.votes)
+        except ValueError as error:
+            raise BadInput(path, f"line {number}: {error}") from None
     if not ratings:
         raise BadInput(path, "rates no turn (UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.5; ...)")
     return ratings
@@ -222,8 +220,9 @@ class _Files:
         self.ratings: Path | None = None
         self.archives: list[Path] = []
         self.left_out: Counter[str] = Counter()
+        self.tree = Tree(root)
         spellings = {name.lower() for name in RATINGS}
-        for path in walk(root):
+        for path in self.tree:
             suffix = path.suffix.lower()
             if path.name.lower() in spellings:
                 if self.ratings:
@@ -236,19 +235,16 @@ class _Files:
                 self.left_out["stray files"] += suffix not in _TEXT
             elif suffix in self.media.get(_id(path.stem), {}):
                 self.left_out["second copies"] += 1
-            elif is_pointer(path):
-                self.left_out["Git LFS pointers instead of recordings"] += 1
-            else:
+            elif self.tree.holds(path):
                 self.media[_id(path.stem)][suffix] = path
-        self.left_out += Counter()  # lets go of zeros
+        self.left_out += self.tree.left_out  # lets go of zeros
 
     def why_nothing(self) -> str:
         """What to tell a user of a folder without any turn."""
         if self.archives:
             return f"holds {self.archives[0].name}, not unpacked"
-        for reason in self.left_out:
-            if "pointers" in reason:
-                return f"holds {reason} (git lfs pull gets them)"
+        if absent := self.tree.first_absent():
+            return f"holds no recording; {absent}"
         return (
             "holds no MSP-IMPROV recording and no Evalution.txt "
             "(session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav)"

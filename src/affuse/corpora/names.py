@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from affuse.corpora.clip import Clip
 from affuse.corpora.folder import PICTURES, SOUNDS, VIDEOS
 from affuse.corpora.registry import corpus_module
+from affuse.execution.text import clean
 
 _SUFFIXES = {".npy", ".txt", *SOUNDS, *PICTURES, *VIDEOS}
 
@@ -25,7 +26,7 @@ def find_clip(corpus: str, name: str, clips: Mapping[str, Clip]) -> Clip | None:
         The one at hand; else one without files where the corpus has names of a form and this is
         one of them; else None.
     """
-    name = name.strip().strip("\"'").replace("\\", "/")
+    name = clean(clean(name).strip("\"'")).replace("\\", "/")
     last = name.rsplit("/", 1)[-1]
     for spelling in (name, _stem(name), last, _stem(last)):
         if spelling in clips:

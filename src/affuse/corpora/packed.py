@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from affuse.corpora.tree import read_rows
 from affuse.errors import BadInput
+from affuse.execution.tables import read_rows
 
 Pictures = NDArray[np.uint8]
 #: Pixels along a side of the pictures in a CSV (FER2013).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +12,8 @@ from affuse.corpora.listing import Line, Listing
 from affuse.corpora.protocols.blocks import TRAIN_BLOCKS, list_blocks
 from affuse.corpora.ravdess import CLASSES
 from affuse.errors import BadInput
+from affuse.execution.files import file_digest
+from affuse.execution.tables import Sheet, fitted
 
 #: Training, validation and test trials of the published `length.csv`.
 PUBLISHED = (351, 71, 139)
@@ -24,7 +24,7 @@ _ANNOTATION = re.compile(r"[^;]+\.(npy|avi|mp4);[^;]+\.wav;[^;]*;[^;]*", re.IGNO
 def read_listing(path: Path, corpus: str, clips: Sequence[Clip], classes: Sequence[str]) -> Listing:
     """Read a label table, `annotations.txt` or `length.csv`.
 
-    A byte order mark, CRLF, blanks around cells and empty lines are fine.
+    It may be in any dialect of CSV (`affuse.execution.tables`); empty lines are fine.
 
     Args:
         path: The file.
@@ -39,32 +39,31 @@ def read_listing(path: Path, corpus: str, clips: Sequence[Clip], classes: Sequen
     Source: AuxFormer (ICASSP 2022), label files; Chumachenko et al. 2022 and AVT-CA 2024,
     `annotations.txt`; leader-follower fusion (ICCVW 2021), `length.csv`.
     """
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(path, f"is no text in UTF-8 ({error.reason})") from error
-    except OSError as error:
-        raise BadInput(path, "no such file" if not path.exists() else "cannot be read") from error
-    numbered = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not numbered:
+    if not path.exists():
+        raise BadInput(path, "no such file")
+    sheet = Sheet(path, classes)
+    rows = [(line, cells) for line, cells in sheet if any(cells)]
+    lines = [(line, _trimmed(cells)) for line, cells in rows]
+    if not lines:
         raise BadInput(path, "is empty")
-    first = numbered[0][1]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    lines = [(n, _cells(line, delimiter)) for n, line in numbered]
     listing = Listing(path, corpus, {clip.id: clip for clip in clips})
-    listing.sha256 = hashlib.sha256(content).hexdigest()
-    if _ANNOTATION.fullmatch(first):
+    listing.sha256 = file_digest(path)
+    if _ANNOTATION.fullmatch(";".join(lines[0][1])) and sheet.separator == ";":
         _read_annotations(listing, lines)
     elif _is_length(lines[-1][1]):
         _read_lengths(listing, lines)
     else:
-        read_table(listing, lines, classes)
+        width = len(lines[0][1])
+        lines = [(line, fitted(sheet, line, cells, width)) for line, cells in rows]
+        read_table(listing, lines, classes, sheet.finite)
     return listing
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+def _trimmed(cells: list[str]) -> list[str]:
+    """Without the empty cells at the end that spreadsheets write."""
+    while cells and not cells[-1]:
+        cells = cells[:-1]
+    return cells
 
 
 def _read_annotations(listing: Listing, lines: Sequence[Line]) -> None:

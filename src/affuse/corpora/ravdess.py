@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.tree import check_folder, is_synthetic, walk
+from affuse.corpora.tree import Tree, check_folder, is_synthetic
 from affuse.errors import AffuseError, BadInput
 
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -52,9 +52,9 @@ def read(root: Path, channel: str = "speech") -> Corpus:
     check_folder(root)
     wanted = {number for name, (number, _) in CHANNELS.items() if channel in (name, "both")}
     files: dict[str, dict[str, Path]] = defaultdict(dict)
-    left_out: Counter[str] = Counter()
+    tree, left_out = Tree(root), Counter[str]()
     zips = []
-    for path in walk(root):
+    for path in tree:
         match = _NAME.fullmatch(path.stem)
         if path.suffix.lower() == ".zip":
             zips.append(path.name)
@@ -64,10 +64,14 @@ def read(root: Path, channel: str = "speech") -> Corpus:
             left_out["song files" if match[2] == "02" else "speech files"] += 1
         elif match[1] in files[path.stem[3:]]:
             left_out["second copies"] += 1
-        else:
+        elif tree.holds(path):
             files[path.stem[3:]][match[1]] = path
+    files = {name: found for name, found in files.items() if found}
+    left_out += tree.left_out
     if not files:
         packed = f"; {zips[0]} is not unpacked" if zips else ""
+        if absent := tree.first_absent():
+            packed = f"; {absent}"
         raise BadInput(
             root,
             f"holds no RAVDESS {'' if channel == 'both' else channel} file "
@@ -82,7 +86,7 @@ def read(root: Path, channel: str = "speech") -> Corpus:
         classes=CLASSES,
         licence=SYNTHETIC_LICENCE if synthetic else LICENCE,
         left_out={reason: count for reason, count in sorted(left_out.items()) if count},
-        missing=[] if synthetic else _missing(files, zips),
+        missing=tree.missing + ([] if synthetic else _missing(files, zips)),
         rows=table if table.is_file() else None,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError
+from affuse.suggestions import hint, unknown
 
 #: Name -> (module with `read(root, ...)`, what it is).
 CORPORA: dict[str, tuple[str, str]] = {
@@ -40,9 +41,8 @@ def read_corpus(name: str, root: Path, options: Mapping[str, Any] | None = None)
         BadInput: The folder does not hold it.
     """
     known = corpus_options(name)
-    if unknown := [key for key in options or {} if key not in known]:
-        takes = f"options {', '.join(known)}" if known else "no options"
-        raise AffuseError(f"corpus {name} has no option {unknown[0]!r} (it takes {takes})")
+    if wrong := [key for key in options or {} if key not in known]:
+        raise AffuseError(f"corpus {name} has no option {wrong[0]!r}; {hint(wrong[0], known)}")
     corpus: Corpus = corpus_module(name).read(Path(root), **(options or {}))
     return corpus
 
@@ -63,5 +63,5 @@ def corpus_module(name: str) -> Any:
         AffuseError: There is no corpus of that name.
     """
     if name not in CORPORA:
-        raise AffuseError(f"unknown corpus {name!r} (known: {', '.join(CORPORA)})")
+        raise unknown("corpus", name, CORPORA, "affuse list corpora")
     return import_module(f"affuse.corpora.{CORPORA[name][0]}")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.spelling import one_spelling
 from affuse.errors import BadInput
-from affuse.execution.files import write_csv
+from affuse.execution.files import csv_text, write_csv
 
 _COLUMNS = tuple(field.name for field in fields(Clip))
 _PATHS = ("video", "audio", "images", "annotation")
@@ -36,12 +37,15 @@ def write_clips(path: Path, clips: Iterable[Clip], root: Path) -> None:
 def read_clips(path: Path) -> list[Clip]:
     """The clips that `write_clips` wrote, by older versions too; paths stay as they are written.
 
+    People, sessions and recordings that older versions took for several, for a blank or the case
+    of a letter, are one here (`spelling.one_spelling`).
+
     Raises:
         BadInput: The file is absent or damaged.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [_clip(row) for row in csv.DictReader(file)]
+            return one_spelling([_clip(row) for row in csv.DictReader(file)])[0]
     except OSError as error:
         raise BadInput(path, error.strerror or "cannot be read") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -49,7 +53,7 @@ def read_clips(path: Path) -> list[Clip]:
 
 
 def _clip(row: dict[str, str]) -> Clip:
-    values: dict[str, Any] = {name: row[name] for name in _COLUMNS if row.get(name)}
+    values: dict[str, Any] = {n: csv_text(row[n]) for n in _COLUMNS if row.get(n)}
     for convert, names in (
         (Path, _PATHS),
         (float, _NUMBERS),

@@ -10,12 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.special import log_softmax
 
 from affuse.corpora.emotions import shared_emotions
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.ratings import fit_ratings
+from affuse.execution.tables import Sheet, rows_of
+from affuse.execution.text import identity
 from affuse.features.store import Store
 from affuse.metrics.calibration import Calibration, calibration
 from affuse.metrics.temperature import best_temperature
@@ -183,20 +184,37 @@ def _predictions(
             path, f"no such file; make it: affuse evaluate {part.run} --role development"
         )
     try:
-        table = pd.read_csv(path, dtype={"clip": str, "speaker": str, "label": str})
-        table = table[table["condition"] == table["condition"].iloc[0]]
-        tested = set(table.loc[table["clip"].isin(judged), "speaker"])
-        table = table[~table["speaker"].isin(tested)]
-        shares = table[[f"p_{name}" for name in spec.classes]].to_numpy(float)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise BadInput(path, f"is no table of predictions of {part.run} ({error})") from error
+        labels, shares = _told(path, spec, judged)
+    except BadInput as error:
+        reason = f"is no table of predictions of {part.run} ({error.reason})"
+        raise BadInput(path, reason) from error
     home = {spec.classes[k]: row for row, own in enumerate(joins) for k in own}
-    known = table["label"].isin(home).to_numpy()
-    true = table["label"][known].map(home).to_numpy(int)
+    known = np.array([label in home for label in labels], bool)
+    true = np.array([home[label] for label in labels if label in home], int)
     if missing := sorted(set(range(len(joins))) - set(true.tolist())):
         names = [spec.classes[k] for k in joins[missing[0]]]
         raise BadInput(path, f"has no clip of {' or '.join(names)} to calibrate on")
     return np.log(np.clip(shares[known], 1e-9, None)), true
+
+
+def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.ndarray]:
+    """Labels and probabilities (N, own classes) by the first condition of a table.
+
+    Clips of speakers of whom a clip is among the judged ones are left out.
+    """
+    columns = [f"p_{name}" for name in spec.classes]
+    sheet = Sheet(path, ("condition", "clip", "speaker", "label", *columns))
+    rows = list(rows_of(sheet, iter(sheet), ("condition", "clip", "speaker", "label", *columns)))
+    if not rows:
+        raise BadInput(path, "holds no rows")
+    rows = [(line, row) for line, row in rows if row["condition"] == rows[0][1]["condition"]]
+    tested = {identity(row["speaker"]) for _, row in rows if row["clip"] in judged}
+    rows = [(line, row) for line, row in rows if identity(row["speaker"]) not in tested]
+    shares = np.array([[sheet.finite(row[name]) for name in columns] for _, row in rows])
+    shares = shares.reshape(-1, len(columns))
+    if len(wrong := np.flatnonzero(~((shares >= 0) & (shares <= 1)).all(1))):
+        raise BadInput(path, f"line {rows[wrong[0]][0]}: holds no probabilities from 0 to 1")
+    return [row["label"] for _, row in rows], shares
 
 
 def _joined(logits: np.ndarray, joins: Sequence[Sequence[int]]) -> np.ndarray:

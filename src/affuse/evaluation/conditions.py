@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.suggestions import unknown
 
 #: Changes a normalised batch of streams with these specs.
 Change = Callable[[Batch, Mapping[str, StreamSpec]], Batch]
@@ -114,7 +114,7 @@ def condition(name: str, streams: Mapping[str, StreamSpec]) -> Callable[[Batch],
         AffuseError: There is no such condition.
     """
     if name not in CONDITIONS:
-        raise AffuseError(f"unknown condition {name!r} (known: {', '.join(CONDITIONS)})")
+        raise unknown("condition", name, CONDITIONS, "affuse list conditions")
     change, _ = CONDITIONS[name]
     return lambda batch: change(batch, streams)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from affuse.evaluation.members import Member
 from affuse.evaluation.over_time import evaluate_over_time
 from affuse.evaluation.plots import confusion_png
 from affuse.evaluation.subject import Role, Subject, open_subject
-from affuse.execution.files import atomic_path, write_json
+from affuse.execution.files import atomic_path, write_csv, write_json
 from affuse.execution.progress import progress
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.store import Store
@@ -30,6 +30,7 @@ from affuse.metrics.classification import accuracy_interval, classification_scor
 from affuse.metrics.raters import rater_scores
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec
+from affuse.suggestions import unknown
 from affuse.training.run import PREDICTIONS_FILE, read_recipe
 from affuse.training.targets import Lesson, lesson, targets_of
 
@@ -134,8 +135,8 @@ def _evaluate_classes(
     lead = ["fold", "condition", "clip", "speaker", "label", "predicted"]
     table = table[[*lead, *(name for name in table if name not in lead)]]
     out = subject.out
-    with atomic_path(out / PREDICTIONS_FILE) as path:
-        table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    rows = ([_cell(x) for x in row] for row in table.itertuples(index=False, name=None))
+    write_csv(out / PREDICTIONS_FILE, [str(name) for name in table], rows)
     result: dict[str, Any] = {
         **subject.facts(role, parts),
         **rule,
@@ -171,6 +172,9 @@ def _lesson(subject: Subject, changes: Mapping[str, Any]) -> tuple[Lesson, dict[
                 f"{', '.join(spec.classes)}",
             )
         return learned, {}
+    known = [one.name for one in fields(Labels)]
+    if wrong := [key for key in changes if key not in known]:
+        raise unknown("label key", wrong[0], known)
     by_default = {"rule": "distribution"} if spec.task == "distribution" else {}
     values = {**by_default, **spec.training.get("labels", {}), **changes}
     parser = ArgumentParser(exit_on_error=False)
@@ -206,6 +210,8 @@ def _probabilities(
     for name, change in changes.items():
         with torch.inference_mode():
             windows = model(change(clean)).logits.float().softmax(-1).cpu().numpy()
+        if bad := [clips[row].id for row in rows[~np.isfinite(windows).all(1)]]:
+            raise BadInput(member.file, f"gives numbers that are not finite for clip {bad[0]}")
         yield name, np.stack([windows[rows == k].mean(0) for k in range(len(clips))])[:, columns]
 
 
@@ -275,6 +281,10 @@ def _beside_raters(table: pd.DataFrame, learned: Lesson) -> dict[str, Any]:
         "majority_accuracy": _number(right.mean()) if len(clear) else None,
         "majority_interval_95": [_number(x) for x in interval],
     }
+
+
+def _cell(value: object) -> object:
+    return f"{value:.6f}" if isinstance(value, float) else value
 
 
 def _number(value: float) -> float | None:

@@ -13,6 +13,7 @@ from affuse.corpora.clip import Clip
 from affuse.evaluation.members import Member
 from affuse.evaluation.trained import predicted_series
 from affuse.execution.files import atomic_path, file_digest
+from affuse.execution.names import path_below
 from affuse.execution.progress import progress
 from affuse.models.sliding import Series
 from affuse.training.run import MODEL_FILE
@@ -36,7 +37,7 @@ def predict_fold(
     place = cache / f"{_label(fold.file)}-{file_digest(fold.file)[:12]}"
     model = None
     for clip in progress(clips, f"predict {fold.name}"):
-        path, made_from = place / f"{clip.id}.npz", _made_from(fold, clip)
+        path, made_from = path_below(place, clip.id, ".npz"), _made_from(fold, clip)
         series = _kept(path, made_from)
         if series is None:
             if model is None:

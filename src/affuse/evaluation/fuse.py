@@ -18,6 +18,7 @@ from affuse.evaluation.members import Member, is_model_file, read_members
 from affuse.evaluation.submission import submission_text
 from affuse.evaluation.trained import filled, truth_of
 from affuse.execution.files import write_csv, write_text
+from affuse.execution.names import path_below
 from affuse.features.batch import TARGET_RATE
 from affuse.features.pictures import RATE
 from affuse.features.stream import Stream
@@ -130,7 +131,7 @@ def fuse(
         except BadInput as error:
             result.failures[clip_id] = str(error)
             continue
-        write_text(out / f"{clip_id}.txt", submission_text(names, values))
+        write_text(path_below(out, clip_id, ".txt"), submission_text(names, values))
         result.clips.append(clip_id)
         if not from_video:
             result.without_video.append(clip_id)

@@ -21,6 +21,7 @@ from affuse.evaluation.published import Track, compare_rules
 from affuse.evaluation.subject import Part, Subject
 from affuse.evaluation.trained import filled, predicted_series, truth_of
 from affuse.execution.files import atomic_path, write_csv, write_json
+from affuse.execution.names import path_below
 from affuse.execution.progress import progress
 from affuse.features.batch import TARGET_RATE, Batch
 from affuse.features.stream import Stream
@@ -204,8 +205,8 @@ def _write(
     header = ["time", *names, "known", *(f"annotated_{name}" for name in names)]
     for name, part in judged.items():
         for x in part:
-            path = out / "predictions" / name / f"fold{x.fold}" / f"{x.clip.id}.csv"
-            write_csv(path, header, _rows(x))
+            folder = out / "predictions" / name / f"fold{x.fold}"
+            write_csv(path_below(folder, x.clip.id, ".csv"), header, _rows(x))
     write_csv(
         out / "scores.csv",
         ["condition", "dimension", "metric", "value", "low", "high", "videos", "frames"],

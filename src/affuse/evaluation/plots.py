@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
+from affuse.errors import shown
+from affuse.execution.figures import plain_figures
 from affuse.metrics.concordance import ccc
 
 
@@ -18,6 +21,10 @@ def confusion_png(confusion: np.ndarray, classes: Sequence[str], title: str) -> 
         classes: C names.
         title: Above the matrix.
     """
+    return _png(_confusion, confusion, [shown(name) for name in classes], shown(title))
+
+
+def _confusion(confusion: np.ndarray, classes: Sequence[str], title: str) -> Any:
     from matplotlib.figure import Figure
 
     share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
@@ -44,9 +51,7 @@ def confusion_png(confusion: np.ndarray, classes: Sequence[str], title: str) -> 
     axes.set_ylabel("true")
     axes.set_title(title, fontsize=10)
     figure.colorbar(image, ax=axes, fraction=0.045, label="share of the true class")
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    return picture.getvalue()
+    return figure
 
 
 def curves_png(
@@ -62,6 +67,11 @@ def curves_png(
         names: Of the D dimensions.
         title: Above all.
     """
+    shown_clips = [(shown(name), *values) for name, *values in clips]
+    return _png(_curves, shown_clips, [shown(name) for name in names], shown(title))
+
+
+def _curves(clips: Sequence[Any], names: Sequence[str], title: str) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure((5.0 * len(names) + 0.5, 1.9 * len(clips) + 0.9), layout="constrained")
@@ -79,6 +89,12 @@ def curves_png(
     for axes in panels[-1]:
         axes.set_xlabel("seconds")
     figure.suptitle(f"{title} (grey: annotated)", fontsize=10)
+    return figure
+
+
+def _png(draw: Callable[..., Any], *facts: Any) -> bytes:
+    """What a figure looks like, names as they are written."""
     picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
+    with plain_figures():
+        draw(*facts).savefig(picture, format="png", dpi=110)
     return picture.getvalue()

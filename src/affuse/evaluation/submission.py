@@ -14,6 +14,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import BadInput
+from affuse.execution.names import path_below
 from affuse.media.timestamps import picture_times
 
 
@@ -49,7 +50,7 @@ def submission_problems(folder: Path, corpus: Corpus) -> tuple[list[str], list[s
         raise BadInput(corpus.root, "has no test clips with values over time")
     found, unchecked = [], []
     for clip in tested.values():
-        path = folder / f"{clip.id}.txt"
+        path = path_below(folder, clip.id, ".txt")
         if not path.is_file():
             found.append(f"{path}: is missing (test trial {clip.id})")
             continue

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from affuse.corpora.clip import Clip
+from affuse.execution.names import path_below
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.batch import Batch
 from affuse.features.store import Store
@@ -79,7 +80,7 @@ def truth_of(clip: Clip, data: Store, names: Sequence[str], folder: Path | None)
     """
     track: Stream | None = None
     if folder is not None:
-        path = folder / f"{clip.id}.csv"
+        path = path_below(folder, clip.id, ".csv")
         if path.is_file():
             track = AnnotationTrack(tuple(names)).extract(Clip(clip.id, annotation=path))
     elif data.has(ANNOTATION) and clip.id in (file := data.stream(ANNOTATION)):

@@ -67,25 +67,8 @@ def read_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         BadInput: Missing, not a checkpoint, without weights, or with code in it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(path, "no such file")
     beside: dict[str, Any] = {}
-    try:
-        with (
-            warnings.catch_warnings(action="ignore", category=UserWarning),  # of other protocols
-            torch.serialization.safe_globals([*_numpy_globals(), *_RECORDERS]),
-        ):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise BadInput(path, error.strerror or "cannot be read") from error
-    except Exception as error:  # a damaged file can raise anything
-        code = re.search(r"GLOBAL (\S+)", str(error))
-        if code and isinstance(error, pickle.UnpicklingError):
-            reason = f"holds code ({code[1]}), not weights alone; it is not opened"
-        else:
-            reason = "not a PyTorch checkpoint, or damaged"
-        raise BadInput(path, reason) from error
+    content = open_pickled(path)
     for key in ("state_dict", "net"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             beside = {str(name): x for name, x in content.items() if name != key}
@@ -96,6 +79,35 @@ def read_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not state:
         raise BadInput(path, "holds no weights")
     return {re.sub(r"(^|(?<=\.))module\.", "", name): x for name, x in state.items()}, beside
+
+
+def open_pickled(path: Path) -> Any:
+    """What `torch.save` wrote, if these are tensors and plain values alone, on the CPU.
+
+    Raises:
+        BadInput: Missing, damaged, or with code in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(path, "no such file")
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise BadInput(path, error.strerror or "cannot be read") from error
+    try:
+        with (
+            warnings.catch_warnings(action="ignore", category=UserWarning),  # of other protocols
+            torch.serialization.safe_globals([*_numpy_globals(), *_RECORDERS]),
+        ):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if code and isinstance(error, pickle.UnpicklingError):
+            reason = f"holds code ({code[1]}), not weights alone; it is not opened"
+        else:
+            reason = "not a PyTorch checkpoint, or damaged"
+        raise BadInput(path, reason) from error
 
 
 class _ArraysAlone(pickle.Unpickler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
@@ -163,25 +162,61 @@ def locked(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[N
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; what is no character, of a file name, as `\\udce9`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON (indented, keys in the given order) atomically."""
+    """Write JSON (indented, keys in the given order) atomically.
+
+    Texts are exact: bytes of file names that are no UTF-8 are JSON's `\\udce9`, which Python reads
+    as the same name.
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV table atomically."""
+    """Write a CSV table atomically.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it, which `csv_text`
+    takes away again; numbers stay as they are.
+    """
     with (
         atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        for row in (header, *rows):
+            file.write(",".join(_cell(value) for value in row) + "\n")
+
+
+#: Beginnings that spreadsheets take for a formula or a command, also in full width.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+#: A byte of a file name that is no UTF-8, as it is written.
+_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+_QUOTED = re.compile('[",\r\n]')
+
+
+def csv_text(cell: str) -> str:
+    """The text of a cell that `write_csv` wrote."""
+    text = cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+    return _BYTE.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    if _FORMULA.match(text) and not _is_number(text):
+        text = f"'{text}"
+    quote = '"'
+    return f"{quote}{text.replace(quote, 2 * quote)}{quote}" if _QUOTED.search(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text == text.strip()
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from affuse.errors import shown
+from affuse.execution.terminal import bar_stream
 
 T = TypeVar("T")
 
@@ -14,11 +18,9 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
 
     The bar is drawn on a terminal only, so that logs stay readable.
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -26,16 +28,15 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
 
     if total is None and isinstance(items, Sized):
         total = len(items)
-    console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(label, total=total)
+    with _bar(*columns) as bar:
+        task = bar.add_task(shown(label), total=total)
         for item in items:
             yield item
             bar.advance(task)
@@ -48,24 +49,38 @@ def byte_progress(label: str) -> Iterator[Callable[[int, int | None], None]]:
     Yields:
         A function to call with the bytes done and in total (None: not known).
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(label, total=None)
+    with _bar(*columns) as bar:
+        task = bar.add_task(shown(label), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar(*columns: Any) -> Any:
+    """A bar on the standard error, on a terminal only.
+
+    What is printed meanwhile goes above it, unless the standard output goes elsewhere.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(file=bar_stream())
+    return Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+    )

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.folder import PICTURES
 from affuse.corpora.packed import packed_picture
 from affuse.errors import BadInput
 from affuse.features.arrays import array_pictures
@@ -47,8 +46,8 @@ class AlignedFaces:
     holds the pictures of a clip, one per frame; black ones are absent.
 
     The pictures are numbered after those of the video and lie at its time stamps, or 30 per second
-    where the video is not at hand. Each moment takes the picture of the video nearest in time; it
-    is absent where there is no face picture of that one, or it is more than 0.1 s away.
+    where the video is not at hand. Each moment takes the picture of the video that is shown then;
+    it is absent where there is no face picture of that one, or there is none within 0.1 s.
 
     Of a clip without such pictures they are crops of the main face of its video, turned and scaled
     so that eyes and mouth lie where they do in those of Aff-Wild2; absent where it is not seen.
@@ -143,15 +142,18 @@ class AlignedFaces:
         from affuse.media.probe import probe
         from affuse.media.tracks import find_face
 
-        if not probe(video).has_video:
+        info = probe(video, clip.tracks)
+        if not info.has_video:
             return
-        if video.suffix.lower() in PICTURES:
+        if info.still:
             wanted = np.zeros(1)
         else:
-            wanted = moments(clip, end_of(picture_times(video)), video)
+            wanted = moments(clip, end_of(picture_times(video, clip.tracks)), video)
         face, size = self.options, self.spec.shape[0]
-        track = find_face(video, face, clip.start or None, clip.end)
-        blocks = crop_blocks(video, wanted, track, self._cut, face.margin, face.align, BLOCK)
+        track = find_face(video, face, clip.start or None, clip.end, clip.tracks)
+        blocks = crop_blocks(
+            video, wanted, track, self._cut, face.margin, face.align, BLOCK, clip.tracks
+        )
         for part, crops, present in blocks:
             if self._cut != size:
                 crops = np.stack([self._resized(crop, size) for crop in crops])
@@ -163,7 +165,7 @@ def _times(clip: Clip, images: dict[int, Path]) -> NDArray[np.float64]:
     last = max(images)
     if clip.video is None:
         return np.arange(last) / RATE
-    times = picture_times(clip.video)
+    times = picture_times(clip.video, clip.tracks)
     if last > len(times) and not is_close(last, len(times)):
         raise BadInput(images[last], f"is picture {last}, but {clip.video} has {len(times)}")
     return times

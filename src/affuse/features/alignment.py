@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from affuse.errors import BadInput
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import write_csv
 from affuse.execution.progress import progress
+from affuse.execution.tables import read_rows
 from affuse.features.extractor import Extractor
 from affuse.features.imported import Imported
 from affuse.features.store import StreamFile, stream_path
@@ -58,6 +58,7 @@ def check_alignment(
         there = [clip for clip in prepared if len(streams.outline(clip.id).mask)]
         if len(there) < len(prepared):
             lines.append(_nothing(name, prepared, there))
+        lines += _gaps(name, {clip.id: streams[clip.id].mask for clip in there})
         if rate == 0 or not there:
             continue
         compared = []
@@ -101,6 +102,20 @@ def _nothing(name: str, prepared: Sequence[Clip], there: Sequence[Clip]) -> str:
         f"{name}: the source has nothing of {len(missing):,} of {len(prepared):,} clips: "
         f"{', '.join(missing[:3])}{more}"
     )
+
+
+def _gaps(name: str, masks: Mapping[str, np.ndarray]) -> list[str]:
+    """A line that counts the frames that are absent, and names the clip with most of them."""
+    absent = {clip: int((~mask).sum()) for clip, mask in masks.items()}
+    gaps = sum(count > 0 for count in absent.values())
+    if not gaps:
+        return []
+    worst = max(absent, key=absent.__getitem__)
+    return [
+        f"{name}: {sum(absent.values()):,} of {sum(map(len, masks.values())):,} frames in "
+        f"{gaps:,} clips are absent (no face, missing rows or numbers); the most in {worst}, "
+        f"{absent[worst]:,} of {len(masks[worst]):,}"
+    ]
 
 
 def _compare(extractor: Extractor, rows: Sequence[_Row], clips: int, table: Path) -> list[str]:
@@ -153,8 +168,8 @@ def _duration(files: _Files) -> tuple[_Files, float]:
 def _write(path: Path, rows: Sequence[_Row], streams: set[str]) -> None:
     table: list[tuple[str, ...]] = []
     if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            table = [tuple(row) for row in csv.reader(file) if row[1] not in (*streams, "stream")]
+        rows_before = (row for _, row in read_rows(path, _HEADER))
+        table = [tuple(row.values()) for row in rows_before if row["stream"] not in streams]
     table += [
         (row.clip, row.stream, *(f"{x:.3f}" for x in (row.span, row.seconds, row.difference)))
         for row in rows

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.names import path_below
 from affuse.features.catalogue import Sources, create_extractor, pattern_of, source_of
 from affuse.features.extractor import Extractor
-from affuse.features.files import read_array
+from affuse.features.files import finite_rows, present_rows, read_array
 from affuse.features.pictures import RATE
 from affuse.features.stream import Stream, StreamSpec
 
@@ -56,7 +57,7 @@ def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extra
 def _own(corpus: Corpus, name: str) -> Extractor:
     assert corpus.arrays is not None
     file = name.split("-", 1)[1]
-    paths = (corpus.arrays / clip.id / f"{file}.npy" for clip in corpus.clips)
+    paths = (path_below(corpus.arrays, clip.id) / f"{file}.npy" for clip in corpus.clips)
     first = next((path for path in paths if path.is_file()), None)
     if first is None:
         raise BadInput(corpus.arrays, f"has no {file}.npy of any clip")
@@ -79,7 +80,7 @@ class ArrayRows:
 
     def sources(self, clip: Clip) -> list[Path]:
         """The clip's array."""
-        path = self.folder / clip.id / f"{self.file}.npy"
+        path = path_below(self.folder, clip.id) / f"{self.file}.npy"
         return [path] if path.is_file() else []
 
     def extract(self, clip: Clip) -> Stream | None:
@@ -87,9 +88,7 @@ class ArrayRows:
         paths = self.sources(clip)
         if not paths:
             return None
-        values: NDArray[Any] = rows_of(paths[0], clip, self.spec.shape).astype(np.float32)
-        mask = np.asarray(np.isfinite(values).all(1))
-        return Stream(np.where(mask[:, None], values, np.float32(0)), mask)
+        return present_rows(finite_rows(paths[0], rows_of(paths[0], clip, self.spec.shape)))
 
 
 def array_values(path: Path, clip: Clip, dimensions: int) -> NDArray[np.float32]:
@@ -106,7 +105,7 @@ def array_values(path: Path, clip: Clip, dimensions: int) -> NDArray[np.float32]
     Raises:
         BadInput: As in `rows_of`, or a value beyond -1 to 1.
     """
-    values = rows_of(path, clip, (dimensions,)).astype(np.float32)
+    values = finite_rows(path, rows_of(path, clip, (dimensions,)))
     if len(wrong := np.flatnonzero(~(np.abs(values) <= 1).all(1))):
         raise BadInput(path, f"row {wrong[0] + 1} holds values beyond -1 to 1")
     return values

@@ -10,8 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affuse.errors import AffuseError
+from affuse.execution.fields import check_list, check_number
 from affuse.features.stream import Stream, StreamSpec
 
+#: The largest statistic that a file can tell, and how many there can be of each kind.
+_LARGEST, _VALUES = 1e30, 1 << 24
 #: Rate in Hz of values over time that a model learns.
 TARGET_RATE = 30.0
 
@@ -72,7 +76,16 @@ class Normalisation:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Normalisation:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`, of values that a file tells.
+
+        Raises:
+            KeyError: One of them is missing.
+            ValueError: One of them cannot be; the message names it.
+        """
+        for name, least in (("mean", -_LARGEST), ("std", 1 / _LARGEST)):
+            check_list(name, value[name], 1, _VALUES)
+            for x in value[name]:
+                check_number(name, x, least, _LARGEST)
         return cls(tuple(value["mean"]), tuple(value["std"]))
 
 
@@ -89,10 +102,16 @@ def collate(
         specs: Their specs.
         targets: One of a shape per clip: () int64, (C,) float32 or (T, D) float32.
         ids: Clip ids.
+
+    Raises:
+        AffuseError: A frame that is present holds a number that is not finite; the message names
+            clip, stream and second.
     """
     streams, masks = {}, {}
     for name, spec in specs.items():
         parts = [sample[name] for sample in samples]
+        for row, part in enumerate(parts):
+            check_finite(part, spec, ids[row] if ids else "")
         length = max(len(part.mask) for part in parts)
         values = np.zeros((len(parts), length, *spec.shape), spec.dtype)
         mask = np.zeros((len(parts), length), bool)
@@ -102,6 +121,25 @@ def collate(
         streams[name], masks[name] = torch.from_numpy(values), torch.from_numpy(mask)
     labels = None if targets is None else torch.from_numpy(np.stack(targets))
     return Batch(streams, masks, labels, list(ids))
+
+
+def check_finite(stream: Stream, spec: StreamSpec, clip: str = "") -> None:
+    """Refuse a stream whose present frames hold a number that is not finite.
+
+    Raises:
+        AffuseError: The message names clip, stream and second.
+    """
+    if spec.dtype == "uint8":
+        return
+    axes = tuple(range(1, stream.values.ndim))
+    bad = stream.mask & ~np.isfinite(stream.values).all(axes)
+    if bad.any():
+        second = stream.start + int(bad.argmax()) / (spec.rate or 1.0)
+        what = f"clip {clip}: stream {spec.name}" if clip else f"stream {spec.name}"
+        raise AffuseError(
+            f"{what} holds a number that is not finite (nan or inf) at {second:.2f} s; look for "
+            "such sound with affuse check --whole, and prepare the clip again"
+        )
 
 
 def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
@@ -114,7 +152,7 @@ def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
         norm = statistics.get(name, Normalisation())
         x = raw.float()
         x = (x - x.new_tensor(norm.mean)) / x.new_tensor(norm.std)
-        mask = batch.masks[name]
-        x = x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
+        mask = batch.masks[name].reshape(*batch.masks[name].shape, *[1] * (x.ndim - 2))
+        x = torch.where(mask, x, 0.0)  # a product would keep a NaN where nothing is present
         streams[name] = x.movedim(-1, 2) if raw.dtype == torch.uint8 else x
     return replace(batch, streams=streams)

@@ -46,6 +46,7 @@ def joined(blocks: Iterable[Stream]) -> Stream | None:
         return None
     if len(parts) == 1:
         return parts[0]
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     start, mask = parts[0].start, np.concatenate([part.mask for part in parts])
     values = np.empty((len(mask), *parts[0].values.shape[1:]), parts[0].values.dtype)
     filled = 0
@@ -53,7 +54,7 @@ def joined(blocks: Iterable[Stream]) -> Stream | None:
         part = parts.popleft().values
         values[filled : filled + len(part)] = part
         filled += len(part)
-    return Stream(values, mask, start)
+    return Stream(values, mask, start, notes)
 
 
 def pieces(

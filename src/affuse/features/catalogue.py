@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from affuse.errors import AffuseError
 from affuse.features.extractor import Extractor
 from affuse.features.stream import StreamSpec
+from affuse.suggestions import unknown
 
 #: Pattern of names -> ("module:Class" in affuse, its arguments taken from the name, what it is).
 #: What a network computes lives beside the networks, in `models.frozen`.
@@ -199,9 +199,7 @@ def create_extractor(name: str, source: Sources = None) -> Extractor:
     """
     pattern = pattern_of(name)
     if pattern is None:
-        near = difflib.get_close_matches(name, STREAMS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise AffuseError(f"unknown stream {name!r}{hint} (known: {', '.join(STREAMS)})")
+        raise unknown("stream", name, STREAMS, "affuse list streams")
     target, options, _ = STREAMS[pattern]
     given = {key: _argument(name, pattern, value, source) for key, value in options.items()}
     module, attribute = target.split(":")

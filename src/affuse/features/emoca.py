@@ -9,7 +9,14 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
-from affuse.features.files import FOLDER, clip_place, numbered_files, read_array
+from affuse.features.files import (
+    FOLDER,
+    array_files,
+    clip_place,
+    first_file,
+    numbered_files,
+    read_array,
+)
 from affuse.features.stream import Stream, StreamSpec
 
 #: Rate in Hz of the stream, and of the pictures of a clip whose video is not at hand.
@@ -45,7 +52,7 @@ class Emoca:
         self.source = Path(source)
         if not self.source.is_dir():
             raise BadInput(source, "no such folder of EMOCA codes")
-        if next(self.source.rglob("*.npy"), None) is None:
+        if first_file(self.source, (".npy",)) is None:
             raise BadInput(source, "holds no .npy file")
         self.spec = SPEC
 
@@ -54,7 +61,7 @@ class Emoca:
         place = clip_place(self.source, clip, (FOLDER, ".npy"))
         if place is None:
             return []
-        files = sorted(place.glob("*.npy")) if place.is_dir() else [place]
+        files = array_files(place) if place.is_dir() else [place]
         return files if clip.video is None else [*files, clip.video]
 
     def extract(self, clip: Clip) -> Stream | None:
@@ -82,13 +89,16 @@ class Emoca:
 def _frame_rate(clip: Clip) -> float:
     from affuse.media.probe import probe
 
-    return (probe(clip.video).fps if clip.video is not None else 0.0) or _RATE
+    return (probe(clip.video, clip.tracks).fps if clip.video is not None else 0.0) or _RATE
 
 
 def _read(path: Path, *shape: int | str) -> np.ndarray:
     """Codes as float32."""
     values = read_array(path, shape)
-    if not np.isfinite(values).all():
-        raise BadInput(path, "holds values that are not finite")
-    codes: np.ndarray = values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        codes: np.ndarray = values.astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(np.atleast_2d(codes)).all(1))
+    if len(wrong):
+        rows = "" if codes.ndim == 1 else f" (row {wrong[0] + 1}, {len(wrong)} in all)"
+        raise BadInput(path, f"holds values that are not finite{rows}")
     return codes

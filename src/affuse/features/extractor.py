@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from affuse.corpora.clip import Clip
-from affuse.errors import AffuseError, BadInput
+from affuse.errors import AffuseError, TooShort
 from affuse.features.stream import Stream, StreamSpec
+
+if TYPE_CHECKING:
+    from affuse.media.probe import MediaInfo
 
 #: Seconds of a recording below which nothing can be said about an emotion.
 SHORTEST = 0.5
@@ -45,14 +49,34 @@ class Frozen(Protocol):
     digest: str
 
 
-def check_length(path: Path, seconds: float) -> None:
+def check_length(path: Path, seconds: float, what: str = "") -> None:
     """Refuse what is too short.
 
+    Args:
+        path: The recording.
+        seconds: Its length, or that of a part of it.
+        what: The part, such as `its sound`.
+
     Raises:
-        BadInput: Less than `SHORTEST` seconds.
+        TooShort: Less than `SHORTEST` seconds.
     """
     if seconds < SHORTEST:
-        raise BadInput(path, f"is only {max(seconds, 0):.2f} s long; {SHORTEST} s are needed")
+        subject = f"{what} is" if what else "is"
+        raise TooShort(
+            path, f"{subject} only {max(seconds, 0):.2f} s long; {SHORTEST} s are needed"
+        )
+
+
+def undecodable(info: MediaInfo) -> dict[str, str]:
+    """`video` and `audio` -> the reason, for what is in a recording and cannot be decoded."""
+    from affuse.media.probe import open_recording
+
+    with open_recording(info.path, info.tracks) as recording:
+        lost = {
+            "video": recording.video is not None and not info.has_video,
+            "audio": recording.audio is not None and not info.has_audio,
+        }
+    return {kind: f"its {kind} cannot be decoded" for kind, is_lost in lost.items() if is_lost}
 
 
 def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
@@ -63,6 +87,8 @@ def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
     """
     ours, theirs = (json.loads(json.dumps(spec.to_json())) for spec in (here, trained))
     recipes = [facts.pop("recipe") for facts in (ours, theirs)]
+    if _same_weights(*recipes):
+        recipes[0]["weights"] = recipes[1]["weights"]
     keys = [*ours, *sorted({*recipes[0], *recipes[1]})]
     for facts, recipe in zip((ours, theirs), recipes, strict=True):
         facts.update(recipe)
@@ -77,3 +103,17 @@ def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
                 f"stream {here.name} is made with {key} {ours.get(key)}; "
                 f"the model was trained with {theirs.get(key)}"
             )
+
+
+def same_stream(one: StreamSpec, other: StreamSpec) -> bool:
+    """Whether two streams have the same spec."""
+    facts = [json.loads(json.dumps(spec.to_json())) for spec in (one, other)]
+    if _same_weights(*(spec["recipe"] for spec in facts)):
+        facts[0]["recipe"]["weights"] = facts[1]["recipe"]["weights"]
+    return bool(facts[0] == facts[1])
+
+
+def _same_weights(*recipes: Mapping[str, Any]) -> bool:
+    """Whether two digests are of the same file; affuse wrote only their first 16 digits once."""
+    one, other = (str(recipe.get("weights", "")) for recipe in recipes)
+    return min(len(one), len(other)) == 16 and one[:16] == other[:16]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.folder import PICTURES
 from affuse.errors import AffuseError
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream, StreamSpec
@@ -51,19 +50,24 @@ class Faces(_Pictures):
 
         if clip.video is None:
             return None
-        info = probe(clip.video)
+        info = probe(clip.video, clip.tracks)
         if not info.has_video:
             return None
         end = info.duration if clip.end is None else min(clip.end, info.duration)
-        still = clip.video.suffix.lower() in PICTURES
-        if not still:
-            check_length(clip.video, end - clip.start)
-        count = 1 if still else int((end - clip.start) * RATE + 0.5)
-        start = 0.0 if still else 0.5 / RATE
+        if not info.still:
+            check_length(clip.video, end - clip.start, "its video")
+        count = 1 if info.still else int((end - clip.start) * RATE + 0.5)
+        start = 0.0 if info.still else 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE
-        track = find_face(clip.video, self.options, clip.start, clip.end)
+        track = find_face(clip.video, self.options, clip.start, clip.end, clip.tracks)
         crops, present = crop_faces(
-            clip.video, times, track, self.spec.shape[0], self.options.margin, self.options.align
+            clip.video,
+            times,
+            track,
+            self.spec.shape[0],
+            self.options.margin,
+            self.options.align,
+            clip.tracks,
         )
         return Stream(crops, present, start)
 
@@ -103,4 +107,4 @@ class ReferenceFaces(_Pictures):
 
         if clip.video is None:
             return None
-        return Stream(*reference_faces224(clip.video, clip.start or None, self.frames))
+        return Stream(*reference_faces224(clip.video, clip.start or None, self.frames, clip.tracks))

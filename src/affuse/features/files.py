@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Sequence
+import math
+import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.tree import walk
 from affuse.errors import BadInput
+from affuse.execution.names import path_below
+from affuse.execution.tables import Sheet
+from affuse.features.stream import Stream
 
 #: For `clip_place`: a folder, where others are the suffix of a file.
 FOLDER = ""
 
 
 def clip_names(clip: Clip) -> list[str]:
-    """What files of a clip may be named after: its id, or one of its own files."""
+    """What files of a clip may be named after: its id, or one of its own files.
+
+    Names whose accents are composed (NFC) and those that are not are both tried.
+    """
     files = [path.stem for path in (clip.video, clip.audio) if path is not None]
-    return [clip.id, *files]
+    names = [clip.id, *files]
+    spellings = [unicodedata.normalize(form, name) for name in names for form in ("NFC", "NFD")]
+    return list(dict.fromkeys([*names, *spellings]))
 
 
 def clip_place(source: Path, clip: Clip, kinds: Sequence[str]) -> Path | None:
@@ -32,22 +41,24 @@ def clip_place(source: Path, clip: Clip, kinds: Sequence[str]) -> Path | None:
         kinds: Suffixes such as `.npy`, or `FOLDER`; the first one that is there is taken.
     """
     for name in clip_names(clip):
-        base = source / name
+        base = path_below(source, name)
         for kind in kinds:
-            place = base.with_name(base.name + kind)
-            if place.is_dir() if kind == FOLDER else place.is_file():
-                return place
+            for suffix in (kind, kind.upper()):
+                place = base.with_name(base.name + suffix)
+                if place.is_dir() if kind == FOLDER else place.is_file():
+                    return place
     return None
 
 
 def first_file(source: Path, suffixes: Sequence[str]) -> Path | None:
     """The first file below a folder with one of these suffixes, without listing all of them."""
-    for folder, folders, names in os.walk(source):
-        folders.sort()
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix in suffixes:
-                return Path(folder, name)
-    return None
+    return next((path for path in walk(source) if path.suffix.lower() in suffixes), None)
+
+
+def array_files(folder: Path) -> list[Path]:
+    """The `.npy` files of a folder, sorted; hidden ones are left out."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() == ".npy")
+    return sorted(path for path in files if not path.name.startswith("."))
 
 
 def numbered_files(folder: Path, what: str) -> dict[int, Path]:
@@ -64,7 +75,7 @@ def numbered_files(folder: Path, what: str) -> dict[int, Path]:
         BadInput: The folder is empty, a name is no number, or two are the same number.
     """
     files: dict[int, Path] = {}
-    for path in sorted(folder.glob("*.npy")):
+    for path in array_files(folder):
         if not (path.stem.isascii() and path.stem.isdecimal()):
             raise BadInput(path, f"is not named after the number of a {what}, such as 12.npy")
         if (number := int(path.stem)) in files:
@@ -132,68 +143,95 @@ class Table:
     columns: list[str] | None
 
 
-def read_table(path: Path) -> Table:
-    """The numbers of a comma-separated file.
+def read_table(path: Path, known: Collection[str] = ()) -> Table:
+    """The numbers of a table in any dialect of CSV (`affuse.execution.tables`).
 
     A first line is a header where a cell of it is no number, or where it counts 0, 1, 2, ... in
-    three or more columns, as pandas names columns.
+    three or more columns, as pandas names columns. Columns without a name and without a number,
+    which spreadsheets leave at the end, are left out.
+
+    Args:
+        path: The file.
+        known: Names of columns that are spelled so where they differ in case only.
 
     Raises:
         BadInput: A cell is no number or a row has another length (the line is named), a column has
             no name or that of another, or there are no rows.
     """
+    sheet = Sheet(path, known)
     columns: list[str] | None = None
     rows: list[list[float]] = []
     lines: list[int] = []
     width = None
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            for cells in reader:
-                if not cells:
-                    continue
-                if width is None:
-                    width = len(cells)
-                    if _is_header(cells):
-                        columns = _named(path, reader.line_num, cells)
-                        continue
-                if len(cells) != width:
-                    raise BadInput(
-                        path, f"line {reader.line_num}: {len(cells)} cells, {width} in the first"
-                    )
-                try:
-                    rows.append([float(cell or "nan") for cell in cells])
-                except ValueError:
-                    wrong = next(cell for cell in cells if not _is_number(cell))
-                    reason = f"line {reader.line_num}: {wrong!r} is no number"
-                    raise BadInput(path, reason) from None
-                lines.append(reader.line_num)
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise BadInput(path, f"is not a CSV table ({error})") from error
+    for line, cells in sheet:
+        if not cells:
+            continue
+        if width is None:
+            if _is_header(sheet, cells):
+                columns = _named(path, line, cells, known)
+                width = len(columns)
+                continue
+            width = len(cells)
+        if len(cells) > width and not any(cells[width:]):
+            cells = cells[:width]
+        if len(cells) != width:
+            raise BadInput(path, f"line {line}: {len(cells)} cells, {width} in the first")
+        numbers = [sheet.number(cell or "nan") for cell in cells]
+        if None in numbers:
+            raise BadInput(path, f"line {line}: {cells[numbers.index(None)]!r} is no number")
+        rows.append([math.nan if number is None else number for number in numbers])
+        lines.append(line)
     if not rows:
         raise BadInput(path, "holds no rows")
-    return Table(np.array(rows), lines, columns)
+    values = np.array(rows)
+    while columns is None and values.shape[1] > 1 and np.isnan(values[:, -1]).all():
+        values = values[:, :-1]
+    return Table(values, lines, columns)
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return False
-    return True
-
-
-def _is_header(cells: list[str]) -> bool:
+def _is_header(sheet: Sheet, cells: list[str]) -> bool:
     counted = [str(number) for number in range(len(cells))]
     counts = len(cells) > 2 and cells in (counted, ["", *counted[:-1]])
-    return counts or not all(map(_is_number, cells))
+    return counts or any(sheet.number(cell or "nan") is None for cell in cells)
 
 
-def _named(path: Path, line: int, cells: list[str]) -> list[str]:
-    names = [cell.strip() for cell in cells]
+def _named(path: Path, line: int, cells: list[str], known: Collection[str]) -> list[str]:
+    while not cells[-1]:
+        cells = cells[:-1]
+    spelled = {name.casefold(): name for name in known}
+    names = [cell if cell in known else spelled.get(cell.casefold(), cell) for cell in cells]
     if "" in names:
         raise BadInput(path, f"line {line}: column {names.index('') + 1} has no name")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise BadInput(path, f"line {line}: two columns {twice}")
     return names
+
+
+def finite_rows(path: Path, values: np.ndarray, lines: Sequence[int] | None = None) -> np.ndarray:
+    """Rows as float32, in which a missing number is NaN.
+
+    Args:
+        path: The file, for messages.
+        values: (T, D) of any numbers.
+        lines: Line of the file that each row is in; by default rows are counted.
+
+    Raises:
+        BadInput: A number is infinite, or too large for float32.
+    """
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+        rows: np.ndarray = values.astype(np.float32)
+    wrong = np.flatnonzero(np.isinf(rows).any(1))
+    if len(wrong):
+        row = int(wrong[0])
+        place = f"row {row + 1}" if lines is None else f"line {lines[row]}:"
+        column = int(np.flatnonzero(np.isinf(rows[row]))[0]) + 1
+        more = f"; one of {len(wrong)} such rows" if len(wrong) > 1 else ""
+        raise BadInput(path, f"{place} holds an infinite value (number {column}{more})")
+    return rows
+
+
+def present_rows(values: np.ndarray) -> Stream:
+    """A stream of (T, D) float32 in which rows with a NaN are absent."""
+    mask = ~np.isnan(values).any(1)
+    return Stream(np.where(mask[:, None], values, np.float32(0)), mask)

@@ -15,7 +15,8 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.execution.files import file_digest
 from affuse.features.arrays import array_pictures
-from affuse.features.sound import SoundExtractor, all_present, read_sound
+from affuse.features.pictures import numbered_images
+from affuse.features.sound import SoundExtractor, all_present, heard, sound_of
 from affuse.features.stream import Stream, StreamSpec
 
 #: The bands end below 4 kHz, so that sound that went through a telephone has them all.
@@ -92,13 +93,14 @@ class AudioFingerprint(SoundExtractor):
         """(1 + N // 160, 24) uint8; zeros throughout for digital silence."""
         from affuse.features.spectral import decibels, mel_spectrogram
 
-        audio = read_sound(clip, _SOUND["rate"])
-        if audio is None:
+        sound = sound_of(clip, _SOUND["rate"])
+        if sound is None:
             return None
-        power = mel_spectrogram(audio, mels=_BANDS, **_SOUND)
+        power = mel_spectrogram(sound.samples, mels=_BANDS, **_SOUND)
         levels = decibels(power, None).numpy()
         loud = np.percentile(levels.max(1), 95)
-        return all_present(_to_bytes((levels - max(loud - _RANGE, -100.0)) * _STEPS))
+        steps = _to_bytes((levels - max(loud - _RANGE, -100.0)) * _STEPS)
+        return heard(sound, steps, self.spec.rate)
 
 
 class VideoFingerprint:
@@ -120,7 +122,9 @@ class VideoFingerprint:
             return [clip.video]
         if clip.images is None:
             return []
-        return [clip.images] if clip.images.is_file() else sorted(clip.images.glob("*.jpg"))
+        if clip.images.is_file():
+            return [clip.images]
+        return sorted(p for p in clip.images.glob("*.jpg") if not p.name.startswith("."))
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, 16, 16) uint8, in which a time without a picture is absent; None without pictures.
@@ -181,10 +185,8 @@ def _from_video(
 def _from_images(
     folder: Path, start: float, end: float | None
 ) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    for path in sorted(folder.glob("*.jpg")):
-        if not path.stem.isdecimal():
-            raise BadInput(path, "is not named after the number of a picture, such as 00012.jpg")
-        time = (int(path.stem) - 1) / _IMAGES_RATE
+    for number, path in numbered_images(folder).items():
+        time = (number - 1) / _IMAGES_RATE
         if start <= time and (end is None or time < end):
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if picture is None:

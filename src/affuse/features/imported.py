@@ -14,10 +14,13 @@ from affuse.errors import AffuseError, BadInput
 from affuse.features.files import (
     FOLDER,
     Table,
+    array_files,
     clip_place,
+    finite_rows,
     first_file,
     nearest_rows,
     numbered_files,
+    present_rows,
     read_array,
     read_table,
 )
@@ -76,7 +79,7 @@ class Imported:
         place = self._place(clip)
         if place is None:
             return []
-        return sorted(place.glob("*.npy")) if place.is_dir() else [place]
+        return array_files(place) if place.is_dir() else [place]
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, D), or (1, D), float32; None where the source has nothing of the clip."""
@@ -90,7 +93,7 @@ class Imported:
         if self.spec.rate == 0:
             if count != 1:
                 raise BadInput(place, f"holds {count} rows; rate 0 stands for one row per clip")
-            return _stream(rows.values)
+            return present_rows(rows.values)
         if rows.times is None:
             frames = self._frames(place, clip, (count - 1) / self.spec.rate, count)
             number = self._numbers(frames)
@@ -103,7 +106,7 @@ class Imported:
             reach = _REACH * max(1 / self.spec.rate, period)
             there = np.abs(rows.times[number] - frames) <= reach
         values = rows.values[np.where(there, number, 0)]
-        return _stream(np.where(there[:, None], values, np.float32(np.nan)))
+        return present_rows(np.where(there[:, None], values, np.float32(np.nan)))
 
     def _from_folder(self, folder: Path, clip: Clip) -> Stream:
         files = numbered_files(folder, "row")
@@ -112,7 +115,7 @@ class Imported:
         for frame, number in enumerate(self._numbers(frames)):
             if number in files:
                 values[frame] = self._rows(files[number], _ONE).values[0]
-        return _stream(values)
+        return present_rows(values)
 
     def _place(self, clip: Clip) -> Path | None:
         kinds = (*_SUFFIXES, FOLDER) if self.spec.rate else _SUFFIXES
@@ -140,7 +143,8 @@ class Imported:
         width, expected = rows.values.shape[1], self.spec.shape[0]
         if width != expected:
             raise BadInput(path, f"has {width} values in a row; {self._first} has {expected}")
-        if path.suffix == self._first.suffix and rows.columns != self.spec.recipe["columns"]:
+        alike = path.suffix.lower() == self._first.suffix.lower()
+        if alike and rows.columns != self.spec.recipe["columns"]:
             raise BadInput(path, f"has other columns, or none with names, than {self._first}")
         return rows
 
@@ -160,12 +164,9 @@ def _read_again(path: Path, shapes: tuple[tuple[str, ...], ...], changed: tuple[
 
 
 def _read(path: Path, *shapes: tuple[str, ...]) -> _Rows:
-    if path.suffix == ".npy":
-        values = _float32(np.atleast_2d(read_array(path, *shapes)))
-        if len(wrong := np.flatnonzero(np.isinf(values).any(1))):
-            raise BadInput(path, f"row {wrong[0] + 1} holds an infinite value")
-        return _Rows(values)
-    table = read_table(path)
+    if path.suffix.lower() == ".npy":
+        return _Rows(finite_rows(path, np.atleast_2d(read_array(path, *shapes))))
+    table = read_table(path, (*_TIMES, "mask"))
     names = table.columns or []
     timed = [name for name in _TIMES if name in names]
     if len(timed) == 2:
@@ -173,8 +174,7 @@ def _read(path: Path, *shapes: tuple[str, ...]) -> _Rows:
     kept = [k for k in range(table.cells.shape[1]) if not names or names[k] not in (*timed, "mask")]
     if not kept:
         raise BadInput(path, f"has no column but {', '.join(names)}")
-    values = _float32(table.cells[:, kept])
-    _check(path, table, ~np.isinf(values).any(1), "holds an infinite value")
+    values = finite_rows(path, table.cells[:, kept], table.lines)
     times = None
     if timed:
         times = table.cells[:, names.index(timed[0])]
@@ -190,14 +190,3 @@ def _read(path: Path, *shapes: tuple[str, ...]) -> _Rows:
 def _check(path: Path, table: Table, good: np.ndarray, reason: str) -> None:
     if not good.all():
         raise BadInput(path, f"line {table.lines[int(np.argmin(good))]}: {reason}")
-
-
-def _float32(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
-        return values.astype(np.float32)
-
-
-def _stream(values: np.ndarray) -> Stream:
-    """Rows with a NaN are absent."""
-    mask = ~np.isnan(values).any(1)
-    return Stream(np.where(mask[:, None], values, np.float32(0)), mask)

@@ -18,7 +18,7 @@ from affuse.execution.progress import progress
 from affuse.execution.worker import allow
 from affuse.features.annotation import problems
 from affuse.media.allowance import time_limit
-from affuse.media.audio import read_audio
+from affuse.media.audio import read_audio, survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
@@ -111,11 +111,15 @@ def _examine(clip: Clip, whole: bool) -> Examined:
             media[path] = probe(path)
         except (BadInput, OSError) as error:
             found.broken.append(str(error))
+    found.notes += [note for info in media.values() for note in _about_header(info)]
+    for path, info in media.items():
+        if clip.start or clip.end is not None:
+            found.broken += _about_part(clip, path, info)
     _about_pictures(clip, media, found)
     _about_sound(clip, media, found)
     if whole:
         for path, info in media.items():
-            found.broken += _about_length(path, info)
+            found.broken += [*_about_length(path, info), *_about_samples(path)]
     if clip.annotation is not None or clip.images is not None:
         found.notes += problems(clip)
     return found
@@ -150,13 +154,27 @@ def _about_sound(clip: Clip, media: dict[Path, MediaInfo], found: Examined) -> N
     found.seconds = seconds if found.seconds is None else found.seconds
 
 
+def _about_part(clip: Clip, path: Path, info: MediaInfo) -> Iterator[str]:
+    """What is wrong with the start and the end of a clip, by the length of its file."""
+    if clip.start >= info.duration > 0:
+        yield f"{path}: begins at {clip.start:g} s, but the file ends at {info.duration:.2f} s"
+    elif clip.end is not None and clip.end > info.duration + _TOLERANCE > _TOLERANCE:
+        yield f"{path}: is to end at {clip.end:g} s, but the file ends at {info.duration:.2f} s"
+
+
 def _part(clip: Clip, info: MediaInfo) -> float:
     end = info.duration if clip.end is None else min(clip.end, info.duration)
     return max(end - clip.start, 0.0)
 
 
+def _about_header(info: MediaInfo) -> Iterator[str]:
+    """What a file says about its length, where that is not what is in it."""
+    if info.stated is not None and abs(info.stated - info.duration) > _TOLERANCE:
+        yield f"{info.path}: its header says {info.stated:.2f} s, it holds {info.duration:.2f} s"
+
+
 def _about_length(path: Path, info: MediaInfo) -> Iterator[str]:
-    """What a file holds less than it says."""
+    """What of a file cannot be decoded."""
     kinds: list[tuple[str, bool, Callable[[Path], float]]] = [
         ("pictures", info.has_video, _last_picture),
         ("sound", info.has_audio, _last_sound),
@@ -169,6 +187,15 @@ def _about_length(path: Path, info: MediaInfo) -> Iterator[str]:
             continue
         if seconds < info.duration - _TOLERANCE:
             yield f"{path}: {what} end after {seconds:.2f} of {info.duration:.2f} s"
+
+
+def _about_samples(path: Path) -> Iterator[str]:
+    """What is wrong with the samples of the sound and would be put right."""
+    try:
+        found = survey(path)
+    except BadInput:  # told where its length is measured
+        return
+    yield from (f"{path}: {note}" for note in (found.notes if found else ()))
 
 
 def _last_picture(path: Path) -> float:
@@ -226,6 +253,7 @@ def summary(corpus: Corpus, clips: Sequence[Examined]) -> dict[str, Any]:
         "pictures": sorted({one.picture for one in clips if one.picture}),
         "left_out": corpus.left_out,
         "missing": corpus.missing,
+        "spelling": corpus.notes,
         "broken": {one.clip: one.broken for one in clips if one.broken},
         "notes": {one.clip: one.notes for one in clips if one.notes},
         "labels": label_counts(corpus),

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.tree import walk
 from affuse.errors import BadInput
-from affuse.features.files import clip_names, nearest_rows
+from affuse.execution.tables import Sheet, fitted, read_header
+from affuse.execution.text import clean
+from affuse.features.files import clip_names, finite_rows, first_file, nearest_rows, present_rows
 from affuse.features.stream import Stream, StreamSpec
 
-_UNIT = re.compile(r"AU\d\d_[rc]")
+_UNIT = re.compile(r"(AU\d\d_)([rc])", re.IGNORECASE)
 _KEYS = ("id", "audio_id", "clip", "file", "name")
 #: Rate in Hz at which per-frame files are resampled, whatever the rate of their videos.
 _RATE = 30.0
@@ -26,7 +32,8 @@ class OpenFace:
     Args:
         source: A folder with one CSV per clip as OpenFace writes it (named after the clip or its
             file), which gives 30 rows per second, frames without a face absent; or one CSV with a
-            row of clip means per clip and a column `id`, which gives one row per clip.
+            row of clip means per clip and a column `id`, which gives one row per clip. A row with
+            an empty cell or a NaN is absent. In any dialect of CSV (`affuse.execution.tables`).
 
     Raises:
         BadInput: The source is absent or has no action-unit columns.
@@ -37,10 +44,10 @@ class OpenFace:
         if not self.source.exists():
             raise BadInput(source, "no such file or folder of OpenFace results")
         per_clip = self.source.is_file()
-        first = self.source if per_clip else next(iter(sorted(self.source.rglob("*.csv"))), None)
+        first = self.source if per_clip else first_file(self.source, (".csv",))
         if first is None:
             raise BadInput(source, "holds no CSV file")
-        self.units = _unit_columns(_table(first, rows=1), first)
+        self.units = _unit_columns(first)
         recipe = {
             "extractor": "openface",
             "columns": self.units,
@@ -59,58 +66,117 @@ class OpenFace:
     def extract(self, clip: Clip) -> Stream | None:
         """(1, units) or (T, units) float32; None where OpenFace saw nothing of the clip."""
         if self.spec.rate == 0:
-            row = next((self._rows[name] for name in clip_names(clip) if name in self._rows), None)
-            return None if row is None else Stream(self._values[row : row + 1], np.ones(1, bool))
+            rows = self._means
+            row = next((rows[name] for name in clip_names(clip) if name in rows), None)
+            return None if row is None else present_rows(row[None])
         files = self.sources(clip)
         return self._frames(files[0], clip) if files else None
 
     def _frames(self, path: Path, clip: Clip) -> Stream:
         """Rows of a per-frame file at `_RATE`, each the nearest in time."""
-        table = _table(path)
-        if missing := [name for name in (*self.units, "timestamp") if name not in table]:
-            raise BadInput(path, f"no column {missing[0]}")
-        if "face_id" in table:
-            table = table[table["face_id"] == table["face_id"].mode()[0]]
-        times = table["timestamp"].to_numpy(float)
-        if len(times) == 0 or (np.diff(times) < 0).any():
-            raise BadInput(path, "no rows" if len(times) == 0 else "timestamps run backwards")
-        seen = table["success"].to_numpy() == 1 if "success" in table else np.ones(len(times), bool)
+        table = _read(path, [*self.units, "timestamp"], ("face_id", "success"))
+        if "face_id" in table.others:
+            faces = table.others["face_id"]
+            often = Counter(faces)
+            most = min(often, key=lambda face: (-often[face], _order(face)))
+            table = table.only(np.array([face == most for face in faces]))
+        times = table.cells[:, -1]
+        if len(times) == 0:
+            raise BadInput(path, "no rows")
+        if len(wrong := np.flatnonzero(~np.isfinite(times))):
+            raise BadInput(path, f"line {table.lines[wrong[0]]}: holds no timestamp")
+        if len(wrong := np.flatnonzero(np.diff(times) < 0)):
+            raise BadInput(path, f"line {table.lines[wrong[0] + 1]}: timestamps run backwards")
+        cells = table.cells[:, :-1]
+        if "success" in table.others:
+            failed = [_order(cell) != (1.0, "") for cell in table.others["success"]]
+            cells = np.where(np.array(failed)[:, None], np.nan, cells)
+        values = finite_rows(path, cells, table.lines)
+        seen = ~np.isnan(values).any(1)
         last = times[-1] if clip.end is None else min(clip.end, times[-1])
         wanted = clip.start + np.arange(max(1, int((last - clip.start) * _RATE) + 1)) / _RATE
         nearest = nearest_rows(times, wanted)
         mask = seen[nearest] & (np.abs(times[nearest] - wanted) < 0.1)
-        values = table[self.units].to_numpy(np.float32)[nearest]
-        return Stream(np.where(mask[:, None], values, 0), mask)
+        return Stream(np.where(mask[:, None], values[nearest], np.float32(0)), mask)
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        return {path.stem: path for path in sorted(self.source.rglob("*.csv"))}
+        files = [path for path in walk(self.source) if path.suffix.lower() == ".csv"]
+        return {clean(path.stem): path for path in files} | {path.stem: path for path in files}
 
     @cached_property
-    def _means(self) -> pd.DataFrame:
-        return _table(self.source)
-
-    @cached_property
-    def _values(self) -> np.ndarray:
-        return self._means[self.units].to_numpy(np.float32)
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        keys = [name for name in _KEYS if name in self._means]
-        if not keys:
+    def _means(self) -> dict[str, np.ndarray]:
+        """Name of a clip -> (units,) float32, NaN where a cell is empty."""
+        table = _read(self.source, self.units, _KEYS)
+        if not table.others:
             raise BadInput(self.source, f"no column {', '.join(_KEYS)} that names the clips")
-        return {str(name): row for key in keys for row, name in enumerate(self._means[key])}
+        values = finite_rows(self.source, table.cells, table.lines)
+        rows: dict[str, int] = {}
+        for names in table.others.values():
+            for row, name in enumerate(names):
+                if name and rows.setdefault(name, row) != row:
+                    raise BadInput(
+                        self.source,
+                        f"line {table.lines[row]}: {name} is in line {table.lines[rows[name]]} too",
+                    )
+        return {name: values[row] for name, row in rows.items()}
 
 
-def _table(path: Path, rows: int | None = None) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Table:
+    """(T, C) float64 of some columns, NaN where a cell is empty; and cells of other columns."""
+
+    cells: np.ndarray
+    lines: list[int]
+    others: dict[str, list[str]]
+
+    def only(self, rows: np.ndarray) -> _Table:
+        """Without the other rows."""
+        places = np.flatnonzero(rows)
+        others = {name: [cells[k] for k in places] for name, cells in self.others.items()}
+        return _Table(self.cells[places], [self.lines[k] for k in places], others)
+
+
+def _read(path: Path, columns: Sequence[str], others: Collection[str]) -> _Table:
+    """Some columns of numbers, and those of the others that are there."""
+    sheet = Sheet(path, (*columns, *others))
+    rows = iter(sheet)
+    _, names = read_header(sheet, rows, (*columns, *others))
+    if missing := [name for name in columns if name not in names]:
+        raise BadInput(path, f"no column {missing[0]}")
+    wanted = [names.index(name) for name in columns]
+    there = {name: names.index(name) for name in others if name in names}
+    cells_of: dict[str, list[str]] = {name: [] for name in there}
+    numbers: list[list[float]] = []
+    lines: list[int] = []
+    for line, cells in rows:
+        if not any(cells):
+            continue
+        cells = fitted(sheet, line, cells, len(names))
+        found = [sheet.number(cells[k] or "nan") for k in wanted]
+        if None in found:
+            wrong = wanted[found.index(None)]
+            raise BadInput(path, f"line {line}: {names[wrong]} is no number: {cells[wrong]!r}")
+        numbers.append([math.nan if x is None else x for x in found])
+        lines.append(line)
+        for name, place in there.items():
+            cells_of[name].append(cells[place])
+    return _Table(np.array(numbers).reshape(-1, len(wanted)), lines, cells_of)
+
+
+def _order(cell: str) -> tuple[float, str]:
+    """Numbers by their size, before words."""
     try:
-        return pd.read_csv(path, skipinitialspace=True, nrows=rows)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise BadInput(path, f"is not a CSV table ({error})") from error
+        return float(cell), ""
+    except ValueError:
+        return math.inf, cell
 
 
-def _unit_columns(table: pd.DataFrame, path: Path) -> list[str]:
-    units = [name for name in table.columns if _UNIT.fullmatch(name)]
+def _unit_columns(path: Path) -> list[str]:
+    sheet = Sheet(path)
+    _, names = read_header(sheet, iter(sheet), ())
+    found = filter(None, map(_UNIT.fullmatch, names))
+    units = [f"{match[1].upper()}{match[2].lower()}" for match in found]
     if not units:
         raise BadInput(path, "has no action-unit columns such as AU01_r")
     return units

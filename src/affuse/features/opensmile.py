@@ -10,7 +10,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
-from affuse.features.sound import SoundExtractor, all_present, read_sound
+from affuse.features.sound import SoundExtractor, heard, sound_of
 from affuse.features.stream import Stream, StreamSpec
 
 RATE = 16000
@@ -45,13 +45,13 @@ class Egemaps(SoundExtractor):
 
     def extract(self, clip: Clip) -> Stream | None:
         """(about 100 seconds - 4, 23) float32."""
-        audio = read_sound(clip, RATE)
-        if audio is None:
+        sound = sound_of(clip, RATE)
+        if sound is None:
             return None
         # openSMILE would round towards zero, and turn full scale into its negative.
-        steps = np.clip(np.round(audio * 32768), -32768, 32767)
+        steps = np.clip(np.round(sound.samples * 32768), -32768, 32767)
         rows = _smile().process_signal(steps / 32768, RATE)
-        return all_present(rows.to_numpy(np.float32), 0.02)
+        return heard(sound, rows.to_numpy(np.float32), self.spec.rate, 0.02)
 
 
 @lru_cache(maxsize=1)  # a worker process meets the extractor anew with every clip

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.extractor import check_length
+from affuse.media.counts import HOLE
+from affuse.media.shown import HELD, usual_interval
 
 #: Rate in Hz of the streams, and of pictures whose video is not at hand.
 RATE = 30.0
@@ -57,20 +59,24 @@ def moments(clip: Clip, end: float, path: Path) -> NDArray[np.float64]:
         path: What an error is about.
 
     Raises:
-        BadInput: Too little of the recording belongs to the clip.
+        TooShort: Too little of the recording belongs to the clip.
     """
     seconds = (end if clip.end is None else min(clip.end, end)) - clip.start
-    check_length(path, seconds)
+    check_length(path, seconds, "its video")
     return clip.start + np.arange(int(np.ceil(seconds * RATE - 1e-6))) / RATE
 
 
 def nearest(
     times: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """The nearest of some rising times to each moment (the earlier of two), and if within `REACH`.
+    """The picture that stands for each moment, and whether there is one.
+
+    It is the nearest (the earlier of two) within `REACH`. Where two are further apart than to
+    reach each other the earlier one is held: it stands until half a usual interval before the
+    next, for a minute at most.
 
     Args:
-        times: (N,) seconds, N at least 1.
+        times: (N,) rising seconds at which pictures begin, N at least 1.
         wanted: (M,) seconds.
 
     Returns:
@@ -79,4 +85,11 @@ def nearest(
     after = np.searchsorted(times, wanted).clip(0, len(times) - 1)
     before = (after - 1).clip(0)
     rows = np.where(wanted - times[before] <= times[after] - wanted + 1e-6, before, after)
-    return rows, np.abs(times[rows] - wanted) <= REACH + 1e-6
+    usual = usual_interval(times, 1 / RATE)
+    # of two pictures that are so far apart that neither would do, the earlier one is held
+    late = times[after] - usual / 2
+    apart = times[after] - times[before] > max(HELD * usual, 2 * REACH) + 1e-6
+    held = (times[before] <= wanted) & apart
+    rows = np.where(held, np.where(wanted < late, before, after), rows)
+    near = np.abs(times[rows] - wanted) <= REACH + 1e-6
+    return rows, near | held & (wanted < np.minimum(late, times[before] + HOLE))

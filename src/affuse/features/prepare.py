@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.errors import AffuseError, BadInput
+from affuse.errors import AffuseError, BadInput, TooShort, Unusable
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import NotWritten, atomic_path, locked, sweep, write_csv
 from affuse.execution.progress import progress
@@ -26,7 +26,7 @@ from affuse.execution.worker import allow, tell
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import open_archive, write_archive
 from affuse.features.blocks import blocks_of
-from affuse.features.extractor import Extractor, Frozen
+from affuse.features.extractor import Extractor, Frozen, same_stream, undecodable
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.store import (
     StreamFile,
@@ -37,6 +37,7 @@ from affuse.features.store import (
 )
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.allowance import time_limit
+from affuse.media.probe import probe
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Prepared:
         kept: Streams of clips that were there already.
         absent: Stream name -> clips that lack its modality.
         failures: (clip id, stream, reason).
+        notes: (clip id, what of it could not be used, or was put right).
         unprinted: Number of clips whose recordings could not be decoded to tell copies of them.
     """
 
@@ -70,6 +72,7 @@ class Prepared:
     kept: int = 0
     absent: dict[str, int] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
     unprinted: int = 0
 
 
@@ -89,7 +92,8 @@ def prepare(
 
     Returns:
         Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
-        the others go on.
+        the others go on. Sound or pictures that are too short are absent, with a note; those that
+        cannot be decoded are a failure and absent, and the clip stays with what else there is.
 
     Raises:
         BadInput: The folder is the store of another corpus, or cannot be written.
@@ -109,7 +113,7 @@ def _prepare(
     annotated = any(clip.annotation for clip in corpus.clips)
     tracks = [AnnotationTrack(corpus.classes)] if annotated else []
     report = _fill(corpus, store, [*extractors, *tracks], workers, "prepare")
-    report.failures = sorted(report.failures + _empty(store, corpus, extractors, report.failures))
+    report.failures = sorted(report.failures + _empty(store, corpus, extractors, report))
     known = {e.spec.name for e in (*extractors, *tracks)}
     others = [row for row in read_failures(store) if row[1] and row[1] not in known]
     write_csv(
@@ -167,7 +171,12 @@ def _fill(
     for extractor in extractors:
         name = extractor.spec.name
         report.absent[name] = _consolidate(store, extractor, corpus.clips, old[name], parts[name])
+    for extractor in extractors:
+        file = StreamFile(stream_path(store, extractor.spec.name))
+        failed |= {(clip, extractor.spec.name): reason for clip, reason in file.broken.items()}
+        report.notes += [(clip, note) for clip, notes in file.notes.items() for note in notes]
     report.failures = [(*key, reason) for key, reason in failed.items()]
+    report.notes = sorted(set(report.notes))
     return report
 
 
@@ -216,11 +225,10 @@ def _fingerprint(clip: Clip, extractor: Extractor) -> str:
 
 
 def _is_fresh(file: StreamFile | None, clip: Clip, extractor: Extractor) -> bool:
-    return (
-        file is not None
-        and file.made_from.get(clip.id) == _fingerprint(clip, extractor)
-        and file.intact(clip.id)
-    )
+    if file is None or clip.id in file.broken:  # what could not be decoded is tried again
+        return False
+    same = file.made_from.get(clip.id) == _fingerprint(clip, extractor)
+    return same and file.intact(clip.id)
 
 
 def _is_fresh_part(path: Path, clip: Clip, extractor: Extractor, whole: bool = False) -> bool:
@@ -247,7 +255,7 @@ def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
             file = StreamFile(path)
         except BadInput:
             return None
-        if file.spec.to_json() == json.loads(json.dumps(extractor.spec.to_json())):
+        if same_stream(extractor.spec, file.spec):
             return file
     return None
 
@@ -296,11 +304,25 @@ def _write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
     """One clip's stream; a clip that lacks the modality gets zero frames."""
     spec = extractor.spec
     masks, start = [np.zeros(0, bool)], 0.0
+    facts: dict[str, Any] = {"made_from": _fingerprint(clip, extractor)}
+    notes: dict[str, None] = {}
+    # what waits gives the number of frames
     with _written(path), SpooledTemporaryFile(_AT_ONCE, dir=str(path.parent)) as waiting:
-        for block in _read_blocks(extractor, clip):  # what waits gives the number of frames
-            start = start if len(masks) > 1 else block.start
-            masks.append(block.mask)
-            waiting.write(np.ascontiguousarray(block.values, spec.dtype).data)
+        try:
+            for block in _read_blocks(extractor, clip):
+                start = start if len(masks) > 1 else block.start
+                masks.append(block.mask)
+                notes |= dict.fromkeys(f"{clip.audio}: {note}" for note in block.notes)
+                waiting.write(np.ascontiguousarray(block.values, spec.dtype).data)
+        except Unusable as error:  # absent, and the other modality goes on
+            masks, start = masks[:1], 0.0
+            waiting.truncate(0)
+            if isinstance(error, TooShort):
+                notes[f"{error}; it is left out"] = None
+            else:
+                facts["broken"] = str(error)
+        if len(masks) == 1 and not notes and "broken" not in facts:
+            facts |= _broken(clip, extractor)
         waiting.seek(0)
         mask = np.concatenate(masks)
         write_archive(
@@ -309,8 +331,18 @@ def _write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
                 "values": (spec.dtype, (len(mask), *spec.shape), _rows(waiting, spec)),
                 "mask": ("bool", mask.shape, [mask]),
             },
-            {"start": start, "made_from": _fingerprint(clip, extractor)},
+            {"start": start, **facts, **({"notes": list(notes)} if notes else {})},
         )
+
+
+def _broken(clip: Clip, extractor: Extractor) -> dict[str, str]:
+    """Whether a stream without frames is one that cannot be decoded."""
+    kind = extractor.spec.modality
+    place = {"video": clip.video, "audio": clip.audio}.get(kind)
+    if place is None or extractor.sources(clip) != [place]:
+        return {}
+    reason = undecodable(probe(place)).get(kind)
+    return {} if reason is None else {"broken": f"{place}: {reason}"}
 
 
 @contextmanager
@@ -347,6 +379,22 @@ def _rows(file: IO[bytes], spec: StreamSpec) -> Iterator[np.ndarray]:
 def _read_part(path: Path, whole: bool) -> Stream:
     part = open_archive(path, later=() if whole else _LARGE)
     return Stream(part.arrays["values"], part.arrays["mask"], part.metadata["start"])
+
+
+def _said(
+    clips: Sequence[Clip], kept: Collection[str], old: StreamFile | None, parts: Path
+) -> dict[str, dict[str, Any]]:
+    """`notes` and `broken` -> what is to be told of clips, where there is something."""
+    said: dict[str, dict[str, Any]] = {"notes": {}, "broken": {}}
+    for clip in clips:
+        if old is not None and clip.id in kept:
+            facts = {"notes": old.notes[clip.id]} if clip.id in old.notes else {}
+        else:
+            facts = open_archive(_part(parts, clip.id), later=_LARGE).metadata
+        for what, told in said.items():
+            if what in facts:
+                told[clip.id] = facts[what]
+    return {what: told for what, told in said.items() if told}
 
 
 def _consolidate(
@@ -397,6 +445,7 @@ def _consolidate(
             "spec": spec.to_json(),
             "clips": [clip.id for clip in there],
             "made_from": [_fingerprint(clip, extractor) for clip in there],
+            **_said(there, kept, old, parts),
         },
         parts={"values": "offset", "mask": "offset"},
     )
@@ -407,13 +456,16 @@ def _empty(
     store: Path,
     corpus: Corpus,
     extractors: Sequence[Extractor],
-    failures: Collection[tuple[str, str, str]],
+    report: Prepared,
 ) -> list[tuple[str, str, str]]:
     """Clips of which no stream has a single present frame."""
     files = [StreamFile(stream_path(store, e.spec.name)) for e in extractors]
-    known = {clip for clip, _, _ in failures}
+    known = {clip for clip, _, _ in report.failures}
+    said: dict[str, str] = {}
+    for clip_id, note in report.notes:
+        said[clip_id] = f"{said[clip_id]}; {note}" if clip_id in said else note
     return [
-        (clip.id, "", _nothing(clip))
+        (clip.id, "", said.get(clip.id) or _nothing(clip))
         for clip in corpus.clips
         if clip.id not in known
         and not any(file.outline(clip.id).mask.any() for file in files if clip.id in file)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from affuse.features.blocks import BLOCK, joined
 from affuse.features.extractor import check_length
 from affuse.features.pictures import RATE
 from affuse.features.stream import Stream, StreamSpec
+
+if TYPE_CHECKING:
+    from affuse.media.audio import Sound
 
 #: Which stretch of sound a row is about: the one around its moment, the one that ends there, or the
 #: one that the published system takes.
@@ -73,8 +77,10 @@ class Mfcc(SoundExtractor):
         """(1 + N // 512, 10) float32."""
         from affuse.features.spectral import mfcc
 
-        audio = read_sound(clip, 22050)
-        return None if audio is None else all_present(mfcc(audio, padding="constant", top_db=None))
+        sound = sound_of(clip, 22050)
+        if sound is None:
+            return None
+        return heard(sound, mfcc(sound.samples, padding="constant", top_db=None), self.spec.rate)
 
 
 class ReferenceMfcc(SoundExtractor):
@@ -106,16 +112,19 @@ class ReferenceMfcc(SoundExtractor):
         self.spec = StreamSpec(name, 22050 / 512, (10,), recipe=recipe, span=3.6)
 
     def extract(self, clip: Clip) -> Stream | None:
-        """(156, 10) float32, every frame present."""
+        """(156, 10) float32; as published, the zeros at the end are present."""
         from affuse.features.spectral import mfcc
 
-        audio = read_sound(clip, 22050, rounded_up=True)
-        if audio is None:
+        sound = sound_of(clip, 22050, rounded_up=True)
+        if sound is None:
             return None
+        audio = sound.samples
         surplus = len(audio) - 79380
         audio = audio[surplus // 2 :][:79380] if surplus > 0 else np.pad(audio, (0, -surplus))
-        audio = in_16_bits(audio)
-        return all_present(mfcc(audio, padding=self.spec.recipe["padding"], top_db=80.0))
+        values = mfcc(in_16_bits(audio), padding=self.spec.recipe["padding"], top_db=80.0)
+        times = np.arange(len(values)) / self.spec.rate + max(surplus // 2, 0) / 22050
+        stream = masked(values, sound.at(times) | (times > sound.spans[-1][1]))
+        return replace(stream, notes=sound.notes)
 
 
 class LogMel(SoundExtractor):
@@ -135,11 +144,12 @@ class LogMel(SoundExtractor):
         """(1 + N // 320, mels) float32."""
         from affuse.features.spectral import mel_spectrogram
 
-        audio = read_sound(clip, 16000)
-        if audio is None:
+        sound = sound_of(clip, 16000)
+        if sound is None:
             return None
-        power = mel_spectrogram(audio, mels=self.spec.shape[0], **_LOGMEL)
-        return all_present(power.clamp_min(self.spec.recipe["floor"]).log().numpy())
+        power = mel_spectrogram(sound.samples, mels=self.spec.shape[0], **_LOGMEL)
+        levels = power.clamp_min(self.spec.recipe["floor"]).log().numpy()
+        return heard(sound, levels, self.spec.rate)
 
 
 class Mfcc39(SoundExtractor):
@@ -165,18 +175,18 @@ class Mfcc39(SoundExtractor):
         """(1 + (N - 400) // 160, 39) float32; causal: four rows fewer; reference: 30 Hz."""
         from affuse.features.mfcc39 import AHEAD, mfcc39
 
-        audio = read_sound(clip, 16000)
-        if audio is None:
+        sound = sound_of(clip, 16000)
+        if sound is None:
             return None
-        rows = mfcc39(audio)
+        rows, rate = mfcc39(sound.samples), self.spec.rate
         match self.spec.recipe["placing"]:
             case "reference":
-                frames = np.arange(frames_of_sound(len(audio), 16000))
+                frames = np.arange(frames_of_sound(len(sound.samples), 16000))
                 nearest = np.round(frames / RATE / 0.01).astype(np.int64)
-                return all_present(rows[nearest.clip(max=len(rows) - 1)])
+                return heard(sound, rows[nearest.clip(max=len(rows) - 1)], rate)
             case "causal":
-                return all_present(rows[:-AHEAD], 0.025 + AHEAD * 0.01)
-        return all_present(rows, 0.0125)
+                return heard(sound, rows[:-AHEAD], rate, 0.025 + AHEAD * 0.01)
+        return heard(sound, rows, rate, 0.0125)
 
 
 class TsavMel(SoundExtractor):
@@ -196,8 +206,10 @@ class TsavMel(SoundExtractor):
         """(1 + N // 441, 64) float32 dB of 44.1 kHz sound."""
         from affuse.features.tsav_mel import tsav_levels
 
-        audio = read_sound(clip, 44100)
-        return None if audio is None else all_present(tsav_levels(audio, top_db=None))
+        sound = sound_of(clip, 44100)
+        if sound is None:
+            return None
+        return heard(sound, tsav_levels(sound.samples, top_db=None), self.spec.rate)
 
 
 class VggishExamples(SoundExtractor):
@@ -215,18 +227,18 @@ class VggishExamples(SoundExtractor):
         )
 
     def extract(self, clip: Clip) -> Stream | None:
-        """(ceil(30 seconds), 96, 64) float32, every one present."""
+        """(ceil(30 seconds), 96, 64) float32."""
         return joined(self.blocks(clip))
 
     def blocks(self, clip: Clip) -> Iterator[Stream]:
         """The same in parts."""
         from affuse.features.vggish_logmel import vggish_examples
 
-        audio = read_sound(clip, 16000)
-        if audio is not None:
-            examples = vggish_examples(audio, "centred")
+        sound = sound_of(clip, 16000)
+        if sound is not None:
+            examples = vggish_examples(sound.samples, "centred")
             for some in examples.numbers(BLOCK):
-                yield all_present(examples.some(some), some[0] / RATE)
+                yield heard(sound, examples.some(some), RATE, some[0] / RATE)
 
 
 def vggish_recipe(placing: Placing) -> dict[str, Any]:
@@ -253,8 +265,8 @@ def in_16_bits(audio: np.ndarray) -> np.ndarray:
     return (np.clip(np.floor(whole / 2**16), -32768, 32767) / 32768).astype(np.float32)
 
 
-def read_sound(clip: Clip, rate: int, *, rounded_up: bool = False) -> np.ndarray | None:
-    """Mono sound of a clip at a rate in Hz, (N,) float32, or None without sound.
+def sound_of(clip: Clip, rate: int, *, rounded_up: bool = False) -> Sound | None:
+    """Mono sound of a clip at a rate in Hz, or None without sound.
 
     Args:
         clip: The clip.
@@ -262,18 +274,41 @@ def read_sound(clip: Clip, rate: int, *, rounded_up: bool = False) -> np.ndarray
         rounded_up: See `read_audio`.
 
     Raises:
-        BadInput: The sound cannot be decoded, or is too short.
+        Unusable: The sound cannot be decoded, or is too short.
     """
-    from affuse.media.audio import read_audio
+    from affuse.media.audio import read_sound
 
     if clip.audio is None:
         return None
-    audio = read_audio(clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up)
-    if audio is not None:
-        check_length(clip.audio, len(audio) / rate)
-    return audio
+    sound = read_sound(
+        clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up, tracks=clip.tracks
+    )
+    if sound is not None:
+        check_length(clip.audio, sound.seconds, "its sound")
+    return sound
+
+
+def heard(sound: Sound, values: np.ndarray, rate: float, start: float = 0.0) -> Stream:
+    """A stream computed from a sound; a frame is absent where there is no sound at its moment.
+
+    Args:
+        sound: Of the clip.
+        values: (T, ...), about the moments start + i / rate.
+        rate: Of the stream in Hz.
+        start: Seconds of the first frame.
+    """
+    there = sound.at(start + np.arange(len(values)) / rate)
+    return replace(masked(values, there, start), notes=sound.notes)
+
+
+def masked(values: np.ndarray, there: np.ndarray, start: float = 0.0) -> Stream:
+    """A stream that is zero where it is absent."""
+    if not there.all():
+        values = values.copy()
+        values[~there] = 0
+    return Stream(values, there, start)
 
 
 def all_present(values: np.ndarray, start: float = 0.0) -> Stream:
     """A stream in which nothing is absent, from a moment in seconds on."""
-    return Stream(values, np.ones(len(values), bool), start)
+    return masked(values, np.ones(len(values), bool), start)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +26,8 @@ import numpy as np
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
-from affuse.execution.files import atomic_path, file_digest, write_json
+from affuse.execution.fields import check_digest
+from affuse.execution.files import atomic_path, csv_text, file_digest, write_json
 from affuse.features.archive import open_archive
 from affuse.features.stream import Stream, StreamSpec
 
@@ -62,6 +62,10 @@ class StreamFile:
             self.made_from: dict[str, str] = dict(
                 zip(metadata["clips"], metadata["made_from"], strict=True)
             )
+            #: Clip -> what of it could not be used, or was put right.
+            self.notes: dict[str, list[str]] = metadata.get("notes", {})
+            #: Clip -> why it could not be decoded, so that it is absent.
+            self.broken: dict[str, str] = metadata.get("broken", {})
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
         if wrong := self._wrong(len(metadata["clips"])):
@@ -207,7 +211,10 @@ def read_failures(store: Path) -> list[tuple[str, str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [(row["clip"], row["stream"], row["reason"]) for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    return [
+        (csv_text(row["clip"]), csv_text(row["stream"]), csv_text(row["reason"])) for row in rows
+    ]
 
 
 def stream_path(store: Path, name: str) -> Path:
@@ -219,11 +226,12 @@ def network_path(store: Path, digest: str) -> Path:
     """Where a store keeps a frozen network that streams were computed with.
 
     Raises:
-        BadInput: The digest, which comes from a file, does not begin a SHA-256 and could be any
-            path.
+        BadInput: That is no digest, and could be any path.
     """
-    if not re.fullmatch(r"[0-9a-f]{16,64}", str(digest)):
-        raise BadInput(store, f"has a stream of the network {digest!r}, which is no SHA-256")
+    try:
+        check_digest("the digest of a network", digest)
+    except ValueError as error:
+        raise BadInput(store, str(error)) from error
     return store / "networks" / f"{digest}.safetensors"
 
 

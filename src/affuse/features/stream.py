@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+
+from affuse.execution.fields import (
+    check_digest,
+    check_list,
+    check_mapping,
+    check_number,
+    check_one_of,
+    check_plain,
+    check_text,
+    check_whole,
+)
+
+#: What a stream from a file can be: a name that is no path, Hz, seconds, sizes and types.
+_NAME = re.compile(r"[a-z]+/[A-Za-z0-9][\w.-]*", re.ASCII)
+RATES, SECONDS = (0.001, 200_000.0), (0.01, 3600.0)
+_AXES, _LARGEST_FRAME = 4, 1 << 24
+_DTYPES = ("float32", "float16", "uint8")
 
 
 @dataclass(frozen=True)
@@ -44,8 +63,31 @@ class StreamSpec:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> StreamSpec:
-        """The inverse of `to_json`."""
-        return cls(**{**value, "shape": tuple(value["shape"])})
+        """The inverse of `to_json`, of values that a file tells.
+
+        Raises:
+            KeyError, TypeError: One of them is missing, or is not known.
+            ValueError: One of them cannot be; the message names it.
+        """
+        check_list("shape", value["shape"], 1, _AXES)
+        spec = cls(**{**value, "shape": tuple(value["shape"])})
+        check_text("name", spec.name)
+        if not _NAME.fullmatch(spec.name):
+            raise ValueError(f"name is {spec.name!r}; expected a name such as audio/mfcc10")
+        if spec.rate != 0 or isinstance(spec.rate, bool):
+            check_number("rate", spec.rate, *RATES)
+        for size in spec.shape:
+            check_whole("shape", size, 1, _LARGEST_FRAME)
+        if math.prod(spec.shape) > _LARGEST_FRAME:
+            raise ValueError(f"shape is {spec.shape}: more than {_LARGEST_FRAME:,} values a frame")
+        check_one_of("dtype", spec.dtype, _DTYPES)
+        if spec.span is not None:
+            check_number("span", spec.span, *SECONDS)
+        check_mapping("recipe", spec.recipe)
+        check_plain("recipe", spec.recipe)
+        if "weights" in spec.recipe:
+            check_digest("recipe.weights", spec.recipe["weights"])
+        return spec
 
 
 @dataclass
@@ -56,11 +98,13 @@ class Stream:
         values: (T, ...) in the dtype of its spec; frame i lies at `start + i / rate`.
         mask: (T,) bool, True where the frame is present.
         start: Seconds from the start of the clip to the first frame.
+        notes: What was wrong with the recording and was put right.
     """
 
     values: np.ndarray
     mask: np.ndarray
     start: float = 0.0
+    notes: tuple[str, ...] = ()
 
     def cut(self, spec: StreamSpec, start: float, seconds: float) -> Stream:
         """The frames of a window; what lies outside the stream is absent (zeros, mask False).
@@ -71,20 +115,25 @@ class Stream:
             seconds: Length of the window.
 
         Returns:
-            A stream of exactly `round(seconds * rate)` frames (at least one); a stream of one row
-            per clip and a stream of a fixed span are returned unchanged.
+            A stream of exactly `round(seconds * rate)` frames (at least one), of the same memory
+            where all of them lie within; a stream of one row per clip and a stream of a fixed span
+            are returned unchanged.
         """
         if spec.rate == 0 or spec.span is not None:
             return self
         length = max(1, round(seconds * spec.rate))
         first = round((start - self.start) * spec.rate)
+        at = self.start + first / spec.rate
+        if 0 <= first <= len(self.values) - length:
+            inside = slice(first, first + length)
+            return Stream(self.values[inside], self.mask[inside], at)
         source = slice(max(first, 0), min(first + length, len(self.values)))
         values = np.zeros((length, *self.values.shape[1:]), self.values.dtype)
         mask = np.zeros(length, bool)
         if source.start < source.stop:
             target = slice(source.start - first, source.stop - first)
             values[target], mask[target] = self.values[source], self.mask[source]
-        return Stream(values, mask, self.start + first / spec.rate)
+        return Stream(values, mask, at)
 
     @classmethod
     def absent(cls, spec: StreamSpec, seconds: float) -> Stream:

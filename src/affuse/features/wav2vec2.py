@@ -16,7 +16,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import read_checkpoint, read_pickled_arrays
 from affuse.execution.files import file_digest
-from affuse.features.sound import SoundExtractor, all_present, read_sound
+from affuse.features.sound import SoundExtractor, heard, sound_of
 from affuse.features.stream import Stream, StreamSpec
 
 RATE = 16000
@@ -89,18 +89,18 @@ class Wav2Vec2(SoundExtractor):
 
     def extract(self, clip: Clip) -> Stream | None:
         """(1 + (N - 400) // 320, 1024) float32."""
-        audio = read_sound(clip, RATE)
-        if audio is None:
+        sound = sound_of(clip, RATE)
+        if sound is None:
             return None
         network = _network(self.weights, self.digest)
-        signal = torch.from_numpy((audio - self.mean) / self.std)
+        signal = torch.from_numpy((sound.samples - self.mean) / self.std)
         parts = []
         with torch.inference_mode():
             for first, (begin, end) in pieces(1 + (len(signal) - FIELD) // HOP):
                 stop = (first + PIECE - 1) * HOP + FIELD
                 states = network(signal[None, first * HOP : stop]).last_hidden_state[0]
                 parts.append(states[begin - first : end - first].numpy())
-        return all_present(np.concatenate(parts))
+        return heard(sound, np.concatenate(parts), self.spec.rate)
 
 
 def pieces(frames: int) -> list[tuple[int, tuple[int, int]]]:
@@ -131,7 +131,7 @@ def _weights_file(source: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    return file_digest(path)[:16]
+    return file_digest(path)
 
 
 def _normalisation(path: Path) -> tuple[float, float]:

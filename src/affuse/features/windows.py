@@ -9,17 +9,43 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from affuse.features.extractor import SHORTEST
+
 LENGTH = 300
 HOP = 200
 
 
-def frame_windows(frames: int, length: int = LENGTH, hop: int = HOP) -> list[tuple[int, int]]:
+def grid_starts(duration: float, window: float, hop: float) -> np.ndarray:
+    """Starts of the windows of a recording on the grid 0, hop, 2 hop, ..., the same for all.
+
+    The last window may reach beyond the end, where nothing is present. It begins `SHORTEST`
+    seconds before the end or earlier, as a shorter recording says nothing; so at least
+    `window - hop` seconds of it, or `SHORTEST`, lie within the recording.
+
+    Args:
+        duration: Seconds.
+        window: Seconds.
+        hop: Seconds from one window to the next, at most `window`.
+
+    Returns:
+        (W,) seconds; a recording that is shorter than a window has one around its middle, which
+        then starts before zero.
+    """
+    if duration <= window:
+        return np.array([(duration - window) / 2])
+    count = int(np.ceil((duration - window) / hop - 1e-6)) + 1
+    starts = hop * np.arange(count)
+    return starts[starts <= duration - SHORTEST + 1e-6]
+
+
+def frame_windows(frames: int, length: int = LENGTH, hop: float = HOP) -> list[tuple[int, int]]:
     """The windows that cover a series, the last one flush with its end.
 
     Args:
         frames: Frames of the series, at least one.
         length: Frames of a window.
-        hop: Frames from one window to the next, at most `length`.
+        hop: Frames from one window to the next, at most `length`. Of a part of a frame, the
+            windows begin at the frames nearest to 0, hop, 2 hop, ...
 
     Returns:
         (first frame, frame after the last) of each, from 0; a series that is no longer than a
@@ -32,7 +58,8 @@ def frame_windows(frames: int, length: int = LENGTH, hop: int = HOP) -> list[tup
         raise ValueError(f"no windows of {length} frames every {hop} cover {frames} frames")
     if frames <= length:
         return [(0, frames)]
-    starts = range(0, frames - length, hop)
+    count = int(np.ceil((frames - length) / hop - 1e-9))
+    starts = [round(number * hop) for number in range(count)]
     return [*((start, start + length) for start in starts), (frames - length, frames)]
 
 

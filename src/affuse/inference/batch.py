@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from affuse.errors import BadInput
+from affuse.errors import AffuseError, BadInput, line_of, shown
 from affuse.execution.executors import map_unordered
 from affuse.execution.worker import allow
 
@@ -59,3 +59,7 @@ class _Each(Generic[R]):
             return path, self.each(self.predictor, path)
         except BadInput as error:
             return path, error
+        except AffuseError:
+            raise  # about the model or an option: no recording can be read
+        except Exception as error:
+            return path, BadInput(path, line_of(error, path).removeprefix(f"{shown(path)}: "))

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from affuse.inference.values import ValuesTimeline, stretches
+from affuse.inference.timeline import stretches
+from affuse.inference.values import ValuesTimeline
 
 #: Words around the circle, by degrees from "pleased" against the clock.
 #: Source: Russell 1980, A circumplex model of affect, figure 2 (shortened).

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
-from affuse.features.catalogue import Sources, create_extractor, source_of
-from affuse.features.extractor import Extractor, check_same_stream
+from affuse.errors import Unusable
+from affuse.features.catalogue import (
+    Sources,
+    create_extractor,
+    imported_streams,
+    pattern_of,
+    source_of,
+)
+from affuse.features.extractor import Extractor, check_length, check_same_stream
 from affuse.features.stream import Stream, StreamSpec
+from affuse.media.audio import Survey, survey
 from affuse.media.probe import MediaInfo
+from affuse.media.sounding import EDGE, Span, within
 from affuse.models.embedded import unpack_networks
+
+#: How a note ends on what cannot be used.
+LEFT_OUT = "; it is left out"
 
 
 class Extraction:
@@ -42,11 +55,16 @@ class Extraction:
         if within and (source is None or isinstance(source, Mapping)):
             self.source = {**(source or {}), **within}
 
-    def stream(self, name: str, clip: Clip) -> Stream:
-        """A stream of a clip; without frames where the modality is not there.
+    def stream(self, name: str, clip: Clip, notes: list[str] | None = None) -> Stream:
+        """A stream of a clip; without frames where the modality is not there or cannot be used.
+
+        Args:
+            name: Of the stream.
+            clip: The recording, or a part of it.
+            notes: Gets the reason why the modality cannot be used.
 
         Raises:
-            BadInput: A file of the clip cannot be used.
+            BadInput: A file that belongs to the clip, such as imported features, cannot be used.
             AffuseError: The stream is not made as the training clips' was.
         """
         spec = self.specs[name]
@@ -57,16 +75,82 @@ class Extraction:
                 extractor = create_extractor(name, self.source)
                 check_same_stream(extractor.spec, spec)
                 self._extractors[name] = extractor
-            stream = self._extractors[name].extract(clip)
+            try:
+                stream = self._extractors[name].extract(clip)
+            except Unusable as error:
+                if notes is not None:
+                    notes.append(f"{error.reason}{LEFT_OUT}")
         if stream is None:
             return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
         return stream
 
-    def whole(self, clip: Clip) -> dict[str, Stream]:
-        """The streams that describe a whole recording, not one window of a fixed span."""
+    def whole(
+        self, clip: Clip, duration: float, sound: Survey | None, notes: list[str]
+    ) -> dict[str, Stream]:
+        """The streams that describe a whole recording, not one window of a fixed span.
+
+        Args:
+            clip: The recording.
+            duration: Its length in seconds.
+            sound: What `survey` found.
+            notes: Gets the reasons why modalities cannot be used.
+        """
         return {
-            name: self.stream(name, clip) for name, spec in self.specs.items() if spec.span is None
+            name: where_heard(self.stream(name, clip, notes), spec, sound, duration)
+            for name, spec in self.specs.items()
+            if spec.span is None
         }
+
+    def survey(
+        self, info: MediaInfo, notes: list[str], heard: Sequence[Span] | None = None
+    ) -> Survey | None:
+        """Where a recording has sound and where it is silent, for models that read sound.
+
+        Args:
+            info: The recording.
+            notes: Gets what is wrong with its sound.
+            heard: (start, end) in seconds between which it has sound, if the file does not tell.
+        """
+        if not info.has_audio or all(spec.modality != "audio" for spec in self.specs.values()):
+            return None
+        try:
+            found = survey(info.path, info.tracks)
+            if found is not None:
+                found = found if heard is None else replace(found, spans=tuple(heard))
+                check_length(info.path, found.seconds, "its sound")
+                notes += found.notes
+            return found
+        except Unusable as error:
+            notes.append(f"{error.reason}{LEFT_OUT}")
+            return None
+
+
+def where_heard(
+    stream: Stream,
+    spec: StreamSpec,
+    sound: Survey | None,
+    duration: float,
+    start: float = 0.0,
+) -> Stream:
+    """A stream without what it has, inside of the recording, where there is no sound.
+
+    Args:
+        stream: Of the recording, or of a window.
+        spec: Its spec; streams of pictures, and those that are imported, stay as they are.
+        sound: What was found in the sound of the recording.
+        duration: Of the recording in seconds.
+        start: Of the window in seconds.
+    """
+    if (
+        sound is None
+        or spec.modality != "audio"
+        or not spec.rate
+        or pattern_of(spec.name) in imported_streams()
+    ):
+        return stream
+    times = start + stream.start + np.arange(len(stream.mask)) / spec.rate
+    there = stream.mask & (within(sound.spans, times) | (times > duration - EDGE))
+    return replace(stream, mask=there)
 
 
 def clip_of(info: MediaInfo) -> Clip:
@@ -76,4 +160,5 @@ def clip_of(info: MediaInfo) -> Clip:
         id=path.stem,
         video=path if info.has_video else None,
         audio=path if info.has_audio else None,
+        tracks=info.tracks,
     )

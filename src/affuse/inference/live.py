@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from affuse.errors import AffuseError
+from affuse.errors import AffuseError, Unusable
 from affuse.features.extractor import SHORTEST
 from affuse.inference.predictor import Predictor
 from affuse.inference.timeline import Timeline
@@ -32,12 +32,14 @@ class Line:
         time: Seconds from the beginning of the source.
         values: (D,) values or (C,) probabilities; None where nothing is known.
         present: `video` and `audio` -> whether face and sound are there, for those the model reads.
+        silent: Whether the sound is there, but silent; None for models that do not read it.
         latency: Seconds after which a moment is spoken about at the latest.
     """
 
     time: float
     values: np.ndarray | None
     present: dict[str, bool]
+    silent: bool | None
     latency: float
 
     def to_json(self, spec: ModelSpec) -> dict[str, Any]:
@@ -47,7 +49,11 @@ class Line:
             values = {n: round(float(x), 4) for n, x in zip(spec.classes, self.values, strict=True)}
         if spec.task != "valence-arousal":
             values = {"probabilities": None if self.values is None else values}
-        there = {"face": self.present.get("video"), "sound": self.present.get("audio")}
+        there = {
+            "face": self.present.get("video"),
+            "sound": self.present.get("audio"),
+            "silent": self.silent,
+        }
         return {
             "time": round(self.time, 3),
             **values,
@@ -91,27 +97,37 @@ def follow(
             if time < 0 or until < SHORTEST or behind > hop:
                 continue
             started = clock.monotonic()
-            values, present = _say(predictor, live, Path(folder) / "window.mov", until, time)
+            said = _say(predictor, live, Path(folder) / "window.mov", until, time)
             taken = clock.monotonic() - started
-            yield Line(time, values, present, delay + hop + behind + taken)
+            yield Line(time, *said, delay + hop + behind + taken)
 
 
 def _say(
     predictor: Predictor, live: Live, path: Path, until: float, time: float
-) -> tuple[np.ndarray | None, dict[str, bool]]:
-    """Values (D,) or probabilities (C,) at a time, or None, and what was present there."""
+) -> tuple[np.ndarray | None, dict[str, bool], bool | None]:
+    """Values (D,) or probabilities (C,) at a time, or None; what was present, and if silent."""
     rate = predictor.model.leader.rate
     start = max(0.0, until - predictor.window)
     if rate:  # then frames lie at the same moments as in a prediction of the whole
         start = math.ceil(start * rate - 1e-6) / rate
     begin = live.write(path, start, until)
+    absent = {spec.modality: False for spec in predictor.spec.streams.values()}
+    nothing = None, absent, False if "audio" in absent else None
     if begin is None or until - begin < SHORTEST:
-        return None, {}
-    timeline = predictor.read(path)
+        return nothing
+    try:
+        timeline = predictor.read(path, heard=live.heard(begin, until))
+    except Unusable:  # too little in the window of what the model reads
+        return nothing
     moment = np.array([time - begin])
     present = {name: bool(p.at(moment)[0]) for name, p in timeline.presence.items()}
+    sound = timeline.presence.get("audio")
+    silent = None if sound is None else bool(sound.silent_at(moment)[0])
     row = _last(timeline) if isinstance(timeline, Timeline) else _at(timeline, float(moment[0]))
-    return None if np.isnan(row).any() else row, present
+    ended = isinstance(timeline, ValuesTimeline) and live.pictured and not timeline.pictured
+    if ended and predictor.model.leader.modality == "video":  # as where the pictures have ended
+        row = np.full(len(row), np.nan)
+    return None if np.isnan(row).any() else row, present, silent
 
 
 def _last(timeline: Timeline) -> np.ndarray:

@@ -39,15 +39,19 @@ def write_overlay(timeline: Timeline | ValuesTimeline, path: Path) -> None:
     Raises:
         BadInput: The recording has no pictures, or cannot be decoded any more.
     """
-    info = probe(timeline.source)
+    info = probe(timeline.source, timeline.tracks)
     if not info.has_video:
         raise BadInput(timeline.source, "has no pictures; there is nothing to draw on")
     seen = "video" in timeline.presence
-    track = find_face(timeline.source, FaceOptions()) if seen else None
-    width, height = _size(info.width, info.height)
+    track = find_face(timeline.source, FaceOptions(), tracks=timeline.tracks) if seen else None
+    turn = track.turn if track is not None else 0
+    turned = (info.height, info.width) if turn % 2 else (info.width, info.height)
+    width, height = _size(*turned)
     panel = panel_of(timeline, width)
-    total = len(picture_times(timeline.source))
-    frames = progress(read_frames(timeline.source), f"draw {path.name}", total)
+    total = len(picture_times(timeline.source, timeline.tracks))
+    frames = progress(
+        read_frames(timeline.source, tracks=timeline.tracks), f"draw {path.name}", total
+    )
     with atomic_path(path) as temporary:
         write_mp4(
             temporary,
@@ -68,7 +72,8 @@ def _size(width: int, height: int) -> tuple[int, int]:
 def _pictures(
     frames: Iterator[Frame], track: Track | None, size: tuple[int, int], panel: Panel
 ) -> Iterator[tuple[float, Image]]:
-    for frame in frames:
+    for upright in frames:
+        frame = upright.turned(track.turn if track is not None else 0)
         shown = cv2.resize(frame.rgb(max(size)), size, interpolation=cv2.INTER_LINEAR)
         if track is not None:
             (box,), (there,) = track.at(np.array([frame.time]))

@@ -9,16 +9,20 @@ from typing import Any
 import cv2
 import numpy as np
 
+from affuse.errors import shown
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
-from affuse.inference.plot import COLOURS, DIMENSION_COLOURS, presence_spans
-from affuse.inference.timeline import Prediction, Timeline
-from affuse.inference.values import ValuesTimeline, stretches
+from affuse.inference.colours import DIMENSION_COLOURS, colours_of
+from affuse.inference.confidence import CLEAR, MARGIN, named
+from affuse.inference.plot import presence_spans
+from affuse.inference.remarks import remarks, share_of
+from affuse.inference.timeline import KeyFrame, Prediction, Timeline
+from affuse.inference.values import ValuesTimeline
 
 _WIDTH, _HEIGHT = 1000.0, 260.0
 
 
 def timeline_page(timeline: Timeline | ValuesTimeline) -> str:
-    """The page: key frames over the curves, presence below, values under the pointer.
+    """The page: key frames over the curves, presence below, values under pointer or arrow keys.
 
     Args:
         timeline: What is shown.
@@ -32,25 +36,54 @@ def timeline_page(timeline: Timeline | ValuesTimeline) -> str:
         template, facts = "classes.html", _classes(timeline)
     else:
         template, facts = "values.html", _values(timeline)
-    return environment.get_template(template).render(
-        name=timeline.source.name,
-        headline=timeline.headline,
+    tick_unit, ticks = _ticks(timeline.duration)
+    text: str = environment.get_template(template).render(
+        name=shown(timeline.source.name),
+        headline=shown(timeline.headline),
+        remarks=[shown(remark) for remark in remarks(timeline)],
         duration=timeline.duration,
         model=timeline.model,
         width=_WIDTH,
         height=_HEIGHT,
+        ticks=ticks,
+        tick_unit=tick_unit,
         frames=[(100 * f.time / timeline.duration, _jpeg(f.picture)) for f in timeline.key_frames],
+        frames_ratio=_ratio(timeline.key_frames),
         presence=_presence(timeline),
         **facts,
     )
+    return text
 
 
-def _presence(timeline: Prediction) -> list[tuple[str, float, list[tuple[float, float]]]]:
-    """Modality, its share, and left edge and width of its stretches in percent."""
+def _ticks(duration: float) -> tuple[str, list[tuple[str, float]]]:
+    """The unit of time, and up to seven round times with their places in percent."""
+    steps = [m * 10.0**e for e in range(-3, 1) for m in (1, 2, 5)] + [10, 15, 20, 30]
+    steps += [60.0 * m for m in (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 480, 1440)]
+    step = next((step for step in steps if duration / step <= 6), duration / 6)
+    times = np.arange(int(duration / step + 1e-6) + 1) * step
+    minutes = duration >= 120
+    digits = max(0, -int(np.floor(np.log10(step) + 1e-9)))
+    return "minutes:seconds" if minutes else "seconds", [
+        (
+            f"{int(t) // 60}:{int(t) % 60:02d}" if minutes else f"{t:.{digits}f}",
+            float(100 * t / duration),
+        )
+        for t in times
+    ]
+
+
+def _ratio(frames: list[KeyFrame]) -> float:
+    """Width of all key frames beside each other, in heights of the highest."""
+    highest = max((f.picture.shape[0] / f.picture.shape[1] for f in frames), default=1.0)
+    return len(frames) / (0.98 * highest) or 1.0
+
+
+def _presence(timeline: Prediction) -> list[tuple[str, str, list[tuple[float, float]]]]:
+    """Modality, its share in words, and left edge and width of its stretches in percent."""
     return [
         (
             {"audio": "sound", "video": "face"}.get(name, name),
-            presence.share,
+            share_of(presence),
             [_percent(span, timeline) for span in presence_spans(presence, timeline.duration)],
         )
         for name, presence in timeline.presence.items()
@@ -64,27 +97,44 @@ def _percent(span: tuple[float, float], timeline: Prediction) -> tuple[float, fl
 
 def _classes(timeline: Timeline) -> dict[str, Any]:
     """What only a page of classes shows."""
-    order = np.argsort(-timeline.overall)
-    times, rows = timeline.curve()
-    parts = [np.arange(i, j) for i, j in stretches(~np.isnan(rows).any(1))]
+    names = [shown(name) for name in timeline.classes]
+    colours = colours_of(timeline.classes)
+    order = np.argsort(-timeline.overall, kind="stable")
     return {
-        "ranking": [
-            (timeline.classes[k], float(timeline.overall[k]), COLOURS[k % len(COLOURS)])
-            for k in order
-        ],
+        "ranking": [(names[k], float(timeline.overall[k]), colours[k]) for k in order],
         "curves": [
-            (name, COLOURS[k % len(COLOURS)], _paths(timeline, times, 1 - rows[:, k], parts))
-            for k, name in enumerate(timeline.classes)
+            (name, colours[k], _class_lines(timeline, 1 - timeline.probabilities[:, k]))
+            for k, name in enumerate(names)
         ],
+        "levels": [(f"{level:g}", 100 * (1 - level)) for level in (0, 0.25, 0.5, 0.75, 1)],
+        "clear": CLEAR,
+        "margin": MARGIN,
         "ratings": list(timeline.mean_ratings.items()),
         "data": {
-            "names": timeline.classes,
-            "colours": list(COLOURS),
+            "names": names,
             "duration": timeline.duration,
             "times": [round(float(t), 3) for t in timeline.centres],
             "rows": _rounded(timeline.probabilities),
+            "said": [
+                None if np.isnan(row).any() else shown(named(timeline.classes, row))
+                for row in timeline.probabilities
+            ],
         },
     }
+
+
+def _class_lines(timeline: Timeline, heights: np.ndarray) -> list[tuple[str, str]]:
+    """Kind and SVG points of the lines of a class; a window between unknown ones is a dot."""
+    centres = timeline.centres
+    lines = []
+    for first, end in timeline.parts:
+        part = np.arange(first, end) if end - first > 1 else np.array([first, first])
+        kind = "" if end - first > 1 else "dot"
+        lines.append((kind, _points(timeline, centres[part], heights[part])))
+    for start, stop, window in timeline.edges:
+        ends = np.array([start, stop])
+        lines.append(("edge", _points(timeline, ends, heights[[window, window]])))
+    return lines
 
 
 def _values(timeline: ValuesTimeline) -> dict[str, Any]:
@@ -95,9 +145,14 @@ def _values(timeline: ValuesTimeline) -> dict[str, Any]:
     return {
         "gaps": [_percent(span, timeline) for span in timeline.gaps],
         "curves": [
-            (name, DIMENSION_COLOURS[k], _paths(timeline, timeline.times, heights[:, k], parts))
+            (
+                name,
+                DIMENSION_COLOURS[k],
+                [("", _points(timeline, timeline.times[p], heights[p, k])) for p in parts],
+            )
             for k, name in enumerate(timeline.dimensions)
         ],
+        "levels": [(f"{level:g}", 50 * (1 - level)) for level in (-1, -0.5, 0, 0.5, 1)],
         "facts": [
             (name, *(float(of(column)) for of in (np.nanmean, np.nanmin, np.nanmax)))
             for name, column in zip(timeline.dimensions, timeline.values.T, strict=True)
@@ -108,7 +163,6 @@ def _values(timeline: ValuesTimeline) -> dict[str, Any]:
         "way": None if plane is None else _way(timeline, plane, parts),
         "data": {
             "names": timeline.dimensions,
-            "colours": list(DIMENSION_COLOURS),
             "duration": timeline.duration,
             "times": [round(float(t), 3) for t in timeline.times],
             "rows": _rounded(timeline.values),
@@ -137,12 +191,10 @@ def _way(
     return pieces
 
 
-def _paths(
-    timeline: Prediction, times: np.ndarray, heights: np.ndarray, parts: list[np.ndarray]
-) -> list[str]:
-    """A curve as SVG point lists, one per stretch without gaps; heights from the top, 0 to 1."""
+def _points(timeline: Prediction, times: np.ndarray, heights: np.ndarray) -> str:
+    """A line as SVG points; heights from the top, 0 to 1."""
     x, y = times / timeline.duration * _WIDTH, heights * _HEIGHT
-    return [" ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x[p], y[p], strict=True)) for p in parts]
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
 
 def _rounded(rows: np.ndarray) -> list[list[float] | None]:

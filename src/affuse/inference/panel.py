@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import cv2
 import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
+from affuse.errors import shown
 from affuse.inference.circumplex import WORDS, place, plane_of
-from affuse.inference.plot import COLOURS, DIMENSION_COLOURS
-from affuse.inference.timeline import Timeline
-from affuse.inference.values import ValuesTimeline, stretches
+from affuse.inference.colours import DIMENSION_COLOURS, colours_of
+from affuse.inference.confidence import named
+from affuse.inference.timeline import Timeline, stretches
+from affuse.inference.values import ValuesTimeline
 
 #: Seconds of the curves, and of the trail that the dot leaves.
 PAST = 10.0
 _TRAIL = 2.0
 _DARK, _GREY, _WHITE = (24, 24, 28), (110, 110, 118), (235, 235, 235)
+_LONGEST = 18  # letters of a name
 _SHIFT = 4  # bits of a fraction of a pixel, for smooth lines
 
 Image = NDArray[np.uint8]
@@ -52,10 +56,27 @@ class Panel(ABC):
         size: float = 0.42,
     ) -> None:
         """Text whose left end is at x and whose middle is at y."""
+        if not text.isascii():
+            self._letters(image, text, x, y, colour, size)
+            return
         font, size = cv2.FONT_HERSHEY_SIMPLEX, size * self.scale
         (_, tall), _ = cv2.getTextSize(text, font, size, 1)
         corner = (round(x), round(y + tall / 2))
         cv2.putText(image, text, corner, font, size, colour, 1, cv2.LINE_AA)
+
+    def _letters(
+        self, image: Image, text: str, x: float, y: float, colour: tuple[int, int, int], size: float
+    ) -> None:
+        """The same with the letters of other alphabets, which OpenCV does not draw."""
+        from matplotlib import get_data_path
+        from PIL import Image as Pictures
+        from PIL import ImageDraw, ImageFont
+
+        file = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+        font = ImageFont.truetype(str(file), max(6, round(30 * size * self.scale)))
+        picture = Pictures.fromarray(image)
+        ImageDraw.Draw(picture).text((x, y), text, fill=colour, font=font, anchor="lm")
+        image[:] = np.asarray(picture)
 
     def _line(
         self, image: Image, x: np.ndarray, y: np.ndarray, colour: tuple[int, int, int], thick: int
@@ -149,25 +170,23 @@ class ClassesPanel(Panel):
     def __init__(self, timeline: Timeline, width: int) -> None:
         rows = len(timeline.classes)
         self._row = max(14, round(_height(width) / max(rows, 6)))
-        super().__init__(width, 2 * round((rows + 1) * self._row / 2))
+        super().__init__(width, 2 * round((rows + 2) * self._row / 2))
         self.scale = self._row / 24
         self.timeline = timeline
-        self._names = round(max(len(name) for name in timeline.classes) * 0.42 * self._row) + 20
+        self._shown = [_short(name) for name in timeline.classes]
+        self._colours = [_bright(colour) for colour in colours_of(timeline.classes)]
+        self._names = round(max(map(len, self._shown)) * 0.42 * self._row) + 20
 
     def draw(self, time: float) -> Image:
-        """The bars; words alone where nothing is present."""
+        """What stands out, and the bars; names alone where nothing is known."""
         image = self._empty()
-        times, rows = self.timeline.curve()
-        around = np.searchsorted(times, time).clip(1, len(times) - 1)
-        near = rows[[around - 1, around]]
-        gap = max(times[around] - times[around - 1], 1e-9)
-        share = np.clip((time - times[around - 1]) / gap, 0, 1)
-        now = near[int(share > 0.5)] if np.isnan(near).any() else near.T @ (1 - share, share)
+        now = self.timeline.at(time)
+        known = not np.isnan(now).any()
         right = self.width - 2.4 * self._row
-        for k, name in enumerate(self.timeline.classes):
-            y = (k + 1) * self._row
-            colour = _bright(COLOURS[k % len(COLOURS)])
-            known = not np.isnan(now[k])
+        said = _short(named(self.timeline.classes, now)) if known else "not known"
+        self._text(image, said, 10, self._row, _WHITE if known else _GREY, 0.65)
+        for k, (name, colour) in enumerate(zip(self._shown, self._colours, strict=True)):
+            y = (k + 2) * self._row
             self._text(image, name, 10, y, colour if known else _GREY, 0.55)
             if known:
                 end = self._names + float(now[k]) * (right - self._names)
@@ -186,6 +205,12 @@ def panel_of(timeline: Timeline | ValuesTimeline, width: int) -> Panel:
 
 def _height(width: int) -> int:
     return 2 * round(np.clip(0.26 * width, 140, 260) / 2)
+
+
+def _short(name: str) -> str:
+    """The name of a class that leaves room for its bar."""
+    name = shown(name)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 2]}.."
 
 
 def _bright(colour: str) -> tuple[int, int, int]:

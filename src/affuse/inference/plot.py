@@ -7,26 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from affuse.errors import shown
+from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
+from affuse.inference.colours import DIMENSION_COLOURS, colours_of
+from affuse.inference.remarks import share_of
 from affuse.inference.timeline import Prediction, Presence, Timeline
-from affuse.inference.values import ValuesTimeline, stretches
+from affuse.inference.values import ValuesTimeline
 
-#: One colour per class, told apart also by readers who confuse red and green (after Paul Tol).
-COLOURS = (
-    "#7f7f7f",
-    "#33bbee",
-    "#ddaa33",
-    "#004488",
-    "#cc3311",
-    "#aa4499",
-    "#117733",
-    "#ee7733",
-    "#882255",
-    "#44aa99",
-)
-#: The same for the dimensions of values over time.
-DIMENSION_COLOURS = ("#0077bb", "#cc3311", "#009988", "#aa4499")
+#: Characters of a title; longer names lose their middle.
+_TITLE = 90
 
 
 def plot_timeline(timeline: Timeline | ValuesTimeline, path: Path) -> None:
@@ -38,6 +29,11 @@ def plot_timeline(timeline: Timeline | ValuesTimeline, path: Path) -> None:
         timeline: What is drawn.
         path: The PNG.
     """
+    with plain_figures(), atomic_path(path) as temporary:
+        _figure(timeline).savefig(temporary, dpi=110)
+
+
+def _figure(timeline: Timeline | ValuesTimeline) -> Any:
     from matplotlib.figure import Figure
 
     frames = timeline.key_frames
@@ -64,9 +60,15 @@ def plot_timeline(timeline: Timeline | ValuesTimeline, path: Path) -> None:
     _draw_presence(last, timeline)
     if isinstance(timeline, ValuesTimeline) and plane is not None:
         _draw_plane(figure, figure.add_subplot(grid[:, 1]), timeline, plane)
-    figure.suptitle(f"{timeline.source.name}: {timeline.headline} on average", fontsize=11)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    name = _shortened(shown(timeline.source.name))
+    figure.suptitle(f"{name}: {shown(timeline.headline)} on average", fontsize=11)
+    return figure
+
+
+def _shortened(name: str) -> str:
+    """A name that fits into a title; its end tells more than its middle."""
+    half = _TITLE // 2
+    return name if len(name) <= _TITLE else f"{name[:half]} ... {name[-half:]}"
 
 
 def _draw_frames(axes: Any, timeline: Prediction) -> None:
@@ -92,9 +94,17 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
 
 
 def _draw_probabilities(axes: Any, timeline: Timeline) -> None:
-    times, rows = timeline.curve()
-    for k, name in enumerate(timeline.classes):
-        axes.plot(times, rows[:, k], color=COLOURS[k % len(COLOURS)], label=name, lw=1.8)
+    """Points at the middle of their windows; thin lines for the half windows at both ends."""
+    colours = colours_of(timeline.classes)
+    rows = timeline.probabilities
+    for k, (name, colour) in enumerate(zip(timeline.classes, colours, strict=True)):
+        axes.plot([], [], color=colour, label=shown(name), lw=1.8)
+        for first, end in timeline.parts:
+            marks = {"marker": "o", "ms": 4} if end - first == 1 else {}
+            times = timeline.centres[first:end]
+            axes.plot(times, rows[first:end, k], color=colour, lw=1.8, **marks)
+        for start, end_, window in timeline.edges:
+            axes.plot((start, end_), (rows[window, k],) * 2, color=colour, lw=0.8, ls=":")
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("probability")
     _finish_curves(axes, timeline)
@@ -132,7 +142,7 @@ def _draw_presence(axes: Any, timeline: Prediction) -> None:
     labels = {"audio": "sound", "video": "face"}
     axes.set_yticks(
         range(len(names)),
-        [f"{labels.get(n, n)} {timeline.presence[n].share:.0%}" for n in names],
+        [f"{labels.get(n, n)} {share_of(timeline.presence[n])}" for n in names],
     )
     axes.set_ylim(-0.5, len(names) - 0.5)
     axes.set_xlim(0, timeline.duration)
@@ -175,10 +185,4 @@ def _draw_plane(figure: Any, axes: Any, timeline: ValuesTimeline, plane: np.ndar
 
 def presence_spans(presence: Presence, duration: float) -> list[tuple[float, float]]:
     """(start, end) in seconds of the stretches in which a modality was there."""
-    if presence.rate == 0:
-        return [(0.0, duration)] if presence.present.any() else []
-    times = [
-        np.clip(presence.start + (np.array(span) - 0.5) / presence.rate, 0, duration)
-        for span in stretches(presence.present)
-    ]
-    return [(float(a), float(b)) for a, b in times]
+    return [(a, min(b, duration)) for a, b in presence.spans]

@@ -2,42 +2,97 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affuse.corpora.clip import Tracks
 from affuse.execution.files import write_csv, write_json
+from affuse.inference.confidence import UNCLEAR, named
+
+#: Seconds by which a modality may begin later than the recording, or end earlier, or those between
+#: two of its frames where these are more: there is as much of it as there can be.
+NEAR = 0.1
 
 
 @dataclass(frozen=True)
 class Presence:
-    """When a modality was there.
+    """When in a recording a modality was there.
 
     Args:
         start: Seconds of the first frame.
         rate: Frames per second in Hz; 0 for one value for the whole recording.
         present: (T,) bool.
+        duration: Seconds of the recording; None where it ends with the last frame.
+        silent: Of sound, the share of it that is below -60 dB of full scale; None where not known.
+        silences: (start, end) in seconds of these stretches.
     """
 
     start: float
     rate: float
     present: np.ndarray
+    duration: float | None = None
+    silent: float | None = None
+    silences: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def spans(self) -> list[tuple[float, float]]:
+        """(start, end) in seconds of the stretches of the recording in which it was there."""
+        last = self.start + (len(self.present) - 0.5) / self.rate if self.rate else 1.0
+        duration = last if self.duration is None else self.duration
+        if self.rate == 0:
+            return [(0.0, duration)] if self.present.any() else []
+        near = max(NEAR, 1 / self.rate)
+        spans = []
+        for first, end in stretches(self.present):
+            a, b = (self.start + (frame - 0.5) / self.rate for frame in (first, end))
+            a, b = (0.0 if a <= near else a), (duration if b >= duration - near else b)
+            if a < b:
+                spans.append((float(a), float(b)))
+        return spans
 
     @property
     def share(self) -> float:
-        """Share of the frames that are present."""
-        return float(self.present.mean()) if len(self.present) else 0.0
+        """Share of the recording in which it was there."""
+        duration = self.duration or sum(max(span) for span in self.spans[-1:])
+        return self.within(0.0, duration) if duration else float(self.present.any())
+
+    def within(self, start: float, end: float) -> float:
+        """Share of the time between two moments in which it was there."""
+        there = sum(max(0.0, min(b, end) - max(a, start)) for a, b in self.spans)
+        return min(1.0, there / (end - start)) if end > start else 0.0
 
     def at(self, times: np.ndarray) -> np.ndarray:
-        """(N,) bool at times (N,) in seconds: what the nearest frame says, a frame away at most."""
-        if self.rate == 0 or not len(self.present):
-            return np.full(len(times), self.present.any())
-        frames = np.round((times - self.start) * self.rate).astype(int)
-        there = (frames >= -1) & (frames <= len(self.present))
-        return there & self.present[frames.clip(0, len(self.present) - 1)]
+        """(N,) bool at times (N,) in seconds; False outside the recording."""
+        return _inside(self.spans, times)
+
+    def silent_at(self, times: np.ndarray) -> np.ndarray:
+        """(N,) bool at times (N,) in seconds: there, but silent."""
+        return self.at(times) & _inside(self.silences, times)
+
+    @property
+    def summary(self) -> str:
+        """The shares in words: `100%, of which 40% silent`."""
+        silent = "" if not self.silent or not self.share else f"{self.silent:.0%}"
+        return f"{self.share:.0%}" + (f", of which {silent} silent" if silent > "0%" else "")
+
+
+def _inside(spans: Sequence[tuple[float, float]], times: np.ndarray) -> np.ndarray:
+    there = np.zeros(len(times), bool)
+    for start, end in spans:
+        there |= (times >= start - 1e-6) & (times <= end + 1e-6)
+    return there
+
+
+def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
+    """(first, one after the last) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 @dataclass(frozen=True)
@@ -63,6 +118,9 @@ class Prediction(ABC):
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         model: Name of the model and what it was trained on, for the record.
         key_frames: Small pictures, in the order of time.
+        tracks: Which tracks of sound and pictures of the recording were read.
+        others: How many people are seen at once besides the one who is read, at most.
+        notes: What of the recording could not be used, or was put right.
     """
 
     source: Path
@@ -70,6 +128,9 @@ class Prediction(ABC):
     presence: dict[str, Presence]
     model: dict[str, Any]
     key_frames: list[KeyFrame] = field(default_factory=list)
+    tracks: Tracks = field(default_factory=Tracks)
+    others: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @property
     @abstractmethod
@@ -86,13 +147,28 @@ class Prediction(ABC):
         """The table: one row per moment."""
 
     @abstractmethod
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; times in seconds.
+
+        Args:
+            path: The file.
+            folder: Where it is going to lie, if not there yet.
+        """
+
+    def _source_json(self, folder: Path) -> dict[str, Any]:
+        """The name of the recording, and the way to it from the folder of the file."""
+        source, folder = self.source.absolute(), folder.absolute()
+        try:
+            way = os.path.relpath(source, folder)
+        except ValueError:  # another drive
+            way = str(source)
+        return {"source": self.source.name, "path": Path(way).as_posix()}
 
     def _presence_json(self) -> dict[str, Any]:
         return {
             name: {
                 "share": round(p.share, 4),
+                **({} if p.silent is None else {"silent": round(p.silent, 4)}),
                 "start": round(p.start, 4),
                 "rate": round(p.rate, 6),
                 "present": p.present.astype(int).tolist(),
@@ -132,14 +208,41 @@ class Timeline(Prediction):
         """(W,) seconds."""
         return (self.starts + self.ends) / 2
 
-    def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Times (W + 2,) and probabilities (W + 2, C) that reach from the first second to the last.
+    @property
+    def parts(self) -> list[tuple[int, int]]:
+        """(first, one after the last) window of each stretch in which every window is known."""
+        return stretches(self.known)
 
-        A window speaks at its centre; the first and the last one also for the ends.
+    @property
+    def edges(self) -> list[tuple[float, float, int]]:
+        """(start, end, window) of the half windows at both ends of the recording that are known.
+
+        A window speaks at its centre; nothing else speaks about the first half of the first one
+        and the second half of the last one.
         """
-        times = np.concatenate([self.starts[:1], self.centres, self.ends[-1:]])
-        rows = np.concatenate([self.probabilities[:1], self.probabilities, self.probabilities[-1:]])
-        return times, rows
+        last = len(self.starts) - 1
+        halves = [
+            (float(self.starts[0]), float(self.centres[0]), 0),
+            (float(self.centres[last]), float(self.ends[last]), last),
+        ]
+        return [half for half in halves if self.known[half[2]]]
+
+    def at(self, time: float) -> np.ndarray:
+        """(C,) probabilities at a moment, on lines between centres; NaN where nothing is known.
+
+        Between a window that is known and one that is not the nearer one counts.
+
+        Args:
+            time: Seconds.
+        """
+        after = int(np.searchsorted(self.centres, time))
+        before, after = max(after - 1, 0), min(after, len(self.centres) - 1)
+        gap = max(float(self.centres[after] - self.centres[before]), 1e-9)
+        share = float(np.clip((time - self.centres[before]) / gap, 0, 1))
+        near = self.probabilities[[before, after]]
+        if np.isnan(near).any():
+            return np.asarray(near[int(share > 0.5)])
+        return np.asarray(near.T @ np.array([1 - share, share]))
 
     @property
     def overall(self) -> np.ndarray:
@@ -148,16 +251,21 @@ class Timeline(Prediction):
 
     @property
     def emotion(self) -> str:
-        """The class with the highest mean probability."""
-        return self.classes[int(self.overall.argmax())]
+        """The class whose mean probability stands out, or `unclear`."""
+        return named(self.classes, self.overall)
 
     @property
     def headline(self) -> str:
-        """The likeliest class and its mean probability."""
-        return f"{self.emotion} {self.overall.max():.2f}"
+        """The class that stands out and its mean probability, or the two likeliest."""
+        first, *others = np.argsort(-self.overall, kind="stable")
+        likeliest = f"{self.classes[first]} {self.overall[first]:.2f}"
+        if self.emotion != UNCLEAR:
+            return likeliest
+        seconds = (f", {self.classes[k]} {self.overall[k]:.2f}" for k in others[:1])
+        return f"{UNCLEAR}: {likeliest}{''.join(seconds)}"
 
     def write_csv(self, path: Path) -> None:
-        """One row per window: start, end, likeliest class, probabilities, presence, ratings."""
+        """One row per window: start, end, what stands out, probabilities, presence, ratings."""
         names = list(self.window_presence)
         header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
         header += [f"{name}_experimental" for name in self.ratings]
@@ -168,7 +276,7 @@ class Timeline(Prediction):
                 [
                     f"{self.starts[k]:.3f}",
                     f"{self.ends[k]:.3f}",
-                    self.classes[int(row.argmax())] if known else "",
+                    named(self.classes, row) if known else "",
                     *(f"{value:.6f}" if known else "" for value in row),
                     *(f"{self.window_presence[name][k]:.3f}" for name in names),
                     *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
@@ -187,8 +295,8 @@ class Timeline(Prediction):
         """Name -> mean over the windows in which it is known; names that never are, left out."""
         return {n: float(np.nanmean(x)) for n, x in self.ratings.items() if not np.isnan(x).all()}
 
-    def write_json(self, path: Path) -> None:
-        """Everything but the pictures; times in seconds."""
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; see `Prediction.write_json`."""
         windows = [
             {
                 "start": round(float(self.starts[k]), 4),
@@ -204,14 +312,17 @@ class Timeline(Prediction):
         write_json(
             path,
             {
-                "source": self.source.name,
+                **self._source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
+                "tracks": asdict(self.tracks),
                 "model": self.model,
+                "notes": self.notes,
                 "emotion": self.emotion,
                 "probabilities": {
                     c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)
                 },
                 "presence": self._presence_json(),
+                "others": self.others,
                 "windows": windows,
             },
         )

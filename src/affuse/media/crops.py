@@ -10,13 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.detectors import create_detector
-from affuse.media.probe import frame_rate, open_recording
+from affuse.media.shown import Showing, showing
 from affuse.media.tracks import Floats, Track
 from affuse.media.video import Frame, read_frames
-
-NEAREST = 1.5
-"""Frame intervals between a time and the picture that stands for it, at most."""
 
 ALIGNED_LANDMARKS = np.array(
     [[38.29, 51.70], [73.53, 51.50], [56.03, 71.74], [41.55, 92.37], [70.73, 92.20]]
@@ -36,6 +34,7 @@ def crop_faces(
     size: int,
     margin: float = 0.0,
     align: bool = False,
+    tracks: Tracks | None = None,
 ) -> tuple[Images, NDArray[np.bool_]]:
     """Cut a face out of the pictures nearest to some times, in one pass.
 
@@ -50,10 +49,11 @@ def crop_faces(
         margin: Part of the longer side of the box by which the square is larger.
         align: Turn, scale and shift so that the landmarks come to lie in the same places; the
             margin then enlarges what is seen around them.
+        tracks: Which of the tracks of the recording are wanted; by default the file decides.
 
     Returns:
-        (N, size, size, 3) RGB, and (N,) bool: whether there is a picture within 1.5 frame
-        intervals and the face in it. Crops without are black.
+        (N, size, size, 3) RGB, and (N,) bool: whether there is a picture that is shown then or
+        is at most 1.5 usual intervals away, and the face in it. Crops without are black.
 
     Raises:
         BadInput: The recording has no pictures or cannot be decoded.
@@ -63,7 +63,9 @@ def crop_faces(
     order = np.argsort(times, kind="stable")
     crops = np.zeros((len(times), size, size, 3), np.uint8)
     present = np.zeros(len(times), bool)
-    for part, block, there in crop_blocks(path, times[order], track, size, margin, align):
+    for part, block, there in crop_blocks(
+        path, times[order], track, size, margin, align, tracks=tracks
+    ):
         crops[order[part]], present[order[part]] = block, there
     return crops, present
 
@@ -76,6 +78,7 @@ def crop_blocks(
     margin: float = 0.0,
     align: bool = False,
     count: int = 256,
+    tracks: Tracks | None = None,
 ) -> Iterator[tuple[slice, Images, NDArray[np.bool_]]]:
     """Cut a face out as `crop_faces` does, for long recordings: a block of crops after the other.
 
@@ -87,6 +90,7 @@ def crop_blocks(
         margin: Part of the longer side of the box by which the square is larger.
         align: Bring the landmarks to the same places.
         count: Crops of a block at most.
+        tracks: Which of the tracks of the recording are wanted; by default the file decides.
 
     Yields:
         Which of the times these are, and of them crops and presence.
@@ -96,9 +100,9 @@ def crop_blocks(
         ValueError: Alignment, but a detector without landmarks.
     """
     times = np.asarray(times, np.float64)
-    found: Iterator[tuple[Frame, NDArray[np.intp]]] = iter(())
+    found: Iterator[tuple[Frame, float, NDArray[np.intp]]] = iter(())
     if track is not None and len(times):
-        found = _nearest_frames(path, times)
+        found = _nearest_frames(path, times, tracks)
     crop: Images | None = None
     waiting = np.zeros(0, np.intp)  # of the times, those that `crop` stands for
     for first in range(0, len(times), count):
@@ -112,18 +116,21 @@ def crop_blocks(
             waiting = waiting[len(here) :]
             if len(waiting) or (following := next(found, None)) is None:
                 break
-            frame, waiting = following
+            frame, moment, waiting = following
             assert track is not None
-            crop = _crop(frame, track, size, margin, align)
+            crop = _crop(frame, moment, track, size, margin, align)
         yield slice(first, stop), crops, present
 
 
-def _crop(frame: Frame, track: Track, size: int, margin: float, align: bool) -> Images | None:
-    """The face in a picture, or None where it is not there."""
-    moment = np.array([frame.time])
+def _crop(
+    frame: Frame, time: float, track: Track, size: int, margin: float, align: bool
+) -> Images | None:
+    """The face in a picture, as it was followed at a time, or None where it is not there."""
+    moment = np.array([time])
     (box,), (seen,) = track.at(moment)
     if not seen:
         return None
+    frame = frame.turned(track.turn)
     if align:
         (points,), _ = track.landmarks_at(moment)
         return _aligned(frame.rgb(), points, size, margin)
@@ -131,23 +138,39 @@ def _crop(frame: Frame, track: Track, size: int, margin: float, align: bool) -> 
 
 
 def _nearest_frames(
-    path: str | Path, times: NDArray[np.floating]
-) -> Iterator[tuple[Frame, NDArray[np.intp]]]:
-    """Yield each picture that is nearest to some of the (not falling) times, and their indices."""
-    with open_recording(path) as recording:
-        reach = NEAREST / frame_rate(recording.video) if recording.video else 0.0
-    frames = read_frames(path, times[0] - reach, times[-1] + reach)
+    path: str | Path, times: NDArray[np.floating], tracks: Tracks | None
+) -> Iterator[tuple[Frame, float, NDArray[np.intp]]]:
+    """Yield each picture that stands for some of the (not falling) times, and their indices.
+
+    Between them comes the time at which the face in it is looked up: that of the picture, or the
+    first of the times when the picture is held from before.
+    """
+    shown = showing(path, tracks)
+    begin = min(shown.begin(float(times[0])), float(times[0]) - shown.reach)
+    frames = read_frames(path, begin, times[-1] + shown.reach, tracks)
     first = 0
     previous: Frame | None = None
     for frame in chain(frames, [None]):
         if previous is not None:
-            until = np.inf if frame is None else (previous.time + frame.time) / 2
-            stop = int(np.searchsorted(times, until))
-            near = abs(times[first:stop] - previous.time) <= reach + 1e-9
+            since, until = shown.stands(previous.time)
+            stop = len(times) if frame is None else _stop(times, previous, frame, shown)
+            here = times[first:stop]
+            near = (since - 1e-9 <= here) & (here <= until + 1e-9)
             if near.any():
-                yield previous, first + np.flatnonzero(near)
+                held = shown.is_held(previous.time)
+                moment = max(previous.time, float(times[0])) if held else previous.time
+                yield previous, moment, first + np.flatnonzero(near)
             first = stop
         previous = frame
+
+
+def _stop(times: NDArray[np.floating], previous: Frame, frame: Frame, shown: Showing) -> int:
+    """The first of the times for which the next picture stands rather than the one before."""
+    until, since = shown.stands(previous.time)[1], shown.stands(frame.time)[0]
+    change = (previous.time + frame.time) / 2
+    if since <= until + 1e-6:  # else there is a hole between them
+        change = min(max(change, since), until)
+    return int(np.searchsorted(times, change))
 
 
 def _square(image: Images, box: Floats, size: int, margin: float) -> Images:
@@ -192,7 +215,10 @@ def reference_frames(count: int) -> tuple[int, ...]:
 
 
 def reference_faces224(
-    path: str | Path, start: float | None = None, count: int = 15
+    path: str | Path,
+    start: float | None = None,
+    count: int = 15,
+    tracks: Tracks | None = None,
 ) -> tuple[Images, NDArray[np.bool_]]:
     """Crop faces as the published preprocessing of RAVDESS does.
 
@@ -205,6 +231,7 @@ def reference_faces224(
         path: The recording.
         start: Second from which pictures are counted; by default the start of the file.
         count: Number of crops N.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         (N, 224, 224, 3) in the order blue, green, red, as published weights expect, and (N,)
@@ -220,7 +247,7 @@ def reference_faces224(
     crops = np.zeros((count, 224, 224, 3), np.uint8)
     present = np.zeros(count, bool)
     box = None
-    for number, frame in enumerate(read_frames(path, start)):
+    for number, frame in enumerate(read_frames(path, start, tracks=tracks)):
         if number in wanted:
             image = frame.rgb()
             (faces,) = detector.detect([image])

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.suggestions import hint
+
 BATCH_PIXELS = 4_000_000  # searched at once, which bounds the memory whatever the number of images
 
 
@@ -105,7 +107,7 @@ def create_detector(name: str, **options: Any) -> Detector:
         ValueError: There is no such detector.
     """
     if name not in DETECTORS:
-        raise ValueError(f"no face detector {name!r}; there are: {', '.join(DETECTORS)}")
+        raise ValueError(f"no face detector named {name!r}; {hint(name, DETECTORS)}")
     module, attribute = DETECTORS[name].split(":")
     detector: Detector = getattr(import_module(module), attribute)(**options)
     return detector

@@ -84,7 +84,7 @@ def _sound_frames(sound: MediaInfo, rate: int, channels: int) -> Iterator[av.Aud
 
 
 def _resampled(sound: MediaInfo, rate: int, channels: int) -> Iterator[Samples]:
-    blocks = read_blocks(sound.path, channels)
+    blocks = read_blocks(sound.path, channels, sound.tracks)
     if rate == sound.sample_rate:
         yield from blocks
         return

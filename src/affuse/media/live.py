@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time as clock
 from collections import deque
@@ -15,10 +16,15 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from affuse.errors import AffuseError
-from affuse.media.audio import Samples, SoundClock
-from affuse.media.probe import frame_rate
+from affuse.media.audio import LARGEST, SoundClock
+from affuse.media.channels import Samples, as_one
+from affuse.media.contents import frame_rate
+from affuse.media.geometry import geometry_of
+from affuse.media.sounding import Span, Spans
 from affuse.media.source import Packets
 from affuse.media.video import Frame
+
+log = logging.getLogger(__name__)
 
 #: Seconds by which sound or pictures may come later than the other before they are not waited for.
 LATE = 1.0
@@ -54,12 +60,16 @@ class Live:
         self._interval = min(
             (1 / frame_rate(s) for s in packets.streams if s.type == "video"), default=0.0
         )
-        self._ends = {stream.type: -math.inf for stream in packets.streams}
+        pictures = (s.sample_aspect_ratio for s in packets.streams if s.type == "video")
+        self._aspect = next(pictures, None)
+        # of the latest picture and the latest sound, which may be long
+        self._begins = {stream.type: -math.inf for stream in packets.streams}
+        self._ends = dict(self._begins)
         self._pictures: deque[tuple[float, bytes]] = deque()
         self._size: tuple[int, int] | None = None
         self._shown = (0, 0)
         self._reformatter = VideoReformatter()
-        self._sound: deque[tuple[int, Samples]] = deque()
+        self._sound: deque[tuple[int, Samples]] = deque()  # (N,), or (N, channels) for several
         self._clock: SoundClock | None = None
         self._began = 0.0
 
@@ -77,7 +87,7 @@ class Live:
         Raises:
             AffuseError: It ended before anything could be decoded.
         """
-        while min(self._ends.values()) < until and max(self._ends.values()) < until + LATE:
+        while min(self._ends.values()) < until and max(self._begins.values()) < until + LATE:
             packet = self._packets.next()
             if packet is None and not (self._pictures or self._sound):
                 raise AffuseError(
@@ -99,9 +109,23 @@ class Live:
             self._sound.popleft()
         return True
 
+    @property
+    def pictured(self) -> bool:
+        """Whether pictures have come."""
+        return self._size is not None
+
     def behind(self, moment: float) -> float:
         """Seconds by which the clock is ahead of a moment of the source."""
         return clock.monotonic() - self._began - moment
+
+    def heard(self, start: float, end: float) -> tuple[Span, ...]:
+        """(start, end) in seconds from `start` between which there is sound, up to `end`."""
+        if self._clock is None:
+            return ()
+        spans = Spans(self._clock.rate)
+        for _ in spans.noted(iter(self._sound)):
+            pass
+        return spans.between(start, end)
 
     def write(self, path: Path, start: float, end: float) -> float | None:
         """Write a part of what is kept as a recording: JPEG pictures and uncompressed sound.
@@ -163,9 +187,10 @@ class Live:
         time = previous + self._interval
         if picture.time is not None and picture.time - self._origin > previous:
             time = picture.time - self._origin
-        self._ends["video"] = time
-        self._size = self._size or (picture.width, picture.height)
-        image = Frame(picture, time, self._size, self._reformatter).rgb(self.max_side)
+        self._begins["video"] = self._ends["video"] = time
+        geometry = geometry_of(picture, self._aspect)
+        self._size = self._size or geometry.size
+        image = Frame(picture, time, geometry, self._size, self._reformatter).rgb(self.max_side)
         self._shown = (image.shape[1], image.shape[0])
         done, data = cv2.imencode(".jpg", image[..., ::-1], _QUALITY)
         assert done
@@ -173,11 +198,22 @@ class Live:
 
     def _hear(self, frame: Any) -> None:
         if self._clock is None:
-            self._clock = SoundClock(frame.sample_rate)
+            channels = frame.layout.nb_channels
+            self._clock = SoundClock(frame.sample_rate, channels=channels)
         time = None if frame.time is None else frame.time - (self._origin or 0.0)
+        before = self._clock.wrong
         position, samples = self._clock.place(frame, time)
-        self._sound.append((position, samples))
+        self._begins["audio"] = position / self._clock.rate
         self._ends["audio"] = (position + len(samples)) / self._clock.rate
+        wrong = self._clock.wrong - before
+        if wrong and not before:
+            log.warning(
+                "%s: its sound has samples that are not a number, or beyond ±%g; filled in",
+                self._packets.source,
+                LARGEST,
+            )
+        if wrong <= len(samples) / 2:  # what is made up is not sound
+            self._sound.append((position, samples))
 
     def _end_of_first_sound(self) -> float:
         assert self._clock is not None
@@ -185,14 +221,15 @@ class Live:
         return (position + len(samples)) / self._clock.rate
 
     def _heard(self, start: float, end: float) -> Samples:
-        """(N,) from `start` on, until `end` or the last sound before it; silence in pauses."""
-        if self._clock is None:
+        """(N,) from `start` on, until `end` or the last sound before it; zero in pauses."""
+        if self._clock is None or not self._sound:
             return np.zeros(0, np.float32)
         first, last = round(start * self._clock.rate), round(end * self._clock.rate)
-        last = min(last, max((p + len(x) for p, x in self._sound), default=first))
-        heard = np.zeros(max(0, last - first), np.float32)
+        last = min(last, max(p + len(x) for p, x in self._sound))
+        heard = np.zeros((max(0, last - first), *self._sound[0][1].shape[1:]), np.float32)
         for position, samples in self._sound:
             a, b = max(position, first), min(position + len(samples), last)
             if a < b:
                 heard[a - first : b - first] = samples[a - position : b - position]
-        return heard
+        one = [samples for _, samples in as_one(iter([(first, heard)]), self._clock.rate)]
+        return np.concatenate([np.zeros(0, np.float32), *one])

@@ -6,14 +6,19 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
-from av.stream import Disposition
 
-from affuse.errors import BadInput
+from affuse.corpora.clip import Tracks
+from affuse.errors import BadInput, Unusable
+from affuse.media.container import MAX_PIXELS, open_container, packets_of
+from affuse.media.contents import Contents, contents_of
+from affuse.media.geometry import geometry_of
+from affuse.media.still import still_of
+from affuse.media.timing import Clock
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +35,7 @@ class MediaInfo:
 
     Attributes:
         path: The file.
-        duration: In seconds, as the file says; a truncated file may hold less.
+        duration: In seconds, of what is there, whatever the file says.
         has_video: Whether it has moving pictures; cover art does not count.
         has_audio: Whether it has sound.
         width: Of the upright picture, in pixels; 0 without pictures.
@@ -39,6 +44,11 @@ class MediaInfo:
         rotation: Degrees counter-clockwise by which the stored picture is turned to be upright.
         sample_rate: Of the sound, in Hz; 0 without sound.
         channels: Of the sound; 0 without sound.
+        tracks: Which tracks of sound and pictures are read.
+        audio_tracks: How many tracks of sound there are.
+        video_tracks: How many tracks of pictures there are.
+        stated: In seconds, as the file says; None where it does not.
+        still: Whether it is a single picture.
     """
 
     path: Path
@@ -51,6 +61,11 @@ class MediaInfo:
     rotation: int = 0
     sample_rate: int = 0
     channels: int = 0
+    tracks: Tracks = field(default_factory=Tracks)
+    audio_tracks: int = 0
+    video_tracks: int = 0
+    stated: float | None = None
+    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,23 +77,35 @@ class Recording:
         container: PyAV's input container.
         video: The stream of pictures, or None.
         audio: The stream of sound, or None.
-        origin: Time stamp in seconds of the beginning: the earlier of the streams' first ones.
+        contents: When what is there happens.
     """
 
     path: Path
     container: Any
     video: Any
     audio: Any
-    origin: float
+    contents: Contents
+    _clocks: dict[str, Clock] = field(default_factory=dict)
 
     def time_of(self, frame: Any) -> float | None:
-        """Seconds of the recording at which a decoded frame begins; None when nothing tells."""
-        return None if frame.time is None else float(frame.time) - self.origin
+        """Seconds of the recording at which a frame begins; None when nothing tells.
+
+        Frames are asked about in the order in which `decode` yields them.
+        """
+        kind = "video" if isinstance(frame, av.VideoFrame) else "audio"
+        if frame.time is None or kind not in self._clocks:
+            return None
+        return self._clocks[kind].time_of(float(frame.time) * self.contents.scales[kind])
+
+    @property
+    def frame_rate(self) -> float:
+        """Mean frame rate in Hz; 0.0 without pictures."""
+        return self.contents.frame_rate
 
     @property
     def duration(self) -> float:
-        """Length in seconds as the file says, 0.0 when it does not."""
-        return (self.container.duration or 0) / 1e6
+        """Length in seconds of what is there."""
+        return self.contents.duration
 
     def decode(self, stream: Any, start: float = 0.0) -> Iterator[Any]:
         """Yield the frames of one stream, as far and as well as they can be decoded.
@@ -90,22 +117,33 @@ class Recording:
             start: Frames before this time, in seconds of the recording, may be left out.
 
         Raises:
-            BadInput: Nothing can be decoded.
+            Unusable: Nothing can be decoded.
         """
+        track = getattr(self.contents.timing, stream.type)
+        if track is not None:
+            self._clocks[stream.type] = Clock(track)
         frames = self._decode_from_here(stream)
         first = None
-        if start > WORTH_A_JUMP and self.container.format.name in SEEKABLE:
-            self._seek(self.origin + start)
+        stamp = self.stamp_of(stream, start) if start > WORTH_A_JUMP else None
+        if stamp is not None:
+            self._seek(stamp)
             first = next(frames, None)
-            if first is None or first.time is None or first.time > self.origin + start:
+            if first is None or first.time is None or first.time > stamp:
                 self._seek(0.0)  # a file without an index can land too late
                 frames = self._decode_from_here(stream)
                 first = None
         first = first or next(frames, None)
         if first is None:
-            raise BadInput(self.path, f"its {stream.type} cannot be decoded")
+            raise Unusable(self.path, f"its {stream.type} cannot be decoded")
         yield first
         yield from frames
+
+    def stamp_of(self, stream: Any, time: float) -> float | None:
+        """The time stamp in seconds to jump to for a second of the recording; None for no jumps."""
+        track = getattr(self.contents.timing, stream.type)
+        if self.container.format.name not in SEEKABLE or track is None or not track.steady:
+            return None
+        return float(track.stamp_of(time) / self.contents.scales[stream.type])
 
     def _seek(self, time_stamp: float) -> None:
         try:
@@ -115,14 +153,16 @@ class Recording:
 
     def _decode_from_here(self, stream: Any) -> Iterator[Any]:
         damaged = 0
-        packets = self.container.demux(stream)
+        packets = packets_of(self.container, stream)
         while True:
             try:
                 packet = next(packets, None)
                 frames = [] if packet is None else packet.decode()
-            except av.FFmpegError:
+            except (av.FFmpegError, ValueError, OverflowError):
                 damaged += 1
                 continue
+            except MemoryError as error:
+                raise BadInput(self.path, f"its {stream.type} takes too much memory") from error
             if packet is None:
                 break
             yield from frames
@@ -131,71 +171,52 @@ class Recording:
 
 
 @contextmanager
-def open_recording(path: str | Path) -> Iterator[Recording]:
+def open_recording(path: str | Path, tracks: Tracks | None = None) -> Iterator[Recording]:
     """Open a recording for one pass and close it again.
 
+    Args:
+        path: A file of this machine; nothing that it points to is opened.
+        tracks: Which of its tracks are wanted; by default the file decides.
+
     Raises:
-        BadInput: There is no such file, or neither sound nor pictures in it.
+        BadInput: There is no such file, or neither sound nor pictures in it, or no such track.
     """
     path = Path(path)
-    if path.is_dir():
-        raise BadInput(path, "is a directory")
-    if not path.exists():
-        raise BadInput(path, "no such file")
-    if path.is_file() and path.stat().st_size == 0:
-        raise BadInput(path, "is empty")
-    try:
-        container: Any = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadInput(path, f"not a recording that can be decoded ({reason})") from error
-    with container:
-        if container.format.name == "tty":  # FFmpeg would draw a text file
-            raise BadInput(path, "not a recording that can be decoded (text)")
-        video, audio = streams_of(container)
-        if video is None and audio is None:
-            raise BadInput(path, "has neither sound nor pictures")
-        streams = [stream for stream in (video, audio) if stream is not None]
+    contents = contents_of(path, tracks)
+    with open_container(path) as container:
+        numbers = contents.chosen.video, contents.chosen.audio
+        video, audio = (None if n is None else container.streams[n] for n in numbers)
         if video is not None:
             # one core when the process is held to one, as the workers of affuse.execution are
             single = os.environ.get("OMP_NUM_THREADS") == "1"
             video.thread_type = "NONE" if single else "AUTO"
             video.thread_count = 1 if single else 0
-        starts = [s.start_time * s.time_base for s in streams if s.start_time is not None]
-        yield Recording(path, container, video, audio, float(min(starts, default=0.0)))
+            video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        yield Recording(path, container, video, audio, contents)
 
 
-def streams_of(container: Any) -> tuple[Any, Any]:
-    """The first streams of moving pictures and of sound in an open container, or None each."""
-    video = next(filter(_is_video, container.streams.video), None)
-    audio = next(filter(_is_decodable, container.streams.audio), None)
-    return video, audio
-
-
-def _is_decodable(stream: Any) -> bool:
-    return stream.codec_context is not None
-
-
-def _is_video(stream: Any) -> bool:
-    still = Disposition.attached_pic | Disposition.timed_thumbnails
-    return _is_decodable(stream) and not Disposition(stream.disposition) & still
-
-
-def frame_rate(stream: Any) -> float:
-    """Mean frame rate of a stream of pictures in Hz; 25.0 when the file does not tell."""
-    return float(stream.average_rate or stream.guessed_rate or 25)
-
-
-def probe(path: str | Path) -> MediaInfo:
+def probe(path: str | Path, tracks: Tracks | None = None) -> MediaInfo:
     """Say what is in a recording; a stream of which nothing can be decoded does not count.
+
+    Args:
+        path: A file of this machine.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The file cannot be opened, or nothing in it can be decoded.
     """
+    if (still := still_of(path)) is not None:
+        width, height = still.size
+        count = len(still.times)
+        rate = count / still.duration
+        return MediaInfo(
+            Path(path), still.duration, True, False, width, height, rate, still=count == 1
+        )
     found: dict[str, Any] = {}
     failure = None
     for kind in ("video", "audio"):
-        with open_recording(path) as recording:
+        with open_recording(path, tracks) as recording:
+            contents = recording.contents
             stream = getattr(recording, kind)
             if stream is None:
                 continue
@@ -208,30 +229,23 @@ def probe(path: str | Path) -> MediaInfo:
                 continue
             found[f"has_{kind}"] = True
             if kind == "video":
-                upright = frame.rotation // 90 % 2 == 0
-                size = (frame.width, frame.height) if upright else (frame.height, frame.width)
-                found |= {"width": size[0], "height": size[1], "rotation": frame.rotation}
-                found["fps"] = frame_rate(stream)
+                width, height = geometry_of(frame, stream.sample_aspect_ratio).size
+                found |= {"width": width, "height": height, "rotation": frame.rotation}
+                found["fps"] = recording.frame_rate
             else:
                 found |= {"sample_rate": frame.sample_rate, "channels": frame.layout.nb_channels}
     if failure is not None and not found:
         raise failure
+    sound, pictures = contents.chosen.of
     return MediaInfo(
-        Path(path), _duration(path), **{"has_video": False, "has_audio": False} | found
+        Path(path),
+        contents.duration,
+        **{"has_video": False, "has_audio": False} | found,
+        tracks=Tracks(
+            contents.chosen.tracks.audio if found.get("has_audio") else None,
+            contents.chosen.tracks.video if found.get("has_video") else None,
+        ),
+        audio_tracks=sound,
+        video_tracks=pictures,
+        stated=contents.stated,
     )
-
-
-def _duration(path: str | Path) -> float:
-    """Seconds as the container says, or else from the time stamps of its packets."""
-    with open_recording(path) as recording:
-        if recording.container.duration:
-            return recording.duration
-        end = recording.origin
-        pictures = 0
-        for packet in recording.container.demux(recording.video or recording.audio):
-            pictures += packet.stream is recording.video and packet.size > 0
-            if packet.pts is not None:
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        if end == recording.origin and pictures:  # a bare stream without time stamps
-            return pictures / frame_rate(recording.video)
-        return end - recording.origin

@@ -11,8 +11,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.media.boxes import area, intersection_over_union
 from affuse.media.detectors import Detector, Face, create_detector
+from affuse.media.second_look import Look, second_look
+from affuse.media.shown import showing
 from affuse.media.video import Frame, read_frames
 
 Floats = NDArray[np.float64]
@@ -24,6 +27,7 @@ SAME_OVERLAP = 0.2  # intersection over union from which two boxes are one face 
 SAME_DISTANCE = 0.6  # or centres at most so many sides apart, when the sizes are alike
 SAME_SIZE = 1.6  # greatest ratio of the sides for that
 RETURNING_SIZE = 2.0  # greatest ratio of the sides of a person who left and came back
+DOUBTFUL = 0.998  # mean probability of a face that is also looked for sideways and upside down
 LONGEST_BRIDGE = 2.5  # steps between detections over which a face is taken to be still there
 BATCH = 8  # pictures searched at once
 
@@ -63,6 +67,9 @@ class Track:
         step: Seconds between two searches.
         parts: (K,) number of the stretch that a detection belongs to; between stretches the
             face was lost, or the scene changed, so nothing is interpolated.
+        turn: Quarter turns counter-clockwise after which the face is upright. Boxes and landmarks
+            are those of the picture so turned.
+        others: How many other people are seen at once while this one is followed, at most.
     """
 
     times: Floats
@@ -71,6 +78,8 @@ class Track:
     landmarks: Floats | None
     step: float
     parts: NDArray[np.intp]
+    turn: int = 0
+    others: int = 0
 
     def at(self, times: NDArray[np.floating]) -> tuple[Floats, NDArray[np.bool_]]:
         """Boxes (N, 4) at times (N,) in seconds, and whether the face is there (N,) bool.
@@ -115,11 +124,14 @@ def track_faces(
     start: float | None = None,
     end: float | None = None,
     max_gap: float = 1.0,
+    turn: int = 0,
+    tracks: Tracks | None = None,
 ) -> list[Track]:
     """Find the faces of a recording and follow each, in one pass.
 
     The first and the last picture are searched, and in between those at least `every` seconds
-    apart. Faces that are found fewer than three times (of three or more searches), or with a mean
+    apart. One search of a picture that is held counts as often as if the picture were repeated.
+    Faces that are found fewer than three times (of three or more searches), or with a mean
     probability below 0.9, are dropped as mistakes of the detector.
 
     Args:
@@ -129,6 +141,8 @@ def track_faces(
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
         max_gap: Seconds for which a face may be lost and still continue at the same place.
+        turn: Quarter turns counter-clockwise by which pictures are turned before.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Returns:
         The tracks by the time of their first detection; none when there is no face.
@@ -145,37 +159,58 @@ def track_faces(
             faces.append([face.scaled(width / image.shape[1]) for face in found])
         images.clear()
 
-    for frame in _sampled(path, every, start, end):
+    repeats: list[int] = []
+    for upright, moments in _sampled(path, every, start, end, tracks):
+        frame = upright.turned(turn)
         width = frame.width
-        times.append(frame.time)
+        times.extend(moments)
+        repeats.append(len(moments))
         images.append(frame.rgb(detector.max_side))
         if len(images) == BATCH:
             search()
     search()
-    tracks = link_faces(np.array(times), faces, every, max_gap)
+    faces = [found for found, count in zip(faces, repeats, strict=True) for _ in range(count)]
+    followed = link_faces(np.array(times), faces, every, max_gap)
     least = min(LEAST_DETECTIONS, len(times))
     return [
-        track
-        for track in tracks
+        replace(track, turn=turn)
+        for track in followed
         if len(track.times) >= least and track.probabilities.mean() >= LEAST_PROBABILITY
     ]
 
 
 def _sampled(
-    path: str | Path, every: float, start: float | None, end: float | None
-) -> Iterator[Frame]:
-    """Yield the first picture, those at least `every` seconds later, and the last."""
+    path: str | Path,
+    every: float,
+    start: float | None,
+    end: float | None,
+    tracks: Tracks | None,
+) -> Iterator[tuple[Frame, list[float]]]:
+    """Yield the first picture, those at least `every` seconds later, and the last.
+
+    With each come the times for which its search counts: its own, and for as long as it is held
+    those at which it would be searched again were it repeated.
+    """
+    shown = showing(path, tracks)
     due = -np.inf
     skipped = None
-    for frame in read_frames(path, start, end):
-        if frame.time >= due - 1e-3:  # a millisecond, for time stamps are rounded
-            due = frame.time + every
-            skipped = None
-            yield frame
-        else:
-            skipped = frame
+    begin = None if start is None else shown.begin(start)
+    for frame in read_frames(path, begin, end, tracks):
+        time = frame.time if start is None else max(frame.time, start)
+        until = shown.until(frame.time) if shown.is_held(frame.time) else time
+        moments = []
+        if time >= due - 1e-3:  # a millisecond, for time stamps are rounded
+            moments.append(time)
+            due = time + every
+        again = max(due, time + shown.usual)
+        while again < min(until, np.inf if end is None else end) - 1e-3:
+            moments.append(again)
+            due = again = again + max(every, shown.usual)
+        if moments:
+            yield frame, moments
+        skipped = None if moments else frame
     if skipped is not None:
-        yield skipped
+        yield skipped, [skipped.time]
 
 
 def link_faces(
@@ -283,7 +318,20 @@ def main_track(tracks: list[Track], choice: Choice = "largest") -> Track | None:
         landmarks=np.concatenate(points) if len(points) == len(chosen) else None,
         step=foremost.step,
         parts=np.repeat(np.arange(len(chosen)), [len(track.times) for track in chosen]),
+        turn=foremost.turn,
+        others=_most_at_once(chosen, [t for t in others if all(t is not c for c in chosen)]),
     )
+
+
+def _most_at_once(chosen: list[Track], others: list[Track]) -> int:
+    """How many other tracks there are at most at one time at which there is a chosen one."""
+
+    def count(tracks: list[Track], time: float) -> int:
+        return sum(bool(track.times[0] <= time <= track.times[-1]) for track in tracks)
+
+    # a greatest number is reached where one of the tracks begins
+    begins = [float(track.times[0]) for track in chosen + others]
+    return max((count(others, time) for time in begins if count(chosen, time)), default=0)
 
 
 def _side(track: Track) -> float:
@@ -295,14 +343,20 @@ def find_face(
     options: FaceOptions,
     start: float | None = None,
     end: float | None = None,
+    tracks: Tracks | None = None,
 ) -> Track | None:
     """Find and follow the main face of a recording; None when there is none.
+
+    Where the pictures, upright and at the usual size, show none, some of them are looked at again
+    at a larger size and turned. Moving pictures are also turned where the face is doubtful, as one
+    that lies on its side is.
 
     Args:
         path: The recording.
         options: How to find it and which one to choose.
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The recording has no pictures or cannot be decoded.
@@ -311,7 +365,8 @@ def find_face(
     status = path.stat() if path.is_file() else None
     version = (status.st_size, status.st_mtime_ns) if status else None
     # What is cut out of the pictures does not change where the face is.
-    return _find_face(path, version, replace(options, margin=0.0, align=False), start, end)
+    options = replace(options, margin=0.0, align=False)
+    return _find_face(path, version, options, start or None, end, tracks)
 
 
 @lru_cache(maxsize=4)  # several streams, and an overlay, follow the face of one recording
@@ -321,8 +376,28 @@ def _find_face(
     options: FaceOptions,
     start: float | None,
     end: float | None,
+    tracks: Tracks | None,
 ) -> Track | None:
-    detector = create_detector(
-        options.detector, min_face_size=options.min_face_size, max_side=options.max_side
+    kind, smallest = options.detector, options.min_face_size
+
+    def follow(look: Look) -> Track | None:
+        detector = create_detector(kind, min_face_size=smallest, max_side=look.max_side)
+        found = track_faces(
+            path, detector, options.every, start, end, turn=look.turn, tracks=tracks
+        )
+        return main_track(found, options.choice)
+
+    usual = Look(options.max_side)
+    track = follow(usual)
+    first, last = showing(path, tracks).times[[0, -1]].tolist()
+    if track is not None:
+        if first == last or track.probabilities.mean() >= DOUBTFUL:
+            return track
+        first, last = track.times[[0, -1]].tolist()
+    first = first if start is None else max(first, start)
+    last = last + 1e-3 if end is None else min(last + 1e-3, end)
+    searches = round(max(0.0, last - first) / max(options.every, 0.04)) + 1
+    look = second_look(
+        path, usual, kind, smallest, searches, first, last, track is not None, tracks
     )
-    return main_track(track_faces(path, detector, options.every, start, end), options.choice)
+    return track if look is None else follow(look) or track

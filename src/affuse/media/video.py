@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,28 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
-from affuse.media.probe import frame_rate, open_recording
+from affuse.media.geometry import Geometry, Size, geometry_of
+from affuse.media.probe import open_recording
+from affuse.media.still import read_still, still_of
+
+ALIKE = 0.02
+"""How much proportions may differ for a picture to be stretched to the size of another."""
 
 
 class Frame:
-    """One picture; colours are converted only when asked for.
+    """One picture as it is shown: cropped, upright, with square pixels.
 
-    It keeps the decoder's buffer alive, so let go of frames that are not wanted.
+    Colours are converted only when asked for. It keeps the decoder's buffer alive, so let go of
+    frames that are not wanted.
+
+    Args:
+        picture: A frame of PyAV.
+        time: Seconds since the beginning of the recording.
+        geometry: Of this picture.
+        size: Width and height to which it is brought; by default its own.
+        reformatter: PyAV's; to set one up takes longer than to use it.
 
     Attributes:
         time: Seconds since the beginning of the recording (the earlier of sound and pictures).
@@ -25,20 +40,32 @@ class Frame:
         height: Of the upright picture, in pixels.
     """
 
-    __slots__ = ("_picture", "_reformatter", "_stored_size", "_turns", "height", "time", "width")
+    __slots__ = ("_geometry", "_picture", "_reformatter", "height", "time", "width")
 
     def __init__(
-        self, picture: Any, time: float, stored_size: tuple[int, int], reformatter: Any
+        self,
+        picture: Any,
+        time: float,
+        geometry: Geometry,
+        size: Size | None = None,
+        reformatter: Any = None,
     ) -> None:
         self._picture = picture
-        self._reformatter = reformatter
-        self._stored_size = stored_size
-        self._turns = picture.rotation // 90 % 4
+        self._reformatter = reformatter or VideoReformatter()
+        self._geometry = geometry
         self.time = time
-        self.width, self.height = stored_size if self._turns % 2 == 0 else stored_size[::-1]
+        self.width, self.height = size or geometry.size
+
+    def turned(self, turns: int) -> Frame:
+        """The same picture turned by quarter turns counter-clockwise."""
+        frame = copy(self)
+        frame._geometry = self._geometry.turned(turns)
+        if turns % 2:
+            frame.width, frame.height = self.height, self.width
+        return frame
 
     def rgb(self, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Convert to colours, turned upright.
+        """Convert to colours.
 
         Args:
             max_side: A picture whose longer side is greater is made this size, in pixels.
@@ -46,42 +73,81 @@ class Frame:
         Returns:
             (H, W, 3).
         """
-        width, height = self._stored_size
+        width, height = self.width, self.height
         factor = max(width, height) / max_side if max_side else 1.0
         if factor > 1:
             width, height = max(1, round(width / factor)), max(1, round(height / factor))
         method = "AREA" if factor > 1 else "BILINEAR"
+        shown, inner = self._geometry.size, self._geometry.inner
+        scale = min(width / shown[0], height / shown[1])
+        alike = abs(shown[0] * height / (shown[1] * width) - 1) <= ALIKE
+        if alike and not self._geometry.angle:
+            inner = (height, width) if self._geometry.turns % 2 else (width, height)
+        else:
+            inner = max(1, round(inner[0] * scale)), max(1, round(inner[1] * scale))
+        size = round(shown[0] * scale), round(shown[1] * scale)
+        image = self._geometry.upright(self._cropped(inner, method), size)
+        return _padded(image, width, height)
+
+    def _cropped(self, inner: Size, method: str) -> NDArray[np.uint8]:
+        """What is left of the stored picture when it is cropped, brought to a size."""
+        left, top, right, bottom = self._geometry.crop
+        x = inner[0] / (self._geometry.width - left - right)
+        y = inner[1] / (self._geometry.height - top - bottom)
+        width, height = inner[0] + round((left + right) * x), inner[1] + round((top + bottom) * y)
         picture = self._reformatter.reformat(
             self._picture, width, height, "rgb24", interpolation=method
         )
-        return np.ascontiguousarray(np.rot90(picture.to_ndarray(), self._turns))
+        image = np.asarray(picture.to_ndarray(), np.uint8)
+        left, top = round(left * x), round(top * y)
+        return image[top : top + inner[1], left : left + inner[0]]
+
+
+def _padded(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """An image in the middle of a black one, unless it is as large."""
+    if image.shape[:2] == (height, width):
+        return image
+    whole = np.zeros((height, width, 3), np.uint8)
+    image = image[:height, :width]
+    y, x = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+    whole[y : y + image.shape[0], x : x + image.shape[1]] = image
+    return whole
 
 
 def read_frames(
-    path: str | Path, start: float | None = None, end: float | None = None
+    path: str | Path,
+    start: float | None = None,
+    end: float | None = None,
+    tracks: Tracks | None = None,
 ) -> Iterator[Frame]:
     """Decode the pictures of a recording in one pass.
 
     Times come from the time stamps, so variable rates and late starts are right; a picture without
     a usable one follows its predecessor at the mean frame rate. Should the size change on the way,
-    all pictures come in the first one's.
+    all pictures come in the first one's, those of other proportions with black bars.
 
     Args:
         path: The recording.
         start: Leave out pictures before this time, in seconds of the recording.
         end: Leave out pictures from this time on, in seconds of the recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The file cannot be opened, has no pictures, or none that can be decoded.
     """
-    with open_recording(path) as recording:
+    if still_of(path) is not None:
+        yield from _still_frames(path, start, end)
+        return
+    with open_recording(path, tracks) as recording:
         if recording.video is None:
             raise BadInput(path, "has no pictures")
-        interval = 1 / frame_rate(recording.video)
+        interval = 1 / recording.frame_rate
         reformatter = VideoReformatter()  # shared, for to set one up takes longer than to use it
+        aspect = recording.video.sample_aspect_ratio
         time = size = None
         for picture in recording.decode(recording.video, start=(start or 0.0) - interval):
-            size = size or (picture.width, picture.height)
+            geometry = geometry_of(picture, aspect)
+            size = size or geometry.size
             previous = -interval if time is None else time
             time = recording.time_of(picture)
             if time is None or time <= previous:  # stamps that repeat or go back are of no use
@@ -89,4 +155,12 @@ def read_frames(
             if end is not None and time >= end:
                 break
             if start is None or time >= start:
-                yield Frame(picture, time, size, reformatter)
+                yield Frame(picture, time, geometry, size, reformatter)
+
+
+def _still_frames(path: str | Path, start: float | None, end: float | None) -> Iterator[Frame]:
+    size = None
+    for time, picture, geometry in read_still(path):
+        size = size or geometry.size
+        if (start is None or time >= start) and (end is None or time < end):
+            yield Frame(picture, time, geometry, size)

@@ -14,17 +14,12 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import read_checkpoint
 from affuse.execution.files import atomic_path
 from affuse.models.base import Model
-from affuse.models.modelfile import (
-    ModelSpec,
-    check_entries,
-    load_exactly,
-    load_model,
-    read_spec,
-    save_model,
-)
-from affuse.models.options import check_options, unknown
+from affuse.models.entries import check_entries, load_exactly
+from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
+from affuse.models.options import check_options
 from affuse.models.published import SYSTEMS
 from affuse.models.published.names import Rules, inverse, translate
+from affuse.suggestions import unknown
 
 
 def import_state(
@@ -172,7 +167,7 @@ def _check_other_file(source: Path, out: Path) -> None:
 def system_module(system: str) -> Any:
     """The module of a system; an `AffuseError` where there is none."""
     if system not in SYSTEMS:
-        raise unknown("system", system, SYSTEMS)
+        raise unknown("system", system, SYSTEMS, "affuse list systems")
     return import_module(SYSTEMS[system])
 
 

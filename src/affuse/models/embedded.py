@@ -6,6 +6,7 @@ theirs, and prediction needs nothing else.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from affuse.errors import BadInput
+from affuse.execution.fields import check_digest
 from affuse.execution.files import atomic_path
 
 #: What stands before the digest in the name of an entry.
@@ -28,11 +31,37 @@ def network_entries(networks: Mapping[str, Path]) -> dict[str, Tensor]:
 
     Returns:
         Name -> (bytes,) uint8.
+
+    Raises:
+        BadInput: A file is not the one that the digest names.
     """
-    return {
-        f"{PREFIX}{digest}": torch.from_numpy(np.fromfile(path, np.uint8))
-        for digest, path in networks.items()
-    }
+    entries = {}
+    for digest, path in networks.items():
+        data = torch.from_numpy(np.fromfile(path, np.uint8))
+        check_embedded(path, {f"{PREFIX}{digest}": data})
+        entries[f"{PREFIX}{digest}"] = data
+    return entries
+
+
+def check_embedded(path: Path, entries: Mapping[str, Tensor]) -> None:
+    """Refuse networks that are not what their names say.
+
+    Args:
+        path: The file that messages name.
+        entries: Name -> (bytes,) uint8.
+
+    Raises:
+        BadInput: A name is no digest, or not that of the bytes.
+    """
+    for name, data in entries.items():
+        digest = name.removeprefix(PREFIX)
+        try:
+            check_digest("the name of a network in it", digest)
+        except ValueError as error:
+            raise BadInput(path, str(error)) from error
+        whole = data.dtype == torch.uint8 and data.ndim == 1
+        if not whole or not hashlib.sha256(data.numpy().data).hexdigest().startswith(digest):
+            raise BadInput(path, f"is damaged: its network {digest[:16]} has other content")
 
 
 def unpack_networks(path: Path, wanted: Collection[str], folder: Path) -> dict[str, Path]:
@@ -45,12 +74,17 @@ def unpack_networks(path: Path, wanted: Collection[str], folder: Path) -> dict[s
 
     Returns:
         Digest -> file, of those that are in it.
+
+    Raises:
+        BadInput: One is not what its digest says.
     """
     found = {}
     with safe_open(path, "pt") as file:
-        for name in set(file.keys()) & {f"{PREFIX}{digest}" for digest in wanted}:
+        for name in sorted(set(file.keys()) & {f"{PREFIX}{digest}" for digest in wanted}):
+            data = file.get_tensor(name)
+            check_embedded(path, {name: data})
             digest = name.removeprefix(PREFIX)
             found[digest] = folder / f"{digest}.safetensors"
             with atomic_path(found[digest]) as temporary:
-                file.get_tensor(name).numpy().tofile(temporary)
+                data.numpy().tofile(temporary)
     return found

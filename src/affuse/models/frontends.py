@@ -27,7 +27,8 @@ from affuse.models.layers.temporal import (
     TemporalStack,
     ValidConvBlock,
 )
-from affuse.models.options import check_options, unknown
+from affuse.models.options import check_options
+from affuse.suggestions import unknown
 
 
 class FrontEnd(nn.Module):

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from affuse.errors import AffuseError
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> AffuseError:
-    """The error for a name that does not exist, with the closest one that does."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
-    return AffuseError(f"no {kind} named {name!r}; {hint}")
+from affuse.suggestions import closest, hint
 
 
 def accepted(build: Callable[..., Any]) -> list[str]:
@@ -49,12 +41,14 @@ def check_options(owner: str, build: Callable[..., Any], options: Mapping[str, A
     known = accepted(build)
     for name in options:
         if name not in known:
-            listed = ", ".join(known) or "none"
-            raise AffuseError(f"{owner} has no option {name!r}; its options: {listed}")
+            raise AffuseError(f"{owner} has no option {name!r}; {hint(name, known)}")
 
 
 def check_choice(name: str, value: object, literal: Any) -> None:
     """Raise an `AffuseError` unless the value is one of a `Literal`."""
     if value not in get_args(literal):
-        listed = " or ".join(map(repr, get_args(literal)))
-        raise AffuseError(f"{name}={value!r}: expected {listed}")
+        choices = get_args(literal)
+        near = closest(str(value), map(str, choices))
+        meant = f"did you mean {near!r}? " if near else ""
+        listed = " or ".join(map(repr, choices))
+        raise AffuseError(f"{name}={value!r}: {meant}expected {listed}")

@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from affuse.errors import AffuseError
-from affuse.models.options import check_options, unknown
+from affuse.models.options import check_options
+from affuse.suggestions import unknown
 
 if TYPE_CHECKING:
     from affuse.features.stream import StreamSpec
@@ -275,7 +276,7 @@ def create_model(
             without a stream.
     """
     if name not in MODELS:
-        raise unknown("model", name, MODELS)
+        raise unknown("model", name, MODELS, "affuse list models")
     entry = MODELS[name]
     given = {spec.modality for spec in streams.values()}
     for modality in entry.modalities:

@@ -26,6 +26,7 @@ from affuse.models.options import check_choice
 from affuse.models.rjca import RECURRENT_DROPOUT, SequenceModel, xavier
 
 Readout = Literal["sound", "reference"]
+_RECURSIONS = 100  # at most; the paper has three
 
 
 class JointAttentionFormula(nn.Module):
@@ -68,7 +69,7 @@ class PaperJointAttention(SequenceModel):
         shared: See `SequenceModel`.
 
     Raises:
-        AffuseError: No recursion.
+        AffuseError: No recursion, or too many.
     """
 
     def __init__(
@@ -85,8 +86,8 @@ class PaperJointAttention(SequenceModel):
     ) -> None:
         super().__init__(streams, outputs, **shared)
         check_choice("readout", readout, Readout)
-        if recursions < 1:
-            raise AffuseError(f"recursions={recursions}: expected at least 1")
+        if not 1 <= recursions <= _RECURSIONS:
+            raise AffuseError(f"recursions={recursions}: expected 1 to {_RECURSIONS}")
         self.recursions, self.readout = recursions, readout
         width = self.width
         self.video = build_frontend(self.stream_of("video"), video, plain=True)

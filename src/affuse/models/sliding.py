@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from scipy.ndimage import uniform_filter1d
 
+from affuse.errors import AffuseError
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.stream import Stream, window_of
 from affuse.features.windows import frame_windows, overlap_mean, tiles
@@ -132,12 +133,15 @@ def slide(
         streams: Of the whole recording, by name.
         duration: Of the recording in seconds.
         change: Done to each normalised batch, such as a condition.
-        hop: Seconds from window to window, where they overlap; two thirds of the window by
-            default.
+        hop: Seconds from window to window, where they overlap; two thirds of the window, in whole
+            frames, by default.
         name: Of the recording, for conditions whose random numbers depend on it.
 
     Returns:
         ceil(duration * rate) frames.
+
+    Raises:
+        AffuseError: What the model says is not finite.
     """
     rate = model.leader.rate
     device = next(model.parameters()).device
@@ -146,9 +150,10 @@ def slide(
     if spec.windows == "published":
         spans = tiles(frames, length)
     else:
-        step = round((hop or spec.seconds * 2 / 3) * rate)
+        step = round(spec.seconds * 2 / 3 * rate) if hop is None else hop * rate
         spans = frame_windows(frames, length, min(max(step, 1), length))
     values, known = [], []
+    of = f" for {name}" if name else ""
     for first in range(0, len(spans), _BATCH):
         group = spans[first : first + _BATCH]
         windows = [
@@ -159,6 +164,8 @@ def slide(
         with torch.inference_mode():
             output = model(change(batch) if change else batch)
         assert output.mask is not None
+        if not bool(output.values[output.mask].isfinite().all()):
+            raise AffuseError(f"the model {spec.model} gives numbers that are not finite{of}")
         values += list(output.values.float().cpu().numpy())
         known += list(output.mask[..., None].float().cpu().numpy())
     share = overlap_mean(known, spans, frames)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from affuse.models.base import Model
-from affuse.models.options import unknown
 from affuse.models.registry import create_model
+from affuse.suggestions import unknown
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from affuse.execution.files import write_csv
+from affuse.execution.terminal import bar_stream
 
 
 class EpochLog(lightning.Callback):
@@ -51,9 +52,9 @@ class EpochBar(ProgressBar):
 
     def __init__(self, label: str, score: str) -> None:
         super().__init__()
-        console = Console(stderr=True)
+        console = Console(file=bar_stream())
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

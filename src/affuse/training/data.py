@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
-from affuse.features.batch import TARGET_RATE, Batch, Normalisation, collate
+from affuse.features.batch import TARGET_RATE, Batch, Normalisation, check_finite, collate
 from affuse.features.store import Store
 from affuse.features.stream import (
     Stream,
@@ -132,10 +132,15 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
     Args:
         dataset: Windows of the training clips.
         scalar: One mean and one deviation for all features of a stream; pictures from -1 to 1.
+
+    Raises:
+        AffuseError: A stream has nothing present in any clip, or a number that is not finite.
     """
     sums = {name: np.zeros((3, spec.shape[-1])) for name, spec in dataset.specs.items()}
     for index in range(len(dataset)):
-        for name, stream in dataset[index][0].items():
+        streams, _, clip = dataset[index]
+        for name, stream in streams.items():
+            check_finite(stream, dataset.specs[name], clip)
             values = stream.values[stream.mask].reshape(-1, dataset.specs[name].shape[-1])
             values = values.astype(np.float64)
             sums[name] += [np.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)]

@@ -6,19 +6,31 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from affuse.errors import AffuseError
+from affuse.execution.files import sweep
+from affuse.execution.signals import Ended
+from affuse.models.entries import check_entries
 from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog
+from affuse.training.checkpoints import (
+    BEST,
+    LAST,
+    PREVIOUS,
+    Checkpoints,
+    NotFinite,
+    read_checkpoint,
+    to_go_on_from,
+)
 from affuse.training.device import trainer_device
 from affuse.training.learner import Learner
 from affuse.training.objectives import Mode
@@ -36,6 +48,7 @@ def fit(
     selected: tuple[str, Mode],
     device: str,
     first: Sequence[lightning.Callback] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Train, or go on where an interrupted training stopped; the learner gets the chosen weights.
 
@@ -48,25 +61,51 @@ def fit(
         selected: The development score that chooses the epoch, and whether `max` or `min` is best.
         device: As `train` takes it.
         first: Callbacks for a training that begins.
+        say: Called with a line where the training goes on, and where a checkpoint is damaged.
+
+    Raises:
+        AffuseError: A loss, gradient, weight or score is not finite.
+        BadInput: No checkpoint of a training that was begun can be read.
     """
     recipe, (score, mode), kept = learner.recipe, selected, folder / "checkpoints"
-    last = kept / "last.ckpt"
+    for place in (folder, kept):
+        sweep(place)
+    before, damaged = to_go_on_from(kept)
+    for line in damaged:
+        say(line)
+    if before is not None:
+        content = read_checkpoint(before)
+        check_entries(before, learner.state_dict(), content["state_dict"])
+        say(f"{label}: goes on after epoch {content['epoch'] + 1}")
     watching = _checkpoints(recipe, score, mode, kept)
     watching.append(EpochBar(label, score))
     if recipe.optimiser.schedule == "plateau":
-        rate, best = recipe.optimiser.lr, kept / "best.ckpt"
+        rate, best = recipe.optimiser.lr, kept / BEST
         watching.append(PlateauStages(recipe.plateau, rate, score, best, mode))
-    if not last.is_file():
+    if before is None:
         watching = [*first, *watching]
     interrupts = _Interrupts()
     with _quiet(), interrupts.heard():
         trainer = _trainer(recipe, folder, [interrupts, *watching], device)
-        before = last if last.is_file() else None
-        trainer.fit(learner, batches, judged, ckpt_path=before, weights_only=False)
-    chosen = kept / f"{recipe.selection}.ckpt"
-    state = torch.load(chosen, map_location="cpu", weights_only=False)["state_dict"]
+        try:
+            trainer.fit(learner, batches, judged, ckpt_path=before, weights_only=True)
+        except NotFinite as error:
+            raise AffuseError(f"{label}, {error}; {_advice(kept)}") from error
+    state = read_checkpoint(kept / f"{recipe.selection}.ckpt")["state_dict"]
+    (kept / PREVIOUS).unlink(missing_ok=True)
     learner.model.load_state_dict(
         {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+    )
+
+
+def _advice(kept: Path) -> str:
+    """What is kept, and what can be done about numbers that are not finite."""
+    last, epochs = kept / LAST, 0
+    if last.is_file():
+        epochs = read_checkpoint(last)["epoch"] + 1
+    told = f"epochs 1 to {epochs} are kept, --resume ends here again; " if epochs else ""
+    return (
+        f"{told}look at these clips (affuse check --whole), or train anew with a lower optimiser.lr"
     )
 
 
@@ -89,6 +128,8 @@ class _Interrupts(lightning.Callback):
             signal.signal(signal.SIGINT, self._ask)
         try:
             yield
+        except Ended:
+            raise
         except SystemExit:
             raise KeyboardInterrupt from None
         finally:
@@ -126,6 +167,7 @@ def _trainer(
         precision=precision_here(recipe.precision, device),
         gradient_clip_val=recipe.optimiser.clip or None,
         callbacks=callbacks,
+        plugins=[Checkpoints()],
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),
         num_sanity_val_steps=0,
         log_every_n_steps=10,
@@ -143,5 +185,7 @@ def _quiet() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
-    logger.setLevel(level)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

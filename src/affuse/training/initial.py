@@ -19,7 +19,8 @@ from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
-from affuse.models.modelfile import ModelSpec, check_entries, load_model
+from affuse.models.entries import check_entries
+from affuse.models.modelfile import ModelSpec, load_model
 from affuse.models.options import defaults
 from affuse.models.registry import MODELS
 from affuse.models.trained_on import is_corpus, source_of, trainings

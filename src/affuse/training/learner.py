@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation, normalise
 from affuse.models.base import Model
+from affuse.models.entries import not_finite
 from affuse.training.augmentation import augment
+from affuse.training.checkpoints import NotFinite
 from affuse.training.dropout import apply_dropout
 from affuse.training.objectives import Objective
 from affuse.training.recipe import Recipe
@@ -47,6 +49,7 @@ class Learner(lightning.LightningModule):
         self.model, self.recipe, self.goal = model, recipe, goal
         self.normalisation = dict(normalisation)
         self._before = epochs
+        self._ids: list[str] = []
         self._seen: list[tuple[np.ndarray, np.ndarray]] = []
         self._learned = goal.running()
 
@@ -65,6 +68,7 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one raw batch: of the decision and of the auxiliary heads."""
+        self._ids = batch.ids
         batch = normalise(batch, self.normalisation)
         batch = augment(batch, self.recipe.augmentation, self.model.outputs, self.normalisation)
         batch = apply_dropout(batch, self.recipe.dropout)
@@ -85,8 +89,27 @@ class Learner(lightning.LightningModule):
         loss = torch.stack(
             [weight * self.goal.loss(x, batch.targets, smoothing) for weight, x in heads if weight]
         ).sum()
+        if not bool(loss.detach().isfinite()):
+            raise self._not_finite(index, f"the loss is {float(loss.detach())}")
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
         return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep gradients that are not finite out of the weights."""
+        if self.recipe.precision == "16-mixed":  # its scale is found by steps that overflow
+            return
+        gradients = {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
+        norm = nn.utils.get_total_norm(list(gradients.values()))
+        if not bool(norm.isfinite()) and (name := not_finite(gradients)):
+            step = self.trainer.fit_loop.epoch_loop.batch_idx
+            raise self._not_finite(step, f"the gradient of {name} is not finite")
+
+    def _not_finite(self, index: int, what: str) -> NotFinite:
+        """The error that ends a training, with the clips of its last batch."""
+        clips = ", ".join(dict.fromkeys(self._ids))
+        return NotFinite(
+            f"epoch {self.current_epoch + 1}, step {index + 1}: {what}; clips in the batch: {clips}"
+        )
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Report, at the end of the epoch, the scores of what was learned from."""
@@ -101,8 +124,15 @@ class Learner(lightning.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Predict development clips, everything present."""
         assert batch.targets is not None
-        scores = self.model(normalise(batch, self.normalisation)).scores
-        self._seen.append(self.goal.seen(scores, batch.targets))
+        output = self.model(normalise(batch, self.normalisation))
+        said = output.scores if output.mask is None else output.scores[output.mask]
+        if not bool(said.isfinite().all()):
+            clips = ", ".join(dict.fromkeys(batch.ids))
+            raise NotFinite(
+                f"epoch {self.current_epoch + 1}: what the model says of development clips is not "
+                f"finite; clips in the batch: {clips}"
+            )
+        self._seen.append(self.goal.seen(output.scores, batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Report the scores on the development clips."""

@@ -24,6 +24,7 @@ from affuse.metrics.concordance import (
 from affuse.metrics.raters import rater_scores
 from affuse.metrics.running import RunningAgreement, named_scores
 from affuse.models.base import Model
+from affuse.suggestions import hint
 from affuse.training.recipe import Recipe
 
 Mode = Literal["max", "min"]
@@ -125,9 +126,9 @@ class ValuesOverTime:
         self._step = TARGET_RATE / model.leader.rate
         self._names, self._variant = names, variant
         weights = weights or {}
-        if unknown := [name for name in weights if name not in names]:
+        if wrong := [name for name in weights if name not in names]:
             raise AffuseError(
-                f"over_time.weights: {unknown[0]!r} is not learned (what is: {', '.join(names)})"
+                f"over_time.weights: {wrong[0]!r} is not learned; {hint(wrong[0], names)}"
             )
         self._weights = [weights.get(name, 1.0) for name in names]
         modes: dict[str, Mode] = {"ccc": "max", "pcc": "max", "rmse": "min"}
@@ -204,7 +205,6 @@ def selected_score(recipe: Recipe, goal: Objective) -> tuple[str, Mode]:
     name = recipe.selects or next(iter(goal.known))
     if name not in goal.known:
         raise AffuseError(
-            f"selects={name}: task={recipe.task} has no such score (there are: "
-            f"{', '.join(goal.known)})"
+            f"selects={name}: task={recipe.task} has no such score; {hint(name, goal.known)}"
         )
     return name, goal.known[name]

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from affuse.errors import AffuseError
 from affuse.models.backbones.ir50 import IR50, release_groups
+from affuse.training.checkpoints import read_checkpoint
 from affuse.training.objectives import Mode
 from affuse.training.recipe_parts import Plateau
 
@@ -88,8 +89,7 @@ class PlateauStages(lightning.Callback):
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: Any) -> None:
         """Go on from the best weights so far, where that is wanted."""
         if self.chosen.reload and self.best.is_file():
-            state = torch.load(self.best, map_location=module.device, weights_only=False)
-            module.load_state_dict(state["state_dict"])
+            module.load_state_dict(read_checkpoint(self.best)["state_dict"])
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Judge the epoch; runs before the checkpoint is written."""

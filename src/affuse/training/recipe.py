@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.fields import check_number
+from affuse.features.stream import SECONDS
+from affuse.suggestions import hint, unknown
 from affuse.training.recipe_parts import Augmentation, Dropout, Optimiser, OverTime, Plateau
 
 Task = Literal["classification", "distribution", "valence-arousal"]
@@ -103,6 +105,7 @@ class Recipe:
         for key in ("epochs", "batch_size", "window"):
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be positive, not {getattr(self, key)}")
+        check_number("window", self.window, *SECONDS)
         if not self.streams:
             raise ValueError("streams must name at least one stream")
         if "name" not in self.model:
@@ -170,6 +173,17 @@ class Recipe:
         return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
+#: The parts of a recipe that have keys of their own.
+PARTS: dict[str, type] = {
+    "labels": Labels,
+    "over_time": OverTime,
+    "dropout": Dropout,
+    "augmentation": Augmentation,
+    "optimiser": Optimiser,
+    "plateau": Plateau,
+}
+
+
 def list_recipes() -> dict[str, Path]:
     """Recipes that come with affuse: name -> file."""
     folder = Path(__file__).parent / "recipes"
@@ -189,17 +203,21 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = list_recipes().get(str(source), Path(source))
     if not path.is_file():
-        near = difflib.get_close_matches(str(source), list_recipes(), 1)
-        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(list_recipes())})"
-        raise BadInput(source, f"no such recipe{hint}")
+        known = hint(str(source), list_recipes(), "affuse list recipes")
+        raise BadInput(source, f"no such recipe or file; {known}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(path, "is not YAML: " + " ".join(str(error).split())) from error
     if not isinstance(values, dict):
         raise BadInput(path, "is not a recipe (a mapping of keys to values)")
+    try:
+        check_keys(values)
+    except AffuseError as error:
+        raise BadInput(path, str(error)) from None
     for override in overrides:
         _override(values, override)
+    check_keys(values)
     try:
         return _recipe(values)
     except (ArgumentError, TypeError, ValueError) as error:
@@ -231,9 +249,35 @@ def _override(values: dict[str, Any], override: str) -> None:
     values[last] = value
 
 
+def recipe_keys() -> list[str]:
+    """All keys of a recipe, such as `epochs` and `optimiser.lr`, without the options of models."""
+    own = [one.name for one in fields(Recipe) if one.name not in PARTS]
+    return own + [f"{part}.{one.name}" for part, kind in PARTS.items() for one in fields(kind)]
+
+
+def check_keys(values: Mapping[str, Any], part: str = "") -> None:
+    """Compare keys as they stand in a file with those of a recipe.
+
+    Args:
+        values: The recipe, or one part of it.
+        part: The part, such as `labels`.
+
+    Raises:
+        AffuseError: There is no such key; the closest one is named.
+    """
+    known = recipe_keys()
+    own = [key for key in known if key.startswith(f"{part}.")] or known
+    for key, value in values.items():
+        name = f"{part}.{key}" if part else str(key)
+        if isinstance(value, dict) and name not in known:
+            check_keys(value, name)
+        elif name not in known and name not in PARTS:
+            raise unknown("recipe key", name, own, "docs/reference/recipes.md")
+
+
 def _recipe(values: dict[str, Any]) -> Recipe:
     """A recipe from plain values, strictly; ArgumentError on a wrong key or value."""
-    for part in ("labels", "over_time", "dropout", "augmentation", "optimiser", "plateau"):
+    for part in PARTS:
         if not isinstance(values.get(part, {}), dict):
             raise ArgumentError(None, f"{part} must be a mapping of keys to values")
     if "precision" in values:  # YAML reads 32 as a number

@@ -16,6 +16,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
 from affuse.features.stream import Stream
+from affuse.suggestions import hint
 from affuse.training.recipe import Recipe
 
 #: Stream with the annotation of a clip.
@@ -149,10 +150,8 @@ def _annotated(clips: list[Clip], data: Store, dimensions: Sequence[str]) -> Les
         raise BadInput(data.path, f"has no values over time; {data.corpus} is not annotated so")
     track = data.stream(ANNOTATION)
     names = list(dimensions or data.classes)
-    if unknown := [name for name in names if name not in data.classes]:
-        raise BadInput(
-            data.path, f"has no dimension {unknown[0]!r} (there are: {', '.join(data.classes)})"
-        )
+    if wrong := [name for name in names if name not in data.classes]:
+        raise BadInput(data.path, f"has no dimension {wrong[0]!r}; {hint(wrong[0], data.classes)}")
     columns = [data.classes.index(name) for name in names]
     known = [clip for clip in clips if clip.id in track and track.outline(clip.id).mask.any()]
 

@@ -15,11 +15,12 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.files import atomic_path, locked, write_json, write_text
+from affuse.execution.files import atomic_path, locked, sweep, write_json, write_text
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
 from affuse.models.checkpoints import load_backbone
+from affuse.models.embedded import network_entries
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
 from affuse.training.continued import Continue, read_continued
@@ -64,15 +65,15 @@ def train(
             continues after its last whole epoch, to the same weights as if never interrupted.
         allow: Kinds of leaks (`affuse.corpora.leaks.KINDS`) that are let pass and written down.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:<number>` or `mps`.
-        say: Called with a line about the weights that training starts from.
+        say: Called with a line about the weights that training starts from, or goes on with.
 
     Yields:
         (fold, model file) as folds finish.
 
     Raises:
         BadInput: The store is of another corpus or lacks a stream; the run exists already.
-        AffuseError: The protocol does not fit the clips, the split leaks, or there is no such
-            device.
+        AffuseError: The protocol does not fit the clips, the split leaks, there is no such device,
+            or a stream, loss, gradient or weight is not finite.
     """
     trainer_device(device)
     data, out = Store(store), Path(out)
@@ -116,7 +117,9 @@ def train(
         folder = out / f"fold{fold}"
         if not (folder / MODEL_FILE).is_file():
             split = _split(protocol, fold, learned, data, recipe.limit)
-            _train_fold(recipe, data, learned, split, protocol.name, fold, folder, device, initial)
+            _train_fold(
+                recipe, data, learned, split, protocol.name, fold, folder, device, initial, say
+            )
         yield fold, folder / MODEL_FILE
 
 
@@ -151,6 +154,7 @@ def _open_run(
     device: str,
 ) -> None:
     """Make the folder of a run, or check that the one there is the same run."""
+    sweep(out)
     saved, kept = out / "recipe.yaml", labels_copy(out, recipe)
     if saved.is_file():
         if not resume:
@@ -205,6 +209,7 @@ def _train_fold(
     folder: Path,
     device: str,
     initial: Initial | None,
+    say: Callable[[str], None],
 ) -> None:
     ids = {role: [clip.id for clip in part] for role, part in split.items()}
     if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
@@ -242,7 +247,6 @@ def _train_fold(
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     first = [Continue(initial)] if initial and initial.epochs else []
     label, selected = f"{recipe.name} fold {fold}", selected_score(recipe, goal)
-    fit(learner, batches, judged, folder, label, selected, device, first)
     spec = ModelSpec(
         model=recipe.model["name"],
         options=_options(recipe),
@@ -251,6 +255,7 @@ def _train_fold(
         classes=learned.names,
         task=recipe.task,
         window=recipe.window,
+        delay=recipe.over_time.delay if recipe.task == "valence-arousal" else 0.0,
         training={
             "recipe": recipe.name,
             "corpus": data.corpus,
@@ -263,10 +268,16 @@ def _train_fold(
             **start,
         },
     )
+    networks = data.networks(recipe.streams)
+    network_entries(networks)  # what could not be written is told before it is trained
+    try:
+        spec.check()
+    except ValueError as error:
+        raise AffuseError(f"recipe {recipe.name}: {error}") from error
+    fit(learner, batches, judged, folder, label, selected, device, first, say)
     if recipe.task == "valence-arousal":
-        spec.delay = recipe.over_time.delay
         spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
-    save_model(folder / MODEL_FILE, model, spec, data.networks(recipe.streams))
+    save_model(folder / MODEL_FILE, model, spec, networks)
 
 
 def _licence(recipe: Recipe, data: Store, initial: Initial | None) -> str:

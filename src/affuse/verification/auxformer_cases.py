@@ -11,6 +11,9 @@ from affuse.models.base import Model, Output
 from affuse.verification.model_cases import Inputs, check_model, everything_present
 from affuse.verification.parity import Case, Measure
 
+#: What the names of the encoders begin with; published are series (T, B, C).
+ENCODERS = ("trans_", "a_mem", "v_mem")
+
 
 def check_auxformer(case: Case) -> Iterator[Measure]:
     """The three heads and the encoders; padding is part of the published result."""
@@ -27,7 +30,7 @@ def check_auxformer(case: Case) -> Iterator[Measure]:
     def arrange(name: str, x: Tensor) -> Tensor:
         if name.startswith("conv_1d"):
             return x.transpose(1, 2)
-        return x.transpose(0, 1) if name.endswith(("_mem", "_v", "_a")) else x
+        return x.transpose(0, 1) if name.startswith(ENCODERS) else x
 
     yield from check_model(
         case,
@@ -37,4 +40,5 @@ def check_auxformer(case: Case) -> Iterator[Measure]:
         heads=config["num_heads"],
         band=config["attn_mask"],
         padding="reference",
+        classifier="out_layer.bias",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +17,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.errors import BadInput
 from affuse.features.batch import Batch
 from affuse.metrics.concordance import ccc_loss, ccc_window_loss
 from affuse.models.base import Model, Output
 from affuse.models.checkpoints import import_state, published_state_dict, system_module
 from affuse.models.published.names import inverse, translate
+from affuse.verification.intermediates import (
+    intermediates_of,
+    our_names,
+    place_error,
+    recorded,
+    tensor_error,
+)
 from affuse.verification.parity import Case, Measure
+from affuse.verification.reading import Content
 
 VALUES = 1e-4  # relative to the largest value
 GRADIENTS = 5e-3  # ReLU and max-pooling switch on ties
@@ -53,7 +62,9 @@ def check_chumachenko(case: Case) -> Iterator[Measure]:
         return x.transpose(0, 1) if name.startswith("finalAttention") else x
 
     options = {} if case.system == "avtca" else {"heads": config["num_heads"]}
-    yield from check_model(case, batch, class_scores, arrange=arrange, **options)
+    yield from check_model(
+        case, batch, class_scores, arrange=arrange, classifier="classifier_1.0.bias", **options
+    )
 
 
 def check_efficientface(case: Case) -> Iterator[Measure]:
@@ -63,7 +74,7 @@ def check_efficientface(case: Case) -> Iterator[Measure]:
         (name,) = model.streams
         return everything_present({name: inputs["images"].unsqueeze(1)})
 
-    yield from check_model(case, batch, class_scores)
+    yield from check_model(case, batch, class_scores, classifier="fc.bias")
 
 
 def class_scores(output: Output) -> dict[str, Tensor]:
@@ -77,6 +88,7 @@ def check_model(
     read: Callable[[Output], dict[str, Tensor]],
     arrange: Callable[[str, Tensor], Tensor] = lambda name, x: x,
     system: str | None = None,
+    classifier: str | None = None,
     **options: Any,
 ) -> Iterator[Measure]:
     """All quantities of a case of a published system.
@@ -85,8 +97,10 @@ def check_model(
         case: The case.
         make_batch: Model and inputs -> normalised batch.
         read: Output -> published name of an output -> value.
-        arrange: Published name of an intermediate and our value -> the published axes.
+        arrange: Published name of a module and our value -> the published axes.
         system: The system; the case's `model` by default.
+        classifier: Published entry with a row for each class; None for a model without classes.
+            Their number is that of the weights; they need no names here.
         options: What the weights do not tell.
 
     Yields:
@@ -94,29 +108,33 @@ def check_model(
     """
     content = case.content
     system = system or case.system
-    model, _ = import_state(system, case.path, filled_weights(case), **options)
+    weights = filled_weights(case)
+    if classifier in weights:
+        options["classes"] = numbered(len(weights[classifier]))
+    model, spec = import_state(system, case.path, weights, **options)
     rules = system_module(system).rules(model)
     yield from names_and_sizes(model, content)
+    if classifier in weights:
+        yield from number_of_classes(len(spec.classes), content["config"])
 
     model.to(case.device)
-    batch = make_batch(model, drawn(case, content["inputs"]))
+    inputs = drawn(case, content["inputs"])
+    batch = make_batch(model, inputs)
+    check_taken(case, inputs)
     step = content.get("train_step")
-    separate = {module_of(name) for name in content["intermediates"] if ".call" in name}
-    modules = {module_of(n): str(translate(module_of(n), rules)) for n in content["intermediates"]}
+    places = intermediates_of(content, weights)
     # cuDNN has no gradients of recurrent layers in evaluation mode.
     recurrent = any(isinstance(part, nn.RNNBase) for part in model.modules())
     with full_precision(step is None or not recurrent), torch.set_grad_enabled(step is not None):
-        with recorded(model, modules) as values:
+        with recorded(model, our_names(model, places, rules)) as values:
             outputs = read(model(batch))
         if step is not None:
             loss = _loss(case, step, outputs)
             loss.backward()
-    for name, expected in content["outputs"].items():
-        yield name, tensor_error(outputs[name], expected), VALUES
-    for name, expected in content["intermediates"].items():
-        module = module_of(name)
-        found = value_of(name, values[module], module in separate)
-        yield name, tensor_error(arrange(module, found), expected), VALUES
+    yield from compared(outputs, content["outputs"])
+    for name, place in places.items():
+        expected = content["intermediates"][name]
+        yield name, place_error(place, values[place.module], expected, arrange), VALUES
     if step is not None:
         yield "loss", abs(loss.item() - step["loss"]) / abs(step["loss"]), VALUES
         back = inverse(rules)
@@ -167,10 +185,19 @@ def full_precision(cudnn: bool = True) -> AbstractContextManager[Any]:
     return flags
 
 
-def drawn(case: Case, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+def drawn(case: Case, inputs: Mapping[str, Any]) -> Content:
     """Inputs or targets that a case describes, on its device."""
+    for item in inputs.values():  # what a rule knows, whether it needs it or not
+        for key in ("shape", "dist", "seed", "lengths"):
+            item.get(key)
     values = case.fill.inputs(inputs)
-    return {name: torch.from_numpy(x).to(case.device) for name, x in values.items()}
+    return Content({name: torch.from_numpy(x).to(case.device) for name, x in values.items()})
+
+
+def check_taken(case: Case, inputs: Content) -> None:
+    """Raise a `BadInput` where the model has not taken one of the inputs."""
+    if extra := inputs.unread():
+        raise BadInput(case.path, f"has inputs that {case.system} does not take: {extra[0]}")
 
 
 def filled_weights(case: Case) -> dict[str, Tensor]:
@@ -180,112 +207,52 @@ def filled_weights(case: Case) -> dict[str, Tensor]:
     return {name: torch.from_numpy(value) for name, value in values.items()}
 
 
-def module_of(intermediate: str) -> str:
-    """The module that an intermediate comes from; see `value_of`."""
-    parent, _, last = intermediate.rpartition(".")
-    return (
-        parent
-        if last.startswith("call") or (last.isdigit() and "." not in parent)
-        else intermediate
-    )
-
-
-def value_of(intermediate: str, calls: list[Any], separate: bool) -> Tensor:
-    """An intermediate among what its module returned.
-
-    Args:
-        intermediate: `x`, `x.call2` (the second further call of x) or `x.0` (the first item of
-            the tuple that x returns).
-        calls: What the module returned, call by call.
-        separate: Whether the case tells calls apart; otherwise they are parts of one, such as
-            pictures that pass a network in several chunks.
-    """
-    last = intermediate.rpartition(".")[2]
-    if module_of(intermediate) == intermediate:
-        return torch.cat([_first(call) for call in (calls[:1] if separate else calls)])
-    if last.startswith("call"):
-        return _first(calls[int(last.removeprefix("call"))])
-    item: Tensor = calls[0][int(last)]
-    return item
-
-
-def _first(value: Any) -> Tensor:
-    first: Tensor = value[0] if isinstance(value, tuple) else value
-    return first
-
-
 def _loss(case: Case, step: Mapping[str, Any], outputs: Mapping[str, Tensor]) -> Tensor:
     """The loss that a case names; its targets are classes, or drawn as inputs are."""
+    name = step["loss_name"]
     targets = drawn(case, {name: x for name, x in step["targets"].items() if name != "class"})
-    if step["loss_name"] == "ccc_flat":
+    if name == "ccc_flat":
         return torch.stack([ccc_loss(outputs[n], y) for n, y in targets.items()]).sum()
-    if step["loss_name"] == "ccc_windows":
+    if name == "ccc_windows":
         return ccc_window_loss(outputs["y"], targets["y"])
+    if name not in ("cross_entropy", "mean_cross_entropy"):
+        raise BadInput(case.path, f"train_step.loss_name: {name!r} is not known")
     classes = torch.tensor(step["targets"]["class"], device=case.device)
     return torch.stack([F.cross_entropy(x, classes) for x in outputs.values()]).mean()
 
 
-def names_and_sizes(model: nn.Module, content: Mapping[str, Any]) -> Iterator[Measure]:
-    """Number of parameters; names and shapes of the weights that would be written back."""
-    count = sum(p.numel() for p in model.parameters())
-    yield "number of parameters", float(abs(count - content["parameters"])), 0.0
-    state = published_state_dict(model)
-    lines = "\n".join(sorted(f"{name} {tuple(x.shape)}" for name, x in state.items()))
-    same = hashlib.sha256(lines.encode()).hexdigest() == content["state_dict_sha"]
-    yield "names and shapes of weights", float(not same), 0.0
+def numbered(count: int) -> list[str]:
+    """Names for classes that have none."""
+    return [str(number) for number in range(count)]
 
 
-@contextmanager
-def recorded(model: nn.Module, names: Mapping[str, str]) -> Iterator[dict[str, list[Any]]]:
-    """Collect what modules return while the block runs.
+def number_of_classes(count: int, config: Mapping[str, Any]) -> Iterator[Measure]:
+    """The classes of the weights beside those of the configuration, where it tells them."""
+    for key in ("num_classes", "output_dim"):
+        if key in config:
+            yield "number of classes", float(abs(count - config[key])), 0.0
+
+
+def compared(found: Mapping[str, Tensor], expected: Mapping[str, Any]) -> Iterator[Measure]:
+    """The outputs that a case lists; one that the model does not have is infinitely far away."""
+    for name, summary in expected.items():
+        error = tensor_error(found[name], summary) if name in found else float("inf")
+        yield name, error, VALUES
+
+
+def names_and_sizes(
+    model: nn.Module, content: Mapping[str, Any], state: Mapping[str, Tensor] | None = None
+) -> Iterator[Measure]:
+    """Number of parameters; names and shapes of the weights that would be written back.
 
     Args:
         model: The model.
-        names: Key -> name of a module.
-
-    Yields:
-        Key -> the result of every call.
+        content: The case.
+        state: What would be written back; by default as `published_state_dict` says.
     """
-    values: dict[str, list[Any]] = {key: [] for key in names}
-
-    def keep(key: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, inputs: Any, result: Any) -> None:
-            several = isinstance(result, tuple)
-            kept = tuple(x.detach().clone() for x in (result if several else (result,)))
-            values[key].append(kept if several else kept[0])
-
-        return hook
-
-    handles = [
-        model.get_submodule(name).register_forward_hook(keep(key)) for key, name in names.items()
-    ]
-    try:
-        yield values
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def tensor_error(found: Tensor, expected: Mapping[str, Any]) -> float:
-    """Largest difference over the listed values relative to the largest of them, or of the norm.
-
-    Args:
-        found: What was computed.
-        expected: A tensor as a case summarises it.
-
-    Returns:
-        The error; infinite where the shape differs.
-    """
-    if list(found.shape) != expected["shape"]:
-        return float("inf")
-    flat = found.detach().double().cpu().flatten()
-    if not flat.isfinite().all():
-        return float("inf")
-    if "values" in expected:
-        listed, values = flat, expected["values"]
-    else:
-        listed = flat[[index for index, _ in expected["probe"]]]
-        values = [value for _, value in expected["probe"]]
-    target = torch.tensor(values, dtype=torch.float64)
-    worst = ((listed - target).abs().max() / target.abs().max()).item()
-    return max(worst, abs(flat.norm().item() - expected["l2"]) / expected["l2"])
+    count = sum(p.numel() for p in model.parameters())
+    yield "number of parameters", float(abs(count - content["parameters"])), 0.0
+    state = published_state_dict(model) if state is None else state
+    lines = "\n".join(sorted(f"{name} {tuple(x.shape)}" for name, x in state.items()))
+    same = hashlib.sha256(lines.encode()).hexdigest() == content["state_dict_sha"]
+    yield "names and shapes of weights", float(not same), 0.0

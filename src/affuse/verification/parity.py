@@ -10,13 +10,14 @@ import importlib.util
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from affuse.errors import BadInput
+from affuse.verification.reading import Content
 
 #: What a case is compared on: quantity, error, tolerance.
 Measure = tuple[str, float, float]
@@ -107,6 +108,28 @@ CHECKERS: dict[str, str | Callable[[Case], Iterable[Measure]]] = {
 }
 
 
+#: The format of the model cases.
+FORMAT = 1
+
+#: Keys that say what a case is and how it was made, and that nothing is compared with: anywhere,
+TOLD_ANYWHERE = {"id", "model", "variant", "rule", "note", "decoder", "order", "made_with"}
+#: of a configuration, where the weights tell the same,
+TOLD_CONFIGURATION = {
+    *("release", "layers", "a_dim", "v_dim", "fusion", "num_heads", "seq_length", "num_seq"),
+    *("sequence", "kind", "part", "channels", "kernel_size", "embedding_dim", "backbone_mode"),
+    *("num_channels",),
+}
+#: and in one place.
+TOLD = {
+    *("config", "columns", "frames", "folds.spans", "smoothing.outside"),
+    *(f"config.{key}" for key in TOLD_CONFIGURATION),
+    *("bands", "frame", "high", "hop", "low", "mel", "n_fft", "n_mels", "n_mfcc", "norm", "offset"),
+    *("pad_end", "power", "scale", "shift", "top_db", "win"),
+    *("items.channel_order", "items.frames", "items.shape", "items.size"),
+    "cases.both_constant_equal.flat_grad_l2",
+}
+
+
 class NotComputed(Exception):
     """A case that cannot be computed here, without anything being wrong."""
 
@@ -139,10 +162,11 @@ def run_parity(folder: Path, device: str = "cpu", data: Path | None = None) -> I
         data: Folder of the recordings; `data/videos` beside the parity folder by default.
 
     Yields:
-        One result per case, by name; cases of systems that affuse does not have are among them.
+        One result per case, by name; cases of systems that affuse does not have are among them,
+        and damaged ones, which have failed.
 
     Raises:
-        BadInput: The folder holds no parity cases, or one of them is damaged.
+        BadInput: The folder holds no parity cases.
     """
     paths = case_files(folder)
     root = paths[0].absolute().parents[1]
@@ -151,9 +175,13 @@ def run_parity(folder: Path, device: str = "cpu", data: Path | None = None) -> I
     for path in paths:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise BadInput(path, f"not JSON ({error})") from error
-        yield check_case(Case(path, content, fill, recordings, device))
+        except (OSError, ValueError) as error:
+            yield _broken(path.stem, f"is not JSON ({_one_line(error)})")
+            continue
+        if isinstance(content, dict):
+            yield check_case(Case(path, content, fill, recordings, device))
+        else:
+            yield _broken(path.stem, "is not a case (a mapping of keys to values)")
 
 
 def check_case(case: Case) -> CaseResult:
@@ -164,13 +192,38 @@ def check_case(case: Case) -> CaseResult:
     if isinstance(checker, str):
         module, name = checker.split(":")
         checker = getattr(import_module(f"affuse.verification.{module}"), name)
+    content = Content(case.content)
     try:
-        quantity, error, tolerance = max(checker(case), key=_severity)
+        if content.get("format", FORMAT) != FORMAT:
+            raise BadInput(case.path, f"has format {content['format']}, not {FORMAT}")
+        quantity, error, tolerance = max(checker(replace(case, content=content)), key=_severity)
     except NotComputed as reason:
         return CaseResult(case.id, note=f"not computed: {reason}")
+    except KeyError as problem:
+        return _broken(case.id, f"lacks {problem.args[0]!r}")
+    except BadInput as problem:
+        named = "" if problem.path == case.path else f"{problem.path}: "
+        return _broken(case.id, f"{named}{_one_line(problem.reason)}")
     except Exception as problem:  # one broken case must not hide the others
-        return CaseResult(case.id, passed=False, note=f"{type(problem).__name__}: {problem}")
-    return CaseResult(case.id, quantity, error, tolerance, error <= tolerance)
+        return _broken(case.id, f"{type(problem).__name__}: {_one_line(problem)}")
+    passed = error <= tolerance
+    unread = [key for key in content.unread() if not _only_told(key)]
+    if passed and unread:  # of what differs not everything is looked at
+        return _broken(case.id, f"has keys that affuse does not know: {', '.join(unread)}")
+    return CaseResult(case.id, quantity, error, tolerance, passed)
+
+
+def _only_told(key: str) -> bool:
+    """Whether a key, or the part of a case that it is in, says how the case was made."""
+    return key in TOLD or key.rpartition(".")[2] in TOLD_ANYWHERE
+
+
+def _broken(case: str, note: str) -> CaseResult:
+    return CaseResult(case, passed=False, note=note)
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split())
 
 
 def _severity(measure: Measure) -> float:

@@ -11,25 +11,34 @@ from affuse.features.batch import Batch
 from affuse.models.backbones.tsav import FEATURES, R2Plus1D
 from affuse.models.base import Model, Output
 from affuse.models.checkpoints import import_state
+from affuse.models.entries import load_exactly
 from affuse.models.layers.joint_attention import CoAttention
-from affuse.models.modelfile import load_exactly
 from affuse.models.published import rjca, tsav
-from affuse.models.published.names import translate
+from affuse.models.published.names import inverse, translate
 from affuse.models.tsav import TwoStreamAuralVisual
+from affuse.verification.intermediates import (
+    intermediates_of,
+    our_names,
+    place_error,
+    recorded,
+)
 from affuse.verification.model_cases import (
     VALUES,
     Inputs,
     check_model,
+    check_taken,
+    compared,
     drawn,
     everything_present,
     filled_weights,
     full_precision,
     names_and_sizes,
-    recorded,
-    tensor_error,
-    value_of,
+    numbered,
 )
 from affuse.verification.parity import Case, Measure
+
+#: Entry of TSAV with a row for each class, and for what it answers beside them.
+CLASSIFIER = "fc.1.bias"
 
 
 def check_rjca(case: Case) -> Iterator[Measure]:
@@ -48,25 +57,23 @@ def check_rjca(case: Case) -> Iterator[Measure]:
 
 def check_paper_formula(case: Case) -> Iterator[Measure]:
     """The formula of the paper; the published code computes one sequence after another."""
-    inputs = drawn(case, case.content["inputs"])
-    model, _ = import_state("rjca", case.path, filled_weights(case), stride=1)
+    inputs, weights = drawn(case, case.content["inputs"]), filled_weights(case)
+    model, _ = import_state("rjca", case.path, weights, stride=1)
     yield from names_and_sizes(model, case.content)
     model.to(case.device)
-    expected = case.content["intermediates"]
-    modules = {name.removesuffix(".call1") for name in expected}
     renaming = rjca.rules(model)
     assert renaming is not None
-    names = {name: str(translate(name, renaming)) for name in modules}
+    places = intermediates_of(case.content, weights)
     audio, video = model.streams
     batch = everything_present({audio: inputs["audio"], video: inputs["visual"]})
-    with torch.no_grad(), recorded(model, names) as values:
+    check_taken(case, inputs)
+    with torch.no_grad(), recorded(model, our_names(model, places, renaming)) as values:
         found = model(batch).values.split(1, -1)
-    for name, value in zip(rjca.DIMENSIONS, found, strict=True):
-        yield name, tensor_error(value, case.content["outputs"][name]), VALUES
-    for name, summary in expected.items():
-        row = int(name.endswith(".call1"))
-        (together,) = values[name.removesuffix(".call1")]
-        yield name, tensor_error(together[row], summary), VALUES
+    yield from compared(dict(zip(rjca.DIMENSIONS, found, strict=True)), case.content["outputs"])
+    for name, place in places.items():
+        expected, (together,) = case.content["intermediates"][name], values[place.module]
+        calls = [together] if list(together.shape) == expected["shape"] else [*together]
+        yield name, place_error(place, calls, expected), VALUES
 
 
 def check_coattention(case: Case) -> Iterator[Measure]:
@@ -76,27 +83,35 @@ def check_coattention(case: Case) -> Iterator[Measure]:
     layers = config["num_seq"]
     width = inputs["audio"].shape[-1]
     stack = CoAttention(layers, width, config["sequence"], 0.0).eval()
-    renaming = rjca.coattention(layers)
-    state = {str(translate(name, renaming)): x for name, x in filled_weights(case).items()}
+    renaming, weights = rjca.coattention(layers), filled_weights(case)
+    state = {str(translate(name, renaming)): x for name, x in weights.items()}
     load_exactly(case.path, stack, state)
-    count = sum(p.numel() for p in stack.parameters())
-    yield "number of parameters", float(abs(count - content["parameters"])), 0.0
+    back = {str(translate(name, inverse(renaming))): x for name, x in stack.state_dict().items()}
+    yield from names_and_sizes(stack, content, back)
     stack.to(case.device)
-    names = {name: str(translate(name, renaming)) for name in content["intermediates"]}
+    places = intermediates_of(content, weights)
+    renaming = [*renaming, *((f"dcn_layers.{n}", f"layers.{n}") for n in range(layers))]
     mask = torch.ones(inputs["audio"].shape[:2], dtype=torch.bool, device=case.device)
-    with torch.no_grad(), recorded(stack, names) as values:
+    with torch.no_grad(), recorded(stack, our_names(stack, places, renaming)) as values:
         visual, audio = stack(inputs["visual"], inputs["audio"], mask)
-    for name, value in (("visual", visual), ("audio", audio)):
-        yield name, tensor_error(value, content["outputs"][name]), VALUES
-    for name, summary in content["intermediates"].items():
-        yield name, tensor_error(value_of(name, values[name], False), summary), VALUES
+    check_taken(case, inputs)
+    yield from compared({"visual": visual, "audio": audio}, content["outputs"])
+    for name, place in places.items():
+        expected = content["intermediates"][name]
+        yield name, place_error(place, values[place.module], expected), VALUES
 
 
 def check_tsav(case: Case) -> Iterator[Measure]:
     """Both networks of TSAV with its answer; or as the joint attention models use them."""
-    inputs, content = drawn(case, case.content["inputs"]), case.content
-    classes = [str(number) for number in range(7)]
-    model, _ = import_state("tsav", case.path, filled_weights(case), classes=classes)
+    inputs, content, weights = (
+        drawn(case, case.content["inputs"]),
+        case.content,
+        filled_weights(case),
+    )
+    options = {}
+    if CLASSIFIER in weights:
+        options["classes"] = numbered(len(weights[CLASSIFIER]) - sum(tsav.TASKS.values()))
+    model, _ = import_state("tsav", case.path, weights, **options)
     assert isinstance(model, TwoStreamAuralVisual)
     yield from names_and_sizes(model, content)
     renaming = tsav.rules(model)
@@ -106,13 +121,18 @@ def check_tsav(case: Case) -> Iterator[Measure]:
         maps.load_state_dict(tsav.three_channels(model.video.state_dict()))
         model.video = maps.eval()
     model.to(case.device)
-    names = {name: str(translate(name, renaming)) for name in content["intermediates"]}
-    with full_precision(), torch.no_grad(), recorded(model, names) as values:
+    places = intermediates_of(content, weights)
+    with (
+        full_precision(),
+        torch.no_grad(),
+        recorded(model, our_names(model, places, renaming)) as values,
+    ):
         audio, video = model.audio(inputs["audio"]), model.video(inputs["clip"]).flatten(1)
         found = {"audio": audio, "video": video}
         if video.shape[1] == FEATURES:
             found["logits"] = model.classifier(torch.cat((audio, video), 1))
-    for name, summary in content["outputs"].items():
-        yield name, tensor_error(found[name], summary), VALUES
-    for name, summary in content["intermediates"].items():
-        yield name, tensor_error(value_of(name, values[name], False), summary), VALUES
+    check_taken(case, inputs)
+    yield from compared(found, content["outputs"])
+    for name, place in places.items():
+        expected = content["intermediates"][name]
+        yield name, place_error(place, values[place.module], expected), VALUES

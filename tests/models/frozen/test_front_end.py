@@ -138,7 +138,7 @@ def test_through_prepare(tmp_path: Path, clip: Clip) -> None:
         np.testing.assert_array_equal(found.values, expected.values)
         np.testing.assert_array_equal(found.mask, expected.mask)
     recipe = store.stream(names[1]).spec.recipe
-    assert recipe["reads"]["name"] == "video/aligned32" and len(recipe["weights"]) == 16
+    assert recipe["reads"]["name"] == "video/aligned32" and len(recipe["weights"]) == 64
     again = trained(tmp_path / "n.safetensors", "late", *read, dropout=0.1)
     assert create_extractor(names[1], again).spec.recipe["weights"] != recipe["weights"]
 

@@ -151,9 +151,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 @torch.no_grad()
 def test_the_sound_of_a_row(sound: Clip, source: Path, model: TwoStreamAuralVisual) -> None:
-    from affuse.features.sound import read_sound
+    from affuse.media.audio import read_audio
 
-    audio = read_sound(sound, RATE)
+    assert sound.audio is not None
+    audio = read_audio(sound.audio, RATE)
     assert audio is not None
 
     def heard(part: np.ndarray) -> np.ndarray:

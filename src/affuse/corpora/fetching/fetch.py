@@ -27,6 +27,7 @@ def fetch(
     *,
     keep_archives: bool = False,
     verify: bool = False,
+    any_size: bool = False,
     say: Callable[[str], None],
 ) -> None:
     """Fetch and unpack; what is there already is kept, and an interrupted call can be repeated.
@@ -40,13 +41,14 @@ def fetch(
         out: The folder of the corpus.
         keep_archives: Leave archives in the folder after they are unpacked.
         verify: Compare checksums, not only sizes, of the files that are there.
+        any_size: Unpack archives to any size; by default to 20 times theirs at most.
         say: Called with a line per archive.
 
     Raises:
         AffuseError: A server refuses or cannot be reached.
         BadInput: What arrives is not what was published or recorded, or is broken.
     """
-    folder = _Folder(Path(out), keep_archives, verify, say)
+    folder = _Folder(Path(out), keep_archives, verify, any_size, say)
     for archive in (archive for part in parts for archive in part.archives):
         folder.add_archive(archive)
     if manifest.lfs is not None:
@@ -58,6 +60,7 @@ class _Folder:
     out: Path
     keep_archives: bool
     verify: bool
+    any_size: bool
     say: Callable[[str], None]
 
     def add_archive(self, archive: Archive) -> None:
@@ -84,8 +87,8 @@ class _Folder:
                 progress=progress,
             )
         if archive.sha256 is None and archive.md5 is None:
-            check_zip(path)
-        files = unpack(path, self.out)
+            check_zip(path, self.any_size)
+        files = unpack(path, self.out, self.any_size)
         self._finish(path, archive.url, sha256, files=files)
         published = "published" if archive.sha256 else "not published"
         if archive.md5:
@@ -96,8 +99,8 @@ class _Folder:
         path = self.out / "repository.zip"
         with byte_progress("list of recordings") as progress:
             sha256 = download(repository.archive, path, progress=progress)
-        check_zip(path)
-        pointers = unpack_repository(path, patterns, self.out)
+        check_zip(path, self.any_size)
+        pointers = unpack_repository(path, patterns, self.out, self.any_size)
         absent = missing(pointers, self.out, self.verify)
         size = sum(pointer.size for pointer in absent)
         self.say(

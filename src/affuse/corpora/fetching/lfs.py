@@ -49,23 +49,28 @@ def parse_pointer(path: str, content: bytes) -> Pointer | None:
     return None if match is None else Pointer(path, match[1].decode(), int(match[2]))
 
 
-def unpack_repository(archive: Path, patterns: Sequence[str], folder: Path) -> list[Pointer]:
+def unpack_repository(
+    archive: Path, patterns: Sequence[str], folder: Path, any_size: bool = False
+) -> list[Pointer]:
     """Write the files of a repository that match, and tell which recordings they need besides.
 
     Args:
         archive: Zip with one folder at the top, as the host makes it.
         patterns: Such as `AudioWAV/*`; `*` spans folders.
         folder: Where to.
+        any_size: Whether the archive may unpack to any size.
 
     Raises:
-        BadInput: The archive is broken, or a name in it leads out of the folder.
+        BadInput: The archive is broken, or holds what `list_files` refuses.
     """
+
+    def wanted(name: str) -> bool:
+        return any(fnmatchcase(name.partition("/")[2], pattern) for pattern in patterns)
+
     pointers = []
     with open_zip(archive) as opened:
-        for info in list_files(opened):
+        for info in list_files(opened, wanted, any_size):
             path = info.filename.partition("/")[2]
-            if not any(fnmatchcase(path, pattern) for pattern in patterns):
-                continue
             content = opened.read(info)
             if pointer := parse_pointer(path, content):
                 pointers.append(pointer)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 
 from affuse.errors import AffuseError
+from affuse.suggestions import hint, unknown
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,7 @@ class Manifest:
         """
         for name in names:
             if name not in self.parts:
-                raise AffuseError(
-                    f"{self.name} has no part {name!r} (parts: {', '.join(self.parts)})"
-                )
+                raise AffuseError(f"{self.name} has no part {name!r}; {hint(name, self.parts)}")
         return [self.parts[name] for name in dict.fromkeys(names or self.default)]
 
 
@@ -129,9 +128,7 @@ def load_manifest(name: str, mirror: str | None = None) -> Manifest:
         AffuseError: There is no such manifest, or the mirror is not an address.
     """
     if name not in list_manifests():
-        raise AffuseError(
-            f"nothing is known to fetch of {name!r} (of: {', '.join(list_manifests())})"
-        )
+        raise unknown("corpus to fetch", name, list_manifests())
     if mirror is not None and urlsplit(mirror).scheme not in {"http", "https"}:
         raise AffuseError(f"--mirror {mirror}: an address starts with https:// or http://")
     told = yaml.safe_load((Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))

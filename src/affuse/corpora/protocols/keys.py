@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.blocks import list_blocks
+from affuse.execution.text import clean, identity
 
 Keys = Callable[[Sequence[Clip]], list[str]]
 
@@ -66,7 +67,8 @@ def group_clips(clips: Sequence[Clip]) -> list[str]:
         for name in ("speaker", "session", "recording"):
             value = getattr(clip, name)
             if value is not None:
-                one, other = root(first.setdefault((name, value), k)), root(k)
+                same = first.setdefault((name, identity(value)), k)
+                one, other = root(same), root(k)
                 parent[max(one, other)] = min(one, other)
     return [clips[root(k)].id for k in range(len(clips))]
 
@@ -85,6 +87,11 @@ def _tenths(clips: Sequence[Clip]) -> list[str]:
         f"train-{part(group)}" if clip.partition == "train" else clip.partition or ""
         for clip, group in pairs
     ]
+
+
+def meant(key: str, row: str) -> str:
+    """What two spellings of a row have in common: of clips what is seen, of people who is meant."""
+    return clean(row) if key == "clip" else identity(row)
 
 
 #: Name of the first column of a protocol file -> the row of each clip.

@@ -15,7 +15,11 @@ from affuse.corpora.names import find_clip
 from affuse.corpora.protocols.blocks import TRAIN_BLOCKS, list_blocks
 from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles, rotate
+from affuse.corpora.tree import is_aside
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.tables import read_lines
+from affuse.execution.text import clean, identity
+from affuse.suggestions import unknown
 
 
 def make_protocol(
@@ -109,14 +113,13 @@ def protocol_of_lists(corpus: Corpus, name: str, lists: Mapping[str, Path]) -> P
     roles: dict[str, Roles] = {}
     for role, path in lists.items():
         if role not in ROLES:
-            raise AffuseError(f"no role {role!r} (there are: {', '.join(ROLES)})")
-        for line, word in enumerate(_lines(path), 1):
-            clip = find_clip(corpus.name, word, known) if word else None
-            if word and clip is None:
+            raise unknown("role", role, ROLES)
+        for line, word in _lines(path):
+            clip = find_clip(corpus.name, word, known)
+            if clip is None:
                 raise BadInput(path, f"line {line}: {corpus.name} has no clip {word!r}")
-            if clip is not None:
-                clips[clip.id] = clip
-                roles[clip.id] = (*(r for r in roles.get(clip.id, ()) if r != role), role)
+            clips[clip.id] = clip
+            roles[clip.id] = (*(r for r in roles.get(clip.id, ()) if r != role), role)
     return Protocol(
         name=name,
         version=1,
@@ -172,9 +175,11 @@ def _flaws(folds: Sequence[Mapping[str, Roles]], speakers: Mapping[str, str]) ->
     flaws = []
     for k, fold in enumerate(folds):
         has: dict[str, set[Roles]] = defaultdict(set)
+        spelled: dict[str, str] = {}
         for clip, roles in fold.items():
             if roles != (UNUSED,) and speakers[clip]:
-                has[speakers[clip]].add(roles)
+                one = spelled.setdefault(identity(speakers[clip]), speakers[clip])
+                has[one].add(roles)
         if several := [speaker for speaker, found in has.items() if len(found) > 1]:
             flaws.append(f"fold {k}: {len(several)} speakers in two roles, such as {several[0]}")
         if lacking := [role for role in ROLES if (role,) not in fold.values()]:
@@ -226,10 +231,10 @@ def protocol_of_blocks(corpus: Corpus, name: str) -> Protocol:
     )
 
 
-def _lines(path: Path) -> Sequence[str]:
+def _lines(path: Path) -> Sequence[tuple[int, str]]:
     if path.is_dir():
-        return sorted(p.stem for p in path.glob("*.txt") if not p.name.startswith("."))
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(path, "no such file" if not path.exists() else "cannot be read") from error
+        files = (p for p in path.iterdir() if p.suffix.lower() == ".txt" and not is_aside(p.name))
+        return list(enumerate(sorted(clean(p.stem) for p in files), 1))
+    if not path.exists():
+        raise BadInput(path, "no such file")
+    return read_lines(path)

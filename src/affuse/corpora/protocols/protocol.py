@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
-import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.keys import KEYS
+from affuse.corpora.protocols.keys import KEYS, meant
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.files import file_digest
+from affuse.execution.tables import Sheet, fitted, read_header
+from affuse.execution.text import clean, identity
+from affuse.suggestions import hint
 
 ROLES = ("train", "development", "test")
 #: Role in a file of what plays no role, such as a publisher's set that another protocol tests.
@@ -62,14 +66,14 @@ class Protocol:
         """
         if not 0 <= fold < len(self.folds):
             raise AffuseError(f"protocol {self.name} has folds 0 to {len(self.folds) - 1}")
-        rows = self.folds[fold]
-        return [rows.get(key, ()) for key in KEYS[self.key](clips)]
+        rows = {meant(self.key, row): roles for row, roles in self.folds[fold].items()}
+        return [rows.get(meant(self.key, row), ()) for row in KEYS[self.key](clips)]
 
     def missing(self, clips: Sequence[Clip]) -> list[str]:
         """Rows with a role that none of the clips belongs to."""
-        at_hand = set(KEYS[self.key](clips))
+        at_hand = {meant(self.key, row) for row in KEYS[self.key](clips)}
         used = {row for fold in self.folds for row, has in fold.items() if has != (UNUSED,)}
-        return [row for row in self.folds[0] if row in used and row not in at_hand]
+        return [row for row in self.folds[0] if row in used and meant(self.key, row) not in at_hand]
 
 
 def list_protocols() -> list[str]:
@@ -95,7 +99,8 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
     if name in list_protocols():
         return _shipped(name)
     if not Path(name).is_file():
-        raise BadInput(name, f"no such protocol (known: {', '.join(list_protocols())}, or a file)")
+        known = hint(name, list_protocols(), "affuse list protocols")
+        raise BadInput(name, f"no such protocol or file; {known}")
     return read_protocol(Path(name))
 
 
@@ -123,37 +128,38 @@ def read_protocol(path: Path) -> Protocol:
     Raises:
         BadInput: A header entry or column is missing, or a role is none of `ROLES`.
     """
+    sheet = Sheet(path, (*KEYS, "speaker"), comments=True)
+    header = dict(line.lstrip("# ").split(": ", 1) for line in sheet.comments if ": " in line)
+    comments, rows = len(sheet.comments), iter(sheet)
     try:
-        content = path.read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise BadInput(path, f"is no text in UTF-8 ({error.reason})") from error
-    header = dict(
-        line.lstrip("# ").split(": ", 1) for line in lines if line.startswith("#") and ": " in line
-    )
-    comments = sum(line.startswith("#") for line in lines)
-    rows = csv.DictReader(lines[comments:])
-    columns = rows.fieldnames or []
-    folds = [name for name in columns if name.startswith("fold")]
+        at, columns = read_header(sheet, rows, (*KEYS, "speaker"))
+    except BadInput:
+        at, columns = comments + 1, []
+    folds = [name for name in columns if name.casefold().startswith("fold")]
     key = columns[0] if columns else ""
     if key not in KEYS or not folds or (key == "clip" and "speaker" not in columns):
         raise BadInput(
             path,
-            f"line {comments + 1}: a protocol needs the columns clip,speaker,fold0,... "
+            f"line {at}: a protocol needs the columns clip,speaker,fold0,... "
             f"(or, instead of clip and speaker, one of {', '.join(list(KEYS)[1:])})",
         )
-    if not header.get("version", "1").isdigit():
+    if not header.get("version", "1").isdecimal():
         raise BadInput(path, f"version {header['version']!r} is not a whole number")
     speakers: dict[str, str] = {}
     roles: list[dict[str, Roles]] = [{} for _ in folds]
-    for row in rows:
-        name, line = row[key], comments + rows.line_num
-        if name in roles[0]:
+    listed: set[str] = set()
+    for line, cells in rows:
+        if not any(cells):
+            continue
+        row = dict(zip(columns, fitted(sheet, line, cells, len(columns)), strict=True))
+        name = row[key]
+        if meant(key, name) in listed:
             raise BadInput(path, f"line {line}: {key} {name} is listed twice")
+        listed.add(meant(key, name))
         if key == "clip":
             speakers[name] = row["speaker"]
         for known, column in zip(roles, folds, strict=True):
-            known[name] = tuple((row[column] or "").split("+"))
+            known[name] = tuple(clean(role).lower() for role in row[column].split("+"))
             if wrong := set() if known[name] == (UNUSED,) else set(known[name]) - set(ROLES):
                 raise BadInput(
                     path,
@@ -171,38 +177,30 @@ def read_protocol(path: Path) -> Protocol:
         folds=roles,
         key=key,
         speakers=speakers,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=file_digest(path),
     )
 
 
 def protocol_text(protocol: Protocol) -> str:
     """A protocol as the text of its file: a commented header, then one line per row."""
-    header = [
-        f"# {name}: {getattr(protocol, name)}"
-        for name in ("name", "version", "corpus", "source", "flaws")
-    ]
+    text = io.StringIO()
+    for name in ("name", "version", "corpus", "source", "flaws"):
+        text.write(f"# {name}: {' '.join(str(getattr(protocol, name)).splitlines())}\n")
+    writer = csv.writer(text, lineterminator="\n")
     named = ["speaker"] if protocol.key == "clip" else []
-    header.append(
-        ",".join([protocol.key, *named, *(f"fold{k}" for k in range(len(protocol.folds)))])
-    )
-    rows = [
-        ",".join(
-            [
-                row,
-                *(protocol.speakers[row] for _ in named),
-                *("+".join(fold[row]) for fold in protocol.folds),
-            ]
-        )
-        for row in protocol.folds[0]
-    ]
-    return "\n".join(header + rows) + "\n"
+    writer.writerow([protocol.key, *named, *(f"fold{k}" for k in range(len(protocol.folds)))])
+    for row in protocol.folds[0]:
+        speaker = (protocol.speakers[row] for _ in named)
+        writer.writerow([row, *speaker, *("+".join(fold[row]) for fold in protocol.folds)])
+    return text.getvalue()
 
 
 def _leave_one_speaker_out(clips: Sequence[Clip]) -> Protocol:
     """One fold per speaker in the test role; the next two speakers are the development set."""
     if unnamed := [clip.id for clip in clips if clip.speaker is None]:
         raise AffuseError(f"{LEAVE_ONE_SPEAKER_OUT} needs a speaker for every clip: {unnamed[0]}")
-    order = sorted({str(clip.speaker) for clip in clips})
+    people = {identity(clip.speaker or ""): str(clip.speaker) for clip in clips}
+    order = sorted(people.values())
     if len(order) < 4:
         raise AffuseError(f"{LEAVE_ONE_SPEAKER_OUT} needs four speakers, there are {len(order)}")
     return Protocol(

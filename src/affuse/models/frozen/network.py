@@ -22,7 +22,7 @@ def device() -> torch.device:
 
 
 def weights_digest(source: Path, *models: str) -> str:
-    """What tells the weights of a model file apart: the first 16 digits of its SHA-256.
+    """What tells the weights of a model file apart: its SHA-256, 64 hexadecimal digits.
 
     Args:
         source: The file.
@@ -34,7 +34,7 @@ def weights_digest(source: Path, *models: str) -> str:
     found = read_spec(source).model
     if models and found not in models:
         raise BadInput(source, f"holds the model {found}; expected {' or '.join(models)}")
-    return file_digest(source)[:16]
+    return file_digest(source)
 
 
 def weights_recipe(source: Path, digest: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from affuse.features.blocks import blocks_of, joined, pieces
 from affuse.features.catalogue import create_extractor
 from affuse.features.pictures import RATE
 from affuse.features.sequences import CLIP_FRAMES, PICTURES, clip_ending
-from affuse.features.sound import SoundExtractor, all_present, read_sound
+from affuse.features.sound import SoundExtractor, heard, sound_of
 from affuse.features.stream import Stream, StreamSpec
 from affuse.features.tsav_mel import RATE as SOUND_RATE
 from affuse.features.tsav_mel import tsav_mel
@@ -159,9 +159,10 @@ class TsavSound(SoundExtractor):
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, 512) float32."""
-        audio = read_sound(clip, SOUND_RATE)
-        if audio is None:
+        sound = sound_of(clip, SOUND_RATE)
+        if sound is None:
             return None
+        audio = sound.samples
         model, trained = _model(self.source, self.digest)
         statistics = _statistics(trained, "audio")
         count = int(np.ceil(len(audio) * self.spec.rate / SOUND_RATE - 1e-6))
@@ -173,7 +174,7 @@ class TsavSound(SoundExtractor):
             x, _ = as_input(levels, np.ones(len(levels), bool), statistics)
             with torch.inference_mode():
                 rows.append(model.hear(x[0]).cpu().numpy())
-        return all_present(np.concatenate(rows))
+        return heard(sound, np.concatenate(rows), self.spec.rate)
 
     def _heard(self, audio: NDArray[np.float32], frame: int) -> NDArray[np.float32]:
         """The sound that a frame is about."""

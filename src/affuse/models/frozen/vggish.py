@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from affuse.features.batch import TARGET_RATE
 from affuse.features.sound import (
     Placing,
     SoundExtractor,
+    masked,
     placed_name,
-    read_sound,
+    sound_of,
     vggish_recipe,
 )
 from affuse.features.stream import Stream, StreamSpec
@@ -53,14 +55,15 @@ class Vggish(SoundExtractor):
 
     def extract(self, clip: Clip) -> Stream | None:
         """(ceil(30 seconds), 128) float32, zero where absent."""
-        audio = read_sound(clip, RATE)
-        if audio is None:
+        sound = sound_of(clip, RATE)
+        if sound is None:
             return None
-        examples = vggish_examples(audio, self.placing)
+        examples = vggish_examples(sound.samples, self.placing)
         values = np.zeros((len(examples.mask), FEATURES), np.float32)
         network = frozen_model(self.source, self.digest)[0].get_submodule("backbone")
         with torch.inference_mode():
             for some in examples.numbers(CHUNK):
                 x = torch.from_numpy(examples.some(some)).to(device())
                 values[some] = network(x).cpu().numpy()
-        return Stream(values, examples.mask)
+        there = examples.mask & sound.at(np.arange(len(values)) / TARGET_RATE)
+        return replace(masked(values, there), notes=sound.notes)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from affuse.models.options import unknown
+from affuse.suggestions import unknown
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

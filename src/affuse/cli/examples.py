@@ -1,0 +1,21 @@
+"""An example of every verb, which its help ends with."""
+
+from __future__ import annotations
+
+EXAMPLES = {
+    "demo": "affuse demo --out demo",
+    "list": "affuse list models",
+    "synth": "affuse synth ravdess corpus actors=4",
+    "fetch": "affuse fetch cremad CREMA-D",
+    "check": "affuse check ravdess RAVDESS",
+    "protocol": "affuse protocol folder recordings --out protocol.csv --folds 5",
+    "prepare": "affuse prepare ravdess corpus --store store --streams audio/mfcc10,video/faces48",
+    "train": "affuse train demo epochs=2 fold=0 --store store --out run --allow missing",
+    "evaluate": "affuse evaluate run --conditions av audio video",
+    "combine": "affuse combine --audio voice --video face --out both.safetensors",
+    "fuse": "affuse fuse run --out submission",
+    "predict": "affuse predict talk.mp4 --out timelines",
+    "stream": "affuse stream talk.mp4 --hop 0.5",
+    "convert": "affuse convert chumachenko lt.pth heads=1 --out lt.safetensors",
+    "parity": "affuse parity parity/cases",
+}

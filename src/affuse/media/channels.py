@@ -1,0 +1,100 @@
+"""The channels of a sound as one, also where they are of opposite phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1.0
+"""Seconds over which it is decided whether channels cancel each other."""
+CANCELLED = 0.1
+"""Channels cancel each other where their mean has less than this share (-10 dB) of the power that
+it has with the inverted ones turned."""
+FADE = 0.01
+"""Seconds in which a channel is turned, so that nothing clicks."""
+_LEAST = 0.25  # seconds of a block from which on it decides for itself
+_QUIET = 1e-6  # power (-60 dB) below which it does not
+
+Samples = NDArray[np.float32]
+
+
+def as_one(placed: Iterator[tuple[int, Samples]], rate: int) -> Iterator[tuple[int, Samples]]:
+    """The mean of the channels, in which those of opposite phase are turned where they cancel.
+
+    Ordinary stereo, and a channel that is silent, give the plain mean.
+
+    Args:
+        placed: Number of the first sample since time 0, and (N, C), or (N,) of one channel.
+        rate: Hz; blocks begin with the seconds of the recording.
+
+    Yields:
+        The number of the first sample, and (N,).
+    """
+    size = round(BLOCK * rate)
+    block, before = _Block(), None
+    for position, samples in placed:
+        if samples.ndim == 1:
+            yield position, samples
+            continue
+        for place, part in _in_blocks(position, samples, size):
+            if block.parts and place // size != block.number:
+                before = block.signs(before, rate)
+                yield from block.mixed(before, rate)
+                block = _Block(before)
+            block.add(place // size, place, part)
+    if block.parts:
+        yield from block.mixed(block.signs(before, rate), rate)
+
+
+def _in_blocks(position: int, samples: Samples, size: int) -> Iterator[tuple[int, Samples]]:
+    first = 0
+    while first < len(samples):
+        last = min(len(samples), first + size - (position + first) % size)
+        yield position + first, samples[first:last]
+        first = last
+
+
+@dataclass
+class _Block:
+    """The channels of a second, and by how much they agree."""
+
+    before: NDArray[np.float32] | None = None
+    number: int = 0
+    parts: list[tuple[int, Samples]] = field(default_factory=list)
+    count: int = 0
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(()))
+    products: NDArray[np.float64] = field(default_factory=lambda: np.zeros(()))
+
+    def add(self, number: int, place: int, part: Samples) -> None:
+        exact = part.astype(np.float64)
+        self.number = number
+        self.parts.append((place, part))
+        self.count += len(part)
+        self.sums = self.sums + exact.sum(0)
+        self.products = self.products + exact.T @ exact
+
+    def signs(self, before: NDArray[np.float32] | None, rate: int) -> NDArray[np.float32]:
+        """(C,) 1, or -1 for the channels that are turned; as before where there is little."""
+        covariance = self.products - np.outer(self.sums, self.sums) / self.count
+        powers = covariance.diagonal() / self.count
+        same = np.ones(len(powers), np.float32) if before is None else before
+        if self.count < _LEAST * rate or powers.max() < _QUIET:
+            return same
+        reference = int(np.argmax(powers >= powers.max() * CANCELLED))
+        signs = np.where(covariance[reference] < 0, np.float32(-1), np.float32(1))
+        cancelled = covariance.sum() < CANCELLED * (signs @ covariance @ signs)
+        return signs if cancelled else np.ones_like(signs)
+
+    def mixed(self, signs: NDArray[np.float32], rate: int) -> Iterator[tuple[int, Samples]]:
+        before = signs if self.before is None else self.before
+        begin = self.number * round(BLOCK * rate)
+        for place, part in self.parts:
+            if (signs == 1).all() and (before == 1).all():
+                yield place, part.mean(1, dtype=np.float32)
+                continue
+            share = np.clip((place - begin + np.arange(len(part))) / (FADE * rate), 0, 1)
+            weights = before + share.astype(np.float32)[:, None] * (signs - before)
+            yield place, (part * weights).mean(1, dtype=np.float32)

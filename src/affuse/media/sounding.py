@@ -1,0 +1,105 @@
+"""Where in a recording there is sound, and where it is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from affuse.media.channels import Samples
+
+EDGE = 0.05
+"""Seconds by which sound may begin later, or end earlier, and is still said to be there; so that a
+pause is twice as long at least."""
+SILENCE = -60.0
+"""Level in dB of full scale, over a tenth of a second, below which sound is silent."""
+
+#: Start and end in seconds.
+Span = tuple[float, float]
+
+
+class Spans:
+    """Remembers where the samples that come by belong.
+
+    Args:
+        rate: Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._spans: list[list[int]] = []
+
+    def noted(self, placed: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
+        """The same chunks, of each of which it is noted where it begins and ends."""
+        for position, samples in placed:
+            end = position + len(samples)
+            if self._spans and position <= self._spans[-1][1] + 2 * EDGE * self.rate:
+                self._spans[-1][1] = max(end, self._spans[-1][1])
+            elif len(samples):
+                self._spans.append([position, end])
+            yield position, samples
+
+    def between(self, start: float, end: float | None) -> tuple[Span, ...]:
+        """Those of a window, in seconds since its start."""
+        stop = np.inf if end is None else end - start
+        spans = [(a / self.rate - start, b / self.rate - start) for a, b in self._spans]
+        return tuple((max(a, 0.0), min(b, stop)) for a, b in spans if b > 0 and a < stop)
+
+
+class Levels:
+    """Tells silence in the samples that come by.
+
+    Args:
+        rate: Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate, self._size = rate, max(1, rate // 10)
+        self._blocks: dict[int, tuple[float, int]] = {}
+
+    def add(self, position: int, samples: Samples) -> None:
+        """Count samples (N,), the first of which has a number since time 0."""
+        if not len(samples):
+            return
+        first = position // self._size
+        edges = np.arange((first + 1) * self._size - position, len(samples), self._size)
+        begins = np.concatenate([[0], edges])
+        energies = np.add.reduceat(np.square(samples, dtype=np.float64), begins)
+        counts = np.diff(np.append(begins, len(samples)))
+        for number, energy, count in zip(
+            range(first, first + len(begins)), energies.tolist(), counts.tolist(), strict=True
+        ):
+            before = self._blocks.get(number, (0.0, 0))
+            self._blocks[number] = (before[0] + energy, before[1] + count)
+
+    def _silent(self) -> dict[int, int]:
+        """Number of a silent block -> its samples."""
+        least = 10 ** (SILENCE / 10)
+        return {k: count for k, (energy, count) in self._blocks.items() if energy < least * count}
+
+    @property
+    def silences(self) -> tuple[Span, ...]:
+        """The silent stretches, in seconds."""
+        spans: list[list[int]] = []
+        for number, count in sorted(self._silent().items()):
+            begin = number * self._size
+            if spans and begin == spans[-1][1]:
+                spans[-1][1] = begin + count
+            else:
+                spans.append([begin, begin + count])
+        return tuple((a / self.rate, b / self.rate) for a, b in spans)
+
+    @property
+    def silent(self) -> float:
+        """Their share of the sound."""
+        return sum(self._silent().values()) / max(1, sum(n for _, n in self._blocks.values()))
+
+
+def within(spans: Sequence[Span], times: ArrayLike, edge: float = EDGE) -> NDArray[np.bool_]:
+    """Whether some seconds (N,) lie in one of some spans, or so near to one."""
+    times = np.asarray(times, np.float64)
+    there = np.zeros(times.shape, bool)
+    for start, end in spans:
+        there |= (times >= start - edge) & (times <= end + edge)
+    return there
