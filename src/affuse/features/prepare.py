@@ -265,7 +265,8 @@ def _compute(
         tell(name)
         path = _part(parts[name], clip.id)
         try:
-            allow(time_limit(extractors[name].sources(clip)))
+            files = extractors[name].sources(clip) if clip.row is None else []  # one of many there
+            allow(time_limit(files))
             _write_part(path, clip, extractors[name])
         except NotWritten:  # that concerns all clips
             raise
@@ -370,8 +371,8 @@ def _rows(file: IO[bytes], spec: StreamSpec) -> Iterator[np.ndarray]:
         yield np.frombuffer(data, spec.dtype).reshape(-1, *spec.shape)
 
 
-def _read_part(path: Path) -> Stream:
-    part = open_archive(path, later=_LARGE)
+def _read_part(path: Path, whole: bool) -> Stream:
+    part = open_archive(path, later=() if whole else _LARGE)
     return Stream(part.arrays["values"], part.arrays["mask"], part.metadata["start"])
 
 
@@ -407,10 +408,10 @@ def _consolidate(
         if clip.id in kept or _is_fresh_part(_part(parts, clip.id), clip, extractor)
     ]
 
-    def read(clip: Clip) -> Stream:
+    def read(clip: Clip, whole: bool = False) -> Stream:
         if old is not None and clip.id in kept:
             return old.outline(clip.id)
-        return _read_part(_part(parts, clip.id))
+        return _read_part(_part(parts, clip.id), whole)
 
     lengths, starts = [], []
     for clip in there:
@@ -424,7 +425,7 @@ def _consolidate(
 
     def blocks(what: str) -> Iterator[np.ndarray]:
         for clip in there:
-            yield getattr(read(clip), what)
+            yield getattr(read(clip, whole=what == "values"), what)
 
     count = len(there)
     write_archive(
