@@ -19,7 +19,7 @@ from affuse.media.shown import showing
 from affuse.media.still import still_of
 from affuse.media.video import Frame, read_frames
 
-SAMPLES = 8
+SAMPLES = 6
 """Pictures that are looked at again, evenly spread; fewer of a short recording."""
 
 LARGEST = 4096
@@ -62,7 +62,7 @@ def second_look(
     """How to search a recording in which the usual look found no face, or a doubtful one.
 
     A few of its pictures are searched at a larger size, up to their own; then turned by quarter
-    turns. A face counts when it is in three eighths of them (in two at least, if there are two).
+    turns. A face counts when it is in half of them (in two at least, if there are two).
 
     Args:
         path: The recording.
@@ -84,7 +84,7 @@ def second_look(
     )
     if not frames:
         return None
-    least = min(len(frames), max(2, int(np.ceil(3 / 8 * len(frames)))))
+    least = min(len(frames), max(2, int(np.ceil(len(frames) / 2))))
     largest = min(LARGEST, max(max(frame.width, frame.height) for frame in frames))
     if not found and usual.max_side is not None and largest > usual.max_side:
         finder = create_detector(detector, min_face_size=min_face_size, max_side=largest)
