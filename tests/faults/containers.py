@@ -43,6 +43,8 @@ _OPTIONS = {
 }
 _RATES = {"libopus": (48000,), "libmp3lame": (32000, 44100, 48000), "mp2": (32000, 44100, 48000)}
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+#: Encoders that write the shape of pixels into what they encode.
+SHAPED = {"libx264", "libx265", "mpeg4"}
 #: Of the content, in Hz.
 FPS, RATE = 25, 16000
 
@@ -78,6 +80,7 @@ class Container:
         turn: Degrees counter-clockwise by which a player turns the stored pictures.
         flip: Whether it mirrors them after that.
         pixel: Width of a stored pixel over its height.
+        detail: The same, of the pixels that the content had before; for twins.
         start: Seconds by which all stamps are later.
         jump: From when on, and by how much, all stamps are later, in seconds.
         lone: Seconds by which the stamps of the sound alone are later.
@@ -96,6 +99,7 @@ class Container:
     turn: int = 0
     flip: bool = False
     pixel: Fraction = Fraction(1)
+    detail: Fraction = Fraction(1)
     start: float = 0.0
     jump: tuple[float, float] | None = None
     lone: float = 0.0
@@ -107,7 +111,8 @@ class Container:
     @property
     def plain(self) -> Container:
         """The same codecs and content, and a player has nothing to think about."""
-        return Container(self.suffix, self.video, self.audio, self.fps, self.rate, self.channels)
+        usual = Container(self.suffix, self.video, self.audio, self.fps, self.rate, self.channels)
+        return replace(usual, detail=self.pixel)
 
     def __str__(self) -> str:
         usual = self.plain
@@ -136,7 +141,7 @@ def containers(draw: Any) -> Container:
     odd: dict[str, Any] = {"kept": st.floats(0.3, 0.95)}
     if suffix in TURNED:
         odd |= {"turn": st.sampled_from((90, 180, 270)), "flip": st.just(True)}
-    if suffix in TURNED | {"mkv"}:
+    if video in SHAPED:
         odd |= {"pixel": st.sampled_from((Fraction(4, 3), Fraction(3, 4), Fraction(2)))}
     if suffix in STAMPED:
         # MPEG-TS counts to 26.5 hours
@@ -211,14 +216,22 @@ def _picture_stream(container: Any, made: Container, content: Content) -> Any:
 
 def _stored(image: NDArray[np.uint8], made: Container) -> NDArray[np.uint8]:
     """The picture as it is stored so that a player shows the given one."""
-    height, width = image.shape[:2]
-    if made.pixel > 1:
-        width = round(width / made.pixel / 2) * 2
-    elif made.pixel < 1:
-        height = round(height * made.pixel / 2) * 2
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    if made.detail != 1:
+        size = image.shape[1], image.shape[0]
+        image = cv2.resize(_narrowed(image, made.detail), size, interpolation=cv2.INTER_LINEAR)
+    small = _narrowed(image, made.pixel)
     small = small[:, ::-1] if made.flip else small
     return np.ascontiguousarray(np.rot90(small, -made.turn // 90))
+
+
+def _narrowed(image: NDArray[np.uint8], pixel: Fraction) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if pixel > 1:
+        width = round(width / pixel / 2) * 2
+    elif pixel < 1:
+        height = round(height * pixel / 2) * 2
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def _later(made: Container, seconds: float, sound: bool) -> float:
