@@ -18,6 +18,7 @@ from affuse.errors import AffuseError
 from affuse.media.audio import Samples, SoundClock
 from affuse.media.contents import frame_rate
 from affuse.media.source import Packets
+from affuse.media.timing import LiveClock
 from affuse.media.video import Frame
 
 #: Seconds by which sound or pictures may come later than the other before they are not waited for.
@@ -50,6 +51,7 @@ class Live:
         self.end = 0.0
         starts = [s.start_time * s.time_base for s in packets.streams if s.start_time is not None]
         self._origin: float | None = float(min(starts)) if starts else None
+        self._stamps: LiveClock | None = None
         self._packets = packets
         self._interval = min(
             (1 / frame_rate(s) for s in packets.streams if s.type == "video"), default=0.0
@@ -149,6 +151,8 @@ class Live:
     def _take(self, frame: Any) -> None:
         if self._origin is None:
             self._origin = frame.time or 0.0
+        if self._stamps is None:
+            self._stamps = LiveClock(self._origin)
         if isinstance(frame, av.VideoFrame):
             self._see(frame)
         else:
@@ -158,11 +162,17 @@ class Live:
         if self.realtime:
             clock.sleep(max(0.0, -self.behind(self.end)))
 
+    def _time_of(self, frame: Any, kind: str) -> float | None:
+        if frame.time is None or self._stamps is None:
+            return None
+        return self._stamps.time_of(kind, frame.time)
+
     def _see(self, picture: Any) -> None:
         previous = max(self._ends["video"], -self._interval)
         time = previous + self._interval
-        if picture.time is not None and picture.time - self._origin > previous:
-            time = picture.time - self._origin
+        told = self._time_of(picture, "video")
+        if told is not None and told > previous + 1e-3:  # no two of one stamp in what is written
+            time = told
         self._ends["video"] = time
         self._size = self._size or (picture.width, picture.height)
         image = Frame(picture, time, self._size, self._reformatter).rgb(self.max_side)
@@ -174,7 +184,7 @@ class Live:
     def _hear(self, frame: Any) -> None:
         if self._clock is None:
             self._clock = SoundClock(frame.sample_rate)
-        time = None if frame.time is None else frame.time - (self._origin or 0.0)
+        time = self._time_of(frame, "audio")
         position, samples = self._clock.place(frame, time)
         self._sound.append((position, samples))
         self._ends["audio"] = (position + len(samples)) / self._clock.rate
