@@ -15,7 +15,9 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.sound import LogMel
 from affuse.media.audio import read_audio
+from affuse.media.live import Live
 from affuse.media.probe import probe
+from affuse.media.source import open_source
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
 from tests.faults.stamps import (
@@ -298,3 +300,20 @@ def test_a_window_after_a_jump_is_a_part_of_the_whole(tmp_path: Path, suffix: st
     assert sound is not None and part is not None
     np.testing.assert_allclose(part, sound[8 * 16000 : 9 * 16000], atol=1e-4)
     assert np.abs(part).max() > 0.5
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_live_source_whose_stamps_jump_ends_when_its_content_does(
+    tmp_path: Path, move: str
+) -> None:
+    twin = plain(tmp_path / "plain.ts", options={"bf": "2"})
+    ends = []
+    for path in (twin, restamped(twin, tmp_path / "moved.ts", MOVES[move])):
+        with open_source(str(path)) as packets:
+            live = Live(packets, 2.0)
+            while live.advance(live.end + 0.5):
+                pass
+            assert live.write(tmp_path / "window.mov", live.end - 1, live.end) is not None
+            ends.append(live.end)
+    assert ends[1] == pytest.approx(ends[0], abs=2 / FPS)
+    assert probe(tmp_path / "window.mov").duration == pytest.approx(1.0, abs=2 / FPS)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affuse.media.counts import HOLE, Stamps
-from affuse.media.timing import Clock, Timing, place
+from affuse.media.timing import Clock, LiveClock, Timing, place
 
 PICTURE, BLOCK = 0.04, 0.02
 Part = tuple[float, float, float]  # seconds that it lasts, of its clock, and by which sound is late
@@ -137,3 +137,21 @@ def test_an_absurd_length_of_the_last_picture_is_not_believed() -> None:
     starts = np.arange(50) * PICTURE
     lengths = np.append(np.full(49, PICTURE), 86400.0)
     assert place(Stamps(starts, lengths, starts, np.arange(50)), None).duration == 50 * PICTURE
+
+
+@settings(max_examples=30, deadline=None)
+@given(PARTS.filter(apart))
+def test_a_live_clock_lays_parts_one_after_the_other_too(parts: list[Part]) -> None:
+    video, audio, timing = both(parts)
+    packets = sorted(
+        (int(place), kind, float(stamp))
+        for kind, stamps in (("video", video), ("audio", audio))
+        for place, stamp in zip(stamps.places, stamps.starts, strict=True)
+    )
+    clock = LiveClock(parts[0][1])
+    told = {"video": [0.0], "audio": [0.0]}
+    for _, kind, stamp in packets:
+        told[kind].append(clock.time_of(kind, stamp))
+    for times in told.values():
+        assert np.diff(times).min() >= -1
+        assert abs(times[-1] - timing.duration) <= (len(parts) + 1) * PICTURE

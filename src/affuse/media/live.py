@@ -22,6 +22,7 @@ from affuse.media.contents import frame_rate
 from affuse.media.geometry import geometry_of
 from affuse.media.sounding import Span, Spans
 from affuse.media.source import Packets
+from affuse.media.timing import LiveClock
 from affuse.media.video import Frame
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Live:
         self.end = self.sounded = 0.0
         starts = [s.start_time * s.time_base for s in packets.streams if s.start_time is not None]
         self._origin: float | None = float(min(starts)) if starts else None
+        self._stamps: LiveClock | None = None
         self._packets = packets
         self._interval = min(
             (1 / frame_rate(s) for s in packets.streams if s.type == "video"), default=0.0
@@ -174,6 +176,8 @@ class Live:
     def _take(self, frame: Any) -> None:
         if self._origin is None:
             self._origin = frame.time or 0.0
+        if self._stamps is None:
+            self._stamps = LiveClock(self._origin)
         if isinstance(frame, av.VideoFrame):
             self._see(frame)
         else:
@@ -183,11 +187,17 @@ class Live:
         if self.realtime:
             clock.sleep(max(0.0, -self.behind(self.end)))
 
+    def _time_of(self, frame: Any, kind: str) -> float | None:
+        if frame.time is None or self._stamps is None:
+            return None
+        return self._stamps.time_of(kind, frame.time)
+
     def _see(self, picture: Any) -> None:
         previous = max(self._ends["video"], -self._interval)
         time = previous + self._interval
-        if picture.time is not None and picture.time - self._origin > previous:
-            time = picture.time - self._origin
+        told = self._time_of(picture, "video")
+        if told is not None and told > previous + 1e-3:  # no two of one stamp in what is written
+            time = told
         self._begins["video"] = self._ends["video"] = time
         geometry = geometry_of(picture, self._aspect)
         self._size = self._size or geometry.size
@@ -201,7 +211,7 @@ class Live:
         if self._clock is None:
             channels = frame.layout.nb_channels
             self._clock = SoundClock(frame.sample_rate, channels=channels)
-        time = None if frame.time is None else frame.time - (self._origin or 0.0)
+        time = self._time_of(frame, "audio")
         before = self._clock.wrong
         position, samples = self._clock.place(frame, time)
         self._begins["audio"] = position / self._clock.rate

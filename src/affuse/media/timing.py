@@ -112,6 +112,36 @@ class Clock:
         return (first - RESET / 2 <= stamp) & (stamp <= last + RESET / 2)
 
 
+@dataclass
+class LiveClock:
+    """Tells the seconds of a source that is read once, of which the rest is not known yet.
+
+    A stamp that is more than `HOLE` ahead of all that has come, or more than `RESET` behind its own
+    kind, goes on where its kind ended; what jumps by the same amount stays synchronous.
+
+    Args:
+        origin: Time stamp in seconds of the beginning.
+    """
+
+    origin: float
+    _ends: dict[str, float] = field(default_factory=dict)
+    _shifts: list[float] = field(default_factory=list)
+
+    def time_of(self, kind: str, stamp: float) -> float:
+        """Second of the source that belongs to a time stamp in seconds of one kind."""
+        end = self._ends.get(kind, 0.0)
+        furthest = max(self._ends.values(), default=0.0)
+        for shift in (*reversed(self._shifts), self.origin):
+            if end - RESET <= stamp - shift <= furthest + HOLE:
+                break
+        else:
+            shift = stamp - end
+            self._shifts.append(shift)
+            del self._shifts[:-REORDERED]
+        self._ends[kind] = max(end, stamp - shift)
+        return stamp - shift
+
+
 def place(video: Stamps | None, audio: Stamps | None) -> Timing:
     """Lay the contents of a recording one after the other.
 
