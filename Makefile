@@ -9,12 +9,13 @@ READY := $(VENV)/.ready
 DATA ?= ../shared/data
 WEIGHTS ?= weights
 
-.PHONY: help demo test test-all bench weights lint clean
+.PHONY: help demo test test-all lowest bench weights lint clean
 
 help:
 	@echo "make demo      synthetic corpus -> streams -> training -> evaluation -> prediction -> report"
 	@echo "make test      format, lint, types and fast tests (what CI runs)"
 	@echo "make test-all  all tests, the slow ones too"
+	@echo "make lowest    fast tests with the lowest versions that pyproject.toml allows"
 	@echo "make bench     speed, ours beside the simple version"
 	@echo "make weights   train every model file from DATA=$(DATA) into WEIGHTS=$(WEIGHTS); hours"
 
@@ -36,6 +37,22 @@ test: lint
 
 test-all: lint
 	$(BIN)/pytest -n 2
+
+# Of torch the tested version: earlier ones come with 3 GB of CUDA libraries.
+LOWEST := .lowest
+LOWEST_TESTS ?= tests/media tests/metrics tests/inference tests/training/test_recipe.py \
+  tests/models/test_contract.py tests/cli/test_cli.py tests/cli/test_whole_path.py \
+  tests/features/test_sound.py tests/features/test_wav2vec2.py
+UV = $(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
+  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
+
+lowest:
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch uv
+	$(LOWEST)/bin/python -m pip freeze | grep '^torch==' > $(LOWEST)/torch.txt
+	$(UV) --resolution lowest-direct --override $(LOWEST)/torch.txt ".[demo,wav2vec2]"
+	$(UV) pytest hypothesis soundfile librosa scikit-learn
+	PYTHONPATH=src $(LOWEST)/bin/python -m pytest -m "not slow" $(LOWEST_TESTS)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
@@ -80,4 +97,4 @@ $(WEIGHTS)/day-one.safetensors: $(WEIGHTS)/ferplus-small/fold0/model.safetensors
 	  --ratings $(STORES)/diffusionfer --out $@
 
 clean:
-	rm -rf demo $(VENV)
+	rm -rf demo $(VENV) $(LOWEST)

@@ -17,6 +17,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.combine import Combination, Part, combine
 from affuse.evaluation.evaluate import evaluate
+from affuse.execution.files import file_digest
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
@@ -206,11 +207,12 @@ def test_small_frozen_networks_of_the_parts_travel_along(runs: Path, tmp_path: P
     file = tmp_path / "video/fold0/model.safetensors"
     network, (model, spec) = file.with_name("network"), load_model(file)
     network.write_bytes(b"any small file")
-    streams = {name: replace(x, recipe={"weights": "abc"}) for name, x in spec.streams.items()}
-    save_model(file, model, replace(spec, streams=streams), {"abc": network})
+    digest = file_digest(network)
+    streams = {name: replace(x, recipe={"weights": digest}) for name, x in spec.streams.items()}
+    save_model(file, model, replace(spec, streams=streams), {digest: network})
     out = tmp_path / "both.safetensors"
     combine(part(runs, "audio"), part(tmp_path, "video"), out)
-    assert unpack_networks(out, {"abc"}, tmp_path)["abc"].read_bytes() == network.read_bytes()
+    assert unpack_networks(out, {digest}, tmp_path)[digest].read_bytes() == network.read_bytes()
 
 
 def test_what_cannot_be_combined_is_refused(runs: Path, tmp_path: Path) -> None:

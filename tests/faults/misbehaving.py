@@ -13,6 +13,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.files import atomic_path
 from affuse.execution.worker import allow, tell
 from affuse.features.stream import Stream, StreamSpec
 
@@ -78,6 +79,14 @@ def sign_and_hang(folder: str) -> None:
     """Leave one's number in a folder, then hang where no thread of Python runs."""
     (Path(folder) / str(os.getpid())).touch()
     act("hang-in-c")
+
+
+def write_and_wait(path: str) -> None:
+    """Begin a file, say so, and take long."""
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text("half")
+        (Path(path).parent / "begun").touch()
+        time.sleep(600)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,45 @@ def test_a_call_that_turns_on_the_way_keeps_its_size_and_proportions(tmp_path: P
     expected = cv2.resize(high, (54, 72), interpolation=cv2.INTER_AREA)
     assert np.abs(last[:, 21:75] - expected).mean() < 6
     assert last[:, :19].max() < 12 and last[:, 77:].max() < 12
+
+
+def test_what_matroska_crops_is_not_seen(tmp_path: Path) -> None:
+    path = tmp_path / "r.mkv"
+    write(path, texture(), codec="ffv1", pixels="bgr0")
+    data = path.read_bytes()
+    # PixelCropLeft and PixelCropTop, in the place of an empty element behind those of the size
+    size, empty = bytes.fromhex("b08160 ba8148"), bytes.fromhex("ec 0100000000000002 0000")
+    unit, other = bytes.fromhex("54b28104"), bytes.fromhex("55ee8100")
+    old = b"\xe0\x8a" + size + unit + other + empty
+    assert data.count(old) == 1
+    crop = bytes.fromhex("54cc8110 54bb810a")
+    data = data.replace(old, b"\xe0\x8e" + size + crop + other + b"\xec\x85" + bytes(5))
+    path.write_bytes(data)
+    np.testing.assert_array_equal(first(path).rgb(), texture()[10:, 16:])
+
+
+def with_clean_aperture(data: bytes, fields: list[int]) -> bytes:
+    """An MP4 whose description comes last, with a `clap` in that of its pictures."""
+    begins = [data.rindex(kind) - 4 for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl")]
+    begins += [data.rindex(b"stsd") - 4, data.rindex(b"stsd") + 12]
+    end = begins[-1] + int.from_bytes(data[begins[-1] : begins[-1] + 4], "big")
+    box = struct.pack(">I4s8i", 40, b"clap", *fields)
+    grown = bytearray(data[:end] + box + data[end:])
+    for at in begins:
+        grown[at : at + 4] = (int.from_bytes(grown[at : at + 4], "big") + 40).to_bytes(4, "big")
+    return bytes(grown)
+
+
+def test_what_lies_outside_of_the_clean_aperture_is_not_seen(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.mov", texture(), shown_by(False, 90))
+    # 80 x 60 pixels whose middle is 4 to the right of and 2 above that of the picture
+    path.write_bytes(with_clean_aperture(path.read_bytes(), [80, 1, 60, 1, 4, 1, -4, 2]))
+    frame = first(path)
+    np.testing.assert_array_equal(frame.rgb(), np.rot90(texture()[4:64, 12:92]))
+
+
+@pytest.mark.parametrize("fields", [[0, 0, 0, 0, 0, 0, 0, 0], [900, 1, 900, 1, 0, 1, 0, 1]])
+def test_a_clean_aperture_that_makes_no_sense_is_ignored(tmp_path: Path, fields: list[int]) -> None:
+    path = write(tmp_path / "r.mov", texture())
+    path.write_bytes(with_clean_aperture(path.read_bytes(), fields))
+    np.testing.assert_array_equal(first(path).rgb(), texture())

@@ -178,6 +178,18 @@ def test_a_picture_that_ends_too_early_is_one_line(
     assert err.count("photo") == 1 and "Traceback" not in err
 
 
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+def test_a_telephone_s_picture_that_ends_too_early_is_one_line(
+    tmp_path: Path, share: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pi_heif")
+    data = base64.b64decode(HEIC)
+    (tmp_path / "photo.heic").write_bytes(data[: round(share * len(data))])
+    assert main(["predict", str(tmp_path / "photo.heic"), "--out", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("photo.heic: is a picture that cannot be decoded") == err.count("photo") == 1
+
+
 def test_a_picture_of_absurd_size_is_one_line(tmp_path: Path) -> None:
     Image.fromarray(texture()).save(tmp_path / "r.bmp")
     data = bytearray((tmp_path / "r.bmp").read_bytes())

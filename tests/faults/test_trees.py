@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from affuse.cli.main import main
 from affuse.corpora.clip import Clip
 from affuse.corpora.registry import read_corpus
 from affuse.corpora.tree import find_listed, walk
@@ -72,9 +71,11 @@ def test_linked_folders_and_files_are_read_like_real_ones(tmp_path: Path) -> Non
     assert not found.left_out
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
-    links=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=8),
+    links=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=9),
     up=st.booleans(),
 )
 def test_cycles_end(
@@ -189,7 +190,7 @@ def test_names_of_another_system_are_found_where_only_one_fits(tmp_path: Path) -
         read_corpus("folder", tmp_path)
 
 
-def test_names_that_are_no_utf8_are_named(tmp_path: Path, capsys) -> None:
+def test_names_that_are_no_utf8_are_named(tmp_path: Path) -> None:
     touch(tmp_path / "happy" / "a.wav")
     bad = os.fsencode(tmp_path / "happy") + b"/b\xe4.wav"
     Path(os.fsdecode(bad)).write_bytes(b"x")
@@ -197,8 +198,7 @@ def test_names_that_are_no_utf8_are_named(tmp_path: Path, capsys) -> None:
     assert [clip.id for clip in corpus.clips] == ["happy/a"]
     (line,) = corpus.missing
     assert r"b\udce4.wav: has a name that is not UTF-8: rename it" in line
-    main(["check", "folder", str(tmp_path)])
-    assert "missing (1):" in capsys.readouterr().out
+    assert line.isprintable() and line.encode("utf-8"), "it can be written anywhere"
 
 
 def test_pictures_of_apple_are_no_pictures(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from affuse.features.archive import read_archive
 from affuse.features.prepare import prepare
 from affuse.features.store import Store, StreamFile, stream_path
 from affuse.inference.batch import predict_all
-from tests.faults.misbehaving import DEATHS, Numbers, act, corpus
+from tests.faults.misbehaving import DEATHS, Numbers, act, corpus, write_and_wait
 
 GOOD = ["a", "b", "c", "d", "e"]
 ROOT = Path(__file__).parents[2]
@@ -88,6 +88,24 @@ def test_inputs_are_taken_as_workers_become_free():
 
     assert len(list(islice(map_unordered(act, inputs(), 2), 5))) == 5
     assert len(taken) <= 5 + 2
+
+
+def test_an_interrupt_is_quick_and_leaves_nothing_half_written(tmp_path):
+    """Ctrl-C, SIGTERM where it is an exception, and results that nobody wants any more."""
+    results = map_unordered(either, [str(tmp_path / "x.csv"), "a"], 2)
+    assert next(results) == "A"
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.02)
+    begin = time.monotonic()
+    results.close()
+    assert time.monotonic() - begin < 30
+    assert [path.name for path in tmp_path.iterdir()] == ["begun"]
+
+
+def either(what: str) -> str:
+    if "/" in what:
+        write_and_wait(what)
+    return act(what)
 
 
 def test_what_other_processes_cannot_import_is_called_here():

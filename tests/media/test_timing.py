@@ -50,7 +50,7 @@ def apart(parts: list[Part]) -> bool:
     return all(not -2 <= step <= HOLE + 1 for step in steps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PARTS.filter(apart))
 def test_parts_with_clocks_of_their_own_follow_each_other(parts: list[Part]) -> None:
     video, audio, timing = both(parts)
@@ -62,7 +62,7 @@ def test_parts_with_clocks_of_their_own_follow_each_other(parts: list[Part]) -> 
     assert np.abs(timing.audio.starts - np.arange(len(audio.starts)) * BLOCK).max() <= PICTURE
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PARTS.filter(apart))
 def test_a_clock_tells_frames_the_times_of_their_packets(parts: list[Part]) -> None:
     video, audio, timing = both(parts)
@@ -73,7 +73,7 @@ def test_a_clock_tells_frames_the_times_of_their_packets(parts: list[Part]) -> N
         assert np.abs(told - track.starts).max() < 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PARTS, st.floats(0, 3e5), st.sampled_from(["video", "audio"]))
 def test_no_more_time_than_content_and_pauses(parts: list[Part], shift: float, alone: str) -> None:
     """Whatever one of the two says, and whether or not clocks go on near each other."""
@@ -93,7 +93,7 @@ def test_no_more_time_than_content_and_pauses(parts: list[Part], shift: float, a
         assert track.end <= timing.duration + 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.floats(-1e5, 1e5), st.floats(0, 20.0), st.lists(st.floats(0.1, HOLE - 1), max_size=4))
 def test_pauses_and_a_late_start_of_sound_stay(
     origin: float, late: float, pauses: list[float]
@@ -109,7 +109,7 @@ def test_pauses_and_a_late_start_of_sound_stay(
     assert np.abs(timing.audio.starts - (blocks - origin)).max() < 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(10, 60), st.integers(1, 8), st.floats(2, 1e5), st.sampled_from([1, -1]))
 def test_a_damaged_stamp_or_a_few_lie_where_their_neighbours_are(
     first: int, count: int, shift: float, sign: int

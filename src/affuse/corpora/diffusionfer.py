@@ -6,13 +6,13 @@ asked for; what a picture shows is what was annotated.
 
 from __future__ import annotations
 
-import math
+import os
 from pathlib import Path
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.tree import check_folder
+from affuse.corpora.tree import Tree, check_folder, find_listed
 from affuse.errors import BadInput
-from affuse.execution.tables import read_rows
+from affuse.execution.tables import Sheet, rows_of
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 DIMENSIONS = ("valence", "arousal")
@@ -41,30 +41,38 @@ def read(root: Path) -> Corpus:
     clips: dict[str, Clip] = {}
     missing = []
     columns = ("path", "prompted_label", "annotated_label", *DIMENSIONS)
-    for line, row in read_rows(index, columns):
-        clip = _clip(root, row, index, line)
+    sheet, tree = Sheet(index, columns), Tree(root)
+    for line, row in rows_of(sheet, iter(sheet), columns):
+        clip = _clip(root, row, sheet, line)
         if clip.id in clips:
             raise BadInput(index, f"line {line}: {row['path']} is listed twice")
-        if (root / row["path"]).is_file():
-            clips[clip.id] = clip
-        else:
+        if clip.video is None or not os.path.lexists(clip.video):
             missing.append(f"{row['path']}: no such picture")
+        elif tree.holds(clip.video):
+            clips[clip.id] = clip
     if not clips:
-        raise BadInput(index, "names no picture that is there")
+        absent = f"; {tree.first_absent()}" if tree.first_absent() else ""
+        raise BadInput(index, f"names no picture that is there{absent}")
     ordered = [clips[name] for name in sorted(clips)]
-    return Corpus("diffusionfer", root, ordered, CLASSES, LICENCE, missing=missing)
+    return Corpus(
+        "diffusionfer",
+        root,
+        ordered,
+        CLASSES,
+        LICENCE,
+        left_out=dict(tree.left_out),
+        missing=tree.missing + missing,
+    )
 
 
-def _clip(root: Path, row: dict[str, str], index: Path, line: int) -> Clip:
+def _clip(root: Path, row: dict[str, str], sheet: Sheet, line: int) -> Clip:
+    index = sheet.path
     name, label = row["path"], row["annotated_label"]
     if label not in CLASSES:
         raise BadInput(index, f"line {line}: {label!r} is none of {', '.join(CLASSES)}")
     ratings = {}
     for dimension in DIMENSIONS:
-        try:
-            ratings[dimension] = float(row[dimension])
-        except ValueError:
-            ratings[dimension] = math.nan
+        ratings[dimension] = sheet.finite(row[dimension])
         if not -1 <= ratings[dimension] <= 1:
             raise BadInput(
                 index, f"line {line}: {dimension} {row[dimension]!r} is no number from -1 to 1"
@@ -72,7 +80,7 @@ def _clip(root: Path, row: dict[str, str], index: Path, line: int) -> Clip:
     identifier = Path(name).with_suffix("").as_posix()
     return Clip(
         id=identifier,
-        video=root / name,
+        video=find_listed(root, name),
         speaker=identifier,
         label=label,
         attributes=ratings,

@@ -18,7 +18,7 @@ from affuse.corpora.near_pictures import near_groups
 from affuse.corpora.packed import Pictures, packed_pictures, read_arrays
 from affuse.corpora.tree import check_folder
 from affuse.errors import BadInput
-from affuse.execution.tables import read_rows
+from affuse.execution.tables import Sheet, rows_of
 
 CLASSES = (
     "neutral",
@@ -147,17 +147,14 @@ def _from_tables(root: Path) -> _Table:
             raise BadInput(path, f"no such file; FER+ needs {PICTURES} and {VOTES}, or {ARCHIVE}")
     names, rows, partitions = [], [], []
     counts, row = [], -1
-    for row, (line, cells) in enumerate(
-        read_rows(votes, ["Usage", "Image name", *CLASSES, *OTHERS])
-    ):
+    columns = ["Usage", "Image name", *CLASSES, *OTHERS]
+    sheet = Sheet(votes, columns)
+    for row, (line, cells) in enumerate(rows_of(sheet, iter(sheet), columns)):
         if not cells["Image name"]:  # most raters saw no face, so the publishers leave it out
             continue
         if cells["Usage"] not in _PARTITIONS:
             raise BadInput(votes, f"line {line}: Usage {cells['Usage']!r} is no set of FER2013")
-        try:
-            counts.append([float(cells[name]) for name in (*CLASSES, *OTHERS)])
-        except ValueError as error:
-            raise BadInput(votes, f"line {line}: votes are no numbers ({error})") from error
+        counts.append([sheet.finite(cells[name]) for name in (*CLASSES, *OTHERS)])
         if not _are_counts(np.array(counts[-1])):
             raise BadInput(votes, f"line {line}: votes are no numbers of raters")
         names.append(Path(cells["Image name"]).stem)

@@ -18,7 +18,7 @@ from pathlib import Path
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.tree import Tree, check_folder, is_synthetic
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.tables import read_lines
+from affuse.execution.text_files import read_lines
 
 #: Classes by the set of emotions that raters chose from, in the order of AuxFormer's label files.
 EMOTIONS: dict[str, tuple[str, ...]] = {

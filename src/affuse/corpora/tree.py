@@ -17,7 +17,7 @@ _LFS, _ANNEX = b"version https://git-lfs", b"/annex/objects/"
 _POINTER_SIZE = 1024  # bytes; pointers of Git LFS and of git-annex are shorter
 #: What programs leave beside people's files.
 _CLUTTER = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
-#: How often one folder is read at most, by how many links ever it is reached.
+#: How often one folder is read at most beside its own place, by how many links ever it is reached.
 _TIMES = 16
 
 
@@ -89,14 +89,14 @@ def walk_folders(
         files, both without hidden ones.
     """
     times: Counter[tuple[int, int]] = Counter()
-    todo = [(Path(root), frozenset(_above(Path(root))))]
+    todo = [(Path(root), False, frozenset(_above(Path(root))))]
     while todo:
-        folder, above = todo.pop()
+        folder, linked, above = todo.pop()
         try:
             status = folder.stat()
             here = (status.st_dev, status.st_ino)
-            times[here] += 1
-            if here in above or times[here] > _TIMES:
+            times[here] += linked
+            if here in above or (linked and times[here] > _TIMES):
                 continue
             folders, files = _entries(folder)
         except OSError as error:
@@ -105,7 +105,9 @@ def walk_folders(
                 problems.append(f"{printable(folder)}: {reason}")
             continue
         yield folder, folders, files
-        todo += [(folder / name, above | {here}) for name in reversed(folders)]
+        above |= {here}
+        below = [folder / name for name in reversed(folders)]
+        todo += [(path, linked or path.is_symlink(), above) for path in below]
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:

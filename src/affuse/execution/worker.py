@@ -69,12 +69,15 @@ class Worker:
         self._function: bytes | None = None
         # what it leaves there goes with it, however it ends
         self._folder = TemporaryDirectory(prefix="affuse-", ignore_cleanup_errors=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment(),
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START.format(path=sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=self._environment(),
+            )
+        except OSError as error:
+            raise AffuseError(f"cannot start a worker process ({error.strerror})") from error
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
@@ -87,7 +90,7 @@ class Worker:
         assert self._process.stdin is not None
         try:
             if function != self._function:
-                place = sys.path, Path.cwd(), self._environment()
+                place = sys.path, _folder(), self._environment()
                 _write(self._process.stdin, pickle.dumps(("load", *place, function)))
                 self._function = function
             _write(self._process.stdin, pickle.dumps(("do", item)))
@@ -162,7 +165,8 @@ def serve() -> None:
         try:
             if order[0] == "load":
                 _, sys.path[:], folder, environment, pickled = order
-                os.chdir(folder)
+                if folder is not None:
+                    os.chdir(folder)
                 os.environ.update(environment)
                 function = None
                 function = pickle.loads(pickled)
@@ -173,6 +177,14 @@ def serve() -> None:
         if function is not None:
             send(("begun",))
             send(_called(function, order[1]))
+
+
+def _folder() -> Path | None:
+    """The current folder; None where it is gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 class _Ended(BaseException):

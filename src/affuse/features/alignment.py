@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
+from affuse.execution.executors import map_unordered
 from affuse.execution.files import write_csv
 from affuse.execution.progress import progress
 from affuse.execution.tables import read_rows
 from affuse.features.extractor import Extractor
 from affuse.features.imported import Imported
 from affuse.features.store import StreamFile, stream_path
+from affuse.media.allowance import time_limit
 from affuse.media.probe import probe
 
+#: Where the sound of a clip lies, and its pictures.
+_Files = tuple[Path | None, Path | None]
 #: Seconds that the ends of a stream and of its recording may lie apart.
 WITHIN = 0.2
 #: Median length of the streams in lengths of their recordings between which the rate may be right.
@@ -46,7 +49,7 @@ def check_alignment(
     lines: list[str] = []
     rows: list[_Row] = []
     alone: list[str] = []
-    duration_of = cache(_duration)  # clips may share a recording, and streams share the clips
+    durations: dict[_Files, float] = {}  # clips may share a recording, and streams share the clips
     imported = [e for e in extractors if e.spec.recipe.get("extractor") in _IMPORTED]
     for extractor in imported:
         name, rate = extractor.spec.name, extractor.spec.rate
@@ -59,8 +62,9 @@ def check_alignment(
         if rate == 0 or not there:
             continue
         compared = []
-        for clip in progress(there, f"lengths of {name}"):
-            stream, seconds = streams.outline(clip.id), _seconds(clip, duration_of)
+        durations |= _durations({(clip.audio, clip.video) for clip in there} - {*durations})
+        for clip in there:
+            stream, seconds = streams.outline(clip.id), _seconds(clip, durations)
             if seconds > 0:
                 span = stream.start + len(stream.mask) / rate
                 compared.append(_Row(clip.id, name, span, seconds))
@@ -138,19 +142,27 @@ def _compare(extractor: Extractor, rows: Sequence[_Row], clips: int, table: Path
     return lines
 
 
-def _seconds(clip: Clip, duration_of: Callable[[Path], float]) -> float:
+def _seconds(clip: Clip, durations: Mapping[_Files, float]) -> float:
     """Length of a clip as its recording says; 0 where that is not at hand."""
-    for path in (clip.audio, clip.video):  # sound is opened ten times as quickly as pictures
-        if path is not None and (duration := duration_of(path)):
-            return (duration if clip.end is None else min(clip.end, duration)) - clip.start
+    if duration := durations[clip.audio, clip.video]:
+        return (duration if clip.end is None else min(clip.end, duration)) - clip.start
     return 0.0
 
 
-def _duration(path: Path) -> float:
-    try:
-        return probe(path).duration
-    except BadInput:
-        return 0.0
+def _durations(files: Collection[_Files]) -> dict[_Files, float]:
+    """Length of recordings, 0 where they are not at hand; opened where one that crashes may."""
+    work = map_unordered(_duration, files, limit=time_limit(), lost=lambda pair, *_: (pair, 0.0))
+    return dict(progress(work, "lengths", total=len(files)))
+
+
+def _duration(files: _Files) -> tuple[_Files, float]:
+    for path in files:  # sound is opened ten times as quickly as pictures
+        try:
+            if path is not None and (duration := probe(path).duration):
+                return files, duration
+        except BadInput:
+            continue
+    return files, 0.0
 
 
 def _write(path: Path, rows: Sequence[_Row], streams: set[str]) -> None:

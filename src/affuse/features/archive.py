@@ -48,9 +48,9 @@ class Archive:
     arrays: dict[str, np.ndarray]
     metadata: dict[str, Any]
     checked: bool = False
-    _sums: dict[str, Sequence[int]] = field(default_factory=dict)
-    _ends: dict[str, Sequence[int]] = field(default_factory=dict)
-    _intact: dict[tuple[str, int], bool] = field(default_factory=dict)
+    _sums: dict[str, np.ndarray] = field(default_factory=dict)
+    _ends: dict[str, np.ndarray] = field(default_factory=dict)
+    _intact: dict[str, np.ndarray] = field(default_factory=dict)  # -1: not looked at yet
 
     def intact(self, name: str, part: int | None = None) -> bool:
         """Whether an array is what was written; read once, then remembered.
@@ -67,14 +67,15 @@ class Archive:
         return self._part_intact(name, part)
 
     def _part_intact(self, name: str, part: int) -> bool:
-        if (known := self._intact.get((name, part))) is None:
+        known = self._intact[name]
+        if known[part] < 0:
             first = self._ends[name][part - 1] if part else 0
             rows = self.arrays[name][first : self._ends[name][part]]
             found = 0
             for piece in _pieces(rows) if rows.nbytes > _PIECE else [rows]:
                 found = zlib.crc32(piece.data, found)
-            known = self._intact[name, part] = found == self._sums[name][part]
-        return known
+            known[part] = found == self._sums[name][part]
+        return bool(known[part])
 
 
 def write_archive(
@@ -256,10 +257,11 @@ def _add_checksums(archive: Archive, head: bytes, parts: Mapping[str, str]) -> N
     sums = np.array(archive.arrays.pop(_CHECKSUMS))
     if sums.ndim != 1 or not (sums == _sealed(head, sums[:-1].tolist())).all():
         raise ValueError("its header is not what was written")
-    left = sums.tolist()
+    left = sums
     for name, array in archive.arrays.items():
         index = archive.arrays[parts[name]] if name in parts else None
-        ends = [len(array)] if index is None else index[1:].tolist()
+        ends = np.array([len(array)]) if index is None else np.array(index[1:])
         archive._sums[name], left = left[: len(ends)], left[len(ends) :]
         archive._ends[name] = ends
+        archive._intact[name] = np.full(len(ends), -1, np.int8)
     archive.checked = True

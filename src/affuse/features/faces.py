@@ -10,6 +10,7 @@ import numpy as np
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
 from affuse.features.extractor import check_length
+from affuse.features.pictures import end_of
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.tracks import FaceOptions
 
@@ -46,6 +47,7 @@ class Faces(_Pictures):
         """(T, size, size, 3) uint8 RGB."""
         from affuse.media.crops import crop_faces
         from affuse.media.probe import probe
+        from affuse.media.timestamps import picture_times
         from affuse.media.tracks import find_face
 
         if clip.video is None:
@@ -55,7 +57,8 @@ class Faces(_Pictures):
             return None
         end = info.duration if clip.end is None else min(clip.end, info.duration)
         if not info.still:
-            check_length(clip.video, end - clip.start, "its video")
+            seen = min(end, end_of(picture_times(clip.video, clip.tracks)))
+            check_length(clip.video, seen - clip.start, "its video")
         count = 1 if info.still else int((end - clip.start) * RATE + 0.5)
         start = 0.0 if info.still else 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE

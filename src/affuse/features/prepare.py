@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput, TooShort, Unusable
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import NotWritten, atomic_path, locked, sweep, write_csv
+from affuse.execution.names import path_below
 from affuse.execution.progress import progress
 from affuse.execution.worker import allow, tell
 from affuse.features.annotation import AnnotationTrack
@@ -49,8 +49,6 @@ LARGEST_KEPT = 64_000_000
 _AT_ONCE = 1 << 25
 #: Arrays of a part that are large.
 _LARGE = ("values", "mask")
-#: Bytes of a clip's id up to which its part is named after it.
-_LONGEST_ID = 200
 
 
 @dataclass
@@ -241,10 +239,7 @@ def _is_fresh_part(path: Path, clip: Clip, extractor: Extractor, whole: bool = F
 
 
 def _part(folder: Path, clip: str) -> Path:
-    safe = clip.replace("%", "%25").replace("/", "%2F")
-    if len(os.fsencode(safe)) > _LONGEST_ID:
-        safe = f"%{hashlib.sha256(os.fsencode(clip)).hexdigest()}"
-    return folder / f"{safe}.safetensors"
+    return path_below(folder, clip, ".safetensors")
 
 
 def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
@@ -270,7 +265,8 @@ def _compute(
         tell(name)
         path = _part(parts[name], clip.id)
         try:
-            allow(time_limit(extractors[name].sources(clip)))
+            files = extractors[name].sources(clip) if clip.row is None else []  # one of many there
+            allow(time_limit(files))
             _write_part(path, clip, extractors[name])
         except NotWritten:  # that concerns all clips
             raise
@@ -375,8 +371,8 @@ def _rows(file: IO[bytes], spec: StreamSpec) -> Iterator[np.ndarray]:
         yield np.frombuffer(data, spec.dtype).reshape(-1, *spec.shape)
 
 
-def _read_part(path: Path) -> Stream:
-    part = open_archive(path, later=_LARGE)
+def _read_part(path: Path, whole: bool) -> Stream:
+    part = open_archive(path, later=() if whole else _LARGE)
     return Stream(part.arrays["values"], part.arrays["mask"], part.metadata["start"])
 
 
@@ -412,10 +408,10 @@ def _consolidate(
         if clip.id in kept or _is_fresh_part(_part(parts, clip.id), clip, extractor)
     ]
 
-    def read(clip: Clip) -> Stream:
+    def read(clip: Clip, whole: bool = False) -> Stream:
         if old is not None and clip.id in kept:
             return old.outline(clip.id)
-        return _read_part(_part(parts, clip.id))
+        return _read_part(_part(parts, clip.id), whole)
 
     lengths, starts = [], []
     for clip in there:
@@ -429,7 +425,7 @@ def _consolidate(
 
     def blocks(what: str) -> Iterator[np.ndarray]:
         for clip in there:
-            yield getattr(read(clip), what)
+            yield getattr(read(clip, whole=what == "values"), what)
 
     count = len(there)
     write_archive(

@@ -158,12 +158,16 @@ def _network(path: Path, digest: str) -> Any:
             'stream audio/wav2vec2 needs transformers: pip install "affuse[wav2vec2]"'
         ) from error
     state = _state(path)
-    config = _config(path.with_name("config.json"), Wav2Vec2Config, state)
+    described = path.with_name("config.json")
+    config = _config(described, Wav2Vec2Config, state)
     if config.do_stable_layer_norm and config.num_hidden_layers == 2 * _KEPT:
         config.num_hidden_layers = _KEPT
         state = {name: x for name, x in state.items() if _layer(name) < _KEPT}
-    with torch.device("meta"):  # no time spent on weights to replace
-        network = Wav2Vec2Model(config)
+    try:
+        with torch.device("meta"):  # no time spent on weights to replace
+            network = Wav2Vec2Model(config)
+    except Exception as error:  # earlier versions of transformers notice only here what is wrong
+        raise BadInput(described, f"is not the description of a network ({error})") from error
     own = {name: x.shape for name, x in network.state_dict().items()}
     given = {name: x.shape for name, x in state.items()}
     if own != given:

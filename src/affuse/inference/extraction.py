@@ -22,7 +22,7 @@ from affuse.features.extractor import Extractor, check_length, check_same_stream
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.audio import Survey, survey
 from affuse.media.probe import MediaInfo
-from affuse.media.sounding import EDGE, Span, within
+from affuse.media.sounding import Span, within
 from affuse.models.embedded import unpack_networks
 
 #: How a note ends on what cannot be used.
@@ -115,8 +115,9 @@ class Extraction:
             return None
         try:
             found = survey(info.path, info.tracks)
+            if found is not None and heard is not None:
+                return replace(found, spans=tuple(heard))
             if found is not None:
-                found = found if heard is None else replace(found, spans=tuple(heard))
                 check_length(info.path, found.seconds, "its sound")
                 notes += found.notes
             return found
@@ -149,7 +150,7 @@ def where_heard(
     ):
         return stream
     times = start + stream.start + np.arange(len(stream.mask)) / spec.rate
-    there = stream.mask & (within(sound.spans, times) | (times > duration - EDGE))
+    there = stream.mask & (within(sound.spans, times) | (times >= duration))
     return replace(stream, mask=there)
 
 

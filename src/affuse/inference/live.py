@@ -116,7 +116,8 @@ def _say(
     if begin is None or until - begin < SHORTEST:
         return nothing
     try:
-        timeline = predictor.read(path, heard=live.heard(begin, until))
+        heard = live.heard(begin, until) if live.sounded >= SHORTEST else ()
+        timeline = predictor.read(path, heard=heard)
     except Unusable:  # too little in the window of what the model reads
         return nothing
     moment = np.array([time - begin])

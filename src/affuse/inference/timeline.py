@@ -47,13 +47,14 @@ class Presence:
         duration = last if self.duration is None else self.duration
         if self.rate == 0:
             return [(0.0, duration)] if self.present.any() else []
+        places = self.start + (np.array(stretches(self.present)) - 0.5) / self.rate
+        spans = [(max(0.0, a), min(duration, b)) for a, b in places.tolist()]
+        spans = [(a, b) for a, b in spans if a < b]
         near = max(NEAR, 1 / self.rate)
-        spans = []
-        for first, end in stretches(self.present):
-            a, b = (self.start + (frame - 0.5) / self.rate for frame in (first, end))
-            a, b = (0.0 if a <= near else a), (duration if b >= duration - near else b)
-            if a < b:
-                spans.append((float(a), float(b)))
+        if spans and spans[0][0] <= near:
+            spans[0] = 0.0, spans[0][1]
+        if spans and spans[-1][1] >= duration - near:
+            spans[-1] = spans[-1][0], duration
         return spans
 
     @property

@@ -26,9 +26,10 @@ FASTEST = 300.0
 NEAR = 0.05
 """Seconds by which what a header says may refine what is there."""
 _OUT_OF_SCALE = 4.0  # times that packets of sound are longer or shorter than what they hold
-_APART = 2.0  # times that pictures last longer or shorter than the sound
+_APART = 3.0  # times that pictures last longer or shorter than the sound
 _SLOW = 5.0  # pictures per second below which sound may tell that there were more
 _COMMON = (25.0, 30.0)  # pictures per second
+_UNKNOWN = 48_000  # Hz of sound that does not say
 _BLOCK = 0.02  # seconds of a packet of sound of which nothing tells
 
 
@@ -173,11 +174,11 @@ def _skipped(packet: Any) -> tuple[int, int]:
 
 def _sound(table: np.ndarray, stream: Any, skips: tuple[int, int]) -> tuple[Stamps, float]:
     """The packets of sound, and the factor by which their time stamps are too small."""
-    context = stream.codec_context
+    context, rate = stream.codec_context, stream.rate or _UNKNOWN
     starts, stated = table[:, 1], table[:, 3]
     held = np.zeros(len(table))  # seconds of sound in a packet, where its size tells
     if context.frame_size:
-        held[:] = context.frame_size / stream.rate
+        held[:] = context.frame_size / rate
     elif context.name.startswith("pcm_") and context.bit_rate:
         held = table[:, 4] * 8 / context.bit_rate
     scale = 1.0
@@ -189,22 +190,19 @@ def _sound(table: np.ndarray, stream: Any, skips: tuple[int, int]) -> tuple[Stam
             scale = usual / float(np.median(steps))
     usual = float(np.median(held[held > 0])) if held.any() else _BLOCK
     lengths = np.where((stated > 0) & (stated <= _OUT_OF_SCALE * max(usual, 1.0)), stated, usual)
-    absurd = (held > 0) & ((lengths > _OUT_OF_SCALE * held) | (lengths * _OUT_OF_SCALE < held))
+    absurd = (held > 0) & (lengths > _OUT_OF_SCALE * held)
     lengths = np.where(absurd, held, lengths) if scale == 1 else np.where(held > 0, held, usual)
     starts = _filled(starts * scale, lengths)
-    before, after = (samples / stream.rate for samples in skips)
+    before, after = (samples / rate for samples in skips)
     starts[0], lengths[0] = starts[0] + before, lengths[0] - before
     lengths[-1] -= after
     heard = lengths > 0
     heard[int(np.argmax(heard))] = True  # something stays
     stamps = Stamps(starts[heard], lengths[heard], table[heard, 2] * scale, table[heard, 0])
-    begin = stream.start_time
-    if (
-        begin is not None
-        and scale == 1
-        and abs(begin * stream.time_base - stamps.starts[0]) <= NEAR
-    ):
-        stamps.starts[0] = float(begin * stream.time_base)  # without what a decoder leaves out
+    if scale == 1 and stream.start_time is not None:
+        begin = float(stream.start_time * stream.time_base)
+        if abs(begin - stamps.starts[0]) <= NEAR:  # without what a decoder leaves out
+            stamps.starts[0] = begin
     return stamps, scale
 
 

@@ -43,6 +43,7 @@ class Live:
 
     Attributes:
         end: Seconds from the beginning up to which sound or pictures have come.
+        sounded: Seconds of sound that have come.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Live:
         realtime: bool = False,
     ) -> None:
         self.keep, self.max_side, self.realtime = keep, max_side, realtime
-        self.end = 0.0
+        self.end = self.sounded = 0.0
         starts = [s.start_time * s.time_base for s in packets.streams if s.start_time is not None]
         self._origin: float | None = float(min(starts)) if starts else None
         self._packets = packets
@@ -214,6 +215,7 @@ class Live:
             )
         if wrong <= len(samples) / 2:  # what is made up is not sound
             self._sound.append((position, samples))
+            self.sounded += len(samples) / self._clock.rate
 
     def _end_of_first_sound(self) -> float:
         assert self._clock is not None
@@ -221,11 +223,10 @@ class Live:
         return (position + len(samples)) / self._clock.rate
 
     def _heard(self, start: float, end: float) -> Samples:
-        """(N,) from `start` on, until `end` or the last sound before it; zero in pauses."""
-        if self._clock is None or not self._sound:
+        """(N,) from `start` to `end`, zero where there is no sound; nothing when there is none."""
+        if self._clock is None or not self.heard(start, end):
             return np.zeros(0, np.float32)
         first, last = round(start * self._clock.rate), round(end * self._clock.rate)
-        last = min(last, max(p + len(x) for p, x in self._sound))
         heard = np.zeros((max(0, last - first), *self._sound[0][1].shape[1:]), np.float32)
         for position, samples in self._sound:
             a, b = max(position, first), min(position + len(samples), last)

@@ -16,6 +16,7 @@ from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput, Unusable
 from affuse.media.container import MAX_PIXELS, open_container, packets_of
 from affuse.media.contents import Contents, contents_of
+from affuse.media.cropping import cropping
 from affuse.media.geometry import geometry_of
 from affuse.media.still import still_of
 from affuse.media.timing import Clock
@@ -229,7 +230,8 @@ def probe(path: str | Path, tracks: Tracks | None = None) -> MediaInfo:
                 continue
             found[f"has_{kind}"] = True
             if kind == "video":
-                width, height = geometry_of(frame, stream.sample_aspect_ratio).size
+                crop = cropping(path, stream.index, stream.width, stream.height)
+                width, height = geometry_of(frame, stream.sample_aspect_ratio, crop).size
                 found |= {"width": width, "height": height, "rotation": frame.rotation}
                 found["fps"] = recording.frame_rate
             else:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
+from affuse.media.cropping import cropping
 from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.geometry import geometry_of
 from affuse.media.probe import open_recording
@@ -18,7 +19,7 @@ from affuse.media.shown import showing
 from affuse.media.still import still_of
 from affuse.media.video import Frame, read_frames
 
-SAMPLES = 8
+SAMPLES = 6
 """Pictures that are looked at again, evenly spread; fewer of a short recording."""
 
 LARGEST = 4096
@@ -30,7 +31,7 @@ SURE = 0.9
 BETTER = 0.002
 """By how much a turned face must be the more probable one to be preferred to an upright one."""
 
-_PER_SAMPLE = 10  # searches of the first look for each picture that is looked at again
+_PER_SAMPLE = 30  # searches of the first look for each picture that is looked at again
 _EASILY_FOUND = 1.5  # times the smallest size: how large a small face is made for the search
 
 
@@ -61,7 +62,7 @@ def second_look(
     """How to search a recording in which the usual look found no face, or a doubtful one.
 
     A few of its pictures are searched at a larger size, up to their own; then turned by quarter
-    turns. A face counts when it is in three eighths of them (in two at least, if there are two).
+    turns. A face counts when it is in half of them (in two at least, if there are two).
 
     Args:
         path: The recording.
@@ -83,7 +84,7 @@ def second_look(
     )
     if not frames:
         return None
-    least = min(len(frames), max(2, int(np.ceil(3 / 8 * len(frames)))))
+    least = min(len(frames), max(2, int(np.ceil(len(frames) / 2))))
     largest = min(LARGEST, max(max(frame.width, frame.height) for frame in frames))
     if not found and usual.max_side is not None and largest > usual.max_side:
         finder = create_detector(detector, min_face_size=min_face_size, max_side=largest)
@@ -148,17 +149,19 @@ def _jumped(
     """The pictures from `start` on at which decoding can begin before each wanted time, once."""
     seen = set()
     with open_recording(path, tracks) as recording:
+        stream = recording.video
+        crop = cropping(path, stream.index, stream.width, stream.height)
         for time in wanted:
-            if (stamp := recording.stamp_of(recording.video, float(time))) is None:
+            if (stamp := recording.stamp_of(stream, float(time))) is None:
                 return
             try:
                 recording.container.seek(int(stamp * av.time_base))
-                picture = next(recording.decode(recording.video), None)
+                picture = next(recording.decode(stream), None)
             except (av.FFmpegError, OSError):
                 continue
             if picture is None or (recording.time_of(picture) or 0.0) < start - 1e-3:
                 continue
             if picture.pts not in seen:
                 seen.add(picture.pts)
-                geometry = geometry_of(picture, recording.video.sample_aspect_ratio)
+                geometry = geometry_of(picture, stream.sample_aspect_ratio, crop)
                 yield Frame(picture, float(time), geometry)

@@ -70,7 +70,7 @@ def still_of(path: str | Path) -> Still | None:
     is None, for it is a video.
 
     Raises:
-        BadInput: It is a picture, but of more pixels than Pillow believes in.
+        BadInput: It is a picture, but of more pixels than Pillow believes in, or damaged.
     """
     path = Path(path)
     if not path.is_file():
@@ -145,7 +145,9 @@ def _opened(path: Path) -> Iterator[Any]:
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise BadInput(path, f"is a picture of more than {most} million pixels") from error
-    except Exception:  # each of Pillow's formats has errors of its own
+    except Exception as error:  # each of Pillow's formats has errors of its own
+        if head[4:8] == b"ftyp":  # FFmpeg would take it for a film
+            raise BadInput(path, "is a picture that cannot be decoded (damaged)") from error
         yield None
         return
     with image:

@@ -17,8 +17,8 @@ from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles, rotate
 from affuse.corpora.tree import is_aside
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.tables import read_lines
 from affuse.execution.text import clean, identity
+from affuse.execution.text_files import read_lines
 from affuse.suggestions import unknown
 
 
