@@ -86,6 +86,7 @@ def batch(tmp_path_factory):
 @given(st.lists(st.sampled_from([None, *ERRORS.values()]), min_size=3, max_size=3))
 def test_a_batch_goes_on_and_names_each_file(batch, capsys, monkeypatch, tmp_path_factory, errors):
     """Any recording may fail in any way that is not about the model."""
+    from affuse.inference import batch as running
     from affuse.inference.predictor import Predictor
 
     folder, paths = batch
@@ -93,15 +94,17 @@ def test_a_batch_goes_on_and_names_each_file(batch, capsys, monkeypatch, tmp_pat
     whole = Predictor.predict
     fails = dict(zip(paths, errors, strict=True))
 
-    def predict(self, path, *more):
+    def predict(self, path, **more):
         if fails[path] is not None:
             raise fails[path]
-        return whole(self, path, *more)
+        return whole(self, path, **more)
 
     out = tmp_path_factory.mktemp("out")
     capsys.readouterr()
     with monkeypatch.context() as patch:
         patch.setattr(Predictor, "predict", predict)
+        # in this process, where the errors are thrown, and not in one that may die
+        patch.setattr(running, "map_unordered", lambda each, paths, **_: map(each, paths))
         words = ["--model", str(folder / "m.safetensors"), "--out", str(out)]
         code = main(["predict", *map(str, paths), *words])
     printed = capsys.readouterr()

@@ -296,3 +296,30 @@ def test_sigterm_ends_a_prediction_and_a_training_and_the_training_goes_on(toy, 
         assert "ended by SIGTERM" in printed
         assert not out.exists() and not list((tmp_path / "tmp").glob("affuse-*"))
     assert json.loads((toy / "run" / "run.json").read_text())
+
+
+def test_folders_of_killed_processes_go(tmp_path):
+    import affuse.execution.files as files
+
+    stray = files.temporary_beside(tmp_path / "affuse")
+    gone = stray.with_name(stray.name.replace(f"-{os.getpid()}-", "-4194304-"))
+    (gone / "before").mkdir(parents=True)
+    (stray / "before").mkdir(parents=True)  # of a process that lives
+    files.sweep_once.cache_clear()
+    with together(tmp_path) as place:
+        place("a.txt").write_text("a")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", stray.name}
+
+
+def test_a_prediction_leaves_nothing_temporary(tmp_path):
+    (tmp_path / "tmp").mkdir()
+    sound, model = tone(tmp_path / "x.wav"), voice_model(tmp_path / "m.safetensors")
+    words = ["predict", str(sound), "--model", str(model), "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-m", "affuse", *words],
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list((tmp_path / "tmp").glob("affuse-*"))
+    assert len(list((tmp_path / "out").iterdir())) == 4

@@ -49,7 +49,7 @@ def print_table(rows: Sequence[Mapping[str, object]], width: int | None = None) 
 
 def terminal_width() -> int:
     """Columns of the terminal, or what COLUMNS says; 80 where the output is none."""
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         return shutil.get_terminal_size().columns
     return shutil.get_terminal_size((80, 24)).columns
 

@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -48,10 +49,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         NotWritten: The system refuses.
     """
     path = Path(path)
-    temporary = _temporary(path)
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_once(path.parent)
+        sweep_once(path.parent)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -65,7 +66,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _temporary(path: Path) -> Path:
+def temporary_beside(path: Path) -> Path:
     """A name beside `path` that no other process takes and that tells whose it is."""
     name = f".{_machine()}-{os.getpid()}-{_birth(os.getpid())}-{next(_count)}{path.suffix}"
     stem = path.stem
@@ -75,7 +76,7 @@ def _temporary(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files from a folder whose process is gone.
+    """Remove temporary files and folders from a folder whose process is gone.
 
     A process of this machine is known to be gone; files of other machines, containers and boots
     that share the folder are left for a day.
@@ -93,10 +94,10 @@ def sweep(folder: Path) -> None:
             else:
                 gone = time.time() - entry.stat().st_mtime > _DAY
             if gone:
-                Path(entry).unlink()
+                shutil.rmtree(entry) if entry.is_dir() else Path(entry).unlink()
 
 
-_sweep_once = lru_cache(maxsize=None)(sweep)
+sweep_once = lru_cache(maxsize=None)(sweep)
 
 
 @lru_cache(maxsize=1)

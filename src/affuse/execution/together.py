@@ -6,11 +6,11 @@ import contextlib
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from affuse.errors import BadInput, reason_of
+from affuse.execution.files import sweep_once, temporary_beside
 
 #: Takes the name of a file, gives the path to write it to.
 Place = Callable[[str], Path]
@@ -33,8 +33,9 @@ def together(folder: Path) -> Iterator[Place]:
     made = _make_folder(folder)
     try:
         with _named(folder):
-            hidden = Path(tempfile.mkdtemp(prefix=".affuse-", dir=folder))
-            (hidden / "before").mkdir()
+            sweep_once(folder)
+            hidden = temporary_beside(folder / "affuse")
+            (hidden / "before").mkdir(parents=True)
         aside = hidden
 
         def place(name: str) -> Path:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from affuse.errors import AffuseError
@@ -66,6 +67,8 @@ class Worker:
     ) -> None:
         self.events, self.alone = events, alone
         self._function: bytes | None = None
+        # what it leaves there goes with it, however it ends
+        self._folder = TemporaryDirectory(prefix="affuse-", ignore_cleanup_errors=True)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START.format(path=sys.path)],
@@ -95,7 +98,8 @@ class Worker:
             self.events.put((self, None))
 
     def _environment(self) -> dict[str, str]:
-        return dict(os.environ) if self.alone else os.environ | ONE_THREAD
+        folder = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._folder.name)
+        return os.environ | folder | ({} if self.alone else ONE_THREAD)
 
     def ask_to_end(self) -> None:
         """Let the process clean up and end; it may be in no state to."""
@@ -118,6 +122,8 @@ class Worker:
             return self._process.wait(5)
         except subprocess.TimeoutExpired:  # it waits for a disk and dies after that
             return None
+        finally:
+            self._folder.cleanup()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
