@@ -13,8 +13,9 @@ from pathlib import Path
 from affuse.corpora.folder import PICTURES, SOUNDS, VIDEOS
 from affuse.corpora.tree import walk
 from affuse.errors import BadInput
-from affuse.inference.output import OVERLAY
 
+#: How the name of a video of `--overlay` ends.
+OVERLAY = "-overlay.mp4"
 #: What a folder is searched for, beside the suffixes that a corpus of own recordings has.
 _MORE = {".3g2", ".3gp", ".aif", ".aiff", ".amr", ".asf", ".au", ".avif", ".caf", ".f4v", ".gif"}
 _MORE |= {".heic", ".heif", ".jfif", ".jpe", ".m2ts", ".m4b", ".mka", ".mpe", ".mts", ".mxf"}

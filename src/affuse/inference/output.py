@@ -9,6 +9,7 @@ from pathlib import Path
 from affuse.errors import BadInput, shown
 from affuse.execution.files import write_text
 from affuse.execution.together import together, written
+from affuse.inference.inputs import OVERLAY
 from affuse.inference.overlay import write_overlay
 from affuse.inference.page import timeline_page
 from affuse.inference.plot import plot_timeline
@@ -16,7 +17,6 @@ from affuse.inference.timeline import Timeline
 from affuse.inference.values import ValuesTimeline
 from affuse.media.probe import probe
 
-OVERLAY = "-overlay.mp4"
 _ENDINGS = (".csv", ".png", ".html", ".json")
 
 
