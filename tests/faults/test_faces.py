@@ -12,10 +12,10 @@ import pytest
 import affuse
 from affuse.cli.main import main
 from affuse.inference.keyframes import key_frames
-from affuse.media import tracks
 from affuse.media.boxes import intersection_over_union
 from affuse.media.crops import crop_faces
-from affuse.media.tracks import FaceOptions, Track, find_face, link_faces, main_track
+from affuse.media.face import FaceOptions, find_face, main_track
+from affuse.media.tracks import Track, link_faces
 from tests.media.recordings import grey, write_recording
 from tests.media.test_tracks import face
 
@@ -92,7 +92,7 @@ def test_a_face_that_lies_on_its_side_is_found_without_any_flag(tmp_path: Path, 
 def test_where_an_upright_face_is_found_nobody_looks_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracks, "second_look", lambda *args: pytest.fail("looked again"))
+    monkeypatch.setattr("affuse.media.face.second_look", lambda *args: pytest.fail("looked again"))
     track = find_face(film(tmp_path / "a.mov", person(), seconds=0.6), FaceOptions())
     assert track is not None and (track.turn, track.others) == (0, 0)
 

@@ -17,7 +17,8 @@ from affuse.media.crops import (
     reference_frames,
 )
 from affuse.media.detectors import create_detector
-from affuse.media.tracks import FaceOptions, Track, find_face
+from affuse.media.face import FaceOptions, find_face
+from affuse.media.tracks import Track
 from affuse.media.video import read_frames
 from affuse.verification.media_cases import check_faces224
 from tests.media.recordings import counting, grey, write_recording

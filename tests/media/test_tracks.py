@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 
 from affuse.errors import BadInput
-from affuse.media import tracks
-from affuse.media.detectors import Detector, Face
-from affuse.media.tracks import (
-    FaceOptions,
-    Track,
-    find_face,
-    link_faces,
-    main_track,
-    track_faces,
-)
+from affuse.media.detectors import Detector, Face, create_detector
+from affuse.media.face import FaceOptions, find_face, main_track
+from affuse.media.tracks import Track, link_faces, track_faces
 from tests.media.recordings import beep, counting, write_recording
 
 
@@ -215,13 +208,13 @@ def test_streams_of_one_recording_share_the_search(
     path = tmp_path / "a.mp4"
     shutil.copyfile(shared_data / "videos" / "expressive_d0.mp4", path)
     searched: list[str] = []
-    real = tracks.create_detector
+    real = create_detector
 
     def noted(name: str, **options: object) -> Detector:
         searched.append(name)
         return real(name, **options)
 
-    monkeypatch.setattr(tracks, "create_detector", noted)
+    monkeypatch.setattr("affuse.media.face.create_detector", noted)
     first = find_face(path, FaceOptions())
     second = find_face(path, FaceOptions(margin=0.4, align=True))
     assert first is not None and second is not None and searched == ["mtcnn"]

@@ -27,8 +27,8 @@ from affuse.features.pictures import (
 )
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.bicubic import resize_bicubic
+from affuse.media.face import FaceOptions
 from affuse.media.timestamps import picture_times
-from affuse.media.tracks import FaceOptions
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -139,8 +139,8 @@ class AlignedFaces:
     def _crops(self, clip: Clip, video: Path) -> Iterator[Stream]:
         """Crops of a video."""
         from affuse.media.crops import crop_blocks
+        from affuse.media.face import find_face
         from affuse.media.probe import probe
-        from affuse.media.tracks import find_face
 
         info = probe(video, clip.tracks)
         if not info.has_video:

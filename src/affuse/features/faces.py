@@ -12,7 +12,7 @@ from affuse.errors import AffuseError
 from affuse.features.extractor import check_length
 from affuse.features.pictures import end_of
 from affuse.features.stream import Stream, StreamSpec
-from affuse.media.tracks import FaceOptions
+from affuse.media.face import FaceOptions
 
 #: Seconds of the clips of Chumachenko et al. 2022, who sample 15 pictures of them.
 SPAN = 3.6
@@ -46,9 +46,9 @@ class Faces(_Pictures):
     def extract(self, clip: Clip) -> Stream | None:
         """(T, size, size, 3) uint8 RGB."""
         from affuse.media.crops import crop_faces
+        from affuse.media.face import find_face
         from affuse.media.probe import probe
         from affuse.media.timestamps import picture_times
-        from affuse.media.tracks import find_face
 
         if clip.video is None:
             return None

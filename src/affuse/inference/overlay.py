@@ -16,9 +16,10 @@ from affuse.inference.panel import Panel, panel_of
 from affuse.inference.timeline import Timeline
 from affuse.inference.values import ValuesTimeline
 from affuse.media.encode import write_mp4
+from affuse.media.face import FaceOptions, find_face
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
-from affuse.media.tracks import FaceOptions, Track, find_face
+from affuse.media.tracks import Track
 from affuse.media.video import Frame, read_frames
 
 _LONGEST, _LEAST_WIDTH = 1280, 480  # of the pictures, in pixels

@@ -7,8 +7,9 @@ from dataclasses import fields
 
 from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
+from affuse.media.face import FaceOptions, find_face
 from affuse.media.probe import MediaInfo
-from affuse.media.tracks import FaceOptions, Track, find_face
+from affuse.media.tracks import Track
 
 
 def face_of(info: MediaInfo, specs: Iterable[StreamSpec]) -> Track | None:
