@@ -7,27 +7,31 @@ import json
 import logging
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.errors import AffuseError, BadInput, TooShort, Unusable
+from affuse.errors import AffuseError, BadInput
 from affuse.execution.executors import map_unordered
 from affuse.execution.files import NotWritten, atomic_path, locked, sweep, write_csv
-from affuse.execution.names import path_below
 from affuse.execution.progress import progress
 from affuse.execution.worker import allow, tell
 from affuse.features.annotation import AnnotationTrack
-from affuse.features.archive import open_archive, write_archive
-from affuse.features.blocks import blocks_of
-from affuse.features.extractor import Extractor, Frozen, same_stream, undecodable
+from affuse.features.archive import write_archive
+from affuse.features.extractor import Extractor, Frozen, same_stream
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
+from affuse.features.parts import (
+    is_fresh_part,
+    made_from,
+    part_path,
+    read_facts,
+    read_part,
+    write_part,
+)
 from affuse.features.store import (
     StreamFile,
     network_path,
@@ -35,9 +39,8 @@ from affuse.features.store import (
     stream_path,
     write_index,
 )
-from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream import Stream
 from affuse.media.allowance import time_limit
-from affuse.media.probe import probe
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +48,6 @@ log = logging.getLogger(__name__)
 _Task = tuple[Clip, list[str]]
 #: Bytes of the largest frozen network that is kept in a store, and in every model file.
 LARGEST_KEPT = 64_000_000
-#: Bytes of a stream that are held in memory while it is written.
-_AT_ONCE = 1 << 25
-#: Arrays of a part that are large.
-_LARGE = ("values", "mask")
 
 
 @dataclass
@@ -159,7 +158,7 @@ def _fill(
             e.spec.name
             for e in extractors
             if not _is_fresh(old[e.spec.name], clip, e)
-            and not _is_fresh_part(_part(parts[e.spec.name], clip.id), clip, e, whole=True)
+            and not is_fresh_part(part_path(parts[e.spec.name], clip.id), clip, e, whole=True)
         ]
         if wanted:
             tasks.append((clip, wanted))
@@ -209,37 +208,11 @@ def _key(extractor: Extractor) -> str:
     return f"{name}-{hashlib.sha256(spec.encode()).hexdigest()[:12]}"
 
 
-def _fingerprint(clip: Clip, extractor: Extractor) -> str:
-    """Name, size and time of the files that a stream is made from, and the part of them."""
-    facts: list[object] = [clip.start, clip.end]
-    facts += [] if clip.row is None else [clip.row]
-    paths = extractor.sources(clip)
-    for path in paths:
-        status = path.stat() if path.is_file() else None
-        facts += [path.name, status and status.st_size, status and status.st_mtime_ns]
-    text = json.dumps(facts)
-    # A stream file repeats this for every clip; a file per picture would fill its header.
-    return text if len(paths) < 8 else hashlib.sha256(text.encode()).hexdigest()
-
-
 def _is_fresh(file: StreamFile | None, clip: Clip, extractor: Extractor) -> bool:
     if file is None or clip.id in file.broken:  # what could not be decoded is tried again
         return False
-    same = file.made_from.get(clip.id) == _fingerprint(clip, extractor)
+    same = file.made_from.get(clip.id) == made_from(clip, extractor)
     return same and file.intact(clip.id)
-
-
-def _is_fresh_part(path: Path, clip: Clip, extractor: Extractor, whole: bool = False) -> bool:
-    """Whether a part is of these files; with `whole`, also whether it is what was written."""
-    try:
-        part = open_archive(path, later=() if whole else _LARGE)
-    except BadInput:
-        return False
-    return part.checked and part.metadata.get("made_from") == _fingerprint(clip, extractor)
-
-
-def _part(folder: Path, clip: str) -> Path:
-    return path_below(folder, clip, ".safetensors")
 
 
 def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
@@ -263,11 +236,11 @@ def _compute(
     reasons = {}
     for name in names:
         tell(name)
-        path = _part(parts[name], clip.id)
+        path = part_path(parts[name], clip.id)
         try:
             files = extractors[name].sources(clip) if clip.row is None else []  # one of many there
             allow(time_limit(files))
-            _write_part(path, clip, extractors[name])
+            write_part(path, clip, extractors[name])
         except NotWritten:  # that concerns all clips
             raise
         except AffuseError as error:
@@ -295,87 +268,6 @@ def _place(clip: Clip) -> Path | None:
     return clip.video or clip.audio or clip.images
 
 
-def _write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
-    """One clip's stream; a clip that lacks the modality gets zero frames."""
-    spec = extractor.spec
-    masks, start = [np.zeros(0, bool)], 0.0
-    facts: dict[str, Any] = {"made_from": _fingerprint(clip, extractor)}
-    notes: dict[str, None] = {}
-    # what waits gives the number of frames
-    with _written(path), SpooledTemporaryFile(_AT_ONCE, dir=str(path.parent)) as waiting:
-        try:
-            for block in _read_blocks(extractor, clip):
-                start = start if len(masks) > 1 else block.start
-                masks.append(block.mask)
-                notes |= dict.fromkeys(f"{clip.audio}: {note}" for note in block.notes)
-                waiting.write(np.ascontiguousarray(block.values, spec.dtype).data)
-        except Unusable as error:  # absent, and the other modality goes on
-            masks, start = masks[:1], 0.0
-            waiting.truncate(0)
-            if isinstance(error, TooShort):
-                notes[f"{error}; it is left out"] = None
-            else:
-                facts["broken"] = str(error)
-        if len(masks) == 1 and not notes and "broken" not in facts:
-            facts |= _broken(clip, extractor)
-        waiting.seek(0)
-        mask = np.concatenate(masks)
-        write_archive(
-            path,
-            {
-                "values": (spec.dtype, (len(mask), *spec.shape), _rows(waiting, spec)),
-                "mask": ("bool", mask.shape, [mask]),
-            },
-            {"start": start, **facts, **({"notes": list(notes)} if notes else {})},
-        )
-
-
-def _broken(clip: Clip, extractor: Extractor) -> dict[str, str]:
-    """Whether a stream without frames is one that cannot be decoded."""
-    kind = extractor.spec.modality
-    place = {"video": clip.video, "audio": clip.audio}.get(kind)
-    if place is None or extractor.sources(clip) != [place]:
-        return {}
-    reason = undecodable(probe(place)).get(kind)
-    return {} if reason is None else {"broken": f"{place}: {reason}"}
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """Tell what the system says of the disk of a part from what it says of recordings."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except _OfRecording as error:
-        raise error.error from None
-    except OSError as error:
-        raise NotWritten(path, error.strerror or "cannot be written") from error
-
-
-class _OfRecording(Exception):
-    def __init__(self, error: OSError) -> None:
-        self.error = error
-
-
-def _read_blocks(extractor: Extractor, clip: Clip) -> Iterator[Stream]:
-    try:
-        yield from blocks_of(extractor, clip)
-    except OSError as error:
-        raise _OfRecording(error) from error
-
-
-def _rows(file: IO[bytes], spec: StreamSpec) -> Iterator[np.ndarray]:
-    """Frames from a file without a header, some at a time."""
-    size = int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
-    while data := file.read(size * max(1, _AT_ONCE // size)):
-        yield np.frombuffer(data, spec.dtype).reshape(-1, *spec.shape)
-
-
-def _read_part(path: Path, whole: bool) -> Stream:
-    part = open_archive(path, later=() if whole else _LARGE)
-    return Stream(part.arrays["values"], part.arrays["mask"], part.metadata["start"])
-
-
 def _said(
     clips: Sequence[Clip], kept: Collection[str], old: StreamFile | None, parts: Path
 ) -> dict[str, dict[str, Any]]:
@@ -385,7 +277,7 @@ def _said(
         if old is not None and clip.id in kept:
             facts = {"notes": old.notes[clip.id]} if clip.id in old.notes else {}
         else:
-            facts = open_archive(_part(parts, clip.id), later=_LARGE).metadata
+            facts = read_facts(part_path(parts, clip.id))
         for what, told in said.items():
             if what in facts:
                 told[clip.id] = facts[what]
@@ -405,13 +297,13 @@ def _consolidate(
     there = [
         clip
         for clip in clips
-        if clip.id in kept or _is_fresh_part(_part(parts, clip.id), clip, extractor)
+        if clip.id in kept or is_fresh_part(part_path(parts, clip.id), clip, extractor)
     ]
 
     def read(clip: Clip, whole: bool = False) -> Stream:
         if old is not None and clip.id in kept:
             return old.outline(clip.id)
-        return _read_part(_part(parts, clip.id), whole)
+        return read_part(part_path(parts, clip.id), whole)
 
     lengths, starts = [], []
     for clip in there:
@@ -439,7 +331,7 @@ def _consolidate(
         {
             "spec": spec.to_json(),
             "clips": [clip.id for clip in there],
-            "made_from": [_fingerprint(clip, extractor) for clip in there],
+            "made_from": [made_from(clip, extractor) for clip in there],
             **_said(there, kept, old, parts),
         },
         parts={"values": "offset", "mask": "offset"},
