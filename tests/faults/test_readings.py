@@ -20,7 +20,7 @@ from affuse.inference.confidence import named, weighed
 from affuse.inference.page import _ticks, timeline_page
 from affuse.inference.panel import ClassesPanel
 from affuse.inference.plot import _figure
-from affuse.inference.timeline import Presence
+from affuse.inference.presence import Presence
 from tests.faults.timelines import EMOTIONS, classes_timeline, rows_of, values_timeline
 
 SPECS = {"audio/a": StreamSpec("audio/a", 10.0, (1,)), "video/v": StreamSpec("video/v", 10.0, (1,))}

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from affuse.inference.timeline import KeyFrame, Presence, Timeline
+from affuse.inference.presence import Presence
+from affuse.inference.timeline import KeyFrame, Timeline
 from affuse.inference.values import ValuesTimeline
 
 EMOTIONS = ["neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"]

@@ -134,13 +134,12 @@ def _write_one(
 ) -> tuple[str, list[str]]:
     """Write what there is of one recording; returns its reading, and notes, to be printed."""
     from affuse.inference.output import check_free, write_timeline
-    from affuse.inference.remarks import share_of
 
     folder, name = options.out / names[path].parent, names[path].name
     check_free(path, folder, name)
     timeline = predictor.predict(path, tracks=chosen_tracks(options))
     write_timeline(timeline, folder, name, options.overlay)
-    shares = ", ".join(f"{HEARD[n]} {share_of(p)}" for n, p in timeline.presence.items())
+    shares = ", ".join(f"{HEARD[n]} {p.summary}" for n, p in timeline.presence.items())
     people = "other person" if timeline.others == 1 else "other people"
     others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
     return f"{timeline.headline} ({shares}){others}", timeline.notes

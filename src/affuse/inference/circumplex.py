@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from affuse.inference.timeline import stretches
+from affuse.inference.presence import stretches
 from affuse.inference.values import ValuesTimeline
 
 #: Words around the circle, by degrees from "pleased" against the clock.

@@ -14,7 +14,7 @@ from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.confidence import CLEAR, MARGIN, named
 from affuse.inference.plot import presence_spans
-from affuse.inference.remarks import remarks, share_of
+from affuse.inference.remarks import remarks
 from affuse.inference.timeline import KeyFrame, Prediction, Timeline
 from affuse.inference.values import ValuesTimeline
 
@@ -83,7 +83,7 @@ def _presence(timeline: Prediction) -> list[tuple[str, str, list[tuple[float, fl
     return [
         (
             {"audio": "sound", "video": "face"}.get(name, name),
-            share_of(presence),
+            presence.summary,
             [_percent(span, timeline) for span in presence_spans(presence, timeline.duration)],
         )
         for name, presence in timeline.presence.items()

@@ -14,7 +14,8 @@ from affuse.errors import shown
 from affuse.inference.circumplex import WORDS, place, plane_of
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.confidence import named
-from affuse.inference.timeline import Timeline, stretches
+from affuse.inference.presence import stretches
+from affuse.inference.timeline import Timeline
 from affuse.inference.values import ValuesTimeline
 
 #: Seconds of the curves, and of the trail that the dot leaves.

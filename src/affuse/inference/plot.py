@@ -12,8 +12,8 @@ from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
-from affuse.inference.remarks import share_of
-from affuse.inference.timeline import Prediction, Presence, Timeline
+from affuse.inference.presence import Presence
+from affuse.inference.timeline import Prediction, Timeline
 from affuse.inference.values import ValuesTimeline
 
 #: Characters of a title; longer names lose their middle.
@@ -142,7 +142,7 @@ def _draw_presence(axes: Any, timeline: Prediction) -> None:
     labels = {"audio": "sound", "video": "face"}
     axes.set_yticks(
         range(len(names)),
-        [f"{labels.get(n, n)} {share_of(timeline.presence[n])}" for n in names],
+        [f"{labels.get(n, n)} {timeline.presence[n].summary}" for n in names],
     )
     axes.set_ylim(-0.5, len(names) - 0.5)
     axes.set_xlim(0, timeline.duration)

@@ -21,7 +21,8 @@ from affuse.inference.confidence import weighed
 from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of, where_heard
 from affuse.inference.keyframes import key_frames
 from affuse.inference.people import face_of
-from affuse.inference.timeline import KeyFrame, Presence, Timeline
+from affuse.inference.presence import Presence
+from affuse.inference.timeline import KeyFrame, Timeline
 from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from affuse.inference.timeline import Prediction, Presence
-
-
-def share_of(presence: Presence) -> str:
-    """How much of a modality there is, and of what kind, in words."""
-    return str(getattr(presence, "summary", f"{presence.share:.0%}"))
+from affuse.inference.timeline import Prediction
 
 
 def remarks(timeline: Prediction) -> list[str]:
@@ -18,9 +13,8 @@ def remarks(timeline: Prediction) -> list[str]:
     """
     absent = {"audio": "there is no sound", "video": "there is no face"}
     lines = [absent.get(name, f"no {name}") for name, p in timeline.presence.items() if not p.share]
-    lines += list(getattr(timeline, "notes", ()))
-    others = int(getattr(timeline, "others", 0))
-    if others:
-        people = "person is" if others == 1 else "people are"
-        lines.append(f"{others} other {people} in the picture, and not read")
+    lines += timeline.notes
+    if timeline.others:
+        people = "person is" if timeline.others == 1 else "people are"
+        lines.append(f"{timeline.others} other {people} in the picture, and not read")
     return lines

@@ -15,7 +15,8 @@ from affuse.features.extractor import undecodable
 from affuse.features.pictures import end_of
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of
-from affuse.inference.timeline import NEAR, KeyFrame, Prediction, Presence, stretches
+from affuse.inference.presence import NEAR, Presence, stretches
+from affuse.inference.timeline import KeyFrame, Prediction
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo
 from affuse.media.sounding import Span
