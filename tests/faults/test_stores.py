@@ -174,12 +174,12 @@ def test_a_stream_file_without_checksums_opens_and_gets_them_when_prepared_again
 @pytest.mark.parametrize(
     ("spec", "arrays", "what"),
     [
-        ({"rate": 1e12}, {}, "frames of"),
-        ({"rate": float("nan")}, {}, "frames of"),
+        ({"rate": 1e12}, {}, "rate is 1000000000000.0"),
+        ({"rate": float("nan")}, {}, "rate is nan"),
         ({"dtype": "uint8"}, {}, "values is float32"),
         ({"shape": [2]}, {}, "values is float32"),
-        ({"shape": [10**18]}, {}, "values is float32"),
-        ({"span": -1.0}, {}, "windows of"),
+        ({"shape": [10**18]}, {}, "shape is 1000000000000000000"),
+        ({"span": -1.0}, {}, "span is -1.0"),
         ({}, {"offset": np.array([0, 3, 2, 4])}, "one after the other"),
         ({}, {"offset": np.array([1, 2, 3, 4])}, "one after the other"),
         ({}, {"offset": np.array([0, 1, 2, 2**62])}, "values is float32"),
@@ -382,5 +382,5 @@ def test_a_store_that_cannot_be_made_is_one_line(tmp_path, capsys):
 def test_a_network_of_another_name_is_no_path(tmp_path):
     from affuse.features.store import network_path
 
-    with pytest.raises(BadInput, match="no SHA-256"):
+    with pytest.raises(BadInput, match="expected 64 hexadecimal digits"):
         network_path(tmp_path, "../../outside")

@@ -32,8 +32,6 @@ from affuse.features.archive import open_archive
 from affuse.features.stream import Stream, StreamSpec
 
 FORMAT = 1
-#: Bytes per second of a stream, and seconds of a window, beyond which a file is damaged or hostile.
-_FASTEST, _LONGEST = 1e9, 86_400.0
 
 
 class StreamFile:
@@ -66,8 +64,10 @@ class StreamFile:
             self.notes: dict[str, list[str]] = metadata.get("notes", {})
             #: Clip -> why it could not be decoded, so that it is absent.
             self.broken: dict[str, str] = metadata.get("broken", {})
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError) as error:
             raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
+        except ValueError as error:
+            raise BadInput(path, f"is damaged ({error}); prepare it again") from error
         if wrong := self._wrong(len(metadata["clips"])):
             raise BadInput(path, f"is damaged ({wrong}); prepare it again")
 
@@ -89,11 +89,6 @@ class StreamFile:
             return "its clips do not lie one after the other"
         if not np.isfinite(self._start).all():
             return "a clip does not begin at a number of seconds"
-        size = np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape, dtype=np.int64))
-        if not 0 <= spec.rate * size <= _FASTEST:
-            return f"{spec.rate} frames of {size} bytes per second"
-        if spec.span is not None and not 0 < spec.span <= _LONGEST:
-            return f"windows of {spec.span} s"
         return ""
 
     @property
