@@ -183,9 +183,11 @@ def test_where_nothing_can_be_read_it_says_how_to_begin_again(
 
 def test_the_best_epoch_cannot_be_replaced(small: Path) -> None:
     unfinished(small)
-    data = bytearray((small / KEPT / "best.ckpt").read_bytes())
-    data[len(data) // 2] ^= 1
-    (small / KEPT / "best.ckpt").write_bytes(data)
+    best = small / KEPT / "best.ckpt"
+    weights = max(read_checkpoint(best)["state_dict"].values(), key=torch.numel)
+    data = bytearray(best.read_bytes())
+    data[data.index(weights.numpy().tobytes()) + 2] ^= 1
+    best.write_bytes(data)
     with pytest.raises(BadInput, match=r"best\.ckpt: .*damaged.* remove"):
         run(small, resume=True)
 
@@ -273,17 +275,26 @@ def test_a_full_disk_leaves_the_epoch_before(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(BadInput, match="No space"):
         Checkpoints().save_checkpoint(content | {"epoch": 1}, path)
     assert read_checkpoint(path)["epoch"] == 0 and not strays(tmp_path)
 
 
 def test_only_files_of_killed_writers_are_swept(tmp_path: Path) -> None:
-    for name in (".last.1234.ckpt", ".model.77.safetensors", ".run.5.json"):
-        (tmp_path / name).touch()
     kept = {".lock", ".hidden", "a.1234.ckpt", "last.ckpt", ".last.ckpt"}
     for name in kept:
         (tmp_path / name).touch()
+    for name in ("last.ckpt", "model.safetensors", "run.json"):
+        killed = f"""
+import os, signal
+from pathlib import Path
+from affuse.execution.files import atomic_path
+with atomic_path(Path({str(tmp_path / name)!r})) as path:
+    path.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+        assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == -9
+    assert {p.name for p in tmp_path.iterdir()} > kept
     sweep(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == kept
 

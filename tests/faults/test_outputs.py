@@ -252,7 +252,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path, name):
         [sys.executable, "-c", WAITING, str(tmp_path / "out")],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup ignores SIGHUP
     ) as process:
         until = time.monotonic() + 60
         while not (tmp_path / "ready").exists():
