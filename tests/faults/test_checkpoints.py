@@ -113,6 +113,14 @@ def killed_at(folder: Path, what: str, number: int, **more: Any) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
+def flipped(path: Path) -> bytes:
+    """A checkpoint in which one bit of a weight is another; elsewhere there is padding."""
+    weights = max(read_checkpoint(path)["state_dict"].values(), key=torch.numel)
+    data = bytearray(path.read_bytes())
+    data[data.index(weights.numpy().tobytes()) + 2] ^= 1
+    return bytes(data)
+
+
 def strays(folder: Path) -> list[str]:
     return [str(p) for p in folder.rglob(".*") if p.name != ".lock"]
 
@@ -159,9 +167,9 @@ def test_a_damaged_last_checkpoint_is_told_and_gone_around(
     whole = run(small, "whole", selection=selection)
     killed_at(small, "last", 2, selection=selection)
     last = small / KEPT / "last.ckpt"
-    data = bytearray(last.read_bytes())
-    data[len(data) // 2] ^= 1
-    last.write_bytes({"cut": data[: len(data) // 2], "flipped": data, "empty": b""}[how])
+    whole_file = last.read_bytes()
+    damaged = {"cut": whole_file[: len(whole_file) // 2], "flipped": flipped(last), "empty": b""}
+    last.write_bytes(damaged[how])
     told: list[str] = []
     assert run(small, resume=True, told=told, selection=selection) == whole
     assert told[0].startswith(f"{last}: ") and "damaged" in told[0]
@@ -184,10 +192,7 @@ def test_where_nothing_can_be_read_it_says_how_to_begin_again(
 def test_the_best_epoch_cannot_be_replaced(small: Path) -> None:
     unfinished(small)
     best = small / KEPT / "best.ckpt"
-    weights = max(read_checkpoint(best)["state_dict"].values(), key=torch.numel)
-    data = bytearray(best.read_bytes())
-    data[data.index(weights.numpy().tobytes()) + 2] ^= 1
-    best.write_bytes(data)
+    best.write_bytes(flipped(best))
     with pytest.raises(BadInput, match=r"best\.ckpt: .*damaged.* remove"):
         run(small, resume=True)
 
