@@ -124,7 +124,7 @@ def predict(paths: Sequence[Path], out: Path, memory: float = 6.0) -> Outcome:
         named = [path.name for path in paths if str(path) in line]
         if len(named) == 1 and line.startswith("affuse predict: "):
             refused[named[0]] = line
-        elif line.strip() and "no --model given" not in line:
+        elif line.strip() and "no --model given" not in line and not named:
             other.append(line)
     for path in paths:
         found = out / f"{path.stem}.json"
@@ -154,7 +154,8 @@ def main() -> int:
     lost = [p.name for p in paths if p.name not in outcome.read and p.name not in outcome.refused]
     reasons = Counter(" ".join(x.split(": ", 2)[-1].split()[:6]) for x in outcome.refused.values())
     print(f"{options.count} files, seed {options.seed}, {options.memory:g} GB for each process")
-    print(f"read {len(outcome.read)}, refused {len(outcome.refused)}, neither {len(lost)}: {lost}")
+    print(f"read {len(outcome.read)}, refused {len(outcome.refused)}, neither {len(lost)}")
+    print("neither:", *lost[:10])
     print(f"{outcome.seconds:.0f} s, exit code {outcome.code}, peak {outcome.peak:.2f} GB")
     longest = sorted(outcome.read.items(), key=lambda item: -item[1])[:10]
     print("longest:", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in longest))

@@ -156,6 +156,12 @@ def serve() -> None:
     _send = send
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_hear, args=(incoming, orders), daemon=True).start()
+    with suppress(_Ended):
+        _follow(orders, send)
+
+
+def _follow(orders: queue.SimpleQueue[bytes], send: Callable[[Message], None]) -> None:
+    """Do one order after the other until none comes for a while."""
     function: Callable[[Any], Any] | None = None
     while True:
         try:

@@ -54,8 +54,8 @@ class _Each(Generic[R]):
             self.predictor = self.make()
         from affuse.media.allowance import time_limit
 
-        allow(time_limit([path]))
         try:
+            allow(time_limit([path]))
             return path, self.each(self.predictor, path)
         except BadInput as error:
             return path, error

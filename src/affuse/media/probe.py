@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,12 @@ class Recording:
                 break
             yield from frames
         if damaged:
-            log.warning("%s: %d parts of its %s are damaged", self.path, damaged, stream.type)
+            _tell_damaged(self.path, stream.type)
+
+
+@lru_cache(maxsize=256)  # said once, however often a recording is read
+def _tell_damaged(path: Path, kind: str) -> None:
+    log.warning("%s: parts of its %s are damaged and left out", path, kind)
 
 
 @contextmanager

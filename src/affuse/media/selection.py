@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from av.stream import Disposition
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
-from affuse.media.container import absurd
+from affuse.media.container import absurd, packets_of
 
 _LISTENED = 10.0  # seconds of every track that are compared
 _QUIETER = 100.0  # times, by amplitude, that a track without content is quieter than the loudest
@@ -150,10 +150,11 @@ def _with_content(container: Any, streams: list[Any]) -> Any:
     return next(s for s, amount in zip(streams, amounts, strict=True) if amount >= enough)
 
 
-def _frames(container: Any, stream: Any) -> Any:
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
     try:
-        yield from container.decode(stream)
-    except (av.FFmpegError, ValueError):  # what cannot be decoded is no content
+        for packet in packets_of(container, stream):
+            yield from packet.decode()
+    except Exception:  # whatever PyAV says: what cannot be decoded is no content
         return
 
 
