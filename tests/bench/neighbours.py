@@ -20,7 +20,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-BUSY = "while True: pass"
+BUSY = "import os; p = os.getppid()\nwhile os.getppid() == p: sum(range(100000))"
 BEFORE = "from affuse.execution import threads; threads.settle = lambda: None; "
 RUN = "import sys; from affuse.cli.main import main; sys.exit(main())"
 #: Way of waiting -> what runs, and environment variables.
