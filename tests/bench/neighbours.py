@@ -27,7 +27,6 @@ RUN = "import sys; from affuse.cli.main import main; sys.exit(main())"
 WAYS: dict[str, tuple[str, dict[str, str]]] = {
     "before": (BEFORE + RUN, {}),
     "after": (RUN, {}),
-    "after, OpenCV 1 thread": (RUN, {"OPENCV_FOR_THREADS_NUM": "1"}),
 }
 CLEARED = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENCV_FOR_THREADS_NUM")
 
