@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -87,6 +88,8 @@ def check_file(path: Path) -> os.stat_result:
 
 def reason(error: Exception) -> str:
     """What went wrong, in one line."""
+    if getattr(error, "errno", None) == errno.ENOMEM:
+        return "a size that it states asks for more memory than there is"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())
 
