@@ -7,7 +7,6 @@ import os
 import pickle
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from affuse.execution.files import sweep
 from affuse.training.checkpoints import Checkpoints, read_checkpoint, to_go_on_from
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
-from tests.toy import toy_recipe, toy_store
+from tests.toy import toy_recipe
 
 SMALL = {
     "model": {"name": "audio-only", "audio": {"name": "mfcc-conv", "width": 4}},
@@ -36,18 +35,6 @@ SMALL = {
     "augmentation": {"noise": 0.3, "shift": 0.1},
 }
 KEPT = "run/fold0/checkpoints"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("toy")
-    toy_store(folder, clips=32)
-    return folder
-
-
-@pytest.fixture
-def small(prepared: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(prepared, tmp_path / "toy")
 
 
 def run(

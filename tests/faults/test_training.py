@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,21 +25,9 @@ from affuse.training.checkpoints import read_checkpoint
 from affuse.training.learner import Learner
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
-from tests.toy import toy_recipe, toy_store
+from tests.toy import toy_recipe
 
 SMALL = {"model": {"name": "concat", "hidden": 8}, "epochs": 2}
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("toy")
-    toy_store(folder, clips=32)
-    return folder
-
-
-@pytest.fixture
-def small(prepared: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(prepared, tmp_path / "toy")
 
 
 def run(folder: Path, out: str = "run", resume: bool = False, **changes: Any) -> Path:
