@@ -142,7 +142,10 @@ def _draw_presence(axes: Any, timeline: Prediction) -> None:
     labels = {"audio": "sound", "video": "face"}
     axes.set_yticks(
         range(len(names)),
-        [f"{labels.get(n, n)} {timeline.presence[n].summary}" for n in names],
+        [
+            f"{labels.get(n, n)} {timeline.presence[n].summary}".replace(", of", ",\nof")
+            for n in names
+        ],
     )
     axes.set_ylim(-0.5, len(names) - 0.5)
     axes.set_xlim(0, timeline.duration)
