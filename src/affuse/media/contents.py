@@ -25,6 +25,7 @@ FASTEST = 300.0
 """Pictures per second beyond which a file is not believed."""
 NEAR = 0.05
 """Seconds by which what a header says may refine what is there."""
+_PADDED = {"matroska,webm"}  # formats whose headers count what a decoder leaves out
 _OUT_OF_SCALE = 4.0  # times that packets of sound are longer or shorter than what they hold
 _APART = 3.0  # times that pictures last longer or shorter than the sound
 _SLOW = 5.0  # pictures per second below which sound may tell that there were more
@@ -44,6 +45,7 @@ class Contents:
         complete: Whether all pictures have time stamps.
         frame_rate: Mean frame rate in Hz; 0.0 without pictures.
         stated: Length in seconds as the header says, or None.
+        padded: Whether that counts samples of sound that are not to be heard.
     """
 
     chosen: Chosen
@@ -52,6 +54,7 @@ class Contents:
     complete: bool
     frame_rate: float
     stated: float | None
+    padded: bool
 
     @property
     def duration(self) -> float:
@@ -60,8 +63,10 @@ class Contents:
         if self.stated is None:
             return found
         near = max(NEAR, 2.01 / self.frame_rate if self.frame_rate else 0.0)
-        ends = self.timing.last <= self.stated <= found
-        return self.stated if ends or abs(self.stated - found) <= near else found
+        longest = found if self.padded else found + near
+        return (
+            self.stated if min(self.timing.last, found - near) <= self.stated <= longest else found
+        )
 
 
 def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
@@ -126,6 +131,7 @@ def _contents(container: Any, chosen: Chosen) -> Contents:
         complete,
         rate,
         stated / 1e6 if stated else None,
+        container.format.name in _PADDED,
     )
 
 
