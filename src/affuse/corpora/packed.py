@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affuse.errors import BadInput
+from affuse.execution.remembered import remembered
 from affuse.execution.tables import read_rows
 
 Pictures = NDArray[np.uint8]
@@ -17,6 +17,7 @@ Pictures = NDArray[np.uint8]
 SIDE = 48
 
 
+@remembered(2)  # each of many clips is one row
 def packed_pictures(path: Path) -> Pictures:
     """All pictures of a file: (N, H, W) grey, or (N, H, W, 3) RGB.
 
@@ -27,11 +28,19 @@ def packed_pictures(path: Path) -> Pictures:
     Raises:
         BadInput: It cannot be read, or holds something else.
     """
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise BadInput(path, error.strerror or "cannot be read") from error
-    return _read(path, status.st_size, status.st_mtime_ns)
+    if not path.is_file():
+        raise BadInput(path, "is not a file" if path.exists() else "no such file")
+    if path.suffix == ".csv":
+        pictures = _from_csv(path)
+    else:
+        held = read_arrays(path, "images")["images"]
+        if held.dtype != np.uint8 or held.ndim < 3 or held.shape[3:] not in {(), (3,)}:
+            raise BadInput(
+                path, f"holds no pictures: images are {held.dtype} {held.shape}, not uint8"
+            )
+        pictures = np.asarray(held, np.uint8)
+    pictures.flags.writeable = False
+    return pictures
 
 
 def packed_picture(path: Path, row: int) -> Pictures:
@@ -45,22 +54,6 @@ def packed_picture(path: Path, row: int) -> Pictures:
         raise BadInput(path, f"has {len(pictures)} pictures; there is no row {row}")
     picture = pictures[row]
     return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, 2)
-
-
-@lru_cache(maxsize=2)
-def _read(path: Path, size: int, time: int) -> Pictures:
-    """Remembered while size and time stay, for each of many clips is one row."""
-    if path.suffix == ".csv":
-        pictures = _from_csv(path)
-    else:
-        held = read_arrays(path, "images")["images"]
-        if held.dtype != np.uint8 or held.ndim < 3 or held.shape[3:] not in {(), (3,)}:
-            raise BadInput(
-                path, f"holds no pictures: images are {held.dtype} {held.shape}, not uint8"
-            )
-        pictures = np.asarray(held, np.uint8)
-    pictures.flags.writeable = False
-    return pictures
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:

@@ -7,10 +7,10 @@ import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from affuse.errors import BadInput
+from affuse.execution.remembered import remembered
 from affuse.execution.text import clean
 
 _LFS, _ANNEX = b"version https://git-lfs", b"/annex/objects/"
@@ -200,7 +200,7 @@ def absence_of(path: Path) -> Absence | None:
     except OSError:
         if not path.is_symlink():
             return _UNREADABLE
-        return _ANNEXED if "/annex/objects/" in str(path.readlink()) else _DANGLING
+        return _ANNEXED if _ANNEX.decode() in str(path.readlink()) else _DANGLING
     if not stat.S_ISREG(status.st_mode):
         return _SPECIAL
     if status.st_size >= _POINTER_SIZE:
@@ -253,15 +253,15 @@ def find_listed(folder: Path, text: str) -> Path:
 def _alike(folder: Path, name: str) -> Path | None:
     """The one entry of a folder that is named alike."""
     try:
-        seen, cased = _spellings(folder, folder.stat().st_mtime_ns)
+        seen, cased = _spellings(folder)
     except OSError:
         return None
     found = seen.get(clean(name)) or cased.get(clean(name).casefold(), [])
     return folder / found[0] if len(found) == 1 else None
 
 
-@lru_cache(maxsize=8)
-def _spellings(folder: Path, time: int) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+@remembered(8)
+def _spellings(folder: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """What names of a folder look like, and so in any case -> the names."""
     seen: dict[str, list[str]] = defaultdict(list)
     cased: dict[str, list[str]] = defaultdict(list)

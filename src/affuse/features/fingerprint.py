@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.execution.files import file_digest
+from affuse.execution.remembered import remembered
 from affuse.features.arrays import array_pictures
 from affuse.features.pictures import numbered_images
 from affuse.features.sound import SoundExtractor, all_present, heard, sound_of
@@ -220,13 +220,9 @@ def _has_pictures(path: Path) -> bool:
 
 def _digest(path: Path) -> bytes:
     try:
-        status = path.stat()
-        return _sha256(path, status.st_size, status.st_mtime_ns)
+        return bytes.fromhex(_sha256(path))
     except OSError as error:
         raise BadInput(path, f"cannot be read ({error.strerror})") from error
 
 
-@lru_cache(maxsize=16)
-def _sha256(path: Path, size: int, time: int) -> bytes:
-    """Remembered while size and time stay, for many clips can be parts of one file."""
-    return bytes.fromhex(file_digest(path))
+_sha256 = remembered(16)(file_digest)  # many clips can be parts of one file

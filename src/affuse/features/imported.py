@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
+from affuse.execution.remembered import remembered
 from affuse.features.files import (
     FOLDER,
     Table,
@@ -138,8 +138,7 @@ class Imported:
 
     def _rows(self, path: Path, *shapes: tuple[str, ...]) -> _Rows:
         """The rows of a file, which must be like those of the first file."""
-        status = path.stat()
-        rows = _read_again(path, shapes, (status.st_size, status.st_mtime_ns))
+        rows = _read(path, *shapes)
         width, expected = rows.values.shape[1], self.spec.shape[0]
         if width != expected:
             raise BadInput(path, f"has {width} values in a row; {self._first} has {expected}")
@@ -158,11 +157,7 @@ class _Rows:
     columns: list[str] | None = None
 
 
-@lru_cache(maxsize=1)  # clips that are parts of one recording follow each other
-def _read_again(path: Path, shapes: tuple[tuple[str, ...], ...], changed: tuple[int, int]) -> _Rows:
-    return _read(path, *shapes)
-
-
+@remembered(1)  # clips that are parts of one recording follow each other
 def _read(path: Path, *shapes: tuple[str, ...]) -> _Rows:
     if path.suffix.lower() == ".npy":
         return _Rows(finite_rows(path, np.atleast_2d(read_array(path, *shapes))))

@@ -7,7 +7,6 @@ the time of its last change stay.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
+from affuse.execution.remembered import remembered
 from affuse.media.container import check_file, open_container, packets_of
 from affuse.media.counts import INTERVAL, Floats, Stamps
 from affuse.media.selection import Chosen, choose
@@ -79,22 +79,21 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
     Raises:
         BadInput: It cannot be opened, or has neither sound nor pictures, or no such track.
     """
-    status = check_file(path)
-    version = path.absolute(), status.st_size, status.st_mtime_ns
+    check_file(path)
     asked = tracks or Tracks()
     try:
-        found = _look(*version, Tracks())
+        found = _look(path.absolute(), Tracks())
         ours = found.chosen.tracks
         same = asked.audio in (None, ours.audio) and asked.video in (None, ours.video)
-        return found if same else _look(*version, asked)
+        return found if same else _look(path.absolute(), asked)
     except BadInput as error:  # with the name that the user gave it
         raise BadInput(path, error.reason) from error
     except MemoryError as error:
         raise BadInput(path, "takes more memory than there is") from error
 
 
-@lru_cache(maxsize=16)
-def _look(path: Path, size: int, time: int, tracks: Tracks) -> Contents:
+@remembered(16)
+def _look(path: Path, tracks: Tracks) -> Contents:
     with open_container(path) as container:
         chosen = choose(path, container, tracks)
         if not chosen.compared:

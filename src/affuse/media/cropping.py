@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
+
+from affuse.execution.remembered import remembered
 
 Crop = tuple[int, int, int, int]
 NONE: Crop = (0, 0, 0, 0)
@@ -33,18 +35,15 @@ def cropping(path: str | Path, number: int, width: int, height: int) -> Crop:
     Returns:
         Left, top, right and bottom; zeros where the file says nothing that makes sense.
     """
-    path = Path(path)
-    if not path.is_file():
-        return NONE
-    status = path.stat()
-    return _cropping(path, status.st_size, status.st_mtime_ns, number, width, height)
+    return _cropping(Path(path), number, width, height)
 
 
-@lru_cache(maxsize=64)
-def _cropping(path: Path, size: int, time: int, number: int, width: int, height: int) -> Crop:
+@remembered(64)
+def _cropping(path: Path, number: int, width: int, height: int) -> Crop:
     try:
         with path.open("rb") as file:
             head = file.read(12)
+            size = file.seek(0, os.SEEK_END)
             file.seek(0)
             if head[:4] == _EBML.to_bytes(4, "big"):
                 found = list(_matroska(file, size))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
 from affuse.corpora.clip import Tracks
+from affuse.execution.remembered import remembered
 from affuse.media.boxes import area
 from affuse.media.detectors import create_detector
 from affuse.media.second_look import Look, second_look
@@ -132,18 +132,14 @@ def find_face(
     Raises:
         BadInput: The recording has no pictures or cannot be decoded.
     """
-    path = Path(path)
-    status = path.stat() if path.is_file() else None
-    version = (status.st_size, status.st_mtime_ns) if status else None
     # What is cut out of the pictures does not change where the face is.
     options = replace(options, margin=0.0, align=False)
-    return _find_face(path, version, options, start or None, end, tracks)
+    return _find_face(Path(path), options, start or None, end, tracks)
 
 
-@lru_cache(maxsize=4)  # several streams, and an overlay, follow the face of one recording
+@remembered(4)  # several streams, and an overlay, follow the face of one recording
 def _find_face(
     path: Path,
-    version: tuple[int, int] | None,
     options: FaceOptions,
     start: float | None,
     end: float | None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
+from affuse.execution.remembered import remembered
 from affuse.media.contents import contents_of
 from affuse.media.counts import HOLE
 from affuse.media.still import still_of
@@ -101,14 +101,11 @@ def showing(path: str | Path, tracks: Tracks | None = None) -> Showing:
     Raises:
         BadInput: The file cannot be opened, or has no pictures.
     """
-    path = Path(path)
-    status = path.stat() if path.is_file() else None
-    version = (status.st_size, status.st_mtime_ns) if status else None
-    return _showing(path, version, tracks)
+    return _showing(Path(path), tracks)
 
 
-@lru_cache(maxsize=16)  # several streams are cut out of one recording
-def _showing(path: Path, version: tuple[int, int] | None, tracks: Tracks | None) -> Showing:
+@remembered(16)  # several streams are cut out of one recording
+def _showing(path: Path, tracks: Tracks | None) -> Showing:
     times = picture_times(path, tracks)
     if (still := still_of(path)) is not None:
         mean, last = still.duration / len(times), still.duration - still.times[-1]

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import av
 import numpy as np
 
 from affuse.errors import BadInput
+from affuse.execution.remembered import remembered
 from affuse.media.geometry import Geometry, Size, exif_geometry
 
 FORMATS = (
@@ -73,14 +73,11 @@ def still_of(path: str | Path) -> Still | None:
         BadInput: It is a picture, but of more pixels than Pillow believes in, or damaged.
     """
     path = Path(path)
-    if not path.is_file():
-        return None
-    status = path.stat()
-    return _still_of(path, status.st_size, status.st_mtime_ns)
+    return _still_of(path) if path.is_file() else None
 
 
-@lru_cache(maxsize=256)
-def _still_of(path: Path, size: int, time: int) -> Still | None:
+@remembered(256)
+def _still_of(path: Path) -> Still | None:
     with _opened(path) as image:
         if image is None:
             return None
