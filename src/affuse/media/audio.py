@@ -16,13 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from affuse.corpora.clip import Tracks
 from affuse.errors import Unusable
 from affuse.media.channels import Samples, as_one
+from affuse.media.counts import RESET
 from affuse.media.probe import Recording, open_recording
 from affuse.media.sounding import Levels, Span, Spans, within
 
 JITTER = 0.015
 """Seconds by which time stamps may differ from the count of samples; a lost packet is longer."""
-RESET = 1.0
-"""Seconds by which time stamps that go back mean a new count, not an overlap."""
 CONTEXT = 0.05
 """Seconds of sound that the resampler gets before and after a window."""
 WARM_UP = 0.5

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput, Unusable
 from affuse.media.container import MAX_PIXELS, open_container, packets_of
 from affuse.media.contents import Contents, contents_of
-from affuse.media.cropping import cropping
-from affuse.media.geometry import geometry_of
+from affuse.media.cropping import Crop, cropping
+from affuse.media.geometry import Geometry, geometry_of
 from affuse.media.still import still_of
 from affuse.media.timing import Clock
 
@@ -108,6 +108,14 @@ class Recording:
     def duration(self) -> float:
         """Length in seconds of what is there."""
         return self.contents.duration
+
+    @cached_property
+    def _crop(self) -> Crop:
+        return cropping(self.path, self.video.index, self.video.width, self.video.height)
+
+    def geometry_of(self, picture: Any) -> Geometry:
+        """How a decoded picture is shown, as its stream and the container say."""
+        return geometry_of(picture, self.video.sample_aspect_ratio, self._crop)
 
     def decode(self, stream: Any, start: float = 0.0) -> Iterator[Any]:
         """Yield the frames of one stream, as far and as well as they can be decoded.
@@ -236,8 +244,7 @@ def probe(path: str | Path, tracks: Tracks | None = None) -> MediaInfo:
                 continue
             found[f"has_{kind}"] = True
             if kind == "video":
-                crop = cropping(path, stream.index, stream.width, stream.height)
-                width, height = geometry_of(frame, stream.sample_aspect_ratio, crop).size
+                width, height = recording.geometry_of(frame).size
                 found |= {"width": width, "height": height, "rotation": frame.rotation}
                 found["fps"] = recording.frame_rate
             else:

@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
-from affuse.media.cropping import cropping
 from affuse.media.detectors import Detector, Face, create_detector
-from affuse.media.geometry import geometry_of
 from affuse.media.probe import open_recording
 from affuse.media.shown import showing
 from affuse.media.still import still_of
@@ -150,7 +148,6 @@ def _jumped(
     seen = set()
     with open_recording(path, tracks) as recording:
         stream = recording.video
-        crop = cropping(path, stream.index, stream.width, stream.height)
         for time in wanted:
             if (stamp := recording.stamp_of(stream, float(time))) is None:
                 return
@@ -163,5 +160,4 @@ def _jumped(
                 continue
             if picture.pts not in seen:
                 seen.add(picture.pts)
-                geometry = geometry_of(picture, stream.sample_aspect_ratio, crop)
-                yield Frame(picture, float(time), geometry)
+                yield Frame(picture, float(time), recording.geometry_of(picture))

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
-from affuse.media.cropping import cropping
-from affuse.media.geometry import Geometry, Size, geometry_of
+from affuse.media.geometry import Geometry, Size
 from affuse.media.probe import open_recording
 from affuse.media.still import read_still, still_of
 
@@ -144,12 +143,9 @@ def read_frames(
             raise BadInput(path, "has no pictures")
         interval = 1 / recording.frame_rate
         reformatter = VideoReformatter()  # shared, for to set one up takes longer than to use it
-        stream = recording.video
-        aspect = stream.sample_aspect_ratio
-        crop = cropping(path, stream.index, stream.width, stream.height)
         time = size = None
         for picture in recording.decode(recording.video, start=(start or 0.0) - interval):
-            geometry = geometry_of(picture, aspect, crop)
+            geometry = recording.geometry_of(picture)
             size = size or geometry.size
             previous = -interval if time is None else time
             time = recording.time_of(picture)
