@@ -15,9 +15,9 @@ from affuse.inference.keyframes import key_frames
 from affuse.media.boxes import intersection_over_union
 from affuse.media.crops import crop_faces
 from affuse.media.face import FaceOptions, find_face, main_track
-from affuse.media.tracks import Track, link_faces
+from affuse.media.tracks import Track
 from tests.media.recordings import grey, write_recording
-from tests.media.test_tracks import face
+from tests.media.test_tracks import face, link_faces
 
 TIMES = np.array([0.1, 0.5, 0.9])
 

@@ -11,13 +11,22 @@ import pytest
 from affuse.errors import BadInput
 from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.face import FaceOptions, find_face, main_track
-from affuse.media.tracks import Track, link_faces, track_faces
+from affuse.media.following import track_faces
+from affuse.media.linking import Linking
+from affuse.media.tracks import Track
 from tests.media.recordings import beep, counting, write_recording
 
 
 def face(x: float, y: float = 100.0, side: float = 80.0, probability: float = 0.99) -> Face:
     points = np.array([[x, y]] * 5)
     return Face((x - side / 2, y - side / 2, x + side / 2, y + side / 2), probability, points)
+
+
+def link_faces(times: np.ndarray, faces: list[list[Face]], every: float) -> list[Track]:
+    linking = Linking(every)
+    for time, found in zip(times.tolist(), faces, strict=True):
+        linking.add(time, found)
+    return linking.tracks()
 
 
 def link(positions: list[list[float]], every: float = 0.2) -> list[Track]:

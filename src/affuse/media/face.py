@@ -12,9 +12,10 @@ from affuse.corpora.clip import Tracks
 from affuse.execution.remembered import remembered
 from affuse.media.boxes import area
 from affuse.media.detectors import create_detector
+from affuse.media.following import track_faces
 from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
-from affuse.media.tracks import Track, track_faces
+from affuse.media.tracks import Track
 
 Choice = Literal["largest", "longest"]
 

@@ -7,6 +7,7 @@ crops: P-Net at all windows of an image pyramid, R-Net and O-Net at what is left
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,8 @@ from affuse.media.summed_area import resize_crops, resize_images, summed_area
 CELL, STRIDE = 12, 2  # side and step of P-Net's window, in pixels
 P_NET_PIXELS = 100_000  # per pass; more fall out of the cache and take longer
 CROPS = 64  # per pass of R-Net and O-Net, for the same reason
+AROUND = (0.8, 1.0)  # sides, as parts of an expected box, at which a face is looked for around it
+LIKELY = 0.5  # least probability of R-Net for that
 
 
 class MTCNN(Detector):
@@ -54,6 +57,32 @@ class MTCNN(Detector):
         source, boxes = self._propose(sums)
         source, boxes = self._refine(sums, source, boxes)
         return self._describe(sums, source, boxes)
+
+    @torch.inference_mode()
+    def confirm(self, image: NDArray[np.uint8], boxes: NDArray[np.floating]) -> list[Face | None]:
+        """See `Detector`: R-Net at two sizes around each box, and O-Net on the better one."""
+        if not len(boxes):
+            return []
+        corner, part = _surroundings(image, boxes)
+        sums = summed_area(part[None])
+        squares = _square(np.asarray(boxes - np.tile(corner, 2), np.float32))
+        middle = (squares[:, :2] + squares[:, 2:]) / 2
+        half = squares[:, 2:] - middle
+        tried = np.stack(
+            [np.hstack([middle - half * side, middle + half * side]) for side in AROUND], 1
+        ).reshape(-1, 4)
+        found: list[Face | None] = [None] * len(boxes)
+        likely = _classify(self.r_net, 24, LIKELY, sums, np.zeros(len(tried), np.intp), tried)
+        of_box = likely.rows // len(AROUND)
+        order = np.lexsort((-likely.scores, of_box))
+        best = order[np.unique(of_box[order], return_index=True)[1]]
+        refined = _square(likely.refined()[best])
+        sure = _classify(
+            self.o_net, 48, self.thresholds[2], sums, np.zeros(len(best), np.intp), refined
+        )
+        for row, face in zip(sure.rows, sure.faces(), strict=True):
+            found[of_box[best[row]]] = face.moved(*corner)
+        return found
 
     def _scales(self, height: int, width: int) -> list[float]:
         """Sizes of the pyramid relative to the image, the largest first."""
@@ -93,31 +122,70 @@ class MTCNN(Detector):
         self, sums: NDArray[np.int32], source: NDArray[np.intp], boxes: Array
     ) -> tuple[NDArray[np.intp], Array]:
         """R-Net: those of the boxes that hold a face, corrected and square again."""
-        source, boxes, scores, shift, _ = _classify(
-            self.r_net, 24, self.thresholds[1], sums, source, boxes
-        )
-        keep = _suppress(source, boxes, scores, 0.7)
-        source, boxes, shift = source[keep], boxes[keep], shift[keep]
-        return source, _square(boxes + shift * (_sides(boxes) + 1))
+        found = _classify(self.r_net, 24, self.thresholds[1], sums, source, boxes)
+        source = source[found.rows]
+        keep = _suppress(source, found.boxes, found.scores, 0.7)
+        return source[keep], _square(found.refined()[keep])
 
     def _describe(
         self, sums: NDArray[np.int32], source: NDArray[np.intp], boxes: Array
     ) -> list[list[Face]]:
         """O-Net: the faces of each image with their landmarks."""
-        source, boxes, scores, shift, points = _classify(
-            self.o_net, 48, self.thresholds[2], sums, source, boxes
-        )
-        x = boxes[:, :1] - 1 + (_sides(boxes)[:, :1] + 1) * points[:, :5]
-        y = boxes[:, 1:2] - 1 + (_sides(boxes)[:, 1:2] + 1) * points[:, 5:]
-        landmarks = np.stack([x, y], 2).astype(np.float64)
-        boxes = boxes + shift * (_sides(boxes) + 1)
+        found = _classify(self.o_net, 48, self.thresholds[2], sums, source, boxes)
+        source, described = source[found.rows], found.faces()
         faces: list[list[Face]] = [[] for _ in range(len(sums))]
         # this last suppression counts the last row and column of a box as part of it
-        inclusive = boxes + np.array([0, 0, 1, 1], np.float32)
-        for i in _suppress(source, inclusive, scores, 0.7, relative_to="smaller"):
-            x1, y1, x2, y2 = boxes[i].tolist()
-            faces[source[i]].append(Face((x1, y1, x2, y2), float(scores[i]), landmarks[i]))
+        inclusive = found.refined() + np.array([0, 0, 1, 1], np.float32)
+        for i in _suppress(source, inclusive, found.scores, 0.7, relative_to="smaller"):
+            faces[source[i]].append(described[i])
         return faces
+
+
+@dataclass(frozen=True)
+class _Classified:
+    """What R-Net or O-Net takes for faces.
+
+    Attributes:
+        rows: (K,) numbers of the boxes among those that it was given.
+        boxes: (K, 4).
+        scores: (K,) probabilities.
+        shift: (K, 4) corrections relative to the box.
+        points: (K, 10) landmarks relative to the box, or (K, 0) from R-Net.
+    """
+
+    rows: NDArray[np.intp]
+    boxes: Array
+    scores: Array
+    shift: Array
+    points: Array
+
+    def refined(self) -> Array:
+        """Corrected boxes (K, 4)."""
+        return self.boxes + self.shift * (_sides(self.boxes) + 1)
+
+    def faces(self) -> list[Face]:
+        """The faces, from O-Net."""
+        sides = _sides(self.boxes) + 1
+        x = self.boxes[:, :1] - 1 + sides[:, :1] * self.points[:, :5]
+        y = self.boxes[:, 1:2] - 1 + sides[:, 1:2] * self.points[:, 5:]
+        landmarks = np.stack([x, y], 2).astype(np.float64)
+        return [
+            Face((x1, y1, x2, y2), float(score), points)
+            for (x1, y1, x2, y2), score, points in zip(
+                self.refined().tolist(), self.scores, landmarks, strict=True
+            )
+        ]
+
+
+def _surroundings(
+    image: NDArray[np.uint8], boxes: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Corner (2,) x, y of the part of an image that boxes and a margin around them lie in; it."""
+    margin = (boxes[:, 2:] - boxes[:, :2]).max()
+    size = np.array(image.shape[1::-1])
+    first = np.clip(np.floor(boxes[:, :2].min(0) - margin), 0, size - 1).astype(int)
+    last = np.clip(np.ceil(boxes[:, 2:].max(0) + margin), first + 1, size).astype(int)
+    return first.astype(np.float64), image[first[1] : last[1], first[0] : last[0]]
 
 
 def _network_input(levels: NDArray[np.float32]) -> Tensor:
@@ -164,13 +232,8 @@ def _classify(
     sums: NDArray[np.int32],
     source: NDArray[np.intp],
     boxes: Array,
-) -> tuple[NDArray[np.intp], Array, Array, Array, Array]:
-    """Run R-Net or O-Net on boxes and keep what it takes for a face.
-
-    Returns:
-        Image numbers (K,), boxes (K, 4), probabilities (K,), corrections (K, 4) and landmarks
-        (K, 10) relative to the box, or (K, 0) from R-Net.
-    """
+) -> _Classified:
+    """Run R-Net or O-Net on boxes (N, 4) of images (N,) and keep what it takes for a face."""
     height, width = sums.shape[1] - 1, sums.shape[2] - 1
     pixels = np.trunc(boxes).astype(np.intp)
     # the published rule counts pixels from one: its box takes in pixel x1 - 1
@@ -178,6 +241,7 @@ def _classify(
         [np.maximum(pixels[:, :2], 1) - 1, np.minimum(pixels[:, 2:], [width, height])]
     )
     visible = (inside[:, 2:] > inside[:, :2]).all(1)
+    rows = np.flatnonzero(visible)
     source, boxes, inside = source[visible], boxes[visible], inside[visible]
     found = []
     for first in range(0, max(1, len(boxes)), CROPS):  # no box: one empty pass gives the shapes
@@ -186,4 +250,4 @@ def _classify(
         found.append([output.numpy() for output in network(_network_input(levels))])
     scores, shift, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
     keep = scores >= threshold
-    return source[keep], boxes[keep], scores[keep], shift[keep], points[keep]
+    return _Classified(rows[keep], boxes[keep], scores[keep], shift[keep], points[keep])
