@@ -23,7 +23,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.synthetic.ravdess import synthesise
 from affuse.features import duplicates
 from affuse.features.fingerprint import AudioFingerprint, VideoFingerprint
-from affuse.media.audio import read_audio
+from affuse.media.audio import read_sound
 from affuse.media.probe import probe
 from affuse.media.video import read_frames
 
@@ -217,7 +217,7 @@ def sound(data: Path, folder: Path) -> None:
     for name, encode in SOUND.items():
         copies = {}
         for file in files[::5]:
-            copy = encode(folder / "copy", read_audio(file, 16000))
+            copy = encode(folder / "copy", read_sound(file, 16000).samples)
             copies[file.stem] = extractor.extract(Clip("copy", audio=copy)).values
         print(table_row(name, originals, copies, rate, threshold), flush=True)
     report_originals("RAVDESS speech", originals, rate, threshold)

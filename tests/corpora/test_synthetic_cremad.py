@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
 from tests.corpora.interrupt import interrupted
+from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.cremad import CLASSES, SYNTHETIC_LICENCE, clip_names, read
@@ -22,7 +23,6 @@ from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.synthetic.acting import CYCLE
 from affuse.corpora.synthetic.cremad import ACTORS, synthesise
 from affuse.errors import AffuseError, BadInput
-from affuse.media.audio import read_audio
 from affuse.media.probe import probe
 from affuse.media.video import read_frames
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
 from tests.corpora.interrupt import interrupted
+from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.labels import Labels, label_clips
 from affuse.corpora.msp_improv import CLASSES, KINDS, SYNTHETIC_LICENCE, read
 from affuse.corpora.synthetic.msp_improv import AROUSED, PLEASANT, SHADES, synthesise
 from affuse.errors import AffuseError, BadInput
-from affuse.media.audio import read_audio
 from affuse.media.probe import probe
 from affuse.media.video import read_frames
 

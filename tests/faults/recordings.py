@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from affuse.media.audio import read_audio
 from affuse.media.video import read_frames
 from tests.faults.containers import FPS, RATE, Content
+from tests.media.recordings import read_audio
 
 
 @cache

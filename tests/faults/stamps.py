@@ -9,10 +9,9 @@ from typing import Any
 import av
 import numpy as np
 
-from affuse.media.audio import read_audio
 from affuse.media.probe import probe
 from affuse.media.video import read_frames
-from tests.media.recordings import grey, write_recording
+from tests.media.recordings import grey, read_audio, write_recording
 
 RATE = 16000
 SECONDS = 3.0

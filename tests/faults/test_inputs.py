@@ -16,14 +16,13 @@ import pytest
 
 from affuse.cli.main import main
 from affuse.errors import AffuseError, BadInput
-from affuse.media.audio import read_audio
 from affuse.media.live import Live
 from affuse.media.probe import probe
 from affuse.media.source import open_source
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
 from tests.faults.stamps import assert_alike, clicking, plain
-from tests.media.recordings import grey, write_recording
+from tests.media.recordings import grey, read_audio, write_recording
 
 READERS: list[Callable[[Path], Any]] = [
     probe,

@@ -14,7 +14,6 @@ import pytest
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.features.sound import LogMel
-from affuse.media.audio import read_audio
 from affuse.media.live import Live
 from affuse.media.probe import probe
 from affuse.media.source import open_source
@@ -31,7 +30,7 @@ from tests.faults.stamps import (
     restamped,
     shown,
 )
-from tests.media.recordings import counting, write_recording
+from tests.media.recordings import counting, read_audio, write_recording
 
 HOUR = 3600.0
 DAY = 86400.0

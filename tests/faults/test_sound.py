@@ -15,9 +15,11 @@ from affuse.errors import TooShort, Unusable
 from affuse.features.catalogue import create_extractor
 from affuse.features.fingerprint import AudioFingerprint
 from affuse.features.integrity import examine
-from affuse.media.audio import LARGEST, read_audio, read_blocks, read_sound, survey
-from affuse.media.channels import as_one
+from affuse.media.audio import read_blocks, read_sound, survey
+from affuse.media.channels import Mixer
+from affuse.media.sound_clock import LARGEST
 from tests.faults.sounds import RATE, voice, write_pieces, write_wav
+from tests.media.recordings import read_audio
 
 STREAMS = (
     "audio/mfcc10",
@@ -131,7 +133,9 @@ def test_ordinary_channels_are_averaged_to_the_bit(
     own[:, 1:] *= level
     samples = own.astype(np.float32)
     chunks = [(k, samples[k : k + 1000]) for k in range(0, count, 1000)]
-    mixed = np.concatenate([part for _, part in as_one(iter(chunks), RATE)])
+    mixer = Mixer(RATE)
+    parts = [part for chunk in chunks for _, part in mixer.push(*chunk)]
+    mixed = np.concatenate([*parts, *(part for _, part in mixer.finish())])
     np.testing.assert_array_equal(mixed, samples.mean(1, dtype=np.float32))
 
 

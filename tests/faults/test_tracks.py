@@ -16,14 +16,13 @@ from affuse.cli.main import main
 from affuse.corpora.clip import Clip, Tracks
 from affuse.errors import BadInput
 from affuse.features.sound import sound_of
-from affuse.media.audio import read_audio
 from affuse.media.crops import crop_faces
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.tracks import Track
 from affuse.media.video import read_frames
 from tests.faults.stamps import clicking
-from tests.media.recordings import grey
+from tests.media.recordings import grey, read_audio
 
 SECONDS, RATE = 1.0, 16000
 

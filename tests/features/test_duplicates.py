@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.synthetic.ravdess import synthesise
@@ -24,7 +25,6 @@ from affuse.features.duplicates import (
     similarity,
 )
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
-from affuse.media.audio import read_audio
 from affuse.media.video import read_frames
 
 SOUND_RATE = AudioFingerprint().spec.rate

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tests.media.recordings import write_recording
+from tests.media.recordings import read_audio, write_recording
 
 import affuse
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
-from affuse.media.audio import read_audio
 from affuse.media.video import read_frames
 from affuse.models.modelfile import ModelSpec, save_model
 

@@ -63,7 +63,8 @@ def test_a_stream_says_about_what_predict_says(tmp_path, capsys):
 
 
 def test_the_last_seconds_are_what_a_recording_of_them_would_be(varying, tmp_path):
-    from affuse.media.audio import read_audio
+    from tests.media.recordings import read_audio
+
     from affuse.media.live import Live
     from affuse.media.source import open_source
     from affuse.media.video import read_frames

@@ -129,7 +129,7 @@ def check_overlay(source: Path, overlay: Path) -> None:
 
 
 def test_an_overlay_keeps_pictures_times_and_sound(both, varying, tmp_path):
-    from affuse.media.audio import read_audio
+    from tests.media.recordings import read_audio
 
     words = ["predict", str(varying), "--model", str(both), "--out", str(tmp_path), "--overlay"]
     assert main(words) == 0

@@ -9,8 +9,16 @@ from typing import Any
 import av
 import numpy as np
 
+from affuse.media.audio import read_sound
+
 TICKS = 12000
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+
+
+def read_audio(path: str | Path, *window: Any, **options: Any) -> np.ndarray | None:
+    """The samples of `read_sound`, or None when the recording has no sound."""
+    sound = read_sound(path, *window, **options)
+    return None if sound is None else sound.samples
 
 
 def write_recording(

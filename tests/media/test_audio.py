@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affuse.media.audio import read_audio
 from affuse.media.video import read_frames
-from tests.media.recordings import beep, counting, grey, onset, write_recording
+from tests.media.recordings import beep, counting, grey, onset, read_audio, write_recording
 
 
 @pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"])

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from affuse.errors import BadInput
-from affuse.media.audio import read_audio
 from affuse.media.probe import probe
 from affuse.media.video import read_frames
-from tests.media.recordings import beep, counting, grey, write_recording
+from tests.media.recordings import beep, counting, grey, read_audio, write_recording
 
 
 def test_describes_sound_and_pictures(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from affuse.execution.progress import progress
 from affuse.execution.worker import allow
 from affuse.features.annotation import problems
 from affuse.media.allowance import time_limit
-from affuse.media.audio import read_audio, survey
+from affuse.media.audio import read_sound, survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
@@ -205,8 +205,8 @@ def _last_picture(path: Path) -> float:
 
 
 def _last_sound(path: Path, rate: int = 8000) -> float:
-    sound = read_audio(path, rate)
-    return 0.0 if sound is None else len(sound) / rate
+    sound = read_sound(path, rate)
+    return 0.0 if sound is None else len(sound.samples) / rate
 
 
 def table(corpus: Corpus, clips: Sequence[Examined]) -> Iterator[tuple[str, ...]]:

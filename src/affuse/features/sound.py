@@ -271,7 +271,7 @@ def sound_of(clip: Clip, rate: int, *, rounded_up: bool = False) -> Sound | None
     Args:
         clip: The clip.
         rate: Of the result.
-        rounded_up: See `read_audio`.
+        rounded_up: See `read_sound`.
 
     Raises:
         Unusable: The sound cannot be decoded, or is too short.

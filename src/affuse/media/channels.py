@@ -21,32 +21,46 @@ _QUIET = 1e-6  # power (-60 dB) below which it does not
 Samples = NDArray[np.float32]
 
 
-def as_one(placed: Iterator[tuple[int, Samples]], rate: int) -> Iterator[tuple[int, Samples]]:
+class Mixer:
     """The mean of the channels, in which those of opposite phase are turned where they cancel.
 
     Ordinary stereo, and a channel that is silent, give the plain mean.
 
     Args:
-        placed: Number of the first sample since time 0, and (N, C), or (N,) of one channel.
         rate: Hz; blocks begin with the seconds of the recording.
-
-    Yields:
-        The number of the first sample, and (N,).
     """
-    size = round(BLOCK * rate)
-    block, before = _Block(), None
-    for position, samples in placed:
+
+    def __init__(self, rate: int) -> None:
+        self.rate, self._size = rate, round(BLOCK * rate)
+        self._block = _Block()
+        self._before: NDArray[np.float32] | None = None
+
+    def push(self, position: int, samples: Samples) -> Iterator[tuple[int, Samples]]:
+        """What is mixed once some samples have come: of one channel they themselves.
+
+        Args:
+            position: Number of the first sample since time 0.
+            samples: (N, C), or (N,) of one channel.
+
+        Yields:
+            The number of the first sample, and (N,).
+        """
         if samples.ndim == 1:
             yield position, samples
-            continue
-        for place, part in _in_blocks(position, samples, size):
-            if block.parts and place // size != block.number:
-                before = block.signs(before, rate)
-                yield from block.mixed(before, rate)
-                block = _Block(before)
-            block.add(place // size, place, part)
-    if block.parts:
-        yield from block.mixed(block.signs(before, rate), rate)
+            return
+        for place, part in _in_blocks(position, samples, self._size):
+            number = place // self._size
+            if self._block.parts and number != self._block.number:
+                yield from self.finish()
+            self._block.add(number, place, part)
+
+    def finish(self) -> Iterator[tuple[int, Samples]]:
+        """What is left."""
+        block = self._block
+        if block.parts:
+            self._before = block.signs(self._before, self.rate)
+            self._block = _Block(self._before)
+            yield from block.mixed(self._before, self.rate)
 
 
 def _in_blocks(position: int, samples: Samples, size: int) -> Iterator[tuple[int, Samples]]:

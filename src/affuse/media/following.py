@@ -89,6 +89,7 @@ class Follower:
         """The faces where they are expected; None where the whole image is to be searched."""
         small = np.asarray(cv2.resize(image, _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
         before, self._small = self._small, small
+        before, self._small = self._small, small
         if before is None or float(cv2.absdiff(small, before).mean()) > CUT:
             return None
         if not self._expected or time - self._searched > SEARCH - 1e-3:
@@ -96,11 +97,11 @@ class Follower:
         boxes = np.stack([expected.box for expected in self._expected])
         faces = []
         for expected, face in zip(self._expected, self.detector.confirm(image, boxes), strict=True):
-            before = expected.face.probability
-            if (face is None or face.probability < SURE) and before >= SURE:
+            last = expected.face.probability
+            if (face is None or face.probability < SURE) and last >= SURE:
                 return None
             if face is not None:  # a search, which chooses among more boxes, knows how sure it is
-                faces.append(replace(face, probability=before))
+                faces.append(replace(face, probability=last))
         places = np.array([face.box for face in faces]).reshape(-1, 4)
         overlaps = intersection_over_union(places[:, None], places[None])
         if (np.triu(overlaps, 1) > ONE).any():

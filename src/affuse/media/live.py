@@ -16,10 +16,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from affuse.errors import AffuseError
-from affuse.media.audio import LARGEST, SoundClock
-from affuse.media.channels import Samples, as_one
+from affuse.media.channels import Mixer, Samples
 from affuse.media.contents import frame_rate
 from affuse.media.geometry import geometry_of
+from affuse.media.sound_clock import LARGEST, SoundClock
 from affuse.media.sounding import Span, Spans
 from affuse.media.source import Packets
 from affuse.media.timing import LiveClock
@@ -126,8 +126,8 @@ class Live:
         if self._clock is None:
             return ()
         spans = Spans(self._clock.rate)
-        for _ in spans.noted(iter(self._sound)):
-            pass
+        for position, samples in self._sound:
+            spans.note(position, len(samples))
         return spans.between(start, end)
 
     def write(self, path: Path, start: float, end: float) -> float | None:
@@ -242,5 +242,6 @@ class Live:
             a, b = max(position, first), min(position + len(samples), last)
             if a < b:
                 heard[a - first : b - first] = samples[a - position : b - position]
-        one = [samples for _, samples in as_one(iter([(first, heard)]), self._clock.rate)]
+        mixer = Mixer(self._clock.rate)
+        one = [samples for _, samples in (*mixer.push(first, heard), *mixer.finish())]
         return np.concatenate([np.zeros(0, np.float32), *one])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,15 +30,13 @@ class Spans:
         self.rate = rate
         self._spans: list[list[int]] = []
 
-    def noted(self, placed: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
-        """The same chunks, of each of which it is noted where it begins and ends."""
-        for position, samples in placed:
-            end = position + len(samples)
-            if self._spans and position <= self._spans[-1][1] + 2 * EDGE * self.rate:
-                self._spans[-1][1] = max(end, self._spans[-1][1])
-            elif len(samples):
-                self._spans.append([position, end])
-            yield position, samples
+    def note(self, position: int, count: int) -> None:
+        """Note so many samples, the first of which has a number since time 0."""
+        end = position + count
+        if self._spans and position <= self._spans[-1][1] + 2 * EDGE * self.rate:
+            self._spans[-1][1] = max(end, self._spans[-1][1])
+        elif count:
+            self._spans.append([position, end])
 
     def between(self, start: float, end: float | None) -> tuple[Span, ...]:
         """Those of a window, in seconds since its start."""

@@ -151,7 +151,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 @torch.no_grad()
 def test_the_sound_of_a_row(sound: Clip, source: Path, model: TwoStreamAuralVisual) -> None:
-    from affuse.media.audio import read_audio
+    from tests.media.recordings import read_audio
 
     assert sound.audio is not None
     audio = read_audio(sound.audio, RATE)
