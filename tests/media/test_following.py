@@ -129,6 +129,21 @@ def test_what_is_not_where_expected_is_searched_for(tmp_path: Path) -> None:
     assert len(track.times) == detector.searched == 11
 
 
+class Trusting(Fickle):
+    """Finds the face wherever it is expected."""
+
+    def confirm(self, image: NDArray[np.uint8], boxes: NDArray[np.floating]) -> list[Face | None]:
+        return [face(24, 24, 24) for _ in boxes]
+
+
+@pytest.mark.parametrize(("after", "searches"), [(95, 2), (200, 3)])
+def test_the_whole_image_is_searched_after_a_cut(tmp_path: Path, after: int, searches: int) -> None:
+    pictures = [(k / 25, grey(90 if k < 12 else after)) for k in range(30)]
+    detector = Trusting()
+    track_faces(write_recording(tmp_path / "a.mp4", pictures), detector)
+    assert detector.searched == searches
+
+
 def test_confirming_nothing_finds_nothing() -> None:
     detector = create_detector("mtcnn")
     assert detector.confirm(grey(90), np.zeros((0, 4))) == []

@@ -89,7 +89,6 @@ class Follower:
         """The faces where they are expected; None where the whole image is to be searched."""
         small = np.asarray(cv2.resize(image, _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
         before, self._small = self._small, small
-        before, self._small = self._small, small
         if before is None or float(cv2.absdiff(small, before).mean()) > CUT:
             return None
         if not self._expected or time - self._searched > SEARCH - 1e-3:
