@@ -138,7 +138,7 @@ class Trusting(Fickle):
 
 @pytest.mark.parametrize(("after", "searches"), [(95, 2), (200, 3)])
 def test_the_whole_image_is_searched_after_a_cut(tmp_path: Path, after: int, searches: int) -> None:
-    pictures = [(k / 25, grey(90 if k < 12 else after)) for k in range(30)]
+    pictures = [(k / 25, grey(90 if k < 12 else after)) for k in range(50)]
     detector = Trusting()
     track_faces(write_recording(tmp_path / "a.mp4", pictures), detector)
     assert detector.searched == searches
