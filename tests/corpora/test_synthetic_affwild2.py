@@ -21,7 +21,7 @@ from affuse.corpora.synthetic.affwild2 import plan, synthesise
 from affuse.errors import AffuseError, BadInput
 from affuse.features.aligned import AlignedFaces
 from affuse.features.annotation import AnnotationTrack, problems
-from affuse.features.sound import sound_of
+from affuse.media.audio import read_sound
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
@@ -195,7 +195,7 @@ def test_the_face_tells_valence_and_the_voice_tells_arousal(tmp_path):
         faces = stream.values[rows].reshape(len(rows), -1) / 255
         pixels.append(faces - faces.mean(0))
         values.append(truth(tmp_path, clip, rows / 30))
-        sound = sound_of(clip, 16000).samples
+        sound = read_sound(clip.audio, 16000).samples
         around = [
             sound[max(0, int((t - 0.75) * 16000)) : int((t + 0.75) * 16000)] for t in rows / 30
         ]

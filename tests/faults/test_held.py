@@ -14,12 +14,11 @@ from affuse.features.pictures import nearest
 from affuse.inference.keyframes import key_frames
 from affuse.inference.timeline import Timeline
 from affuse.media.counts import HOLE
-from affuse.media.crops import crop_faces
-from affuse.media.following import track_faces
 from affuse.media.shown import showing
 from affuse.media.timestamps import picture_times
 from affuse.media.tracks import Track
 from affuse.media.video import read_frames
+from tests.media.faces import crop_faces, track_faces
 from tests.media.recordings import beep, grey, write_recording
 from tests.media.test_tracks import Scripted
 

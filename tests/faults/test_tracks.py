@@ -15,13 +15,13 @@ from av.stream import Disposition
 from affuse.cli.main import main
 from affuse.corpora.clip import Clip, Tracks
 from affuse.errors import BadInput
-from affuse.features.sound import sound_of
-from affuse.media.crops import crop_faces
+from affuse.media.audio import read_sound
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.tracks import Track
 from affuse.media.video import read_frames
 from tests.faults.stamps import clicking
+from tests.media.faces import crop_faces
 from tests.media.recordings import grey, read_audio
 
 SECONDS, RATE = 1.0, 16000
@@ -169,7 +169,7 @@ def test_any_track_can_be_asked_for(two: Path) -> None:
 
 def test_every_reader_of_a_clip_reads_the_same_track(two: Path) -> None:
     clip = Clip("one", video=two, audio=two, tracks=Tracks(1, 1))
-    sound = sound_of(clip, RATE)
+    sound = read_sound(clip.audio, RATE, tracks=clip.tracks)
     assert sound is not None
     np.testing.assert_array_equal(sound.samples, read_audio(two, RATE, tracks=Tracks(audio=1)))
     box = np.array([[10.0, 10, 40, 40]] * 2)

@@ -10,17 +10,14 @@ import pytest
 from affuse.errors import AffuseError
 from affuse.features.catalogue import create_extractor
 from affuse.features.faces import ReferenceFaces
-from affuse.media.crops import (
-    ALIGNED_LANDMARKS,
-    crop_faces,
-    reference_faces224,
-    reference_frames,
-)
+from affuse.media.crops import ALIGNED_LANDMARKS
 from affuse.media.detectors import create_detector
 from affuse.media.face import FaceOptions, find_face
+from affuse.media.published_faces import published_faces, reference_frames
 from affuse.media.tracks import Track
 from affuse.media.video import read_frames
 from affuse.verification.media_cases import check_faces224
+from tests.media.faces import crop_faces
 from tests.media.recordings import counting, grey, write_recording
 
 
@@ -155,15 +152,14 @@ def test_the_published_rule(parity_cases: Path, shared_data: Path) -> None:
 
 
 def test_the_published_rule_without_a_face(shared_data: Path) -> None:
-    crops, present = reference_faces224(shared_data / "videos" / "no_face.mp4")
-    assert crops.shape == (15, 224, 224, 3)
-    assert not present.any()
-    assert not crops.any()
+    found = published_faces(shared_data / "videos" / "no_face.mp4")
+    assert found.crops.shape == (15, 224, 224, 3)
+    assert not found.present.any()
+    assert not found.crops.any()
 
 
 def test_the_published_rule_repeats_the_last_box(shared_data: Path) -> None:
-    _, present = reference_faces224(shared_data / "videos" / "face_noface.mov")
-    assert present.all()
+    assert published_faces(shared_data / "videos" / "face_noface.mov").present.all()
     count = sum(1 for _ in read_frames(shared_data / "videos" / "face_noface.mov"))
     assert count > 103
 

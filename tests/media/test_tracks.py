@@ -11,9 +11,9 @@ import pytest
 from affuse.errors import BadInput
 from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.face import FaceOptions, find_face, main_track
-from affuse.media.following import track_faces
 from affuse.media.linking import Linking
 from affuse.media.tracks import Track
+from tests.media.faces import track_faces
 from tests.media.recordings import beep, counting, write_recording
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.packed import packed_picture
 from affuse.errors import BadInput
 from affuse.features.arrays import array_pictures
-from affuse.features.blocks import BLOCK, joined
+from affuse.features.blocks import BLOCK
 from affuse.features.pictures import (
     RATE,
     REACH,
@@ -25,10 +25,20 @@ from affuse.features.pictures import (
     nearest,
     numbered_images,
 )
+from affuse.features.recorded import (
+    Blocks,
+    RecordingExtractor,
+    has_pictures,
+    is_photograph,
+    nothing,
+)
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.bicubic import resize_bicubic
 from affuse.media.face import FaceOptions
 from affuse.media.timestamps import picture_times
+
+if TYPE_CHECKING:
+    from affuse.media.face import Readings
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -39,7 +49,7 @@ CROPS = FaceOptions(margin=0.0, align=True)
 PUBLISHED = 112
 
 
-class AlignedFaces:
+class AlignedFaces(RecordingExtractor):
     """`video/aligned<size>`: the face pictures that came with the corpus, RGB, 30 Hz.
 
     A clip that is one picture of a file with many has that one, brought to the size. A `.npy` file
@@ -83,21 +93,19 @@ class AlignedFaces:
             files = [clip.images] if packed else list(numbered_images(clip.images).values())
         return files if clip.video is None else [*files, clip.video]
 
-    def extract(self, clip: Clip) -> Stream | None:
-        """(T, size, size, 3) uint8 RGB; None where the clip has neither face pictures nor a video.
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`; (T, size, size, 3) uint8 RGB in parts of at most 256.
 
         Raises:
             BadInput: A picture cannot be read, is not named after a number, or has one that is
                 beyond the end of the video; or the video cannot be decoded.
         """
-        return joined(self.blocks(clip))
+        if clip.images is None and clip.video is not None:
+            return self._crops(clip, clip.video, readings)
+        return lambda: self._given(clip)
 
-    def blocks(self, clip: Clip) -> Iterator[Stream]:
-        """Consecutive parts of the stream, of at most 256 pictures.
-
-        Raises:
-            BadInput: As in `extract`.
-        """
+    def _given(self, clip: Clip) -> Iterator[Stream]:
+        """What comes with the corpus."""
         if clip.images is not None and clip.row is not None:
             picture = self._resized(packed_picture(clip.images, clip.row), self.spec.shape[0])
             yield Stream(picture[None], np.ones(1, bool))
@@ -105,8 +113,6 @@ class AlignedFaces:
             yield from self._array(clip, clip.images)
         elif clip.images is not None:
             yield from self._own(clip, clip.images)
-        elif clip.video is not None:
-            yield from self._crops(clip, clip.video)
 
     def _own(self, clip: Clip, folder: Path) -> Iterator[Stream]:
         """The pictures of the corpus."""
@@ -136,28 +142,29 @@ class AlignedFaces:
             sized = np.stack([self._resized(picture, self.spec.shape[0]) for picture in some])
             yield Stream(sized, seen[first : first + BLOCK], first / RATE)
 
-    def _crops(self, clip: Clip, video: Path) -> Iterator[Stream]:
+    def _crops(self, clip: Clip, video: Path, readings: Readings) -> Blocks:
         """Crops of a video."""
-        from affuse.media.crops import crop_blocks
-        from affuse.media.face import find_face
-        from affuse.media.probe import probe
+        from affuse.media.watching import Cut
 
-        info = probe(video, clip.tracks)
-        if not info.has_video:
-            return
-        if info.still:
+        if not has_pictures(video, clip.tracks):
+            return nothing
+        if is_photograph(video):
             wanted = np.zeros(1)
         else:
             wanted = moments(clip, end_of(picture_times(video, clip.tracks)), video)
-        face, size = self.options, self.spec.shape[0]
-        track = find_face(video, face, clip.start or None, clip.end, clip.tracks)
-        blocks = crop_blocks(
-            video, wanted, track, self._cut, face.margin, face.align, BLOCK, clip.tracks
-        )
-        for part, crops, present in blocks:
-            if self._cut != size:
-                crops = np.stack([self._resized(crop, size) for crop in crops])
-            yield Stream(crops, present, part.start / RATE)
+        face, size, reading = self.options, self.spec.shape[0], readings.of(video)
+        search = readings.face(video, face, clip.start, clip.end)
+        found = search.cut(Cut(wanted, self._cut, face.margin, face.align))
+
+        def blocks() -> Iterator[Stream]:
+            if not reading.has_frames:
+                return
+            for part, crops, present in found.blocks(search.track):
+                if self._cut != size:
+                    crops = np.stack([self._resized(crop, size) for crop in crops])
+                yield Stream(crops, present, part.start / RATE)
+
+        return blocks
 
 
 def _times(clip: Clip, images: dict[int, Path]) -> NDArray[np.float64]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,15 +13,26 @@ from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
 from affuse.features.extractor import check_length
 from affuse.features.pictures import end_of
+from affuse.features.recorded import (
+    Blocks,
+    RecordingExtractor,
+    duration_of,
+    has_pictures,
+    is_photograph,
+    nothing,
+)
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.face import FaceOptions
+
+if TYPE_CHECKING:
+    from affuse.media.face import Readings
 
 #: Seconds of the clips of Chumachenko et al. 2022, who sample 15 pictures of them.
 SPAN = 3.6
 RATE = 15 / SPAN
 
 
-class _Pictures:
+class _Pictures(RecordingExtractor):
     """What all streams of faces share."""
 
     def sources(self, clip: Clip) -> list[Path]:
@@ -43,36 +56,36 @@ class Faces(_Pictures):
         recipe = {"extractor": "faces", "size": size, **asdict(self.options)}
         self.spec = StreamSpec(f"video/faces{size}", RATE, (size, size, 3), "uint8", recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
-        """(T, size, size, 3) uint8 RGB."""
-        from affuse.media.crops import crop_faces
-        from affuse.media.face import find_face
-        from affuse.media.probe import probe
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`; (T, size, size, 3) uint8 RGB."""
         from affuse.media.timestamps import picture_times
+        from affuse.media.watching import Cut
 
-        if clip.video is None:
-            return None
-        info = probe(clip.video, clip.tracks)
-        if not info.has_video:
-            return None
-        end = info.duration if clip.end is None else min(clip.end, info.duration)
-        if not info.still:
-            seen = min(end, end_of(picture_times(clip.video, clip.tracks)))
-            check_length(clip.video, seen - clip.start, "its video")
-        count = 1 if info.still else int((end - clip.start) * RATE + 0.5)
-        start = 0.0 if info.still else 0.5 / RATE
+        video = clip.video
+        if video is None or not has_pictures(video, clip.tracks):
+            return nothing
+        still = is_photograph(video)
+        duration = duration_of(video, clip.tracks)
+        end = duration if clip.end is None else min(clip.end, duration)
+        if not still:
+            seen = min(end, end_of(picture_times(video, clip.tracks)))
+            check_length(video, seen - clip.start, "its video")
+        count = 1 if still else int((end - clip.start) * RATE + 0.5)
+        start = 0.0 if still else 0.5 / RATE
         times = clip.start + start + np.arange(count) / RATE
-        track = find_face(clip.video, self.options, clip.start, clip.end, clip.tracks)
-        crops, present = crop_faces(
-            clip.video,
-            times,
-            track,
-            self.spec.shape[0],
-            self.options.margin,
-            self.options.align,
-            clip.tracks,
+        reading, search = (
+            readings.of(video),
+            readings.face(video, self.options, clip.start, clip.end),
         )
-        return Stream(crops, present, start)
+        face = self.options
+        found = search.cut(Cut(times, self.spec.shape[0], face.margin, face.align))
+
+        def blocks() -> Iterator[Stream]:
+            if reading.has_frames:
+                for part, crops, present in found.blocks(search.track):
+                    yield Stream(crops, present, start + part.start / RATE)
+
+        return blocks
 
 
 class ReferenceFaces(_Pictures):
@@ -90,7 +103,7 @@ class ReferenceFaces(_Pictures):
     """
 
     def __init__(self, frames: int | None = None) -> None:
-        from affuse.media.crops import REFERENCE_WINDOW, reference_frames
+        from affuse.media.published_faces import REFERENCE_WINDOW, reference_frames
 
         name = "video/faces224-reference" + ("" if frames is None else f"-{frames}")
         self.frames = 15 if frames is None else frames
@@ -104,10 +117,18 @@ class ReferenceFaces(_Pictures):
         rate = self.frames / SPAN
         self.spec = StreamSpec(name, rate, (224, 224, 3), "uint8", recipe, span=SPAN)
 
-    def extract(self, clip: Clip) -> Stream | None:
-        """(N, 224, 224, 3) uint8 BGR."""
-        from affuse.media.crops import reference_faces224
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`; (N, 224, 224, 3) uint8 BGR."""
+        from affuse.media.published_faces import PublishedFaces
 
-        if clip.video is None:
-            return None
-        return Stream(*reference_faces224(clip.video, clip.start or None, self.frames, clip.tracks))
+        video = clip.video
+        if video is None:
+            return nothing
+        reading, found = readings.of(video), PublishedFaces(self.frames, clip.start)
+        reading.watch(found)
+
+        def blocks() -> Iterator[Stream]:
+            reading.check_frames()
+            yield Stream(found.crops, found.present)
+
+        return blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -16,8 +16,14 @@ from affuse.execution.files import file_digest
 from affuse.execution.remembered import remembered
 from affuse.features.arrays import array_pictures
 from affuse.features.pictures import numbered_images
-from affuse.features.sound import SoundExtractor, all_present, heard, sound_of
+from affuse.features.recorded import Blocks, RecordingExtractor, has_pictures, nothing
+from affuse.features.sound import SoundExtractor, all_present, heard
 from affuse.features.stream import Stream, StreamSpec
+
+if TYPE_CHECKING:
+    from affuse.media.audio import Sound
+    from affuse.media.face import Readings
+    from affuse.media.video import Frame
 
 #: The bands end below 4 kHz, so that sound that went through a telephone has them all.
 _SOUND: dict[str, Any] = {
@@ -83,19 +89,18 @@ class AudioFingerprint(SoundExtractor):
     20 dB below the loud frames of the clip.
     """
 
+    sound_rate = _SOUND["rate"]
+
     def __init__(self) -> None:
         recipe: dict[str, Any] = {"extractor": "audio fingerprint", **_SOUND, "mels": _BANDS}
         recipe |= {"range": _RANGE, "steps": _STEPS}
         rate = _SOUND["rate"] / _SOUND["hop"]
         self.spec = StreamSpec("audio/fingerprint", rate, (_BANDS,), "uint8", recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(1 + N // 160, 24) uint8; zeros throughout for digital silence."""
         from affuse.features.spectral import decibels, mel_spectrogram
 
-        sound = sound_of(clip, _SOUND["rate"])
-        if sound is None:
-            return None
         power = mel_spectrogram(sound.samples, mels=_BANDS, **_SOUND)
         levels = decibels(power, None).numpy()
         loud = np.percentile(levels.max(1), 95)
@@ -103,7 +108,7 @@ class AudioFingerprint(SoundExtractor):
         return heard(sound, steps, self.spec.rate)
 
 
-class VideoFingerprint:
+class VideoFingerprint(RecordingExtractor):
     """`video/fingerprint`: small grey pictures of how a clip differs from its mean, 5 Hz.
 
     Whole pictures, averaged over a grid of 16 x 16 and over the time between neighbours, in
@@ -126,73 +131,88 @@ class VideoFingerprint:
             return [clip.images]
         return sorted(p for p in clip.images.glob("*.jpg") if not p.name.startswith("."))
 
-    def extract(self, clip: Clip) -> Stream | None:
-        """(T, 16, 16) uint8, in which a time without a picture is absent; None without pictures.
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`; (T, 16, 16) uint8, absent where there is no picture.
 
         Raises:
             BadInput: The pictures cannot be decoded, or there are none in the clip's time.
         """
-        place = clip.video or clip.images
-        if place is None or (clip.video is not None and not _has_pictures(clip.video)):
-            return None
-        if clip.video is None and place.suffix == ".npy":
-            shown = _from_array(place, clip)
-        else:
-            read = _from_images if clip.video is None else _from_video
-            shown = read(place, clip.start, clip.end)
-        values, mask = _over_time(shown)
-        if not mask.any():
-            raise BadInput(place, f"holds no picture from {clip.start:g} s on")
-        values -= values[mask].mean(0)
-        values[~mask] = 0
-        return Stream(_to_bytes(values * _GAIN + 128), mask)
+        place, shown = clip.video or clip.images, _OverTime(clip.start, clip.end)
+        if place is None or (clip.video is not None and not has_pictures(clip.video, clip.tracks)):
+            return nothing
+        if clip.video is not None:
+            readings.of(clip.video).watch(shown)
+
+        def blocks() -> Iterator[Stream]:
+            if clip.video is not None:
+                readings.of(clip.video).check_frames()
+            else:
+                given = _from_array if place.suffix == ".npy" else _from_images
+                for time, picture in given(place, clip):
+                    shown.add(time, picture)
+            values, mask = shown.result()
+            if not mask.any():
+                raise BadInput(place, f"holds no picture from {clip.start:g} s on")
+            values -= values[mask].mean(0)
+            values[~mask] = 0
+            yield Stream(_to_bytes(values * _GAIN + 128), mask)
+
+        return blocks
 
 
-def _over_time(
-    timed: Iterator[tuple[float, NDArray[np.float32]]],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+class _OverTime:
     """Pictures at the rate of the stream, each the mean of those around it, and where there are.
 
     A picture counts for its two neighbours on the clock by how near it is: picking the nearest
     would give other pictures when the clip is shifted or has another frame rate.
+
+    Args:
+        start: Of the clip in seconds.
+        end: Of the clip in seconds.
     """
-    sums: list[NDArray[np.float32]] = []
-    weights: list[float] = []
-    for time, picture in timed:
+
+    def __init__(self, start: float, end: float | None) -> None:
+        self.start: float | None = start or None
+        self.end = end
+        self._sums: list[NDArray[np.float32]] = []
+        self._weights: list[float] = []
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame of a recording."""
+        self.add(frame.time - (self.start or 0.0), _small(frame.rgb(_SIDE)))
+
+    def finish(self) -> None:
+        """The last frame has come."""
+
+    def add(self, time: float, picture: NDArray[np.float32]) -> None:
+        """Take a picture at a second of the clip."""
         before, share = divmod(time * _VIDEO_RATE, 1)
-        while len(sums) < before + 2:
-            sums.append(np.zeros((_SIZE, _SIZE), np.float32))
-            weights.append(0.0)
+        while len(self._sums) < before + 2:
+            self._sums.append(np.zeros((_SIZE, _SIZE), np.float32))
+            self._weights.append(0.0)
         for row, weight in ((int(before), 1 - share), (int(before) + 1, share)):
-            sums[row] += np.float32(weight) * picture
-            weights[row] += weight
-    total = np.array(weights)
-    mask = total > 0.5
-    values = np.stack(sums) if sums else np.zeros((0, _SIZE, _SIZE), np.float32)
-    values[mask] /= total[mask, None, None]
-    return values, mask
+            self._sums[row] += np.float32(weight) * picture
+            self._weights[row] += weight
+
+    def result(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """(T, 16, 16) and (T,)."""
+        total = np.array(self._weights)
+        mask = total > 0.5
+        shape = 0, _SIZE, _SIZE
+        values = np.stack(self._sums) if self._sums else np.zeros(shape, np.float32)
+        values[mask] /= total[mask, None, None]
+        return values, mask
 
 
-def _from_video(
-    path: Path, start: float, end: float | None
-) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    from affuse.media.video import read_frames
-
-    for frame in read_frames(path, start or None, end):
-        yield frame.time - start, _small(frame.rgb(_SIDE))
-
-
-def _from_images(
-    folder: Path, start: float, end: float | None
-) -> Iterator[tuple[float, NDArray[np.float32]]]:
+def _from_images(folder: Path, clip: Clip) -> Iterator[tuple[float, NDArray[np.float32]]]:
     for number, path in numbered_images(folder).items():
         time = (number - 1) / _IMAGES_RATE
-        if start <= time and (end is None or time < end):
+        if clip.start <= time and (clip.end is None or time < clip.end):
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if picture is None:
                 raise BadInput(path, "is not a picture that can be decoded")
             rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-            yield time - start, _small(np.asarray(rgb, np.uint8))
+            yield time - clip.start, _small(np.asarray(rgb, np.uint8))
 
 
 def _from_array(path: Path, clip: Clip) -> Iterator[tuple[float, NDArray[np.float32]]]:
@@ -209,13 +229,6 @@ def _small(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
-def _has_pictures(path: Path) -> bool:
-    from affuse.media.probe import open_recording
-
-    with open_recording(path) as recording:
-        return recording.video is not None
 
 
 def _digest(path: Path) -> bytes:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
-from affuse.features.sound import SoundExtractor, heard, sound_of
+from affuse.features.sound import SoundExtractor, heard
 from affuse.features.stream import Stream, StreamSpec
+
+if TYPE_CHECKING:
+    from affuse.media.audio import Sound
 
 RATE = 16000
 
@@ -32,6 +34,8 @@ class Egemaps(SoundExtractor):
     Source: Eyben et al. 2016 (GeMAPS), computed by openSMILE.
     """
 
+    sound_rate = RATE
+
     def __init__(self) -> None:
         columns = list(_smile().feature_names)
         recipe = {
@@ -43,11 +47,8 @@ class Egemaps(SoundExtractor):
         }
         self.spec = StreamSpec("audio/egemaps", 100.0, (len(columns),), recipe=recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(about 100 seconds - 4, 23) float32."""
-        sound = sound_of(clip, RATE)
-        if sound is None:
-            return None
         # openSMILE would round towards zero, and turn full scale into its negative.
         steps = np.clip(np.round(sound.samples * 32768), -32768, 32767)
         rows = _smile().process_signal(steps / 32768, RATE)

@@ -17,8 +17,8 @@ from affuse.errors import BadInput, TooShort, Unusable
 from affuse.execution.files import NotWritten
 from affuse.execution.names import path_below
 from affuse.features.archive import open_archive, write_archive
-from affuse.features.blocks import blocks_of
 from affuse.features.extractor import Extractor, undecodable
+from affuse.features.recorded import Blocks
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.probe import probe
 
@@ -55,8 +55,15 @@ def part_path(folder: Path, clip: str) -> Path:
     return path_below(folder, clip, ".safetensors")
 
 
-def write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
-    """One clip's stream; a clip that lacks the modality gets zero frames."""
+def write_part(path: Path, clip: Clip, extractor: Extractor, blocks: Blocks) -> None:
+    """One clip's stream; a clip that lacks the modality gets zero frames.
+
+    Args:
+        path: The file.
+        clip: The clip.
+        extractor: Of the stream.
+        blocks: Its blocks.
+    """
     spec = extractor.spec
     masks, start = [np.zeros(0, bool)], 0.0
     facts: dict[str, Any] = {"made_from": made_from(clip, extractor)}
@@ -64,7 +71,7 @@ def write_part(path: Path, clip: Clip, extractor: Extractor) -> None:
     # what waits gives the number of frames
     with _written(path), SpooledTemporaryFile(_AT_ONCE, dir=str(path.parent)) as waiting:
         try:
-            for block in _read_blocks(extractor, clip):
+            for block in _read(blocks):
                 start = start if len(masks) > 1 else block.start
                 masks.append(block.mask)
                 notes |= dict.fromkeys(f"{clip.audio}: {note}" for note in block.notes)
@@ -117,9 +124,9 @@ class _OfRecording(Exception):
         self.error = error
 
 
-def _read_blocks(extractor: Extractor, clip: Clip) -> Iterator[Stream]:
+def _read(blocks: Blocks) -> Iterator[Stream]:
     try:
-        yield from blocks_of(extractor, clip)
+        yield from blocks()
     except OSError as error:
         raise _OfRecording(error) from error
 

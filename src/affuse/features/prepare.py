@@ -8,18 +8,14 @@ import logging
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.errors import AffuseError, BadInput
-from affuse.execution.executors import map_unordered
-from affuse.execution.files import NotWritten, atomic_path, locked, sweep, write_csv
-from affuse.execution.progress import progress
-from affuse.execution.worker import allow, tell
+from affuse.errors import BadInput
+from affuse.execution.files import atomic_path, locked, sweep, write_csv
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import write_archive
 from affuse.features.extractor import Extractor, Frozen, same_stream
@@ -30,7 +26,6 @@ from affuse.features.parts import (
     part_path,
     read_facts,
     read_part,
-    write_part,
 )
 from affuse.features.store import (
     StreamFile,
@@ -40,12 +35,11 @@ from affuse.features.store import (
     write_index,
 )
 from affuse.features.stream import Stream
+from affuse.features.work import Task, compute, place_of
 from affuse.media.allowance import time_limit
 
 log = logging.getLogger(__name__)
 
-#: A clip, and the names of streams to be computed of it.
-_Task = tuple[Clip, list[str]]
 #: Bytes of the largest frozen network that is kept in a store, and in every model file.
 LARGEST_KEPT = 64_000_000
 
@@ -109,7 +103,9 @@ def _prepare(
     write_index(store, corpus)
     annotated = any(clip.annotation for clip in corpus.clips)
     tracks = [AnnotationTrack(corpus.classes)] if annotated else []
-    report = _fill(corpus, store, [*extractors, *tracks], workers, "prepare")
+    prints = _fingerprints(corpus)
+    report, unprinted = _fill(corpus, store, [*extractors, *tracks], prints, workers)
+    report.unprinted = len(unprinted)
     report.failures = sorted(report.failures + _empty(store, corpus, extractors, report))
     known = {e.spec.name for e in (*extractors, *tracks)}
     others = [row for row in read_failures(store) if row[1] and row[1] not in known]
@@ -117,8 +113,6 @@ def _prepare(
         store / "failures.csv", ("clip", "stream", "reason"), sorted(report.failures + others)
     )
     _keep_networks(store, extractors)
-    prints = _fill(corpus, store, _fingerprints(corpus), workers, "fingerprints")
-    report.unprinted = len({clip for clip, _, _ in prints.failures})
     shutil.rmtree(store / "parts", ignore_errors=True)
     return report
 
@@ -147,58 +141,49 @@ def _fingerprints(corpus: Corpus) -> list[Extractor]:
 
 
 def _fill(
-    corpus: Corpus, store: Path, extractors: Sequence[Extractor], workers: int, label: str
-) -> Prepared:
-    """Compute what is missing of some streams; failures are told, not written."""
-    parts = {e.spec.name: store / "parts" / _key(e) for e in extractors}
-    old = {e.spec.name: _reusable(store, e) for e in extractors}
-    tasks: list[_Task] = []
+    corpus: Corpus,
+    store: Path,
+    extractors: Sequence[Extractor],
+    prints: Sequence[Extractor],
+    workers: int,
+) -> tuple[Prepared, set[str]]:
+    """Compute what is missing of some streams; failures are told, not written.
+
+    Returns:
+        What was done, and the ids of clips that have no fingerprints.
+    """
+    every = [*extractors, *prints]
+    parts = {e.spec.name: store / "parts" / _key(e) for e in every}
+    old = {e.spec.name: _reusable(store, e) for e in every}
+    tasks: list[Task] = []
     for clip in corpus.clips:
         wanted = [
             e.spec.name
-            for e in extractors
+            for e in every
             if not _is_fresh(old[e.spec.name], clip, e)
             and not is_fresh_part(part_path(parts[e.spec.name], clip.id), clip, e, whole=True)
         ]
         if wanted:
-            tasks.append((clip, wanted))
-    report = Prepared(len(corpus.clips), computed=sum(len(wanted) for _, wanted in tasks))
+            tasks.append(Task(clip, wanted))
+    names = {e.spec.name for e in extractors}
+    report = Prepared(
+        len(corpus.clips), computed=sum(name in names for task in tasks for name in task.names)
+    )
     report.kept = len(corpus.clips) * len(extractors) - report.computed
-    failed = _work(tasks, extractors, parts, workers, label)
-    for extractor in extractors:
-        name = extractor.spec.name
-        report.absent[name] = _consolidate(store, extractor, corpus.clips, old[name], parts[name])
-    for extractor in extractors:
-        file = StreamFile(stream_path(store, extractor.spec.name))
-        failed |= {(clip, extractor.spec.name): reason for clip, reason in file.broken.items()}
-        report.notes += [(clip, note) for clip, notes in file.notes.items() for note in notes]
-    report.failures = [(*key, reason) for key, reason in failed.items()]
+    failed = compute(tasks, every, parts, workers)
+    absent = {
+        e.spec.name: _consolidate(store, e, corpus.clips, old[e.spec.name], parts[e.spec.name])
+        for e in every
+    }
+    report.absent = {name: count for name, count in absent.items() if name in names}
+    for name in absent:
+        file = StreamFile(stream_path(store, name))
+        failed |= {(clip, name): reason for clip, reason in file.broken.items()}
+        if name in names:
+            report.notes += [(clip, note) for clip, notes in file.notes.items() for note in notes]
+    report.failures = [(*key, reason) for key, reason in failed.items() if key[1] in names]
     report.notes = sorted(set(report.notes))
-    return report
-
-
-def _work(
-    tasks: Sequence[_Task],
-    extractors: Sequence[Extractor],
-    parts: dict[str, Path],
-    workers: int,
-    label: str,
-) -> dict[tuple[str, str], str]:
-    """Compute parts; returns (clip id, stream) -> reason of those that failed.
-
-    A stream in whose making a worker dies has failed; those that were to come after it go on.
-    """
-    by_name = {e.spec.name: e for e in extractors}
-    compute = partial(_compute, extractors=by_name, parts=parts)
-    failed: dict[tuple[str, str], str] = {}
-    while tasks:
-        work = map_unordered(compute, tasks, workers, limit=time_limit(), lost=_lost)
-        total, tasks = len(tasks), []
-        for clip, reasons, left in progress(work, label, total=total):
-            failed.update({(clip.id, name): reason for name, reason in reasons.items()})
-            if left:
-                tasks.append((clip, left))
-    return failed
+    return report, {clip for clip, name in failed if name not in names}
 
 
 def _key(extractor: Extractor) -> str:
@@ -226,46 +211,6 @@ def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
         if same_stream(extractor.spec, file.spec):
             return file
     return None
-
-
-def _compute(
-    task: _Task, extractors: dict[str, Extractor], parts: dict[str, Path]
-) -> tuple[Clip, dict[str, str], list[str]]:
-    """Write the missing streams of one clip; returns the reasons of those that failed."""
-    clip, names = task
-    reasons = {}
-    for name in names:
-        tell(name)
-        path = part_path(parts[name], clip.id)
-        try:
-            files = extractors[name].sources(clip) if clip.row is None else []  # one of many there
-            allow(time_limit(files))
-            write_part(path, clip, extractors[name])
-        except NotWritten:  # that concerns all clips
-            raise
-        except AffuseError as error:
-            reasons[name] = str(error)
-        except (Exception, SystemExit) as error:  # one bad clip must not end the others
-            place = _place(clip)
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            reasons[name] = f"{place}: {text}" if place else text
-        if name in reasons:
-            tell((name, reasons[name]))
-    return clip, reasons, []
-
-
-def _lost(task: _Task, reason: str, told: Sequence[Any]) -> tuple[Clip, dict[str, str], list[str]]:
-    """What a worker that died had come to: reasons, and the streams that it had not begun."""
-    clip, names = task
-    reasons = dict(entry for entry in told if isinstance(entry, tuple))
-    begun = [entry for entry in told if isinstance(entry, str)] or names[:1]
-    reasons[begun[-1]] = f"{_place(clip) or clip.id}: the process that decoded it {reason}"
-    return clip, reasons, names[names.index(begun[-1]) + 1 :]
-
-
-def _place(clip: Clip) -> Path | None:
-    """The file that a clip is known by."""
-    return clip.video or clip.audio or clip.images
 
 
 def _said(
@@ -361,5 +306,5 @@ def _empty(
 
 def _nothing(clip: Clip) -> str:
     """Why a clip has nothing in any stream."""
-    path = _place(clip)
+    path = place_of(clip)
     return f"{path}: neither sound nor a face" if path else "there is no recording of it"

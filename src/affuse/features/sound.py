@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from affuse.corpora.clip import Clip
 from affuse.features.blocks import BLOCK, joined
 from affuse.features.extractor import check_length
 from affuse.features.pictures import RATE
+from affuse.features.recorded import Blocks, RecordingExtractor, nothing
 from affuse.features.stream import Stream, StreamSpec
 
 if TYPE_CHECKING:
     from affuse.media.audio import Sound
+    from affuse.media.face import Readings
 
 #: Which stretch of sound a row is about: the one around its moment, the one that ends there, or the
 #: one that the published system takes.
@@ -54,33 +57,116 @@ _VGGISH: dict[str, Any] = {
 }
 
 
-class SoundExtractor:
-    """What all streams of sound share."""
+class SoundExtractor(RecordingExtractor):
+    """What all streams of sound share.
+
+    Attributes:
+        sound_rate: Of the sound that they are computed from, in Hz.
+        rounded_up: See `affuse.media.audio.Tap`.
+    """
+
+    sound_rate: int
+    rounded_up = False
 
     def sources(self, clip: Clip) -> list[Path]:
         """The file with the sound."""
         return [] if clip.audio is None else [clip.audio]
 
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`; all the sound is kept."""
+        if clip.audio is None:
+            return nothing
+        path, reading = clip.audio, readings.of(clip.audio)
+        heard = reading.listen(self.sound_rate, clip.start, clip.end, self.rounded_up)
+        heard.keep()
 
-class Mfcc(SoundExtractor):
+        def blocks() -> Iterator[Stream]:
+            sound = reading.sound(heard)
+            if sound is not None:
+                check_length(path, sound.seconds, "its sound")
+                yield from self.blocks_of(sound)
+
+        return blocks
+
+    def blocks_of(self, sound: Sound) -> Iterator[Stream]:
+        """Consecutive parts of the stream of a sound of at least half a second."""
+        yield self.stream_of(sound)
+
+    @abstractmethod
+    def stream_of(self, sound: Sound) -> Stream:
+        """The stream of a sound of at least half a second."""
+
+
+class LocalExtractor(SoundExtractor):
+    """Streams whose rows depend on the sound around them only.
+
+    So a window cut from a long recording equals the same window of a short clip, and the sound of
+    a long one is never in memory as a whole.
+
+    Attributes:
+        hop: Samples from row to row.
+        context: Rows on either side whose sound a row may depend on.
+        first: Seconds of the moment that the first row belongs to.
+        left_out: Rows at the end that lack what comes after them.
+    """
+
+    hop: int
+    context = 8
+    first = 0.0
+    left_out = 0
+
+    @abstractmethod
+    def rows(self, samples: np.ndarray) -> np.ndarray:
+        """(N,) float32 -> (T, ...)."""
+
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`."""
+        from affuse.features.sections import Sections
+
+        if clip.audio is None:
+            return nothing
+        path, reading = clip.audio, readings.of(clip.audio)
+        heard_sound = reading.listen(self.sound_rate, clip.start, clip.end, self.rounded_up)
+        sections = Sections(self.rows, self.spec, self.hop, self.context)
+        heard_sound.to(sections.push)
+
+        def blocks() -> Iterator[Stream]:
+            sound = reading.sound(heard_sound)
+            if sound is None:
+                return
+            check_length(path, sound.seconds, "its sound")
+            sections.finish()
+            count, first = len(sections) - self.left_out, 0
+            for values in sections.blocks():
+                own = values[: count - first]
+                yield heard(sound, own, self.spec.rate, self.first + first / self.spec.rate)
+                first += len(own)
+
+        return blocks
+
+    def stream_of(self, sound: Sound) -> Stream:
+        """See `SoundExtractor`."""
+        values = self.rows(sound.samples)
+        return heard(sound, values[: len(values) - self.left_out], self.spec.rate, self.first)
+
+
+class Mfcc(LocalExtractor):
     """`audio/mfcc10`: ten MFCCs of the whole clip, at 43.07 Hz.
 
-    A frame depends on its own 93 ms of sound only (no floor relative to the loudest frame), so a
-    window cut from a long recording equals the same window of a short clip.
+    A frame depends on its own 93 ms of sound only: no floor is relative to the loudest frame.
     """
+
+    sound_rate, hop = 22050, 512
 
     def __init__(self) -> None:
         recipe = {"extractor": "mfcc", **_MFCC, "padding": "constant", "top_db": None}
         self.spec = StreamSpec("audio/mfcc10", 22050 / 512, (10,), recipe=recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def rows(self, samples: np.ndarray) -> np.ndarray:
         """(1 + N // 512, 10) float32."""
         from affuse.features.spectral import mfcc
 
-        sound = sound_of(clip, 22050)
-        if sound is None:
-            return None
-        return heard(sound, mfcc(sound.samples, padding="constant", top_db=None), self.spec.rate)
+        return mfcc(samples, padding="constant", top_db=None)
 
 
 class ReferenceMfcc(SoundExtractor):
@@ -97,6 +183,8 @@ class ReferenceMfcc(SoundExtractor):
     on. A clip of exactly 3.6 s, which that code turns into an empty file, is kept as it is.
     """
 
+    sound_rate, rounded_up = 22050, True
+
     def __init__(self, padding: str = "reflect") -> None:
         name = "audio/mfcc10-reference" + ("-constant" if padding == "constant" else "")
         recipe = {
@@ -111,13 +199,10 @@ class ReferenceMfcc(SoundExtractor):
         }
         self.spec = StreamSpec(name, 22050 / 512, (10,), recipe=recipe, span=3.6)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(156, 10) float32; as published, the zeros at the end are present."""
         from affuse.features.spectral import mfcc
 
-        sound = sound_of(clip, 22050, rounded_up=True)
-        if sound is None:
-            return None
         audio = sound.samples
         surplus = len(audio) - 79380
         audio = audio[surplus // 2 :][:79380] if surplus > 0 else np.pad(audio, (0, -surplus))
@@ -127,7 +212,7 @@ class ReferenceMfcc(SoundExtractor):
         return replace(stream, notes=sound.notes)
 
 
-class LogMel(SoundExtractor):
+class LogMel(LocalExtractor):
     """`audio/logmel<mels>-16k`: log-mel spectrum of the whole clip, 50 Hz.
 
     Natural logarithm of the power in HTK mel bands from 50 to 8000 Hz, over 40 ms at 16 kHz.
@@ -136,20 +221,18 @@ class LogMel(SoundExtractor):
         mels: Number of mel bands.
     """
 
+    sound_rate, hop = 16000, 320
+
     def __init__(self, mels: int = 64) -> None:
         recipe: dict[str, Any] = {"extractor": "logmel", **_LOGMEL, "mels": mels, "floor": 1e-4}
         self.spec = StreamSpec(f"audio/logmel{mels}-16k", 50.0, (mels,), recipe=recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def rows(self, samples: np.ndarray) -> np.ndarray:
         """(1 + N // 320, mels) float32."""
         from affuse.features.spectral import mel_spectrogram
 
-        sound = sound_of(clip, 16000)
-        if sound is None:
-            return None
-        power = mel_spectrogram(sound.samples, mels=self.spec.shape[0], **_LOGMEL)
-        levels = power.clamp_min(self.spec.recipe["floor"]).log().numpy()
-        return heard(sound, levels, self.spec.rate)
+        power = mel_spectrogram(samples, mels=self.spec.shape[0], **_LOGMEL)
+        return power.clamp_min(self.spec.recipe["floor"]).log().numpy()
 
 
 class Mfcc39(SoundExtractor):
@@ -165,19 +248,18 @@ class Mfcc39(SoundExtractor):
     Source: Zhang et al. 2021 (ABAW2), released preprocessing.
     """
 
+    sound_rate = 16000
+
     def __init__(self, placing: Placing = "centred") -> None:
         recipe = {"extractor": "openSMILE MFCC12_0_D_A", "rate": 16000, "quantised": "16 bit"}
         rate = RATE if placing == "reference" else 100.0
         name = placed_name("audio/mfcc39", placing)
         self.spec = StreamSpec(name, rate, (39,), recipe=recipe | {"placing": placing})
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(1 + (N - 400) // 160, 39) float32; causal: four rows fewer; reference: 30 Hz."""
         from affuse.features.mfcc39 import AHEAD, mfcc39
 
-        sound = sound_of(clip, 16000)
-        if sound is None:
-            return None
         rows, rate = mfcc39(sound.samples), self.spec.rate
         match self.spec.recipe["placing"]:
             case "reference":
@@ -189,7 +271,7 @@ class Mfcc39(SoundExtractor):
         return heard(sound, rows, rate, 0.0125)
 
 
-class TsavMel(SoundExtractor):
+class TsavMel(LocalExtractor):
     """`audio/logmel64-tsav`: the mel spectrum that TSAV hears, of the whole clip, at 100 Hz.
 
     Unlike that of a slice, nothing is cut off relative to the loudest value and nothing is put in
@@ -198,18 +280,17 @@ class TsavMel(SoundExtractor):
     Source: Kuhnke et al. 2020 (TSAV), released code.
     """
 
+    sound_rate, hop = 44100, 441
+
     def __init__(self) -> None:
         recipe = {"extractor": "tsav mel", **_TSAV, "floor": -100.0, "top_db": None}
         self.spec = StreamSpec("audio/logmel64-tsav", 100.0, (64,), recipe=recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def rows(self, samples: np.ndarray) -> np.ndarray:
         """(1 + N // 441, 64) float32 dB of 44.1 kHz sound."""
         from affuse.features.tsav_mel import tsav_levels
 
-        sound = sound_of(clip, 44100)
-        if sound is None:
-            return None
-        return heard(sound, tsav_levels(sound.samples, top_db=None), self.spec.rate)
+        return tsav_levels(samples, top_db=None)
 
 
 class VggishExamples(SoundExtractor):
@@ -221,24 +302,27 @@ class VggishExamples(SoundExtractor):
     Source: Hershey et al. 2017; Zhang et al. 2021 (ABAW2).
     """
 
+    sound_rate = 16000
+
     def __init__(self) -> None:
         self.spec = StreamSpec(
             "audio/logmel64-vggish", RATE, (96, 64), recipe=vggish_recipe("centred")
         )
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(ceil(30 seconds), 96, 64) float32."""
-        return joined(self.blocks(clip))
+        (*blocks,) = self.blocks_of(sound)
+        stream = joined(blocks)
+        assert stream is not None
+        return stream
 
-    def blocks(self, clip: Clip) -> Iterator[Stream]:
+    def blocks_of(self, sound: Sound) -> Iterator[Stream]:
         """The same in parts."""
         from affuse.features.vggish_logmel import vggish_examples
 
-        sound = sound_of(clip, 16000)
-        if sound is not None:
-            examples = vggish_examples(sound.samples, "centred")
-            for some in examples.numbers(BLOCK):
-                yield heard(sound, examples.some(some), RATE, some[0] / RATE)
+        examples = vggish_examples(sound.samples, "centred")
+        for some in examples.numbers(BLOCK):
+            yield heard(sound, examples.some(some), RATE, some[0] / RATE)
 
 
 def vggish_recipe(placing: Placing) -> dict[str, Any]:
@@ -263,29 +347,6 @@ def in_16_bits(audio: np.ndarray) -> np.ndarray:
     """
     whole = np.rint(audio.astype(np.float64) * 2**31)
     return (np.clip(np.floor(whole / 2**16), -32768, 32767) / 32768).astype(np.float32)
-
-
-def sound_of(clip: Clip, rate: int, *, rounded_up: bool = False) -> Sound | None:
-    """Mono sound of a clip at a rate in Hz, or None without sound.
-
-    Args:
-        clip: The clip.
-        rate: Of the result.
-        rounded_up: See `read_sound`.
-
-    Raises:
-        Unusable: The sound cannot be decoded, or is too short.
-    """
-    from affuse.media.audio import read_sound
-
-    if clip.audio is None:
-        return None
-    sound = read_sound(
-        clip.audio, rate, clip.start, clip.end, rounded_up=rounded_up, tracks=clip.tracks
-    )
-    if sound is not None:
-        check_length(clip.audio, sound.seconds, "its sound")
-    return sound
 
 
 def heard(sound: Sound, values: np.ndarray, rate: float, start: float = 0.0) -> Stream:

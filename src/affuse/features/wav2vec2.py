@@ -6,18 +6,20 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import read_checkpoint, read_pickled_arrays
 from affuse.execution.files import file_digest
-from affuse.features.sound import SoundExtractor, heard, sound_of
+from affuse.features.sound import SoundExtractor, heard
 from affuse.features.stream import Stream, StreamSpec
+
+if TYPE_CHECKING:
+    from affuse.media.audio import Sound
 
 RATE = 16000
 #: Samples from frame to frame, and of one frame: what the strides and kernels come to.
@@ -71,6 +73,8 @@ class Wav2Vec2(SoundExtractor):
     AuxFormer release (Goncalves et al. 2022).
     """
 
+    sound_rate = RATE
+
     def __init__(self, source: Path) -> None:
         self.weights = _weights_file(Path(source))
         self.mean, self.std = _normalisation(self.weights.with_name(_STATISTICS))
@@ -87,11 +91,8 @@ class Wav2Vec2(SoundExtractor):
         }
         self.spec = StreamSpec("audio/wav2vec2", RATE / HOP, (config.hidden_size,), recipe=recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(1 + (N - 400) // 320, 1024) float32."""
-        sound = sound_of(clip, RATE)
-        if sound is None:
-            return None
         network = _network(self.weights, self.digest)
         signal = torch.from_numpy((sound.samples - self.mean) / self.std)
         parts = []

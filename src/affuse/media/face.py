@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from affuse.corpora.clip import Tracks
-from affuse.execution.remembered import remembered
 from affuse.media.boxes import area
 from affuse.media.detectors import create_detector
-from affuse.media.following import track_faces
+from affuse.media.following import Follower, Sampling
+from affuse.media.reading import Reading
 from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
 from affuse.media.tracks import Track
+from affuse.media.watching import Crops, Cut, Watch
 
 Choice = Literal["largest", "longest"]
 
@@ -90,6 +91,7 @@ def main_track(tracks: list[Track], choice: Choice = "largest") -> Track | None:
         landmarks=np.concatenate(points) if len(points) == len(chosen) else None,
         step=foremost.step,
         parts=np.repeat(np.arange(len(chosen)), [len(track.times) for track in chosen]),
+        numbers=tuple(number for track in chosen for number in track.numbers),
         turn=foremost.turn,
         others=_most_at_once(chosen, [t for t in others if all(t is not c for c in chosen)]),
     )
@@ -110,6 +112,146 @@ def _side(track: Track) -> float:
     return float(np.sqrt(np.median(area(track.boxes))))
 
 
+class FaceSearch:
+    """The main face of a window of a recording, and crops of it.
+
+    Where the frames, upright and at the usual size, show none, some of them are looked at again at
+    a larger size and turned. Moving pictures are also turned where the face is doubtful, as one
+    that lies on its side is. Only then is the recording read twice.
+
+    Args:
+        path: The recording.
+        options: How to find the face and which one to choose; not how to cut it out.
+        start: Beginning of the window, in seconds of the recording.
+        end: End of the window, in seconds of the recording.
+        tracks: Which of its tracks are wanted; by default the file decides.
+
+    Attributes:
+        track: The main face, once the recording has been read; None where there is none.
+
+    Raises:
+        BadInput: The recording has no pictures.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        options: FaceOptions,
+        start: float | None,
+        end: float | None,
+        tracks: Tracks | None,
+    ) -> None:
+        self.path, self.options, self.start, self.end = path, options, start or None, end
+        self.tracks = tracks
+        self.track: Track | None = None
+        self._shown = showing(path, tracks)
+        self._wanted: list[Crops] = []
+        self._watch: Watch | None = None
+
+    def cut(self, wanted: Cut) -> Crops:
+        """Ask for crops, before the recording is read."""
+        self._wanted.append(Crops(wanted))
+        return self._wanted[-1]
+
+    def watch(self, reading: Reading) -> None:
+        """Ask for frames."""
+        self._watch = self._look(Look(self.options.max_side))
+        reading.watch(self._watch)
+
+    def settle(self) -> None:
+        """Choose the main face, once the recording has been read."""
+        assert self._watch is not None
+        self.track = self._main(self._watch)
+        look = self._other_look(self.track)
+        if look is not None:
+            reading = Reading(self.path, self.tracks)
+            wanted = [Crops(one.cut) for one in self._wanted]
+            watch = self._look(look, wanted)
+            reading.watch(watch)
+            reading.run()
+            if (found := self._main(watch)) is not None:
+                self.track = replace(found, turn=look.turn)
+                for own, other in zip(self._wanted, wanted, strict=True):
+                    own.become(other)
+
+    def _look(self, look: Look, wanted: list[Crops] | None = None) -> Watch:
+        options = self.options
+        sampling = Sampling(self._shown, options.every, self.start, self.end)
+        detector = create_detector(
+            options.detector, min_face_size=options.min_face_size, max_side=look.max_side
+        )
+        follower = Follower(detector, sampling.step())
+        return Watch(
+            self._shown, follower, sampling, self._wanted if wanted is None else wanted, look.turn
+        )
+
+    def _main(self, watch: Watch) -> Track | None:
+        return main_track(watch.follower.tracks(), self.options.choice)
+
+    def _other_look(self, track: Track | None) -> Look | None:
+        """Another way to search, where nothing was found, or something doubtful."""
+        options = self.options
+        first, last = self._shown.times[[0, -1]].tolist()
+        if track is not None:
+            if first == last or track.probabilities.mean() >= DOUBTFUL:
+                return None
+            first, last = track.times[[0, -1]].tolist()
+        first = first if self.start is None else max(first, self.start)
+        last = last + 1e-3 if self.end is None else min(last + 1e-3, self.end)
+        searches = round(max(0.0, last - first) / max(options.every, 0.04)) + 1
+        return second_look(
+            self.path,
+            Look(options.max_side),
+            options.detector,
+            options.min_face_size,
+            searches,
+            first,
+            last,
+            track is not None,
+            self.tracks,
+        )
+
+
+class Readings:
+    """Passes over the files of a clip, one over each.
+
+    Args:
+        tracks: Which of their tracks are wanted; by default the files decide.
+    """
+
+    def __init__(self, tracks: Tracks | None = None) -> None:
+        self.tracks = tracks
+        self._readings: dict[Path, Reading] = {}
+        self._searches: dict[tuple[Any, ...], FaceSearch] = {}
+
+    def of(self, path: Path) -> Reading:
+        """The pass over a file."""
+        if path not in self._readings:
+            self._readings[path] = Reading(path, self.tracks)
+        return self._readings[path]
+
+    def face(
+        self, path: Path, options: FaceOptions, start: float | None = None, end: float | None = None
+    ) -> FaceSearch:
+        """The search for the main face of a window; see `FaceSearch`."""
+        # What is cut out of the frames does not change where the face is.
+        options = replace(options, margin=0.0, align=False)
+        wanted = path, options, start or None, end
+        if wanted not in self._searches:
+            self._searches[wanted] = FaceSearch(*wanted, self.tracks)
+        return self._searches[wanted]
+
+    def run(self) -> None:
+        """Read the files; what cannot be read is told to who asks for it."""
+        for (path, *_), search in self._searches.items():
+            search.watch(self.of(path))
+        for reading in self._readings.values():
+            reading.run()
+        for (path, *_), search in self._searches.items():
+            if self.of(path).has_frames:
+                search.settle()
+
+
 def find_face(
     path: str | Path,
     options: FaceOptions,
@@ -119,53 +261,18 @@ def find_face(
 ) -> Track | None:
     """Find and follow the main face of a recording; None when there is none.
 
-    Where the pictures, upright and at the usual size, show none, some of them are looked at again
-    at a larger size and turned. Moving pictures are also turned where the face is doubtful, as one
-    that lies on its side is.
-
     Args:
-        path: The recording.
-        options: How to find it and which one to choose.
-        start: Beginning of the window, in seconds of the recording.
-        end: End of the window, in seconds of the recording.
-        tracks: Which of its tracks are wanted; by default the file decides.
+        path: As in `FaceSearch`.
+        options: As in `FaceSearch`.
+        start: As in `FaceSearch`.
+        end: As in `FaceSearch`.
+        tracks: As in `FaceSearch`.
 
     Raises:
         BadInput: The recording has no pictures or cannot be decoded.
     """
-    # What is cut out of the pictures does not change where the face is.
-    options = replace(options, margin=0.0, align=False)
-    return _find_face(Path(path), options, start or None, end, tracks)
-
-
-@remembered(4)  # several streams, and an overlay, follow the face of one recording
-def _find_face(
-    path: Path,
-    options: FaceOptions,
-    start: float | None,
-    end: float | None,
-    tracks: Tracks | None,
-) -> Track | None:
-    kind, smallest = options.detector, options.min_face_size
-
-    def follow(look: Look) -> Track | None:
-        detector = create_detector(kind, min_face_size=smallest, max_side=look.max_side)
-        found = track_faces(
-            path, detector, options.every, start, end, turn=look.turn, tracks=tracks
-        )
-        return main_track(found, options.choice)
-
-    usual = Look(options.max_side)
-    track = follow(usual)
-    first, last = showing(path, tracks).times[[0, -1]].tolist()
-    if track is not None:
-        if first == last or track.probabilities.mean() >= DOUBTFUL:
-            return track
-        first, last = track.times[[0, -1]].tolist()
-    first = first if start is None else max(first, start)
-    last = last + 1e-3 if end is None else min(last + 1e-3, end)
-    searches = round(max(0.0, last - first) / max(options.every, 0.04)) + 1
-    look = second_look(
-        path, usual, kind, smallest, searches, first, last, track is not None, tracks
-    )
-    return track if look is None else follow(look) or track
+    readings = Readings(tracks)
+    search = readings.face(Path(path), options, start, end)
+    readings.run()
+    readings.of(Path(path)).check_frames()
+    return search.track

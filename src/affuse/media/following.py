@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affuse.corpora.clip import Tracks
 from affuse.media.boxes import intersection_over_union
 from affuse.media.detectors import Detector, Face
 from affuse.media.linking import Linking
-from affuse.media.shown import showing
+from affuse.media.shown import Showing
 from affuse.media.tracks import LEAST_DETECTIONS, LEAST_PROBABILITY, Track
-from affuse.media.video import Frame, read_frames
+from affuse.media.video import Frame
 
 SEARCH = 1.0  # seconds after which a whole image is searched again, for who else is in it
 CUT = 20.0  # mean difference of small images, of 255 levels, from which the scene has changed
@@ -43,13 +41,12 @@ class Follower:
 
     Args:
         detector: What finds faces.
-        every: Seconds between two images.
-        max_gap: Seconds for which a face may be lost and still continue its track.
+        step: Seconds between two images.
     """
 
-    def __init__(self, detector: Detector, every: float, max_gap: float = 1.0) -> None:
+    def __init__(self, detector: Detector, step: float) -> None:
         self.detector = detector
-        self._linking = Linking(every, max_gap)
+        self.linking = Linking(step)
         self._expected: list[_Expected] = []
         self._searched = -np.inf
         self._small: NDArray[np.uint8] | None = None
@@ -70,7 +67,7 @@ class Follower:
         self._expect(faces)
         scaled = [face.scaled(frame.width / image.shape[1]) for face in faces]
         for moment in moments:
-            self._linking.add(moment, scaled)
+            self.linking.add(moment, scaled)
 
     def tracks(self) -> list[Track]:
         """The faces so far, by the time of their first detection.
@@ -78,10 +75,10 @@ class Follower:
         Those found fewer than three times (of three or more images), or with a mean probability
         below 0.9, are mistakes of the detector and left out.
         """
-        least = min(LEAST_DETECTIONS, len(self._linking.times))
+        least = min(LEAST_DETECTIONS, len(self.linking.times))
         return [
             track
-            for track in self._linking.tracks()
+            for track in self.linking.tracks()
             if len(track.times) >= least and track.probabilities.mean() >= LEAST_PROBABILITY
         ]
 
@@ -122,74 +119,52 @@ class Follower:
         self._expected = expected
 
 
-def track_faces(
-    path: str | Path,
-    detector: Detector,
-    every: float = 0.2,
-    start: float | None = None,
-    end: float | None = None,
-    max_gap: float = 1.0,
-    turn: int = 0,
-    tracks: Tracks | None = None,
-) -> list[Track]:
-    """Find the faces of a recording and follow each, in one pass.
+class Sampling:
+    """Says which frames are searched: the first, those at least `every` seconds later, the last.
 
-    The first and the last picture are searched, and in between those at least `every` seconds
-    apart. One search of a picture that is held counts as often as if the picture were repeated.
-    Faces that are found fewer than three times (of three or more searches), or with a mean
-    probability below 0.9, are dropped as mistakes of the detector.
+    One search of a frame that is held counts as often as if the frame were repeated.
 
     Args:
-        path: The recording.
-        detector: What finds faces.
+        shown: When frames are shown.
         every: Least time between two searches, in seconds.
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
-        max_gap: Seconds for which a face may be lost and still continue at the same place.
-        turn: Quarter turns counter-clockwise by which pictures are turned before.
-        tracks: Which of its tracks are wanted; by default the file decides.
-
-    Returns:
-        The tracks by the time of their first detection; none when there is no face.
-
-    Raises:
-        BadInput: The recording has no pictures or cannot be decoded.
     """
-    follower = Follower(detector, every, max_gap)
-    for upright, moments in _sampled(path, every, start, end, tracks):
-        follower.see(upright.turned(turn), moments)
-    return [replace(track, turn=turn) for track in follower.tracks()]
 
+    def __init__(
+        self, shown: Showing, every: float, start: float | None, end: float | None
+    ) -> None:
+        self.shown, self.every, self.start, self.end = shown, every, start, end
+        self._due = -np.inf
 
-def _sampled(
-    path: str | Path,
-    every: float,
-    start: float | None,
-    end: float | None,
-    tracks: Tracks | None,
-) -> Iterator[tuple[Frame, list[float]]]:
-    """Yield the first picture, those at least `every` seconds later, and the last.
+    def moments(self, time: float) -> list[float]:
+        """The times for which a search of the next frame would count; none when it is left out.
 
-    With each come the times for which its search counts: its own, and for as long as it is held
-    those at which it would be searched again were it repeated.
-    """
-    shown = showing(path, tracks)
-    due = -np.inf
-    skipped = None
-    begin = None if start is None else shown.begin(start)
-    for frame in read_frames(path, begin, end, tracks):
-        time = frame.time if start is None else max(frame.time, start)
-        until = shown.until(frame.time) if shown.is_held(frame.time) else time
+        They are its own, and for as long as it is held those at which it would be searched again
+        were it repeated.
+
+        Args:
+            time: Of the frame, in seconds.
+        """
+        shown, end = self.shown, np.inf if self.end is None else self.end
+        begin = time if self.start is None else max(time, self.start)
+        until = shown.until(time) if shown.is_held(time) else begin
         moments = []
-        if time >= due - 1e-3:  # a millisecond, for time stamps are rounded
-            moments.append(time)
-            due = time + every
-        again = max(due, time + shown.usual)
-        while again < min(until, np.inf if end is None else end) - 1e-3:
+        if begin >= self._due - 1e-3:  # a millisecond, for time stamps are rounded
+            moments.append(begin)
+            self._due = begin + self.every
+        again = max(self._due, begin + shown.usual)
+        while again < min(until, end) - 1e-3:
             moments.append(again)
-            due = again = again + max(every, shown.usual)
-        if moments:
-            yield frame, moments
-        skipped = None if moments else frame
-    if skipped is not None:
-        yield skipped, [skipped.time]
+            self._due = again = again + max(self.every, shown.usual)
+        return moments
+
+    def step(self) -> float:
+        """Seconds between two searches, by most of them; frames may come less often than asked."""
+        times = self.shown.times
+        first = -np.inf if self.start is None else self.shown.begin(self.start)
+        times = times[(times >= first) & (times < (np.inf if self.end is None else self.end))]
+        again = Sampling(self.shown, self.every, self.start, self.end)
+        searched = [moment for time in times.tolist() for moment in again.moments(time)]
+        spacing = float(np.median(np.diff(searched))) if len(searched) > 1 else self.every
+        return max(self.every, spacing)

@@ -2,15 +2,70 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from dataclasses import dataclass
+
 import numpy as np
 
 from affuse.media.boxes import intersection_over_union
 from affuse.media.detectors import Face
-from affuse.media.tracks import Track
+from affuse.media.tracks import LONGEST_BRIDGE, Floats, Track
 
 SAME_OVERLAP = 0.2  # intersection over union from which two boxes are one face that moved
 SAME_DISTANCE = 0.6  # or centres at most so many sides apart, when the sizes are alike
+MAX_GAP = 1.0  # seconds for which a face may be lost and still continue its track
 SAME_SIZE = 1.6  # greatest ratio of the sides for that
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A face at a moment.
+
+    Attributes:
+        number: Of its track, from 0.
+        box: (4,) x1, y1, x2, y2 in pixels.
+        landmarks: (5, 2) x, y in pixels as in `Face`, or None.
+    """
+
+    number: int
+    box: Floats
+    landmarks: Floats | None
+
+
+class _Chain:
+    """The detections of one face, in the order of time."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.times: list[float] = []
+        self.faces: list[Face] = []
+
+    def add(self, time: float, face: Face) -> None:
+        self.times.append(time)
+        self.faces.append(face)
+
+    def track(self, step: float, part: slice = slice(None)) -> Track:
+        faces = self.faces[part]
+        points = [face.landmarks for face in faces if face.landmarks is not None]
+        return Track(
+            times=np.array(self.times[part]),
+            boxes=np.array([face.box for face in faces], np.float64),
+            probabilities=np.array([face.probability for face in faces]),
+            landmarks=np.stack(points) if len(points) == len(faces) else None,
+            step=step,
+            parts=np.zeros(len(faces), np.intp),
+            numbers=(self.number,),
+        )
+
+    def at(self, time: float, step: float) -> Sight | None:
+        """The face at a time, if it is there; see `Track.at`."""
+        after = bisect_right(self.times, time)
+        near = self.track(step, slice(max(after - 1, 0), after + 1))
+        (box,), (there,) = near.at(np.array([time]))
+        if not there:
+            return None
+        points = None if near.landmarks is None else near.landmarks_at(np.array([time]))[0][0]
+        return Sight(self.number, box, points)
 
 
 class Linking:
@@ -20,18 +75,17 @@ class Linking:
     size; the best pairs first.
 
     Args:
-        every: Seconds between two images.
-        max_gap: Seconds for which a face may be lost and still continue its track.
+        step: Seconds between two images.
 
     Attributes:
         times: Seconds of the images so far.
     """
 
-    def __init__(self, every: float, max_gap: float = 1.0) -> None:
-        self.every, self.max_gap = every, max_gap
+    def __init__(self, step: float) -> None:
+        self.step = step
         self.times: list[float] = []
-        self._chains: list[list[tuple[float, Face]]] = []
-        self._open: list[list[tuple[float, Face]]] = []
+        self._chains: list[_Chain] = []
+        self._recent: list[_Chain] = []
 
     def add(self, time: float, faces: list[Face]) -> None:
         """Continue tracks with the faces of an image, and begin new ones.
@@ -41,27 +95,50 @@ class Linking:
             faces: What was found in it.
         """
         self.times.append(time)
-        self._open = [c for c in self._open if time - c[-1][0] <= self.max_gap + 1e-3]
+        reach = max(MAX_GAP, 2 * LONGEST_BRIDGE * self.step) + 1e-3
+        self._recent = [chain for chain in self._recent if time - chain.times[-1] <= reach]
+        alive = [chain for chain in self._recent if time - chain.times[-1] <= MAX_GAP + 1e-3]
         pairs = [
             (closeness, i, j)
-            for i, chain in enumerate(self._open)
+            for i, chain in enumerate(alive)
             for j, face in enumerate(faces)
-            if (closeness := _closeness(chain[-1][1], face)) is not None
+            if (closeness := _closeness(chain.faces[-1], face)) is not None
         ]
         free = set(range(len(faces)))
         for _, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-            if j in free and self._open[i][-1][0] < time:
-                self._open[i].append((time, faces[j]))
+            if j in free and alive[i].times[-1] < time:
+                alive[i].add(time, faces[j])
                 free.remove(j)
-        begun = [[(time, faces[j])] for j in sorted(free)]
-        self._chains += begun
-        self._open += begun
+        for j in sorted(free):
+            chain = _Chain(len(self._chains))
+            chain.add(time, faces[j])
+            self._chains.append(chain)
+            self._recent.append(chain)
 
     def tracks(self) -> list[Track]:
-        """All tracks by the time of their first detection."""
-        spacing = float(np.median(np.diff(self.times))) if len(self.times) > 1 else self.every
-        # images that come less often than asked for are all searched
-        return [_track(chain, max(self.every, spacing)) for chain in self._chains]
+        """All tracks by the time of their first detection, which is also that of their numbers."""
+        return [chain.track(self.step) for chain in self._chains]
+
+    def decided(self) -> float:
+        """Up to which second it is known who is there: what comes later can change the rest."""
+        if not self.times:
+            return -np.inf
+        now = self.times[-1]
+        lost = [
+            chain.times[-1]
+            for chain in self._recent
+            if 0 < now - chain.times[-1] < LONGEST_BRIDGE * self.step
+        ]
+        return min([now - self.step / 2, *lost])
+
+    def at(self, time: float) -> list[Sight]:
+        """The faces at a time; see `Track.at`.
+
+        Args:
+            time: Seconds; not so long ago that a face may have been lost since.
+        """
+        sights = [chain.at(time, self.step) for chain in self._recent]
+        return [sight for sight in sights if sight is not None]
 
 
 def _closeness(old: Face, new: Face) -> float | None:
@@ -74,15 +151,3 @@ def _closeness(old: Face, new: Face) -> float | None:
     if overlap < SAME_OVERLAP and not (alike and distance <= SAME_DISTANCE):
         return None
     return overlap - float(distance)
-
-
-def _track(chain: list[tuple[float, Face]], step: float) -> Track:
-    points = [face.landmarks for _, face in chain if face.landmarks is not None]
-    return Track(
-        times=np.array([time for time, _ in chain]),
-        boxes=np.array([face.box for _, face in chain], np.float64),
-        probabilities=np.array([face.probability for _, face in chain]),
-        landmarks=np.stack(points) if len(points) == len(chain) else None,
-        step=step,
-        parts=np.zeros(len(chain), np.intp),
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -129,9 +129,7 @@ class Recording:
         Raises:
             Unusable: Nothing can be decoded.
         """
-        track = getattr(self.contents.timing, stream.type)
-        if track is not None:
-            self._clocks[stream.type] = Clock(track)
+        self._start_clock(stream)
         frames = self._decode_from_here(stream)
         first = None
         stamp = self.stamp_of(stream, start) if start > WORTH_A_JUMP else None
@@ -148,6 +146,21 @@ class Recording:
         yield first
         yield from frames
 
+    def decode_all(self, streams: Sequence[Any]) -> Iterator[Any]:
+        """Yield the frames of several streams in the order of the file; see `decode`.
+
+        Args:
+            streams: `video` and `audio`.
+        """
+        for stream in streams:
+            self._start_clock(stream)
+        yield from self._decode_from_here(*streams)
+
+    def _start_clock(self, stream: Any) -> None:
+        track = getattr(self.contents.timing, stream.type)
+        if track is not None:
+            self._clocks[stream.type] = Clock(track)
+
     def stamp_of(self, stream: Any, time: float) -> float | None:
         """The time stamp in seconds to jump to for a second of the recording; None for no jumps."""
         track = getattr(self.contents.timing, stream.type)
@@ -161,23 +174,25 @@ class Recording:
         except av.FFmpegError:
             log.debug("%s: cannot jump to %.3f s", self.path, time_stamp)
 
-    def _decode_from_here(self, stream: Any) -> Iterator[Any]:
-        damaged = 0
-        packets = packets_of(self.container, stream)
+    def _decode_from_here(self, *streams: Any) -> Iterator[Any]:
+        damaged: set[str] = set()
+        packets = packets_of(self.container, streams)
         while True:
+            packet = None
             try:
                 packet = next(packets, None)
                 frames = [] if packet is None else packet.decode()
             except (av.FFmpegError, ValueError, OverflowError):
-                damaged += 1
+                damaged.add(streams[0].type if packet is None else packet.stream.type)
                 continue
             except MemoryError as error:
-                raise BadInput(self.path, f"its {stream.type} takes too much memory") from error
+                kind = streams[0].type if packet is None else packet.stream.type
+                raise BadInput(self.path, f"its {kind} takes too much memory") from error
             if packet is None:
                 break
             yield from frames
-        if damaged:
-            _tell_damaged(self.path, stream.type)
+        for kind in sorted(damaged):
+            _tell_damaged(self.path, kind)
 
 
 @lru_cache(maxsize=256)  # said once, however often a recording is read

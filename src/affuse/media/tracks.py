@@ -26,6 +26,7 @@ class Track:
         step: Seconds between two searches.
         parts: (K,) number of the stretch that a detection belongs to; between stretches the
             face was lost, or the scene changed, so nothing is interpolated.
+        numbers: Of each of its stretches among the tracks of the recording, from 0.
         turn: Quarter turns counter-clockwise after which the face is upright. Boxes and landmarks
             are those of the picture so turned.
         others: How many other people are seen at once while this one is followed, at most.
@@ -37,6 +38,7 @@ class Track:
     landmarks: Floats | None
     step: float
     parts: NDArray[np.intp]
+    numbers: tuple[int, ...] = (0,)
     turn: int = 0
     others: int = 0
 
@@ -59,16 +61,27 @@ class Track:
             raise ValueError("this face detector finds no landmarks")
         return self._interpolate(self.landmarks, times)
 
-    def _interpolate(
-        self, values: Floats, times: NDArray[np.floating]
-    ) -> tuple[Floats, NDArray[np.bool_]]:
-        times = np.asarray(times, np.float64)
+    def parts_at(self, times: NDArray[np.floating]) -> NDArray[np.intp]:
+        """(N,) the stretches that the boxes at times (N,) are taken from."""
+        before, after, share, bridged = self._around(np.asarray(times, np.float64))
+        return self.parts[np.where(bridged | (share < 0.5), before, after)]
+
+    def _around(
+        self, times: NDArray[np.floating]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, NDArray[np.bool_]]:
+        """Of each time the detections around it, its place between them, and if it is bridged."""
         before = np.clip(np.searchsorted(self.times, times, "right") - 1, 0, len(self.times) - 1)
         after = np.minimum(before + 1, len(self.times) - 1)
         gap = self.times[after] - self.times[before]
         share = np.clip((times - self.times[before]) / np.where(gap > 0, gap, 1), 0, 1)
         bridged = (gap <= LONGEST_BRIDGE * self.step) & (self.parts[before] == self.parts[after])
-        share = np.where(bridged, share, np.round(share))
+        return before, after, np.where(bridged, share, np.round(share)), bridged
+
+    def _interpolate(
+        self, values: Floats, times: NDArray[np.floating]
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        times = np.asarray(times, np.float64)
+        before, after, share, bridged = self._around(times)
         distance = np.minimum(abs(times - self.times[before]), abs(times - self.times[after]))
         inside = (times >= self.times[before]) & (times <= self.times[after])
         present = (bridged & inside) | (distance <= self.step / 2 + 1e-9)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput
 from affuse.media.geometry import Geometry, Size
-from affuse.media.probe import open_recording
+from affuse.media.probe import Recording, open_recording
 from affuse.media.still import read_still, still_of
 
 ALIKE = 0.02
@@ -114,52 +114,76 @@ def _padded(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
     return whole
 
 
+class Framing:
+    """Makes frames of the decoded images of a recording, one after the other.
+
+    Times come from the time stamps, so variable rates and late starts are right; an image without
+    a usable one follows its predecessor at the mean frame rate. Should the size change on the way,
+    all frames come in the first one's, those of other proportions with black bars.
+
+    Args:
+        recording: Open, with images.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording, self._interval = recording, 1 / recording.frame_rate
+        self._reformatter = VideoReformatter()  # to set one up takes longer than to use it
+        self._time: float | None = None
+        self._size: Size | None = None
+
+    def frame(self, picture: Any) -> Frame:
+        """The frame of a decoded image."""
+        geometry = self._recording.geometry_of(picture)
+        self._size = self._size or geometry.size
+        previous = -self._interval if self._time is None else self._time
+        time = self._recording.time_of(picture)
+        if time is None or time <= previous:  # stamps that repeat or go back are of no use
+            time = previous + self._interval
+        self._time = time
+        return Frame(picture, time, geometry, self._size, self._reformatter)
+
+
 def read_frames(
     path: str | Path,
     start: float | None = None,
     end: float | None = None,
     tracks: Tracks | None = None,
 ) -> Iterator[Frame]:
-    """Decode the pictures of a recording in one pass.
-
-    Times come from the time stamps, so variable rates and late starts are right; a picture without
-    a usable one follows its predecessor at the mean frame rate. Should the size change on the way,
-    all pictures come in the first one's, those of other proportions with black bars.
+    """Decode the frames of a recording in one pass; see `Framing`.
 
     Args:
         path: The recording.
-        start: Leave out pictures before this time, in seconds of the recording.
-        end: Leave out pictures from this time on, in seconds of the recording.
+        start: Leave out frames before this time, in seconds of the recording.
+        end: Leave out frames from this time on, in seconds of the recording.
         tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
         BadInput: The file cannot be opened, has no pictures, or none that can be decoded.
     """
     if still_of(path) is not None:
-        yield from _still_frames(path, start, end)
+        frames = still_frames(path)
+        yield from (f for f in frames if f.time >= (start or 0.0) and (end is None or f.time < end))
         return
     with open_recording(path, tracks) as recording:
         if recording.video is None:
             raise BadInput(path, "has no pictures")
-        interval = 1 / recording.frame_rate
-        reformatter = VideoReformatter()  # shared, for to set one up takes longer than to use it
-        time = size = None
-        for picture in recording.decode(recording.video, start=(start or 0.0) - interval):
-            geometry = recording.geometry_of(picture)
-            size = size or geometry.size
-            previous = -interval if time is None else time
-            time = recording.time_of(picture)
-            if time is None or time <= previous:  # stamps that repeat or go back are of no use
-                time = previous + interval
-            if end is not None and time >= end:
+        framing = Framing(recording)
+        for picture in recording.decode(recording.video, start=frames_start(recording, start)):
+            frame = framing.frame(picture)
+            if end is not None and frame.time >= end:
                 break
-            if start is None or time >= start:
-                yield Frame(picture, time, geometry, size, reformatter)
+            if start is None or frame.time >= start:
+                yield frame
 
 
-def _still_frames(path: str | Path, start: float | None, end: float | None) -> Iterator[Frame]:
+def frames_start(recording: Recording, start: float | None) -> float:
+    """The second from which images are decoded so that a window of them is complete."""
+    return (start or 0.0) - 1 / recording.frame_rate
+
+
+def still_frames(path: str | Path) -> Iterator[Frame]:
+    """The frames of a file that Pillow reads."""
     size = None
     for time, picture, geometry in read_still(path):
         size = size or geometry.size
-        if (start is None or time >= start) and (end is None or time < end):
-            yield Frame(picture, time, geometry, size)
+        yield Frame(picture, time, geometry, size)

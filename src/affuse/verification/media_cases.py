@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affuse.media.crops import reference_faces224
 from affuse.media.mtcnn import MTCNN
+from affuse.media.published_faces import published_faces
 from affuse.media.video import read_frames
 
 Check = tuple[str, float, float]
@@ -67,7 +67,8 @@ def check_faces224(case: dict[str, Any], data_dir: Path) -> list[Check]:
     mean, spread, probe = 0.0, 0.0, 0.0
     missing = 0.0
     for item in case["items"]:
-        crops, present = reference_faces224(data_dir / item["file"])
+        found = published_faces(data_dir / item["file"])
+        crops, present = found.crops, found.present
         expected = np.array(item["frame_channel_means"])
         mean = max(mean, _difference(crops.mean((1, 2)), expected))
         spread = max(spread, _difference(crops.std((1, 2, 3)), item["frame_std"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import Normalisation
-from affuse.features.blocks import blocks_of, joined, pieces
+from affuse.features.blocks import pieces
 from affuse.features.catalogue import create_extractor, imported_streams, pattern_of
 from affuse.features.extractor import Extractor, check_same_stream
+from affuse.features.recorded import Blocks, RecordingExtractor, begin
 from affuse.features.stream import Stream, StreamSpec
+from affuse.media.face import Readings
 from affuse.models.backbones.ir50 import FEATURES, SIZE
 from affuse.models.base import Model
 from affuse.models.frames import IR50Frames
@@ -28,7 +31,7 @@ PIECE, PIECE_BYTES = 1024, 1 << 27
 STORED = 48  # pixels of the pictures of which IR-50 sees the middle, as published
 
 
-class FrozenFrontEnd:
+class FrozenFrontEnd(RecordingExtractor):
     """`video/frozen-<word>`, `audio/frozen-<word>`: features of a model that was trained before.
 
     The first front-end of this modality in the model, on the stream that it was trained on, at the
@@ -81,8 +84,15 @@ class FrozenFrontEnd:
         """What the stream is made from that the front-end reads."""
         return self.input.sources(clip)
 
-    def extract(self, clip: Clip) -> Stream | None:
-        """(T', C) float32, T' as the front-end makes of T frames, its lead after their start."""
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`.
+
+        (T', C) float32, T' as the front-end makes of T frames, its lead after their start.
+        """
+        read = begin(self.input, clip, readings)
+        return lambda: self._features(read())
+
+    def _features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
         model, trained = frozen_model(self.source, self.digest)
         frontend = _front_end(model, self.spec.modality)
         assert frontend is not None
@@ -91,8 +101,6 @@ class FrozenFrontEnd:
         most = max(1, PIECE_BYTES // (4 * clock.stride * int(np.prod(read.shape))))
         count, context = min(PIECE, most) * clock.stride, CONTEXT * clock.stride
         lead = clock.lead / clock.rate
-        parts = []
-        blocks = blocks_of(self.input, clip)
         for piece, before, own in pieces(blocks, read, count, context, context):
             x, mask = as_input(piece.values, piece.mask, statistics)
             with torch.inference_mode():
@@ -101,11 +109,10 @@ class FrozenFrontEnd:
             rows = slice(first, first - (-own // clock.stride))
             start = piece.start + before / read.rate + lead
             values, known = (t[0, rows].cpu().numpy() for t in (features.float(), there))
-            parts.append(Stream(values, known, start))
-        return joined(parts)
+            yield Stream(values, known, start)
 
 
-class FrozenIR50:
+class FrozenIR50(RecordingExtractor):
     """`video/ir50`: 512 features of IR-50 on every face picture, of length one, 30 Hz.
 
     The network sees the middle 40 x 40 of pictures of 48 x 48 pixels, as published.
@@ -133,20 +140,22 @@ class FrozenIR50:
         """The face pictures, and the video."""
         return self.input.sources(clip)
 
-    def extract(self, clip: Clip) -> Stream | None:
-        """(T, 512) float32, zero where no face is seen."""
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`; (T, 512) float32, zero where no face is seen."""
+        read = begin(self.input, clip, readings)
+        return lambda: self._features(read())
+
+    def _features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
         model, trained = frozen_model(self.source, self.digest)
         assert isinstance(model, IR50Frames)
         (statistics,) = trained.normalisation.values()
         edge = (STORED - SIZE) // 2
         middle = slice(edge, edge + SIZE)
-        parts = []
-        for block in blocks_of(self.input, clip):
+        for block in blocks:
             x, mask = as_input(block.values[:, middle, middle], block.mask, statistics)
             with torch.inference_mode():
                 values = present_features(model.backbone, x, mask)[0].cpu().numpy()
-            parts.append(Stream(values, block.mask, block.start))
-        return joined(parts)
+            yield Stream(values, block.mask, block.start)
 
 
 def _front_end(model: Model, modality: str) -> FrontEnd | None:

@@ -14,14 +14,17 @@ from torch import Tensor
 
 from affuse.corpora.clip import Clip
 from affuse.features.batch import Normalisation
-from affuse.features.blocks import blocks_of, joined, pieces
+from affuse.features.blocks import pieces
 from affuse.features.catalogue import create_extractor
 from affuse.features.pictures import RATE
+from affuse.features.recorded import Blocks, RecordingExtractor, begin
 from affuse.features.sequences import CLIP_FRAMES, PICTURES, clip_ending
-from affuse.features.sound import SoundExtractor, heard, sound_of
+from affuse.features.sound import SoundExtractor, heard
 from affuse.features.stream import Stream, StreamSpec
 from affuse.features.tsav_mel import RATE as SOUND_RATE
 from affuse.features.tsav_mel import tsav_mel
+from affuse.media.audio import Sound
+from affuse.media.face import Readings
 from affuse.models.backbones.tsav import FEATURES, R2Plus1D
 from affuse.models.frozen.network import (
     as_input,
@@ -58,7 +61,7 @@ def _spec(
     return StreamSpec(name, rate, shape, dtype, {"extractor": "tsav", "placing": placing, **recipe})
 
 
-class TsavPictures:
+class TsavPictures(RecordingExtractor):
     """`video/tsav`: the maps of TSAV's network for pictures before their mean is taken.
 
     Args:
@@ -87,17 +90,20 @@ class TsavPictures:
         """The face pictures, and the video."""
         return self.input.sources(clip)
 
-    def extract(self, clip: Clip) -> Stream | None:
-        """(T, 512, 7, 7) float16, zero where absent: 50 KB a row, 90 MB a minute at 30 Hz."""
-        return joined(self.blocks(clip))
+    def begin(self, clip: Clip, readings: Readings) -> Blocks:
+        """See `RecordingExtractor`; (T, 512, 7, 7) float16 in parts of at most 32 rows.
 
-    def blocks(self, clip: Clip) -> Iterator[Stream]:
-        """Consecutive parts of the stream, of at most 32 rows."""
+        Zero where absent: 50 KB a row, 90 MB a minute at 30 Hz.
+        """
+        read = begin(self.input, clip, readings)
+        return lambda: self._features(read())
+
+    def _features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
         step = 1 if self.published else STEP
         before = CLIP_FRAMES - 1 if self.published else DILATION * (PICTURES - 1)
         read = self.input.spec
         together = 2 if device().type == "cpu" else 32
-        for piece, first, own in pieces(blocks_of(self.input, clip), read, 32 * step, before):
+        for piece, first, own in pieces(blocks, read, 32 * step, before):
             ends = np.arange(first, first + own, step)
             rows = self._published(piece.mask, ends) if self.published else self._trained(ends)
             mask = rows[:, -1] >= 0 if self.published else piece.mask[ends]
@@ -150,6 +156,8 @@ class TsavSound(SoundExtractor):
     Source: Kuhnke et al. 2020 (TSAV); for `reference` Praveen et al. 2023, released code.
     """
 
+    sound_rate = SOUND_RATE
+
     def __init__(self, source: Path, placing: Placing = "trained") -> None:
         self.source = Path(source)
         self.digest = weights_digest(self.source, "tsav")
@@ -157,11 +165,8 @@ class TsavSound(SoundExtractor):
         recipe = weights_recipe(self.source, self.digest) | {"rate": SOUND_RATE}
         self.spec = _spec("audio", placing, (FEATURES,), "float32", recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(T, 512) float32."""
-        sound = sound_of(clip, SOUND_RATE)
-        if sound is None:
-            return None
         audio = sound.samples
         model, trained = _model(self.source, self.digest)
         statistics = _statistics(trained, "audio")

@@ -8,18 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from affuse.corpora.clip import Clip
 from affuse.features.batch import TARGET_RATE
 from affuse.features.sound import (
     Placing,
     SoundExtractor,
     masked,
     placed_name,
-    sound_of,
     vggish_recipe,
 )
 from affuse.features.stream import Stream, StreamSpec
 from affuse.features.vggish_logmel import RATE, vggish_examples
+from affuse.media.audio import Sound
 from affuse.models.backbones.vggish import FEATURES
 from affuse.models.frozen.network import device, frozen_model, weights_digest, weights_recipe
 
@@ -43,6 +42,8 @@ class Vggish(SoundExtractor):
     Source: Hershey et al. 2017; Zhang et al. 2021 (ABAW2), released preprocessing.
     """
 
+    sound_rate = RATE
+
     def __init__(self, source: Path, placing: Placing = "centred") -> None:
         self.source, self.placing = Path(source), placing
         self.digest = weights_digest(self.source, "vggish")
@@ -53,11 +54,8 @@ class Vggish(SoundExtractor):
         name = placed_name("audio/vggish", placing)
         self.spec = StreamSpec(name, TARGET_RATE, (FEATURES,), recipe=recipe)
 
-    def extract(self, clip: Clip) -> Stream | None:
+    def stream_of(self, sound: Sound) -> Stream:
         """(ceil(30 seconds), 128) float32, zero where absent."""
-        sound = sound_of(clip, RATE)
-        if sound is None:
-            return None
         examples = vggish_examples(sound.samples, self.placing)
         values = np.zeros((len(examples.mask), FEATURES), np.float32)
         network = frozen_model(self.source, self.digest)[0].get_submodule("backbone")

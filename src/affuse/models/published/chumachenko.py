@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
-from affuse.media.crops import REFERENCE_WINDOW
+from affuse.media.published_faces import REFERENCE_WINDOW
 from affuse.models.chumachenko import (
     Chumachenko,
     IntermediateAttention,

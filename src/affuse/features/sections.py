@@ -1,0 +1,59 @@
+"""Rows that depend on the sound around them only, computed while the sound comes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from affuse.execution.spool import Spool
+from affuse.features.stream import StreamSpec
+from affuse.media.channels import Samples
+
+#: Rows of a section, and of a block.
+ROWS = 4096
+
+
+class Sections:
+    """Computes rows section by section, each with the sound around it.
+
+    Args:
+        rows: Samples (N,) -> (T, ...), row i about the sound around sample i * hop.
+        spec: Of the rows.
+        hop: Samples from row to row.
+        context: Rows before and after a section whose sound its own rows may depend on.
+    """
+
+    def __init__(
+        self, rows: Callable[[Samples], np.ndarray], spec: StreamSpec, hop: int, context: int
+    ) -> None:
+        self._rows, self._hop, self._context = rows, hop, context
+        self._spool = Spool(spec.shape, spec.dtype)
+        self._held: list[Samples] = []
+        self._count = 0  # samples that are held
+        self._lead = 0  # rows that are held before the section
+
+    def __len__(self) -> int:
+        return len(self._spool)
+
+    def push(self, samples: Samples) -> None:
+        """Take samples (N,), one part after the other."""
+        self._held.append(samples)
+        self._count += len(samples)
+        while self._count >= (self._lead + ROWS + self._context) * self._hop:
+            audio = np.concatenate(self._held)
+            own = self._lead + ROWS
+            computed = self._rows(audio[: (own + self._context) * self._hop])
+            self._spool.append(computed[self._lead : own])
+            audio = audio[(own - self._context) * self._hop :]
+            self._held, self._count, self._lead = [audio], len(audio), self._context
+
+    def finish(self) -> None:
+        """The last samples have come."""
+        if self._count:
+            self._spool.append(self._rows(np.concatenate(self._held))[self._lead :])
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The rows, a block after the other."""
+        for first in range(0, len(self._spool), ROWS):
+            yield self._spool.read(first, first + ROWS)

@@ -1,0 +1,184 @@
+"""Follow the faces of a recording and cut them out, while its frames come by."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affuse.execution.spool import Spool
+from affuse.media.boxes import area
+from affuse.media.crops import Images, Standing, cut_out
+from affuse.media.following import Follower, Sampling
+from affuse.media.linking import Sight
+from affuse.media.shown import Showing
+from affuse.media.tracks import Track
+from affuse.media.video import Frame
+
+MOST = 4
+"""Faces that are cut out of one frame, the largest."""
+
+BLOCK = 256
+"""Crops of a block."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Crops of a face that are wanted of a recording.
+
+    Attributes:
+        times: (N,) seconds of the recording, not falling.
+        size: As in `cut_out`.
+        margin: As in `cut_out`.
+        align: As in `cut_out`.
+    """
+
+    times: NDArray[np.floating]
+    size: int
+    margin: float = 0.0
+    align: bool = False
+
+
+@dataclass
+class _Own:
+    """The crops of one face, each of which stands for some of the times."""
+
+    spool: Spool
+    rows: list[NDArray[np.intp]] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+
+
+class Crops:
+    """Crops of every face.
+
+    Args:
+        cut: Which ones.
+    """
+
+    def __init__(self, cut: Cut) -> None:
+        self.cut = cut
+        self._of: dict[int, _Own] = {}
+
+    def add(self, frame: Frame, moment: float, rows: NDArray[np.intp], sight: Sight) -> None:
+        """Cut a face out of a frame.
+
+        Args:
+            frame: The frame.
+            moment: Seconds at which the face was looked up.
+            rows: Which of the times the frame stands for.
+            sight: The face.
+        """
+        cut = self.cut
+        crop = cut_out(frame.rgb(), sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
+        if sight.number not in self._of:
+            self._of[sight.number] = _Own(Spool(crop.shape, "uint8"))
+        own = self._of[sight.number]
+        own.spool.append(crop[None])
+        own.rows.append(rows)
+        own.moments.append(moment)
+
+    def become(self, other: Crops) -> None:
+        """Hold what others hold instead."""
+        self._of = other._of
+
+    def blocks(self, track: Track | None) -> Iterator[tuple[slice, Images, NDArray[np.bool_]]]:
+        """The crops of one face, in the order of the times.
+
+        Args:
+            track: The face, of one track or several; None is a face that is nowhere.
+
+        Yields:
+            Which of the times these are, of them (N, size, size, 3) RGB, black where the face is
+            not there, and (N,) bool whether it is.
+        """
+        cut = self.cut
+        taken = np.full((len(cut.times), 2), -1)  # part of the track, and number of its crop
+        for part, number in enumerate(track.numbers if track is not None else ()):
+            own = self._of.get(number)
+            if own is None or track is None:
+                continue
+            ours = track.parts_at(np.array(own.moments)) == part
+            for crop in np.flatnonzero(ours).tolist():
+                taken[own.rows[crop]] = number, crop
+        for first in range(0, len(taken), BLOCK):
+            numbers, places = taken[first : first + BLOCK].T
+            crops = np.zeros((len(numbers), cut.size, cut.size, 3), np.uint8)
+            for number in np.unique(numbers[numbers >= 0]).tolist():
+                wanted = places[numbers == number]
+                start = int(wanted.min())
+                read = self._of[number].spool.read(start, int(wanted.max()) + 1)
+                crops[numbers == number] = read[wanted - start]
+            yield slice(first, first + len(numbers)), crops, numbers >= 0
+
+
+class Watch:
+    """Follows the faces of a recording and cuts them out.
+
+    Args:
+        shown: When its frames are shown.
+        follower: Finds and follows faces.
+        sampling: Which frames are searched.
+        crops: What is cut out.
+        turn: Quarter turns counter-clockwise by which frames are turned before.
+
+    Attributes:
+        start: The second from which frames are wanted.
+        end: The second until which they are; None is the end.
+    """
+
+    def __init__(
+        self,
+        shown: Showing,
+        follower: Follower,
+        sampling: Sampling,
+        crops: list[Crops],
+        turn: int = 0,
+    ) -> None:
+        self.follower, self.sampling, self.crops, self.turn = follower, sampling, crops, turn
+        self._standing = [Standing(shown, one.cut.times) for one in crops]
+        begin = -np.inf if sampling.start is None else shown.begin(sampling.start)
+        end = np.inf if sampling.end is None else sampling.end
+        self._searched = begin, end
+        self.start: float | None = min([begin, *(one.start for one in self._standing)])
+        last = max([end, *(one.end for one in self._standing)])
+        self.end: float | None = None if np.isinf(last) else last
+        self._pending: deque[tuple[Crops, Frame, float, NDArray[np.intp]]] = deque()
+        self._skipped: Frame | None = None
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame, one after the other."""
+        frame = frame.turned(self.turn)
+        first, last = self._searched
+        if first <= frame.time < last:
+            moments = self.sampling.moments(frame.time)
+            if moments:
+                self.follower.see(frame, moments)
+            self._skipped = None if moments else frame
+        for crops, standing in zip(self.crops, self._standing, strict=True):
+            if standing.start <= frame.time < standing.end:
+                self._wait(crops, standing.push(frame))
+        self._cut(self.follower.linking.decided())
+
+    def finish(self) -> None:
+        """The last frame has come."""
+        if self._skipped is not None:
+            self.follower.see(self._skipped, [self._skipped.time])
+        for crops, standing in zip(self.crops, self._standing, strict=True):
+            self._wait(crops, standing.push(None))
+        self._cut(np.inf)
+
+    def _wait(self, crops: Crops, found: tuple[Frame, float, NDArray[np.intp]] | None) -> None:
+        if found is not None:
+            self._pending.append((crops, *found))
+
+    def _cut(self, until: float) -> None:
+        """Cut out of the frames up to a second, of which it is known who is in them."""
+        while self._pending and self._pending[0][2] <= until:
+            crops, frame, moment, rows = self._pending.popleft()
+            sights = self.follower.linking.at(moment)
+            sights.sort(key=lambda sight: -float(area(sight.box)))
+            for sight in sights[:MOST]:
+                crops.add(frame, moment, rows, sight)
