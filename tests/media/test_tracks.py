@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from affuse.errors import BadInput
-from affuse.media.detectors import Detector, Face, create_detector
+from affuse.media.detectors import Detector, Face
 from affuse.media.face import FaceOptions, find_face, main_track
 from affuse.media.linking import Linking
 from affuse.media.tracks import Track
@@ -209,25 +208,3 @@ def test_a_face_that_leaves_is_absent_afterwards(shared_data: Path) -> None:
     assert present[: last + 1].all()
     # the scene changes at 2.40 s
     assert 2.2 <= last / 30 <= 2.45
-
-
-def test_streams_of_one_recording_share_the_search(
-    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "a.mp4"
-    shutil.copyfile(shared_data / "videos" / "expressive_d0.mp4", path)
-    searched: list[str] = []
-    real = create_detector
-
-    def noted(name: str, **options: object) -> Detector:
-        searched.append(name)
-        return real(name, **options)
-
-    monkeypatch.setattr("affuse.media.face.create_detector", noted)
-    first = find_face(path, FaceOptions())
-    second = find_face(path, FaceOptions(margin=0.4, align=True))
-    assert first is not None and second is not None and searched == ["mtcnn"]
-    np.testing.assert_array_equal(first.boxes, second.boxes)
-    find_face(path, FaceOptions(every=1.0))
-    shutil.copyfile(shared_data / "videos" / "no_face.mp4", path)
-    assert find_face(path, FaceOptions()) is None and len(searched) == 3, "another file now"

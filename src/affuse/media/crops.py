@@ -73,15 +73,15 @@ class Standing:
 
 
 def cut_out(
-    image: Images, box: Floats, landmarks: Floats | None, size: int, margin: float, align: bool
+    frame: Frame, box: Floats, landmarks: Floats | None, size: int, margin: float, align: bool
 ) -> Images:
-    """A face, cut out of an image.
+    """A face, cut out of a frame.
 
     A crop is a square around the box, as large as the longer side of the box and `margin` more. It
-    is moved, or else made smaller, to lie inside the image, so nothing is distorted or made up.
+    is moved, or else made smaller, to lie inside the frame, so nothing is distorted or made up.
 
     Args:
-        image: (H, W, 3) RGB.
+        frame: The frame.
         box: (4,) x1, y1, x2, y2 in pixels.
         landmarks: (5, 2) x, y in pixels, or None.
         size: Side of the crop in pixels.
@@ -96,19 +96,19 @@ def cut_out(
         ValueError: Alignment, but no landmarks.
     """
     if not align:
-        return _square(image, box, size, margin)
+        return _square(frame, box, size, margin)
     if landmarks is None:
         raise ValueError("this face detector finds no landmarks")
-    return _aligned(image, landmarks, size, margin)
+    return _aligned(frame, landmarks, size, margin)
 
 
-def _square(image: Images, box: Floats, size: int, margin: float) -> Images:
-    height, width = image.shape[:2]
+def _square(frame: Frame, box: Floats, size: int, margin: float) -> Images:
+    height, width = frame.height, frame.width
     longer = max(box[2] - box[0], box[3] - box[1]) * (1 + margin)
     side = int(np.clip(round(longer), 1, min(height, width)))
     x = int(np.clip(round((box[0] + box[2] - side) / 2), 0, width - side))
     y = int(np.clip(round((box[1] + box[3] - side) / 2), 0, height - side))
-    return _resized(image[y : y + side, x : x + side], size)
+    return _resized(frame.part(x, y, x + side, y + side), size)
 
 
 def _resized(image: cv2.typing.MatLike, size: int) -> Images:
@@ -116,7 +116,7 @@ def _resized(image: cv2.typing.MatLike, size: int) -> Images:
     return cv2.resize(image, (size, size), interpolation=method).astype(np.uint8, copy=False)
 
 
-def _aligned(image: Images, points: Floats, size: int, margin: float) -> Images:
+def _aligned(frame: Frame, points: Floats, size: int, margin: float) -> Images:
     """The similarity transform that maps landmarks (5, 2) best onto the template, applied."""
     target = size / 2 + (ALIGNED_LANDMARKS / 112 - 0.5) * size / (1 + margin)
     # least squares over complex numbers: turning and scaling are one multiplication
@@ -125,6 +125,14 @@ def _aligned(image: Images, points: Floats, size: int, margin: float) -> Images:
     # a strong reduction by bilinear interpolation would skip pixels: sample finely, then average
     fine = int(np.clip(np.ceil(1 / max(abs(turn), 1e-3)), 1, 8))
     turn, shift = turn * fine, (w.mean() - turn * z.mean() + 0.5 + 0.5j) * fine - (0.5 + 0.5j)
+    # what the corners come from, and two pixels around it for the interpolation
+    corners = (np.array([0, 1, 1j, 1 + 1j]) * (size * fine) - shift) / turn
+    edges = np.stack([corners.real, corners.imag], 1)
+    limits = np.array([frame.width, frame.height])
+    x1, y1 = np.clip(np.floor(edges.min(0)) - 2, 0, limits - 1).astype(int).tolist()
+    x2, y2 = np.clip(np.ceil(edges.max(0)) + 3, [x1 + 1, y1 + 1], limits).astype(int).tolist()
+    image = frame.part(x1, y1, x2, y2)
+    shift += turn * complex(x1, y1)
     matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
     wide = (size * fine, size * fine)
     warped = cv2.warpAffine(

@@ -13,7 +13,6 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from affuse.errors import AffuseError
 from affuse.media.channels import Mixer, Samples
@@ -23,7 +22,7 @@ from affuse.media.sound_clock import LARGEST, SoundClock
 from affuse.media.sounding import Span, Spans
 from affuse.media.source import Packets
 from affuse.media.timing import LiveClock
-from affuse.media.video import Frame
+from affuse.media.video import Frame, Reformatters
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ class Live:
         self._pictures: deque[tuple[float, bytes]] = deque()
         self._size: tuple[int, int] | None = None
         self._shown = (0, 0)
-        self._reformatter = VideoReformatter()
+        self._reformatters = Reformatters()
         self._sound: deque[tuple[int, Samples]] = deque()  # (N,), or (N, channels) for several
         self._clock: SoundClock | None = None
         self._began = 0.0
@@ -201,7 +200,7 @@ class Live:
         self._begins["video"] = self._ends["video"] = time
         geometry = geometry_of(picture, self._aspect)
         self._size = self._size or geometry.size
-        image = Frame(picture, time, geometry, self._size, self._reformatter).rgb(self.max_side)
+        image = Frame(picture, time, geometry, self._size, self._reformatters).rgb(self.max_side)
         self._shown = (image.shape[1], image.shape[0])
         done, data = cv2.imencode(".jpg", image[..., ::-1], _QUALITY)
         assert done

@@ -88,6 +88,7 @@ class Recording:
     audio: Any
     contents: Contents
     _clocks: dict[str, Clock] = field(default_factory=dict)
+    _geometries: dict[tuple[int, int, int], Geometry] = field(default_factory=dict)
 
     def time_of(self, frame: Any) -> float | None:
         """Seconds of the recording at which a frame begins; None when nothing tells.
@@ -115,7 +116,12 @@ class Recording:
 
     def geometry_of(self, picture: Any) -> Geometry:
         """How a decoded picture is shown, as its stream and the container say."""
-        return geometry_of(picture, self.video.sample_aspect_ratio, self._crop)
+        # to ask a frame of PyAV for all that comes with it keeps it until garbage is collected
+        known = picture.width, picture.height, picture.rotation
+        if known not in self._geometries:
+            aspect = self.video.sample_aspect_ratio
+            self._geometries[known] = geometry_of(picture, aspect, self._crop)
+        return self._geometries[known]
 
     def decode(self, stream: Any, start: float = 0.0) -> Iterator[Any]:
         """Yield the frames of one stream, as far and as well as they can be decoded.

@@ -7,6 +7,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -17,8 +18,42 @@ from affuse.media.geometry import Geometry, Size
 from affuse.media.probe import Recording, open_recording
 from affuse.media.still import read_still, still_of
 
+_HALVED = {"yuv420p", "yuvj420p"}  # formats whose colours have half the resolution
+_BLOCK = 64  # pixels; parts of pictures have few different sizes
+_KEPT = 64  # converters
 ALIKE = 0.02
 """How much proportions may differ for a picture to be stretched to the size of another."""
+
+
+class Reformatters:
+    """PyAV's converters of pictures, one for each size, for to set one up takes long."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], VideoReformatter] = {}
+
+    def rgb(
+        self, picture: Any, width: int, height: int, method: str = "BILINEAR"
+    ) -> NDArray[np.uint8]:
+        """A picture in colours.
+
+        Args:
+            picture: A frame of PyAV.
+            width: Of the result.
+            height: Of the result.
+            method: FFmpeg's name of the interpolation.
+
+        Returns:
+            (height, width, 3).
+        """
+        size = picture.width, picture.height, width, height
+        if size not in self._known:
+            while len(self._known) >= _KEPT:
+                self._known.pop(next(iter(self._known)))
+            self._known[size] = VideoReformatter()
+        converted = self._known[size].reformat(
+            picture, width, height, "rgb24", interpolation=method
+        )
+        return np.asarray(converted.to_ndarray(), np.uint8)
 
 
 class Frame:
@@ -32,7 +67,7 @@ class Frame:
         time: Seconds since the beginning of the recording.
         geometry: Of this picture.
         size: Width and height to which it is brought; by default its own.
-        reformatter: PyAV's; to set one up takes longer than to use it.
+        reformatters: Those of the recording.
 
     Attributes:
         time: Seconds since the beginning of the recording (the earlier of sound and pictures).
@@ -40,7 +75,7 @@ class Frame:
         height: Of the upright picture, in pixels.
     """
 
-    __slots__ = ("_geometry", "_picture", "_reformatter", "height", "time", "width")
+    __slots__ = ("_geometry", "_picture", "_reformatters", "height", "time", "width")
 
     def __init__(
         self,
@@ -48,10 +83,10 @@ class Frame:
         time: float,
         geometry: Geometry,
         size: Size | None = None,
-        reformatter: Any = None,
+        reformatters: Reformatters | None = None,
     ) -> None:
         self._picture = picture
-        self._reformatter = reformatter or VideoReformatter()
+        self._reformatters = reformatters or Reformatters()
         self._geometry = geometry
         self.time = time
         self.width, self.height = size or geometry.size
@@ -89,18 +124,59 @@ class Frame:
         image = self._geometry.upright(self._cropped(inner, method), size)
         return _padded(image, width, height)
 
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> NDArray[np.uint8]:
+        """A part of the picture in colours, the same as that of `rgb()`.
+
+        Args:
+            x1: Its first column.
+            y1: Its first row.
+            x2: The column after its last one, at most `width`.
+            y2: The row after its last one, at most `height`.
+
+        Returns:
+            (y2 - y1, x2 - x1, 3).
+        """
+        picture = self._picture
+        columns, rows = _blocks(x1, x2, self.width), _blocks(y1, y2, self.height)
+        plain = self._geometry == Geometry(self.width, self.height)
+        if not plain or picture.format.name not in _HALVED or columns is None or rows is None:
+            return self.rgb()[y1:y2, x1:x2]
+        image = self._reformatters.rgb(_cut(picture, columns, rows), len(columns), len(rows))
+        return image[y1 - rows.start : y2 - rows.start, x1 - columns.start : x2 - columns.start]
+
     def _cropped(self, inner: Size, method: str) -> NDArray[np.uint8]:
         """What is left of the stored picture when it is cropped, brought to a size."""
         left, top, right, bottom = self._geometry.crop
         x = inner[0] / (self._geometry.width - left - right)
         y = inner[1] / (self._geometry.height - top - bottom)
         width, height = inner[0] + round((left + right) * x), inner[1] + round((top + bottom) * y)
-        picture = self._reformatter.reformat(
-            self._picture, width, height, "rgb24", interpolation=method
-        )
-        image = np.asarray(picture.to_ndarray(), np.uint8)
+        image = self._reformatters.rgb(self._picture, width, height, method)
         left, top = round(left * x), round(top * y)
         return image[top : top + inner[1], left : left + inner[0]]
+
+
+def _blocks(first: int, last: int, whole: int) -> range | None:
+    """The rows or columns that whole blocks around some of them have; None if they are all."""
+    size = -(-(last - first + 1) // _BLOCK) * _BLOCK
+    start = min(first, whole - size) // 2 * 2
+    return range(start, start + size) if start >= 0 and last <= start + size < whole else None
+
+
+def _cut(picture: Any, columns: range, rows: range) -> Any:
+    """A part of a picture whose colours have half its resolution."""
+    width, height = len(columns), len(rows)
+    packed = np.empty((height * 3 // 2, width), np.uint8)
+    row = 0
+    for plane, part in zip(picture.planes, (1, 2, 2), strict=True):
+        stored = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        x, y = columns.start // part, rows.start // part
+        cut = stored[y : y + height // part, x : x + width // part]
+        count = cut.size // width
+        packed[row : row + count] = cut.reshape(count, width)
+        row += count
+    found = av.VideoFrame.from_ndarray(packed, format=picture.format.name)
+    found.colorspace, found.color_range = picture.colorspace, picture.color_range
+    return found
 
 
 def _padded(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -127,7 +203,7 @@ class Framing:
 
     def __init__(self, recording: Recording) -> None:
         self._recording, self._interval = recording, 1 / recording.frame_rate
-        self._reformatter = VideoReformatter()  # to set one up takes longer than to use it
+        self._reformatters = Reformatters()
         self._time: float | None = None
         self._size: Size | None = None
 
@@ -140,7 +216,7 @@ class Framing:
         if time is None or time <= previous:  # stamps that repeat or go back are of no use
             time = previous + self._interval
         self._time = time
-        return Frame(picture, time, geometry, self._size, self._reformatter)
+        return Frame(picture, time, geometry, self._size, self._reformatters)
 
 
 def read_frames(

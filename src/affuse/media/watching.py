@@ -72,7 +72,7 @@ class Crops:
             sight: The face.
         """
         cut = self.cut
-        crop = cut_out(frame.rgb(), sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
+        crop = cut_out(frame, sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
         if sight.number not in self._of:
             self._of[sight.number] = _Own(Spool(crop.shape, "uint8"))
         own = self._of[sight.number]
