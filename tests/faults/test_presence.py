@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.predictor import joined_windows
-from affuse.inference.presence import NEAR, Presence
+from affuse.tasks.presence import NEAR, Presence
 
 
 @given(
