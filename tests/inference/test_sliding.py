@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.inference.recordings import values_model
+from tests.inference.recordings import rewrite, values_model
 
 import affuse
 from affuse.corpora.registry import read_corpus
@@ -190,26 +191,28 @@ def test_a_frame_that_is_not_finite_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def recorded(varying: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
-    """A recording, and its streams in a store, whose corpus says how long it is."""
+    """Recordings, the face of one away for a while, in a store whose corpus says their length."""
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "raw").mkdir()
     path = folder / "raw" / "a.mp4"
     path.write_bytes(varying.read_bytes())
-    end = probe(path).duration
+    hidden = rewrite(varying, folder / "raw" / "b.mp4", hidden=(1.5, 5.0))
     (folder / "raw" / "clips.csv").write_text(
-        f"path,id,label,speaker,start,end\na.mp4,a,x,s,0,{end!r}\n"
+        "path,id,label,speaker,start,end\n"
+        f"a.mp4,a,x,s,0,{probe(path).duration!r}\nb.mp4,b,y,t,0,{probe(hidden).duration!r}\n"
     )
     corpus = read_corpus("folder", folder / "raw")
     names = {"audio/mfcc10", "audio/logmel64-16k", "video/faces48", "video/aligned48"}
     prepare(corpus, folder / "store", [create_extractor(name) for name in sorted(names)])
-    return path, Store(folder / "store")
+    return folder / "raw", Store(folder / "store")
 
 
 @pytest.mark.parametrize("kind", ["bundled", "classes", "values"])
+@pytest.mark.parametrize("clip", ["a", "b"])
 def test_a_clip_of_a_store_is_predicted_as_its_recording(
-    recorded: tuple[Path, Store], tmp_path: Path, kind: str
+    recorded: tuple[Path, Store], tmp_path: Path, kind: str, clip: str
 ) -> None:
-    path, data = recorded
+    folder, data = recorded
     file = DAY_ONE
     if kind == "classes":
         spec = spec_of("chumachenko-it", ("audio/mfcc10", "video/faces48"), "classes")
@@ -218,9 +221,9 @@ def test_a_clip_of_a_store_is_predicted_as_its_recording(
     if kind == "values":
         file = values_model(tmp_path / "m.safetensors")
     predictor = Predictor(file)
-    timeline: Any = predictor.predict(path, thumbnails=False)
+    timeline: Any = predictor.predict(folder / f"{clip}.mp4", thumbnails=False)
     model = ClipModel(predictor.model, predictor.spec, data)
-    ((said,),) = model.predict(data.clips).values()
+    ((said,),) = model.predict([x for x in data.clips if x.id == clip]).values()
     if kind == "values":
         found, expected = said.clipped().at(timeline.times), timeline.values
         expected = np.where(np.isnan(expected), found, expected)  # left empty where no face is seen
@@ -228,21 +231,22 @@ def test_a_clip_of_a_store_is_predicted_as_its_recording(
     else:
         found, expected = said.probabilities, timeline.probabilities
         assert len(found) > 4
+        shares = timeline.window_presence["video"]
+        assert (shares.min() < 0.5) == (clip == "b")
         np.testing.assert_allclose(said.overall, timeline.overall, rtol=0, atol=1e-5)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_the_public_functions_agree(recorded: tuple[Path, Store], tmp_path: Path) -> None:
-    path, data = recorded
+    folder, data = recorded
     spec = spec_of("chumachenko-it", ("audio/mfcc10", "video/faces48"), "classes")
-    spec.outputs[0] = "x"
+    spec.outputs[:2] = "x", "y"
     model, _ = build(spec)
     save_model(file := tmp_path / "m.safetensors", model, spec)
     affuse.evaluate(file, data.path, out=tmp_path / "out")
-    import csv
-
-    rows = csv.DictReader((tmp_path / "out/predictions.csv").open())
-    row = next(row for row in rows if row["condition"] == "av")
-    timeline: Any = affuse.predict(path, file)
-    told = [float(row[f"p_{name}"]) for name in spec.outputs]
-    assert told == pytest.approx(timeline.overall.tolist(), abs=1e-5)
+    rows = list(csv.DictReader((tmp_path / "out/predictions.csv").open()))
+    for row in [row for row in rows if row["condition"] == "av"]:
+        timeline: Any = affuse.predict(folder / f"{row['clip']}.mp4", file)
+        told = [float(row[f"p_{name}"]) for name in spec.outputs]
+        assert told == pytest.approx(timeline.overall.tolist(), abs=1e-5)
+    assert len(rows) == 6

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.buffer import StreamBuffer
+from affuse.inference.fixed import FixedStream
 from affuse.models.sliding import WindowModel
 from affuse.tasks.presence import NEAR, Presence
 from affuse.tasks.windows import Sample, WindowPlan
@@ -65,7 +67,7 @@ class StreamWindows:
         name: str = "",
         fixed: Fixed | None = None,
     ) -> None:
-        self._plan, self._duration, self._name, self._fixed = plan, duration, name, fixed
+        self._plan, self._duration, self._name = plan, duration, name
         self._specs = applied.spec.streams
         first, last = float(plan.starts[0]), float(plan.starts[-1]) + plan.seconds
         self._buffers = {
@@ -73,10 +75,12 @@ class StreamWindows:
             for key, spec in self._specs.items()
             if spec.span is None
         }
-        self._spans = {key: spec for key, spec in self._specs.items() if spec.span is not None}
-        self._made: dict[int, Sample] = {}
-        self._places: dict[str, set[int]] = {key: set() for key in self._spans}
-        self._next, self._next_made = 0, 0
+        self._fixed = {
+            key: FixedStream(spec, plan.starts.tolist(), partial(fixed, key))
+            for key, spec in self._specs.items()
+            if spec.span is not None and fixed is not None
+        }
+        self._next = 0
 
     def push(self, name: str, part: Stream) -> None:
         """Take consecutive frames of a stream.
@@ -112,7 +116,7 @@ class StreamWindows:
                 sample[key] = (
                     self._buffers[key].window(float(self._plan.starts[index]), self._plan.seconds)
                     if key in self._buffers
-                    else self._made[index][key]
+                    else self._fixed[key].take(index)
                 )
             shares: dict[str, float] = {}
             for key, spec in self._specs.items():
@@ -121,7 +125,6 @@ class StreamWindows:
                     presence = Presence(there.start, spec.rate, there.mask, self._duration)
                     shares[spec.modality] = presence.within(start, end)
             self._next += 1
-            self._made.pop(index, None)
             if self._next < len(self._plan.starts):
                 for buffer in self._buffers.values():
                     buffer.drop(float(self._plan.starts[self._next]))
@@ -129,11 +132,8 @@ class StreamWindows:
 
     def present(self, name: str) -> Stream:
         """When a stream was there in what was pushed, without its values."""
-        if name in self._buffers:
-            return self._buffers[name].whole()
-        mask = np.zeros(1 + max(self._places[name], default=-1), bool)
-        mask[list(self._places[name])] = True
-        return Stream(np.zeros((len(mask), 0), np.float32), mask)
+        buffer = self._buffers.get(name)
+        return self._fixed[name].present() if buffer is None else buffer.whole()
 
     def _reach(self, index: int) -> tuple[float, float]:
         """Start and end of the part of a window that lies within the recording, in seconds."""
@@ -148,33 +148,16 @@ class StreamWindows:
             last = float(self._plan.starts[index]) + self._plan.seconds
             if not buffer.ended and (end > self._duration - near or not buffer.reaches(last)):
                 return False
-        self._make(end)
+        for stream in self._fixed.values():
+            stream.reach(end)
         return True
-
-    def _make(self, until: float) -> None:
-        """Compute the streams of a fixed span of all windows that begin before a time."""
-        if not self._spans:
-            return
-        assert self._fixed is not None
-        starts = self._plan.starts
-        while self._next_made < len(starts) and float(starts[self._next_made]) <= until + 1.0:
-            start = float(starts[self._next_made])
-            made = {key: self._fixed(key, start) for key in self._spans}
-            self._made[self._next_made] = {
-                key: x if len(x.mask) else Stream.absent(self._spans[key], self._plan.seconds)
-                for key, x in made.items()
-            }
-            for key, spec in self._spans.items():
-                stream, rate = self._made[self._next_made][key], spec.rate or 1.0
-                place = round((max(start, 0.0) + stream.start) * rate)
-                self._places[key] |= {place + int(k) for k in np.flatnonzero(stream.mask)}
-            self._next_made += 1
 
     def _around(self, name: str, start: float, end: float) -> Stream:
         """When a stream is there about a part of the recording."""
-        if name in self._buffers:
-            return self._buffers[name].around(start, end)
-        return self.present(name)
+        buffer = self._buffers.get(name)
+        if buffer is None:
+            return self._fixed[name].present(start, end)
+        return buffer.around(start, end)
 
 
 def share_left(spec: StreamSpec, before: np.ndarray, after: np.ndarray) -> np.ndarray:
