@@ -147,15 +147,16 @@ class Predictor:
         plan = self.task.plan(self.spec, self.model.leader, moments.duration, self.hop)
         fixed = partial(self._fixed, info, sound)
         sliding = Sliding(self.task, self._applied, plan, moments.duration, fixed=fixed)
+        self.streams.check(clip_of(info))
         whole = self.streams.whole(clip_of(info), moments.duration, sound, notes)
         try:
             answers = all_answers(sliding, whole)
         except NotFinite as error:
             raise BadInput(self.file, str(error)) from error
-        except AffuseError as error:
-            raise (
-                error if isinstance(error, BadInput) else BadInput(info.path, str(error))
-            ) from error
+        except BadInput:
+            raise
+        except AffuseError as error:  # a frame that is not finite
+            raise BadInput(info.path, str(error)) from error
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             stream = sliding.windows.present(name)
