@@ -29,10 +29,10 @@ from affuse.execution.progress import progress
 from affuse.features.batch import collate, normalise
 from affuse.features.store import Store
 from affuse.inference.predictor import Predictor
-from affuse.inference.timeline import Timeline
 from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
 from affuse.models.shipped import DAY_ONE
+from affuse.tasks.timeline import Timeline
 
 HOME = {name: emotion for emotion, names in EMOTIONS.items() for name in names}
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=DAY_ONE)
     options = parser.parse_args()
     predictor = Predictor(options.model)
-    classes = predictor.spec.classes
+    classes = predictor.spec.outputs
     tables = {
         "RAVDESS speech, four actors left out (sound)": voices(predictor, options),
         **{

@@ -17,10 +17,10 @@ import numpy as np
 from affuse.corpora.emotions import EMOTIONS
 from affuse.corpora.registry import read_corpus
 from affuse.execution.progress import progress
-from affuse.inference.confidence import CLEAR, MARGIN
 from affuse.inference.predictor import Predictor
-from affuse.inference.timeline import Timeline
 from affuse.models.shipped import DAY_ONE
+from affuse.tasks.naming import CLEAR, MARGIN
+from affuse.tasks.timeline import Timeline
 
 HOME = {name: emotion for emotion, names in EMOTIONS.items() for name in names}
 HIGHEST = (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01)

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from affuse.inference.timeline import Timeline
-    from affuse.inference.values import ValuesTimeline
     from affuse.models.base import Model
     from affuse.models.modelfile import ModelSpec, Windows
     from affuse.models.registry import ModelEntry
+    from affuse.tasks.prediction import Prediction
 
 __all__ = ["create_model", "evaluate", "list_models", "load_model", "predict"]
 
@@ -30,7 +29,7 @@ def predict(
     smoothing: float | Literal["published"] | None = None,
     audio_track: int | None = None,
     video_track: int | None = None,
-) -> Timeline | ValuesTimeline:
+) -> Prediction:
     """The emotion over time of one recording: probabilities of classes, or values.
 
     Args:

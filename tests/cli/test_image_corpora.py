@@ -108,11 +108,11 @@ def test_check_prepare_train_and_evaluate(root: Path, tmp_path: Path, drawn: Dra
 
 def test_a_picture_most_raters_do_not_know_is_not_learned(archive, tmp_path, drawn):
     from affuse.training.recipe import load_recipe
-    from affuse.training.targets import lesson
+    from affuse.training.targets import training_targets
 
     prepare(read(archive), tmp_path / "store", [AlignedFaces(48)])
     data = Store(tmp_path / "store")
-    learned = lesson(load_recipe("ferplus-small"), data)
+    learned = training_targets(load_recipe("ferplus-small"), data)
     ids = {clip.id for clip in learned.clips}
     unknown = f"fer{COUNT + 3:07d}"
     assert unknown in {clip.id for clip in data.clips} and unknown not in ids

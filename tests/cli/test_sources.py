@@ -130,7 +130,7 @@ def test_own_features_from_prepare_to_predict(
         options={},
         streams=specs,
         normalisation={},
-        classes=["anger", "joy"],
+        outputs=["anger", "joy"],
         window=1.0,
     )
     model = tmp_path / "m.safetensors"
@@ -195,7 +195,7 @@ def test_prepare_and_predict_with_a_source_for_each(
         options={},
         streams=specs,
         normalisation={},
-        classes=["anger", "joy"],
+        outputs=["anger", "joy"],
         task="classification",
         window=1.0,
         training={},
@@ -221,7 +221,7 @@ def test_other_weights_than_in_training_are_refused(
         options={},
         streams=specs,
         normalisation={},
-        classes=["anger", "joy"],
+        outputs=["anger", "joy"],
         task="classification",
         window=1.0,
         training={},

@@ -55,12 +55,12 @@ def changed(file: Path, out: Path, order: list[str] | None = None, **facts: obje
     model, spec = load_model(file)
     state = model.state_dict()
     if order is not None:
-        rows = [spec.classes.index(name) for name in order]
+        rows = [spec.outputs.index(name) for name in order]
         for name, x in state.items():
-            if x.ndim and len(x) == len(spec.classes):
+            if x.ndim and len(x) == len(spec.outputs):
                 state[name] = x[rows]
         model.load_state_dict(state)
-        spec = replace(spec, classes=order)
+        spec = replace(spec, outputs=order)
     save_model(out, model, replace(spec, **facts))
     return out
 
@@ -71,7 +71,7 @@ def fresh(out: Path, classes: list[str], streams: tuple[StreamSpec, ...], **fact
     specs = {spec.name: spec for spec in streams}
     own = {"model": "late", "options": {}, "window": 1.2, **facts}
     spec = ModelSpec(
-        streams=specs, normalisation=dict.fromkeys(specs, Normalisation()), classes=classes, **own
+        streams=specs, normalisation=dict.fromkeys(specs, Normalisation()), outputs=classes, **own
     )
     save_model(out, spec.build(), spec)
     return out
@@ -236,7 +236,8 @@ def test_scores_do_not_depend_on_batches(
     model = fresh(tmp_path / "m.safetensors", list(CLASSES), (AUDIO, VIDEO), window=0.4)
     found = []
     for size in (1, 5, 32):
-        monkeypatch.setattr("affuse.evaluation.evaluate._BATCH", size)
+        monkeypatch.setattr("affuse.evaluation.evaluate._CLIPS", size)
+        monkeypatch.setattr("affuse.inference.clips._BATCH", size)
         names = ["av", "noisy-audio", "noise-filled-audio", "zero-filled-video"]
         evaluate(model, names, trained / "store")
         found.append(table(tmp_path / "m-evaluation"))

@@ -17,10 +17,9 @@ from tests.twin import HIDDEN, TESTED, train_twin
 
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
-from affuse.evaluation.trained import filled
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS
-from affuse.models.sliding import Series
+from affuse.tasks.series import Series, filled
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
 

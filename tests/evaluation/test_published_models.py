@@ -29,7 +29,7 @@ from affuse.models.checkpoints import published_state_dict
 from affuse.models.modelfile import load_model, read_spec
 from affuse.models.published import chumachenko, leader_follower, rjca
 from affuse.models.registry import MODELS, create_model
-from affuse.training.targets import ANNOTATION
+from affuse.tasks.targets import ANNOTATION
 
 FACES = [stream_spec(chumachenko.AUDIO), stream_spec(chumachenko.VIDEO)]
 CODES = [StreamSpec("audio/wav2vec2", 50.0, (1024,)), emoca.SPEC]
@@ -154,7 +154,7 @@ def test_scores_of_classes_are_those_of_the_model(name: str, tmp_path: Path, cap
     scores = json.loads((out / "metrics.json").read_text())
     assert scores["protocol"] is None and scores["role"] == "all" and scores["warnings"]
     data = Store(tmp_path / "store")
-    ours = read_spec(model).classes
+    ours = read_spec(model).outputs
     logits = torch.cat([alone(model, data, clip).logits for clip in data.clips]).double()
     assert logits.std(0).min() > 1e-4, "clips must differ"
     shares = logits.softmax(-1).numpy()
@@ -193,7 +193,7 @@ def test_scores_of_values_are_those_of_the_model(name: str, tmp_path: Path, caps
     assert "its training data are Aff-Wild2" in printed.err
     out = tmp_path / f"{name}-evaluation"
     scores = json.loads((out / "metrics.json").read_text())
-    assert scores["dimensions"] == spec.classes == list(dimensions)
+    assert scores["dimensions"] == spec.outputs == list(dimensions)
     sizes = {"rjca": [20, 50]}.get(name, [1])  # frames over which the published test averages
     assert scores["smoothing"] == {str(model): sizes if len(sizes) > 1 else 0.0}
     data = Store(tmp_path / "store")

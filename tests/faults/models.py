@@ -22,7 +22,7 @@ def voice_model(path: Path) -> Path:
         options={},
         streams={name: stream_spec(name) for name in names},
         normalisation={},
-        classes=["neutral", "happy", "sad"],
+        outputs=["neutral", "happy", "sad"],
         task="classification",
         window=1.0,
         training={},

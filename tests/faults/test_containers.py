@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 
 from affuse.errors import BadInput
 from affuse.inference.predictor import Predictor
-from affuse.inference.timeline import Timeline
 from affuse.models.shipped import DAY_ONE
+from affuse.tasks.timeline import Timeline
 from tests.faults.containers import CODECS, Container, Content, containers, write
 from tests.faults.recordings import talking_face
 

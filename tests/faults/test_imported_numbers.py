@@ -17,7 +17,6 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.published_lists import read_listing
 from affuse.errors import BadInput
 from affuse.evaluation.combine import _told
-from affuse.evaluation.over_time import Judged, _write
 from affuse.features.alignment import check_alignment
 from affuse.features.arrays import ArrayRows
 from affuse.features.emoca import Emoca
@@ -27,6 +26,7 @@ from affuse.features.openface import OpenFace
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
+from affuse.tasks.dimensional_judgement import Judged, write_judged
 
 ROWS, WIDTH = 6, 3
 CLIP = Clip("a", label="joy")
@@ -212,7 +212,7 @@ def test_no_store_holds_a_frame_that_is_there_and_not_finite(
 
 
 def test_predictions_that_are_no_probabilities_are_named(tmp_path: Path) -> None:
-    spec = SimpleNamespace(classes=("joy", "anger"))
+    spec = SimpleNamespace(outputs=("joy", "anger"))
     header = "condition;clip;speaker;label;p_joy;p_anger"
     rows = ["av;a;a1 ;joy;0,75;0,25", "av;b;A2;anger;0,5;0,5", "audio;b;A2;anger;nan;0,5"]
     path = tmp_path / "predictions.csv"
@@ -228,8 +228,8 @@ def test_predictions_that_are_no_probabilities_are_named(tmp_path: Path) -> None
 def test_predictions_of_any_clip_lie_below_the_results(tmp_path: Path, name: str) -> None:
     values, there = np.zeros((3, 1), np.float32), np.ones(3, bool)
     one = Judged(0, Clip(name), values, values, there, values, there, [0.0])
-    subject = SimpleNamespace(out=tmp_path / "deep" / "er" / "out", title="t")
-    _write(subject, {"conditions": {}}, {"av": [one]}, ["joy"])  # type: ignore[arg-type]
+    out = tmp_path / "deep" / "er" / "out"
+    write_judged(out, {"conditions": {}}, {"av": [one]}, ["joy"], "t")
     (written,) = (tmp_path / "deep/er/out/predictions/av/fold0").rglob("*.csv")
     assert len(written.read_text().splitlines()) == 4
     others = {path for path in tmp_path.rglob("*") if path.is_file()} - {written}

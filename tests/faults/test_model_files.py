@@ -45,7 +45,7 @@ def described(**changes: Any) -> ModelSpec:
         "options": {"audio": {"name": "mfcc-conv", "width": 4}},
         "streams": {MFCC.name: MFCC},
         "normalisation": {MFCC.name: Normalisation((0.5,) * 10, (2.0,) * 10)},
-        "classes": ["calm", "happy"],
+        "outputs": ["calm", "happy"],
         "window": 3.6,
         "training": {"licence": "CC0"},
     }
@@ -105,11 +105,11 @@ STREAM = f"streams/{MFCC.name}".split("/", 1)
         (["smoothing"], [20, 0], "smoothing is 0; expected a whole number"),
         (["windows"], "sometimes", "windows is sometimes; expected overlap or published"),
         (["task"], "divination", "task is divination; expected classification or"),
-        (["classes"], [], "classes is"),
-        (["classes"], ["calm", "calm"], "classes names one twice"),
-        (["classes"], ["calm", ""], "classes is ''"),
-        (["classes"], ["calm", "\x1b[31mred"], r"classes is '\?\[31mred'"),
-        (["classes"], "ab", "classes is ab; expected a list"),
+        (["outputs"], [], "outputs is"),
+        (["outputs"], ["calm", "calm"], "outputs names one twice"),
+        (["outputs"], ["calm", ""], "outputs is ''"),
+        (["outputs"], ["calm", "\x1b[31mred"], r"outputs is '\?\[31mred'"),
+        (["outputs"], "ab", "outputs is ab; expected a list"),
         (["model"], 3, "model is '3'"),
         (["options"], {"audio": {"width": 10**9}}, "options.audio.width is 1000000000; expected"),
         (["options"], {"pooling": float("nan")}, "options.pooling is nan, which is not finite"),
@@ -259,7 +259,7 @@ def test_every_verb_notices_it(
     tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "run/fold0/model.safetensors"
-    spec = described(streams={AUDIO.name: AUDIO}, classes=list(CLASSES))
+    spec = described(streams={AUDIO.name: AUDIO}, outputs=list(CLASSES))
     save_model(path, spec.build(), spec)
     data = bytearray(path.read_bytes())
     data[-1] ^= 1

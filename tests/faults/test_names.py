@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 from affuse.corpora.clip import Clip
 from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import AffuseError, BadInput, shown
-from affuse.evaluation.plots import confusion_png
 from affuse.execution.files import csv_text, write_csv
 from affuse.execution.terminal import Printable, printable
 from affuse.inference.output import write_timeline
 from affuse.inference.page import timeline_page
 from affuse.inference.panel import ClassesPanel
 from affuse.inference.plot import _figure, plot_timeline
+from affuse.tasks.plots import confusion_png
 from tests.faults.timelines import NAMES, classes_timeline, values_timeline
 
 COMMANDS = {"Cc", "Zl", "Zp", "Cs"}

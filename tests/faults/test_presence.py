@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affuse.features.stream import Stream, StreamSpec
-from affuse.inference.predictor import joined_windows
-from affuse.inference.presence import NEAR, Presence
+from affuse.inference.fixed import FixedStream
+from affuse.tasks.presence import NEAR, Presence
 
 
 @given(
@@ -63,6 +63,9 @@ def test_one_value_for_the_whole_recording() -> None:
 def test_windows_of_a_fixed_span_are_laid_side_by_side() -> None:
     spec = StreamSpec("audio/x", 10.0, (2,), span=2.0)
     masks = [np.arange(20) < 20, np.arange(20) < 5, np.zeros(20, bool)]
-    samples = [{"audio/x": Stream(np.zeros((20, 2)), mask)} for mask in masks]
-    joined = joined_windows(spec, samples, np.array([0.0, 2.5, 4.0]))
-    assert np.flatnonzero(joined.mask).tolist() == [*range(20), *range(25, 30)]
+    windows = [Stream(np.zeros((20, 2)), mask) for mask in masks]
+    starts = [0.0, 2.5, 4.0]
+    fixed = FixedStream(spec, starts, lambda start: windows[starts.index(start)])
+    fixed.reach(6.0)
+    assert np.flatnonzero(fixed.present().mask).tolist() == [*range(20), *range(25, 30)]
+    assert fixed.take(1) is windows[1]

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from affuse.corpora.emotions import EMOTIONS as SYNONYMS
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.colours import colours_of
-from affuse.inference.confidence import named, weighed
 from affuse.inference.page import _ticks, timeline_page
 from affuse.inference.panel import ClassesPanel
 from affuse.inference.plot import _figure
-from affuse.inference.presence import Presence
+from affuse.tasks.naming import named
+from affuse.tasks.presence import Presence
+from affuse.tasks.weighing import weighed
 from tests.faults.timelines import EMOTIONS, classes_timeline, rows_of, values_timeline
 
 SPECS = {"audio/a": StreamSpec("audio/a", 10.0, (1,)), "video/v": StreamSpec("video/v", 10.0, (1,))}

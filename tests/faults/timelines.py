@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from affuse.inference.presence import Presence
-from affuse.inference.timeline import KeyFrame, Timeline
-from affuse.inference.values import ValuesTimeline
+from affuse.tasks.prediction import KeyFrame
+from affuse.tasks.presence import Presence
+from affuse.tasks.timeline import Timeline
+from affuse.tasks.values import ValuesTimeline
 
 EMOTIONS = ["neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 #: Characters that are commands to a terminal, a page, a formula, a path or a decoder.

@@ -36,7 +36,7 @@ def values_model(
         options={"head": "frames"},
         streams={stream: stream_spec(stream) for stream in streams},
         normalisation={stream: STATISTICS[stream] for stream in streams},
-        classes=["valence", "arousal"],
+        outputs=["valence", "arousal"],
         task="valence-arousal",
         window=window,
         smoothing=smoothing,

@@ -33,7 +33,7 @@ def model(tmp_path_factory) -> Path:
             "audio/mfcc10": Normalisation(std=(100.0,)),
             "video/faces48": Normalisation(std=(255.0,)),
         },
-        classes=CLASSES,
+        outputs=CLASSES,
         task="classification",
         window=2.0,
         training={"corpus": "nothing", "licence": "CC0"},
@@ -101,7 +101,7 @@ def test_windows_in_which_nothing_is_present_say_nothing(shared_data, tmp_path):
         options={},
         streams={name: stream_spec(name) for name in names},
         normalisation={},
-        classes=CLASSES,
+        outputs=CLASSES,
         task="classification",
         window=1.0,
         training={},
@@ -181,7 +181,7 @@ def test_a_wrong_model_file_is_named(tmp_path, capsys):
 def test_models_that_cannot_predict_say_why(tmp_path):
     stream = StreamSpec("audio/unheard", 50.0, (3,))
     for head, task, specs, message in (
-        ("clip", "valence-arousal", [stream_spec("audio/mfcc10")], "gives one value per clip"),
+        ("classes", "valence-arousal", [stream_spec("audio/mfcc10")], "gives no values over time"),
         ("classes", "classification", [stream], "reads the stream audio/unheard, which affuse"),
     ):
         streams = {spec.name: spec for spec in specs}

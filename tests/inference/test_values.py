@@ -16,9 +16,9 @@ import affuse
 from affuse.cli.main import main
 from affuse.errors import BadInput
 from affuse.inference.circumplex import WORDS
-from affuse.inference.values import ValuesTimeline
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
+from affuse.tasks.values import ValuesTimeline
 
 
 def test_a_row_for_every_picture_of_a_varying_rate_and_nothing_where_the_face_is_hidden(
@@ -62,17 +62,17 @@ def test_a_row_for_every_picture_of_a_varying_rate_and_nothing_where_the_face_is
 def test_a_short_loss_of_the_face_leaves_no_gap(tmp_path, varying):
     """At 30 Hz a face may be away for 0.2 s; between detections it is taken to be there."""
     from affuse.features.stream import Stream, StreamSpec
-    from affuse.inference.values import _unseen
+    from affuse.tasks.values import unseen
 
     spec = StreamSpec("video/aligned48", 30.0, (1,))
     times = np.arange(0, 3, 0.02)
     for missing, empty in ((6, False), (7, True)):
         mask = np.ones(90, bool)
         mask[30 : 30 + missing] = False
-        unseen = _unseen(Stream(np.zeros((90, 1)), mask), spec, times)
-        assert unseen.any() == empty
+        found = unseen(Stream(np.zeros((90, 1)), mask), spec, times)
+        assert found.any() == empty
         inside = (times > 1.0) & (times < 1 + (missing - 1) / 30)
-        assert (unseen[inside] == empty).all() and not unseen[(times < 0.9) | (times > 1.4)].any()
+        assert (found[inside] == empty).all() and not found[(times < 0.9) | (times > 1.4)].any()
 
 
 def test_sound_alone_has_values_thirty_times_a_second(both, tmp_path):

@@ -148,7 +148,7 @@ class ModelContract:
     examples: ClassVar[int] = 12  # random batches
     unused: ClassVar[tuple[str, ...]] = ()  # prefixes of parameters that may have no effect
     learning_rate: ClassVar[float] = 1e-2
-    heads: ClassVar[tuple[Head, ...]] = ("classes", "clip", "frames")  # the first is the main one
+    heads: ClassVar[tuple[Head, ...]] = ("classes", "frames")  # the first is the main one
 
     def build(self, seed: int = 0, head: Head | None = None) -> Model:
         torch.manual_seed(seed)
@@ -176,7 +176,6 @@ class ModelContract:
             rows = output.scores.shape[1]
             shapes = {
                 "classes": (3, columns),
-                "clip": (3, 1, columns),
                 "frames": (3, rows, columns),
             }
             assert all(x.shape == shapes[head] and x.isfinite().all() for x in tensors(output))
@@ -185,7 +184,7 @@ class ModelContract:
             else:
                 assert output.mask is not None and output.mask.shape == shapes[head][:2]
                 assert output.mask.any(1).all()
-                assert head == "clip" or rows >= leading
+                assert rows >= leading
 
     def test_scores_depend_on_every_clip(self, model: Model, batch: Batch) -> None:
         first, second = (x[:1] for x in (clip_rows(model(batch), row)[0] for row in (0, 1)))
@@ -280,7 +279,7 @@ class ModelContract:
             options=self.options | {"head": self.heads[0]},
             streams=self.used(model),
             normalisation={name: Normalisation((1.0,), (2.0,)) for name in model.streams},
-            classes=list("abcd"),
+            outputs=list("abcd"),
             window=3.6,
             training={"data": "none", "fold": 0},
         )

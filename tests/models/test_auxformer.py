@@ -320,7 +320,7 @@ class TestCheckpoints:
         assert len(empty) == 12
         assert all(back[n].equal(state[n]) for n in back if n not in empty)
         assert all(back[n].item() == (2.0 if n.endswith("version") else 0.0) for n in empty)
-        assert spec.classes == ["angry", "sad", "disgust", "fear", "neutral", "happy"]
+        assert spec.outputs == ["angry", "sad", "disgust", "fear", "neutral", "happy"]
         assert spec.window == 12.0
 
     def test_what_the_weights_tell(

@@ -110,7 +110,7 @@ def test_there_and_back(published: tuple[str, dict[str, Tensor], dict[str, Any]]
     assert back.keys() == state.keys()
     helpers = (".version", "_float_tensor")  # AuxFormer's, whose values mean nothing
     assert all(back[name].equal(state[name]) for name in state if not name.endswith(helpers))
-    assert not model.training and len(spec.classes) == model.outputs
+    assert not model.training and len(spec.outputs) == model.outputs
 
 
 def test_every_system_has_a_test() -> None:
@@ -188,7 +188,7 @@ def test_converted_fusion(fusion: dict[str, Tensor], tmp_path: Path) -> None:
     model, read = load_model(out)
     assert read == spec
     assert spec.model == "chumachenko-ia" and spec.options["heads"] == 4
-    assert spec.classes[0] == "neutral" and spec.classes[-1] == "surprised"
+    assert spec.outputs[0] == "neutral" and spec.outputs[-1] == "surprised"
     assert list(spec.streams) == [AUDIO, VIDEO]
     assert {s.span for s in spec.streams.values()} == {3.6} and spec.window is None
     assert spec.normalisation[VIDEO].std == (255.0,)
@@ -202,7 +202,7 @@ def test_converted_face_network_starts_another_model(
     path, out = tmp_path / "faces.pth.tar", tmp_path / "faces.safetensors"
     torch.save({"state_dict": faces}, path)
     spec = convert("efficientface", path, out)
-    assert spec.classes[:2] == ["neutral", "happy"]
+    assert spec.outputs[:2] == ["neutral", "happy"]
     pretrained, _ = load_model(out)
     streams = {s.name: s for s in (MFCC, FACES224)}
     model = create_model("chumachenko-it", streams, 5)
@@ -223,7 +223,7 @@ def test_converted_ir50_starts_another_model(parity_cases: Path, tmp_path: Path)
     state = ir50_alone(parity_cases)
     torch.save(state, path)
     spec = convert("ir50", path, out)
-    assert spec.classes[0] == "neutral" and spec.classes[-1] == "contempt"
+    assert spec.outputs[0] == "neutral" and spec.outputs[-1] == "contempt"
     assert spec.normalisation == {FACES.name: Normalisation((127.5,), (127.5,))}
     video = {"name": "ir50", "frozen": True}
     model = create_model("leader-follower", {s.name: s for s in (MFCC, FACES)}, 2, video=video)
@@ -244,7 +244,7 @@ def test_order_of_the_classes_of_ir50_can_be_given() -> None:
     with torch.device("meta"):
         network = create_model("ir50", {FACES.name: FACES}, 8)
     state = published_state_dict(network)
-    assert ir50.describe(Path("x"), state, classes=list("abcdefgh")).classes == list("abcdefgh")
+    assert ir50.describe(Path("x"), state, classes=list("abcdefgh")).outputs == list("abcdefgh")
     with pytest.raises(BadInput, match=r"lacks weights: logits\.bias"):
         ir50.describe(Path("x"), {n: x for n, x in state.items() if n != "logits.bias"})
 
@@ -262,12 +262,12 @@ def test_variables_of_vggish_for_tensorflow_are_taken_too() -> None:
     cleaned = vggish.clean(Path("x"), variables)
     assert {n: x.shape for n, x in cleaned.items()} == {n: x.shape for n, x in entries.items()}
     spec = vggish.describe(Path("x"), cleaned)
-    assert spec.task == "embedding" and len(spec.classes) == 128
+    assert spec.task == "embedding" and len(spec.outputs) == 128
 
 
 def test_eight_faces_have_contempt(faces: dict[str, Tensor]) -> None:
     eight = faces | {"fc.weight": torch.zeros(8, 1024), "fc.bias": torch.zeros(8)}
-    assert import_state("efficientface", Path("x"), eight)[1].classes[-1] == "contempt"
+    assert import_state("efficientface", Path("x"), eight)[1].outputs[-1] == "contempt"
 
 
 def test_another_number_of_classes_needs_names(faces: dict[str, Tensor]) -> None:

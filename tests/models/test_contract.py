@@ -109,7 +109,7 @@ class TestLogMelAndClipMeans(ModelContract):
     """Decisions of a spectrogram and of one row per clip, pooled by attention and maximum."""
 
     name = "late"
-    heads = ("classes", "clip")  # a head per frame pools nothing
+    heads = ("classes",)  # a head per frame pools nothing
     unused = ("video.pool.score",)  # one row leaves attention no choice
     options: ClassVar[dict[str, Any]] = {"video": "dense", "pooling": "attention-max"}
     streams: ClassVar[dict[str, StreamSpec]] = {

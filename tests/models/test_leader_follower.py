@@ -35,7 +35,7 @@ VGGISH, MFCC39 = (spec.name for spec in FOLLOWERS)
 
 class TestOneFollower(ModelContract):
     name = "leader-follower"
-    heads = ("frames", "clip", "classes")
+    heads = ("frames", "classes")
 
 
 class TestTwoFollowersAsPublished(ModelContract):
@@ -60,7 +60,7 @@ class TestTwoFollowersAsPublished(ModelContract):
 
 class TestLeaderAlone(ModelContract):
     name = "leader-follower-visual"
-    heads = ("frames", "clip", "classes")
+    heads = ("frames", "classes")
 
 
 @pytest.mark.slow
@@ -246,7 +246,7 @@ class TestCheckpoints:
     def test_what_a_file_says(self, state: dict[str, Tensor]) -> None:
         model, spec = import_state("leader-follower", Path("x"), state)
         assert spec.model == "leader-follower" and spec.task == "valence-arousal"
-        assert spec.classes == ["valence", "arousal"]
+        assert spec.outputs == ["valence", "arousal"]
         assert list(spec.streams) == list(model.streams) == list(PUBLISHED)
         assert "mean_std_dict.pkl" in spec.training["normalisation"]
 
@@ -256,7 +256,7 @@ class TestCheckpoints:
         model, spec = import_state(
             "leader-follower", Path("x"), network | last, classes=["arousal"]
         )
-        assert spec.model == "leader-follower-visual" and spec.classes == ["arousal"]
+        assert spec.model == "leader-follower-visual" and spec.outputs == ["arousal"]
         assert list(model.streams) == [EMBEDDING.name]
 
     @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ class TestCheckpoints:
         with pytest.raises(BadInput, match="classes=valence or arousal"):
             import_state("leader-follower", Path("x"), one, classes=["joy"])
         _, spec = import_state("leader-follower", Path("x"), one, classes=["arousal"])
-        assert spec.classes == ["arousal"]
+        assert spec.outputs == ["arousal"]
 
     def test_second_names_may_be_missing_but_not_differ(self, state: dict[str, Tensor]) -> None:
         once = {n: x for n, x in state.items() if ".net." not in n}

@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
-from affuse.models.modelfile import KEY, ModelSpec, load_model, read_spec, save_model
-from tests.models.base import MFCC
+from affuse.models.entries import content_digest
+from affuse.models.modelfile import DIGEST, KEY, ModelSpec, load_model, read_spec, save_model
+from affuse.models.shipped import DAY_ONE
+from tests.models.base import MFCC, random_batch
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def spec() -> ModelSpec:
         options={"audio": {"name": "mfcc-conv", "width": 4}},
         streams={MFCC.name: MFCC},
         normalisation={MFCC.name: Normalisation((0.5,) * 10, (2.0,) * 10)},
-        classes=["calm", "fröhlich"],
+        outputs=["calm", "fröhlich"],
         window=3.6,
         training={"data": "ravdess", "licence": "CC BY-NC-SA 4.0", "fold": 2},
     )
@@ -122,7 +124,7 @@ def test_damaged_description(path: Path, changes: dict[str, Any]) -> None:
         ({"model": "unheard-of"}, "cannot be built: no model named"),
         ({"options": {"audio": {"wide": 4}}}, "cannot be built: .* no option 'wide'"),
         ({"options": {"audio": {"width": "4"}}}, "cannot be built"),
-        ({"classes": ["one"]}, "another shape: audio.classifier.weight, audio.classifier.bias"),
+        ({"outputs": ["one"]}, "another shape: audio.classifier.weight, audio.classifier.bias"),
         ({"drop": "audio.classifier.bias"}, "lacks weights: audio.classifier.bias"),
         ({"add": {"extra": torch.zeros(1)}}, "unknown weights: extra"),
     ],
@@ -133,3 +135,25 @@ def test_description_and_weights_disagree(
     rewrite(path, **changes)
     with pytest.raises(BadInput, match=message):
         load_model(path)
+
+
+def test_a_file_of_format_1_opens_with_the_same_answers(path: Path, spec: ModelSpec) -> None:
+    """It names its outputs `classes`; its digest is that of the description as it stands."""
+    batch = random_batch({MFCC.name: MFCC}, {MFCC.name: [40, 31]}, seed=1)
+    model, _ = load_model(path)
+    expected = model(batch).logits
+    with safe_open(path, "pt") as file:
+        told = json.loads(file.metadata()[KEY])
+    told = {{"outputs": "classes"}.get(name, name): x for name, x in told.items()}
+    del told[DIGEST]
+    told["format"] = 1
+    told[DIGEST] = content_digest(told, load_file(path))
+    save_file(load_file(path), path, {KEY: json.dumps(told)})
+    model, found = load_model(path)
+    assert found == spec
+    assert torch.equal(model(batch).logits, expected)
+
+
+def test_the_bundled_model_opens() -> None:
+    model, spec = load_model(DAY_ONE)
+    assert len(spec.outputs) == model.outputs and "happy" in spec.outputs

@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {"width": 16, "dropout": 0.0}
 SOUND = StreamSpec("audio/tsav", 2.0, (24,))
 MAPS = StreamSpec("video/tsav", 2.0, (8, 3, 3))
 VECTORS = StreamSpec("video/tsav", 2.0, (12,))
-FRAMES: tuple[Head, ...] = ("frames", "classes", "clip")
+FRAMES: tuple[Head, ...] = ("frames", "classes")
 LISTINGS = {"rjca_fusion": "rjca", "rjca_fusion_2": "rjca", "jca_fusion": "jca",
             "rjca_paper_formula": "rjca-paper"}  # fmt: skip
 
@@ -224,7 +224,7 @@ def test_without_masks_behind_front_ends(name: str) -> None:
         assert (model(gone).values - before).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize(("head", "kind"), [("frames", 2), ("clip", 2), ("classes", 1)])
+@pytest.mark.parametrize(("head", "kind"), [("frames", 2), ("classes", 1)])
 def test_classes_share_one_regressor(head: str, kind: int) -> None:
     model = build("rjca", head=head)
     assert isinstance(model, RecursiveJointAttention)
@@ -271,7 +271,7 @@ def test_what_the_weights_tell(published: tuple[str, dict[str, Tensor]]) -> None
     _, spec = import_state("rjca", Path("x"), state)
     assert spec.model == name
     assert spec.options["sequence"] == 16 and spec.window == pytest.approx(16 * 32 / 30)
-    assert spec.classes == ["valence", "arousal"] and spec.task == "valence-arousal"
+    assert spec.outputs == ["valence", "arousal"] and spec.task == "valence-arousal"
 
 
 def test_file_of_the_training_script(fusion: dict[str, Tensor], tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from torch import Tensor
 from affuse.cli.main import main
 from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
-from affuse.evaluation.published import Track, compare_rules
 from affuse.features.batch import Batch
 from affuse.features.catalogue import create_extractor, stream_spec
 from affuse.features.sequences import validation_sequences
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference import batch
 from affuse.inference.predictor import Predictor
+from affuse.inference.sliding import slide
 from affuse.metrics.concordance import ccc
 from affuse.models.backbones.tsav import R2Plus1D
 from affuse.models.base import Model
@@ -36,8 +36,9 @@ from affuse.models.registry import MODELS, create_model
 from affuse.models.rjca import RecursiveJointAttention
 from affuse.models.rjca_paper import PaperJointAttention
 from affuse.models.shipped import DAY_ONE
-from affuse.models.sliding import Series, slide
 from affuse.models.tsav import TwoStreamAuralVisual
+from affuse.tasks.published_rules import Track, compare_rules
+from affuse.tasks.series import Series
 from tests.inference.recordings import values_model
 
 SOUND = StreamSpec("audio/x", 30.0, (12,))

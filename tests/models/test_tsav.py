@@ -30,7 +30,7 @@ EXPRESSIONS = ["neutral", "anger", "disgust", "fear", "happiness", "sadness", "s
 
 class TestTwoStreamAuralVisual(ModelContract):
     name = "tsav"
-    heads: ClassVar[tuple[Head, ...]] = ("classes", "clip")  # one answer per clip
+    heads: ClassVar[tuple[Head, ...]] = ("classes",)  # one answer per clip
     streams: ClassVar[dict[str, StreamSpec]] = STREAMS
     # Equal, so that the statistics of batch normalisation come from all three clips.
     lengths: ClassVar[dict[str, list[int]]] = {SOUND.name: [40, 40, 40], FACES.name: [2, 2, 2]}
@@ -107,7 +107,7 @@ def test_an_absent_modality_adds_nothing(model: TwoStreamAuralVisual, batch: Bat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"head": "frames"}, "tsav answers once per clip; use head='clip'"),
+        ({"head": "frames"}, "tsav answers once per clip; use head='classes'"),
         ({"channels": 5}, "channels=5"),
         ({"pictures": [3, 3]}, r"pictures=\[3, 3\]"),
     ],
@@ -142,7 +142,7 @@ def test_there_and_back(published: dict[str, Tensor], tmp_path: Path) -> None:
     back = published_state_dict(model)
     assert back.keys() == published.keys()
     assert all(back[name].equal(published[name]) for name in published)
-    assert spec.classes == EXPRESSIONS and spec.window == 10.0
+    assert spec.outputs == EXPRESSIONS and spec.window == 10.0
     assert spec.options["channels"] == 4 and spec.options["auxiliary"] == TASKS
     assert {name: s.rate for name, s in spec.streams.items()} == {
         "audio/logmel64-tsav": 100.0,

@@ -15,8 +15,8 @@ from affuse.features.batch import Batch, Normalisation
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import read_spec
 from affuse.models.registry import create_model
+from affuse.tasks.classification import Classification
 from affuse.training.learner import Learner
-from affuse.training.objectives import Classification
 from affuse.training.recipe import load_recipe
 from affuse.training.recipe_parts import Dropout
 from affuse.training.train import train

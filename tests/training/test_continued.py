@@ -33,7 +33,7 @@ from affuse.training.continued import read_continued
 from affuse.training.data import ClipDataset, EpochSampler, published_normalisation
 from affuse.training.learner import Learner
 from affuse.training.recipe import list_recipes, load_recipe
-from affuse.training.targets import lesson
+from affuse.training.targets import training_targets
 
 CLASSES = ("high", "low")
 #: Parts of the published model in the order in which it makes them, which is not ours.
@@ -103,7 +103,7 @@ def trained(corpus: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What the published code saves after two epochs of one step, and the weights after a third."""
     data = Store(corpus / "store")
     recipe = load_recipe(recipe_file(corpus, corpus / "plain.yaml"))
-    learned = lesson(recipe, data)
+    learned = training_targets(recipe, data)
     clips = ClipDataset(data, learned.clips, recipe.streams, recipe.window, learned.target)
     order = EpochSampler(clips, recipe.seed)
     order.set_epoch(2)  # rounding depends on the order of a batch, and this one is our third

@@ -40,7 +40,7 @@ def test_trained_and_judged(folder: Path, name: str) -> None:
     ((fold, path),) = train(recipe, folder / "store", folder / name, [0])
     loaded, spec = load_model(path)
     assert fold == 0 and spec.model == name and spec.options["head"] == "classes"
-    assert loaded.outputs == len(spec.classes) == 4
+    assert loaded.outputs == len(spec.outputs) == 4
     result = evaluate(folder / name)
     assert set(result["conditions"]) == {"av", "audio", "video"}
     assert all(0 <= scores["accuracy"] <= 1 for scores in result["conditions"].values())

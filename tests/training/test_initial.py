@@ -111,7 +111,7 @@ def test_same_seed_same_bytes_and_resumed_too(corpus: Path, first: Path, tmp_pat
 
 def test_classes_are_taken_by_name(corpus: Path, first: Path, tmp_path: Path) -> None:
     other = changed(
-        first, tmp_path / "other.safetensors", classes=["sad", "bored", "calm", "neutral"]
+        first, tmp_path / "other.safetensors", outputs=["sad", "bored", "calm", "neutral"]
     )
     run(corpus, tmp_path / "fresh", **STILL)
     out = run(corpus, tmp_path / "run", init=str(other), **STILL)

@@ -13,16 +13,18 @@ from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
+from affuse.inference.sliding import slide
 from affuse.metrics.concordance import ccc, ccc_loss, ccc_window_loss
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, load_model, read_spec
 from affuse.models.registry import create_model
-from affuse.models.sliding import Series, slide
+from affuse.tasks.dimensional import Dimensional
+from affuse.tasks.options import OverTime
+from affuse.tasks.series import Series
 from affuse.training.data import ClipDataset, training_statistics
-from affuse.training.objectives import ValuesOverTime
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.spliced import SplicedDataset
-from affuse.training.targets import lesson
+from affuse.training.targets import training_targets
 from affuse.training.train import train
 
 SOUND30 = StreamSpec("audio/mfcc10", 30.0, (10,))
@@ -48,26 +50,26 @@ def run(folder: Path, out: Path, **changes: object) -> Path:
 def test_one_dimension_may_be_learned_alone(timed: Path, tmp_path: Path) -> None:
     changes = {"epochs": 20, "optimiser": {"lr": 5e-3}, "over_time": {"dimensions": ["arousal"]}}
     model, spec = load_model(run(timed, tmp_path / "run", **changes))
-    assert spec.classes == ["arousal"]
+    assert spec.outputs == ["arousal"]
     store = Store(timed / "store")
     streams = {name: store.stream(name)["7"] for name in spec.streams}
     series = slide(model, spec, streams, 8.0)
     truth = [curves(7, i / 30)[1] for i in range(240)]
     assert series.values.shape == (240, 1) and ccc(series.values[:, 0], truth) > 0.8
     with pytest.raises(BadInput, match=r"has no dimension 'joy'; there are: valence, arousal"):
-        lesson(recipe(timed, over_time={"dimensions": ["joy"]}), store)
+        training_targets(recipe(timed, over_time={"dimensions": ["joy"]}), store)
 
 
 def test_windows_end_flush_with_their_clip(timed: Path) -> None:
     store = Store(timed / "store")
-    target = lesson(recipe(timed), store).target
+    target = training_targets(recipe(timed), store).target
     data = ClipDataset(store, store.clips[:1], ["video/openface"], 3.0, target, 2.0)
     assert [start for _, start in data.windows] == pytest.approx([0, 2, 4, 5])
 
 
 def test_spliced_windows_leave_out_what_nobody_annotated(timed: Path) -> None:
     store = Store(timed / "store")
-    target = lesson(recipe(timed), store).target
+    target = training_targets(recipe(timed), store).target
     names = ["video/openface", "audio/mfcc10"]
     data = SplicedDataset(store, store.clips[:2], names, 5.0, target, 4.0)
     # 225 of 240 frames are annotated: a window from 0 on, one flush with the end
@@ -113,7 +115,11 @@ def test_published_losses_are_those_of_annotated_frames() -> None:
     batch = sum(ccc_loss(scores[known][:, d], targets[known][:, d]) for d in range(2))
 
     def loss(variant: str) -> float:
-        return float(ValuesOverTime(model, ["v", "a"], variant).loss(scores, targets, 0.0))
+        return float(
+            Dimensional(["v", "a"], model.leader.rate, OverTime(loss=variant)).loss(
+                scores, targets, 0.0
+            )
+        )
 
     assert loss("ccc-windows") == pytest.approx(float(sum(windows)) / 3, rel=1e-6)
     assert loss("ccc-batch") == pytest.approx(float(batch), rel=1e-6)
@@ -123,7 +129,7 @@ def test_published_losses_are_those_of_annotated_frames() -> None:
 def test_a_batch_without_annotation_teaches_nothing(loss: str) -> None:
     model = create_model("early", {s.name: s for s in (SOUND30, VIDEO)}, 2, head="frames")
     scores = torch.rand(2, 20, 2, requires_grad=True)
-    found = ValuesOverTime(model, ["v", "a"], loss).loss(
+    found = Dimensional(["v", "a"], model.leader.rate, OverTime(loss=loss)).loss(
         scores, torch.full((2, 20, 2), torch.nan), 0
     )
     found.backward()
@@ -143,7 +149,7 @@ def test_smoothing_is_chosen_on_development_clips(timed: Path, tmp_path: Path) -
 
 def test_one_mean_for_all_values_of_a_stream(timed: Path) -> None:
     store = Store(timed / "store")
-    target = lesson(recipe(timed), store).target
+    target = training_targets(recipe(timed), store).target
     data = ClipDataset(store, store.clips[:5], ["video/openface"], 4.0, target)
     found = training_statistics(data, scalar=True)["video/openface"]
     assert len(set(found.mean)) == len(set(found.std)) == 1
@@ -162,7 +168,9 @@ class Level(Model):
 def test_sliding_gives_back_a_series_of_any_length() -> None:
     model = Level({VIDEO.name: VIDEO}, 1, "frames")
     model.register_parameter("unused", torch.nn.Parameter(torch.zeros(1)))
-    spec = ModelSpec("x", {}, {VIDEO.name: VIDEO}, {VIDEO.name: Normalisation()}, ["v"], window=2.0)
+    spec = ModelSpec(
+        "x", {}, {VIDEO.name: VIDEO}, {VIDEO.name: Normalisation()}, ["v"], "valence-arousal", 2.0
+    )
     for frames in (1, 20, 60, 61, 100, 333):
         mask = np.random.default_rng(frames).random(frames) < 0.8
         values = np.arange(frames, dtype=np.float32)[:, None] * np.ones((1, 6), np.float32)
@@ -187,16 +195,16 @@ def test_a_series_between_its_frames() -> None:
 
 def test_mixed_precision_leaves_the_loss_its_own(timed: Path, tmp_path: Path) -> None:
     seen: list[torch.dtype] = []
-    original = ValuesOverTime.loss
+    original = Dimensional.loss
 
-    def watched(self: ValuesOverTime, *words: torch.Tensor) -> torch.Tensor:
+    def watched(self: Dimensional, *words: torch.Tensor) -> torch.Tensor:
         assert torch.is_autocast_enabled("cpu") and words[0].dtype == torch.bfloat16
         loss = original(self, *words)
         seen.append(loss.dtype)
         return loss
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ValuesOverTime, "loss", watched)
+        patch.setattr(Dimensional, "loss", watched)
         changes = {"epochs": 8, "optimiser": {"lr": 1e-2}, "precision": "bf16-mixed"}
         run(timed, tmp_path / "run", **changes)
     assert set(seen) == {torch.float64}

@@ -15,15 +15,19 @@ from affuse.evaluation.evaluate import evaluate
 from affuse.features.batch import Normalisation
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
+from affuse.inference.sliding import slide
 from affuse.metrics.concordance import ccc_loss, ccc_window_loss, masked_ccc_loss
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, read_spec
 from affuse.models.registry import create_model
-from affuse.models.sliding import Series, slide
-from affuse.training.objectives import ValuesOverTime
+from affuse.tasks.annotated_targets import delayed
+from affuse.tasks.dimensional import Dimensional
+from affuse.tasks.options import OverTime
+from affuse.tasks.series import Series
+from affuse.tasks.targets import TrainingTargets
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.spliced import SplicedDataset
-from affuse.training.targets import Lesson, delayed, lesson
+from affuse.training.targets import training_targets
 from affuse.training.train import train
 
 SOUND30 = StreamSpec("audio/mfcc10", 30.0, (10,))
@@ -53,7 +57,7 @@ class TestDelay:
     ) -> None:
         """As published: labels shifted by n frames, the last one repeated n times."""
         store = Store(timed / "store")
-        target = lesson(recipe(timed), store).target
+        target = training_targets(recipe(timed), store).target
         moved = delayed(target, store, 0.5)
         plain, late = target("3", 0.0, 8.0), moved("3", 0.0, 8.0)
         assert plain.shape == late.shape == (240, 2) and np.isnan(plain[60:75, 0]).all()
@@ -64,7 +68,7 @@ class TestDelay:
 
     def test_spliced_windows_count_the_frames_that_are_left(self, timed: Path) -> None:
         store = Store(timed / "store")
-        target = lesson(recipe(timed), store).target
+        target = training_targets(recipe(timed), store).target
         streams = ["video/openface", "audio/mfcc10"]
         plain = SplicedDataset(store, store.clips[:1], streams, 7.5, target, 4.0)
         late = SplicedDataset(store, store.clips[:1], streams, 7.5, target, 4.0, delay=1 / 3)
@@ -80,7 +84,9 @@ class TestDelay:
         model = Level({VIDEO.name: VIDEO}, 1, "frames")
         model.register_parameter("unused", torch.nn.Parameter(torch.zeros(1)))
         statistics = {VIDEO.name: Normalisation()}
-        spec = ModelSpec("x", {}, {VIDEO.name: VIDEO}, statistics, ["v"], window=2.0, delay=seconds)
+        spec = ModelSpec(
+            "x", {}, {VIDEO.name: VIDEO}, statistics, ["v"], "valence-arousal", 2.0, delay=seconds
+        )
         values = np.linspace(-1, 1, 240, dtype=np.float32)[:, None] * np.ones((1, 6), np.float32)
         series = slide(model, spec, {VIDEO.name: Stream(values, np.ones(240, bool))}, 8.0)
         frames = min(round(seconds * 30), 240)
@@ -111,15 +117,15 @@ class TestDelay:
             seen.append(original(self, seconds).mask)
             return original(self, seconds)
 
-        def watched(chosen: Recipe, data: Store) -> Lesson:
-            found = lesson(chosen, data)
+        def watched(chosen: Recipe, data: Store) -> TrainingTargets:
+            found = training_targets(chosen, data)
             starts.append(found.target("5", 0.0, 1.0)[0])
             return found
 
         chosen = recipe(timed, "epochs=1", "over_time.delay=1", "over_time.smoothing=[0,2]")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Series, "later", moved)
-            patch.setattr("affuse.training.smoothing.lesson", watched)
+            patch.setattr("affuse.training.smoothing.training_targets", watched)
             list(train(chosen, timed / "store", tmp_path / "run", [0]))
         (start,) = starts
         assert start == pytest.approx(curves(5, 0.0), abs=1e-4) and len(seen) == 2
@@ -137,9 +143,9 @@ class Level(Model):
 class TestWeights:
     NAMES = ("valence", "arousal")
 
-    def goal(self, variant: str, **weights: float) -> ValuesOverTime:
+    def goal(self, variant: str, **weights: float) -> Dimensional:
         model = create_model("early", {s.name: s for s in (SOUND30, VIDEO)}, 2, head="frames")
-        return ValuesOverTime(model, list(self.NAMES), variant, weights)
+        return Dimensional(self.NAMES, model.leader.rate, OverTime(loss=variant, weights=weights))
 
     @pytest.mark.parametrize("variant", ["ccc", "ccc-windows", "ccc-batch"])
     def test_a_dimension_counts_as_often_as_its_weight(self, variant: str) -> None:

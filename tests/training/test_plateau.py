@@ -15,8 +15,8 @@ from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.leader_follower import LeaderVisual
+from affuse.tasks.task import Mode
 from affuse.training.learner import Learner
-from affuse.training.objectives import Mode
 from affuse.training.plateau import PlateauStages, freeze_backbone
 from affuse.training.recipe import load_recipe
 from affuse.training.recipe_parts import Plateau

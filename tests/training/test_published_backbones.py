@@ -92,7 +92,7 @@ def test_a_published_system_trains_judges_and_fuses(
     facts = json.loads((run / "evaluation/metrics.json").read_text())
     assert facts["role"] == "test" and facts["conditions"]["av"]["videos"] == 1
     if "reference" in recipe and recipe.startswith("leader"):
-        assert spec.classes == ["valence"]
+        assert spec.outputs == ["valence"]
     else:
         out = prepared / f"{recipe}-fused"
         assert main(["fuse", str(run), "--out", str(out), "--corpus", str(prepared / "twin")]) == 0

@@ -11,14 +11,11 @@ from tests.toy import AUDIO, VIDEO, timed_store, toy_recipe, toy_store
 
 from affuse.errors import AffuseError, BadInput
 from affuse.models.registry import create_model
-from affuse.training.objectives import (
-    Classification,
-    Distribution,
-    ValuesOverTime,
-    objective,
-    selected_score,
-)
+from affuse.tasks.classification import Classification
+from affuse.tasks.dimensional import Dimensional
+from affuse.tasks.distribution import Distribution
 from affuse.training.recipe import load_recipe
+from affuse.training.selection import learned_task, selected_score
 from affuse.training.train import train
 
 
@@ -41,16 +38,15 @@ def test_the_epoch_with_the_best_of_the_chosen_score_is_kept(
 
 
 def test_every_score_that_is_logged_can_be_chosen() -> None:
-    model = create_model("early", {s.name: s for s in (AUDIO, VIDEO)}, 2, head="frames")
-    over_time = ValuesOverTime(model, ["valence", "arousal"])
+    over_time = Dimensional(["valence", "arousal"])
     logits, classes = np.eye(3, dtype=np.float32), np.array([0, 2, 1])
     values = np.random.default_rng(0).random((9, 2))
-    for goal, scores in (
+    for task, scores in (
         (Classification(), Classification().scores(classes, logits)),
         (Distribution(), Distribution().scores(np.full((3, 3), 1 / 3), logits)),
         (over_time, over_time.scores(values, values[::-1])),
     ):
-        assert list(goal.known) and set(goal.known) == set(scores)
+        assert list(task.known) and set(task.known) == set(scores)
     assert over_time.known["ccc_valence"] == "max" and over_time.known["rmse"] == "min"
 
 
@@ -60,7 +56,7 @@ def test_a_score_that_there_is_not_is_named_with_those_that_there_are(tmp_path: 
         model = create_model(
             "early", {s.name: s for s in (AUDIO, VIDEO)}, 2, head=recipe.model["head"]
         )
-        return selected_score(recipe, objective(recipe, model, ["valence", "arousal"]))[0]
+        return selected_score(recipe, learned_task(recipe, model, ["valence", "arousal"]))[0]
 
     timed = {"task": "valence-arousal", "model": {"name": "early", "head": "frames"}}
     assert chosen(**timed) == "ccc"

@@ -17,7 +17,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.training.recipe import load_recipe
-from affuse.training.targets import lesson
+from affuse.training.targets import training_targets
 from affuse.training.train import train
 
 RATERS = {"task": "distribution", "labels": {"rule": "distribution"}}
@@ -64,7 +64,7 @@ def test_distributions_are_learned_and_judged_beside_the_raters(voted, capsys):
 def test_a_rule_decides_which_clips_are_learned_and_as_what(voted):
     def learned(**labels: object):
         recipe = load_recipe(toy_recipe(voted, labels=labels))
-        return lesson(recipe, Store(voted / "store"))
+        return training_targets(recipe, Store(voted / "store"))
 
     plurality = learned(rule="plurality")
     assert plurality.unused == {"ties": 4} and len(plurality.clips) == 60

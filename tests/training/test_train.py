@@ -15,7 +15,7 @@ from affuse.training.callbacks import EpochLog
 from affuse.training.data import ClipDataset, training_statistics
 from affuse.training.learner import Learner
 from affuse.training.recipe import load_recipe
-from affuse.training.targets import lesson
+from affuse.training.targets import training_targets
 from affuse.training.train import train
 
 MODEL = "fold0/model.safetensors"
@@ -34,7 +34,7 @@ def run(toy, out, folds=(0,), resume=False, **changes):
 def test_the_model_file_is_all_that_prediction_needs(toy):
     path = run(toy, "run")[0]
     model, spec = load_model(path)
-    assert spec.classes == ["neutral", "calm", "happy", "sad"]
+    assert spec.outputs == ["neutral", "calm", "happy", "sad"]
     assert spec.window == 1.2 and spec.training["licence"] == "none"
     assert set(spec.streams) == {"audio/mfcc10", "video/openface"}
     assert not model.training
@@ -120,7 +120,7 @@ def test_statistics_come_from_training_clips_only(toy):
     store = Store(toy / "store")
     names = ("audio/mfcc10", "video/openface")
     chosen = [clip for clip in store.clips if int(clip.speaker[1]) % 4 >= 2]
-    learned = lesson(load_recipe(toy_recipe(toy)), store)
+    learned = training_targets(load_recipe(toy_recipe(toy)), store)
     expected = training_statistics(ClipDataset(store, chosen, names, 1.2, learned.target))
     _, spec = load_model(run(toy, "run")[0])
     assert spec.normalisation == expected

@@ -198,7 +198,7 @@ def _model(options: argparse.Namespace) -> int:
     facts = {
         "model": spec.model,
         "streams": list(spec.streams),
-        "classes": spec.classes,
+        "classes": spec.outputs,
         "parameters": sum(p.numel() for p in model.parameters()),
         "version": spec.version,
         "digest": read_digest(options.model),
@@ -207,7 +207,7 @@ def _model(options: argparse.Namespace) -> int:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return 0
     print(f"{options.model}: {spec.model} on {' and '.join(spec.streams)}")
-    print(f"{facts['parameters']:,} parameters; classes or values: {_some(spec.classes)}")
+    print(f"{facts['parameters']:,} parameters; classes or values: {_some(spec.outputs)}")
     print(
         "content: " + ("as its digest says" if facts["digest"] else "it has no digest (older file)")
     )

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.out}: {entries} entries as {options.system} names them", file=sys.stderr)
         return 0
     found = convert(options.system, options.checkpoint, options.out, **told)
-    values = ", ".join(found.classes) if len(found.classes) < 20 else f"{len(found.classes)} values"
+    values = ", ".join(found.outputs) if len(found.outputs) < 20 else f"{len(found.outputs)} values"
     print(f"{options.out}: {found.model}, {values}", file=sys.stderr)
     for what in ("weights", "statistics", "normalisation", "note"):
         if what in found.training:

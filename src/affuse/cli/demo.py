@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.features.prepare import prepare
     from affuse.inference.output import write_timeline
     from affuse.inference.predictor import Predictor
-    from affuse.inference.timeline import Timeline
+    from affuse.tasks.timeline import Timeline
     from affuse.training.recipe import load_recipe
     from affuse.training.run import MODEL_FILE
     from affuse.training.train import train

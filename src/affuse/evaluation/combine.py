@@ -23,9 +23,10 @@ from affuse.metrics.temperature import best_temperature
 from affuse.models.combined import Combined
 from affuse.models.embedded import unpack_networks
 from affuse.models.modelfile import ModelSpec, load_model, save_model
+from affuse.tasks.judgement import PREDICTIONS_FILE
+from affuse.tasks.registry import task_entry
 from affuse.training.run import (
     MODEL_FILE,
-    PREDICTIONS_FILE,
     evaluation_folder,
     read_split,
     trained_folds,
@@ -91,9 +92,9 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
     """
     parts = {"audio": _open(audio, "audio"), "video": _open(video, "video")}
     specs = {name: spec for name, (_, spec, _) in parts.items()}
-    shared = shared_emotions(*(spec.classes for spec in specs.values()))
+    shared = shared_emotions(*(spec.outputs for spec in specs.values()))
     if len(shared) < 2:
-        names = " and ".join(f"{', '.join(spec.classes)}" for spec in specs.values())
+        names = " and ".join(f"{', '.join(spec.outputs)}" for spec in specs.values())
         raise AffuseError(f"the models share too few emotions: {names}")
     joins = {name: [rows[k] for rows in shared.values()] for k, name in enumerate(parts)}
     held = {
@@ -117,7 +118,7 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         **{
             name: {
                 **_branch_options(spec, name),
-                "classes": len(spec.classes),
+                "classes": len(spec.outputs),
                 "joins": joins[name],
                 "temperature": temperatures[name],
             }
@@ -132,7 +133,7 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         options=options,
         streams=specs["audio"].streams | specs["video"].streams,
         normalisation=specs["audio"].normalisation | specs["video"].normalisation,
-        classes=list(shared),
+        outputs=list(shared),
         window=specs["audio"].window,
         training=_facts(specs, scores, fitted.facts if fitted else {}),
     )
@@ -158,7 +159,7 @@ def _open(part: Part, modality: str) -> tuple[Any, ModelSpec, set[str]]:
     """The model of a part, its spec, and the clips that it is judged on."""
     file = _model_file(part)
     model, spec = load_model(file)
-    if spec.model != f"{modality}-only" or spec.task == "valence-arousal":
+    if spec.model != f"{modality}-only" or task_entry(spec.task).over_time:
         raise BadInput(part.run, f"holds a model {spec.model}; {modality}-only of classes is meant")
     split = read_split(file.parent)
     return model, spec, set(split["test"] or split["development"])
@@ -188,11 +189,11 @@ def _predictions(
     except BadInput as error:
         reason = f"is no table of predictions of {part.run} ({error.reason})"
         raise BadInput(path, reason) from error
-    home = {spec.classes[k]: row for row, own in enumerate(joins) for k in own}
+    home = {spec.outputs[k]: row for row, own in enumerate(joins) for k in own}
     known = np.array([label in home for label in labels], bool)
     true = np.array([home[label] for label in labels if label in home], int)
     if missing := sorted(set(range(len(joins))) - set(true.tolist())):
-        names = [spec.classes[k] for k in joins[missing[0]]]
+        names = [spec.outputs[k] for k in joins[missing[0]]]
         raise BadInput(path, f"has no clip of {' or '.join(names)} to calibrate on")
     return np.log(np.clip(shares[known], 1e-9, None)), true
 
@@ -202,7 +203,7 @@ def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.
 
     Clips of speakers of whom a clip is among the judged ones are left out.
     """
-    columns = [f"p_{name}" for name in spec.classes]
+    columns = [f"p_{name}" for name in spec.outputs]
     sheet = Sheet(path, ("condition", "clip", "speaker", "label", *columns))
     rows = list(rows_of(sheet, iter(sheet), ("condition", "clip", "speaker", "label", *columns)))
     if not rows:

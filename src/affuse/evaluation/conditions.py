@@ -119,6 +119,19 @@ def condition(name: str, streams: Mapping[str, StreamSpec]) -> Callable[[Batch],
     return lambda batch: change(batch, streams)
 
 
+def changed_modality(name: str) -> str | None:
+    """The modality whose values a condition changes; None where it only takes frames away.
+
+    Args:
+        name: One of `CONDITIONS`.
+    """
+    change, _ = CONDITIONS[name]
+    if not isinstance(change, partial) or change.func is _without:
+        return None
+    modality: str = change.keywords["modality"]
+    return modality
+
+
 def default_conditions(streams: Mapping[str, StreamSpec]) -> list[str]:
     """Both modalities and each alone; or the one modality that a model reads.
 

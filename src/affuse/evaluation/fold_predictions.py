@@ -11,11 +11,11 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.evaluation.members import Member
-from affuse.evaluation.trained import predicted_series
 from affuse.execution.files import atomic_path, file_digest
 from affuse.execution.names import path_below
 from affuse.execution.progress import progress
-from affuse.models.sliding import Series
+from affuse.inference.clips import ClipModel
+from affuse.tasks.series import Series
 from affuse.training.run import MODEL_FILE
 
 
@@ -35,14 +35,14 @@ def predict_fold(
         Each clip and its series.
     """
     place = cache / f"{_label(fold.file)}-{file_digest(fold.file)[:12]}"
-    model = None
+    model: ClipModel | None = None
     for clip in progress(clips, f"predict {fold.name}"):
         path, made_from = path_below(place, clip.id, ".npz"), _made_from(fold, clip)
         series = _kept(path, made_from)
         if series is None:
             if model is None:
-                model = fold.open(device)
-            said = predicted_series(model, fold.spec, fold.data, clip)
+                model = ClipModel(fold.open(device), fold.spec, fold.data)
+            ((said,),) = model.predict([clip]).values()
             series = said.smoothed(fold.spec.smoothing).clipped()
             with atomic_path(path) as temporary:
                 np.savez(

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
-from affuse.evaluation.fold_fusion import centred_fusion, mean_fusion
 from affuse.evaluation.fold_predictions import predict_fold
 from affuse.evaluation.members import Member, is_model_file, read_members
 from affuse.evaluation.submission import submission_text
-from affuse.evaluation.trained import filled, truth_of
 from affuse.execution.files import write_csv, write_text
 from affuse.execution.names import path_below
 from affuse.features.batch import TARGET_RATE
@@ -24,7 +22,10 @@ from affuse.features.pictures import RATE
 from affuse.features.stream import Stream
 from affuse.media.timestamps import picture_times
 from affuse.metrics.concordance import ccc
-from affuse.models.sliding import Series
+from affuse.tasks.annotated_targets import truth_of
+from affuse.tasks.fold_fusion import centred_fusion, mean_fusion
+from affuse.tasks.registry import task_entry
+from affuse.tasks.series import Series, filled
 
 Fusion = Literal["centred", "mean", "weighted"]
 Role = Literal["test", "development"]
@@ -95,7 +96,7 @@ def fuse(
     if by_role and files and protocol is None:
         raise BadInput(files[0], "is a model file; --protocol says its development clips")
     folds = read_members(runs, store, protocol, fold)
-    if classes := [one.file for one in folds if one.spec.task != "valence-arousal"]:
+    if classes := [one.file for one in folds if not task_entry(one.spec.task).over_time]:
         raise BadInput(classes[0], "predicts classes; affuse evaluate scores several files as one")
     if len({one.data.corpus for one in folds}) > 1:
         raise AffuseError("the runs are of different corpora")
@@ -140,9 +141,9 @@ def fuse(
             columns = [np.interp(moments, times, column) for column in values.T]
             judged.add(FUSED, names, target, np.stack(columns, 1))
             for one, series in members.items():
-                own = [names.index(name) for name in one.spec.classes]
+                own = [names.index(name) for name in one.spec.outputs]
                 part = Stream(target.values[:, own], target.mask)
-                judged.add(one.name, one.spec.classes, part, filled(series, moments))
+                judged.add(one.name, one.spec.outputs, part, filled(series, moments))
         known = min(float(series.mask.mean()) for series in members.values())
         rows.append(
             [
@@ -164,7 +165,7 @@ def fuse(
 def _dimensions(folds: Sequence[Member]) -> list[str]:
     """All dimensions of the corpus; each has to be predicted by some fold."""
     names = list(folds[0].data.classes)
-    told = {name for fold in folds for name in fold.spec.classes}
+    told = {name for fold in folds for name in fold.spec.outputs}
     if lacking := [name for name in names if name not in told]:
         raise AffuseError(
             f"the runs predict {', '.join(sorted(told))} only; name a run for {lacking[0]} too"
@@ -210,10 +211,10 @@ def _stack(
     """
     rows, who = [], []
     for fold, series in members.items():
-        if name in fold.spec.classes:
+        if name in fold.spec.outputs:
             if not series.mask.any():
                 raise BadInput(clip, f"{fold.name} knows nothing in any frame")
-            rows.append(filled(series, times)[:, fold.spec.classes.index(name)])
+            rows.append(filled(series, times)[:, fold.spec.outputs.index(name)])
             who.append(fold.name)
     if not rows:
         raise BadInput(clip, f"no fold predicts {name}")
@@ -238,7 +239,7 @@ def _fused(
 
 def _development_ccc(fold: Member, cache: Path, device: str) -> dict[str, float]:
     """Dimension -> CCC over all annotated frames of the development clips of a fold."""
-    judged, names = _Judged(), fold.spec.classes
+    judged, names = _Judged(), fold.spec.outputs
     clips = fold.usable(fold.split["development"])
     for clip, series in predict_fold(fold, clips, cache, device):
         target = truth_of(clip, fold.data, names, None)

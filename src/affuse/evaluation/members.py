@@ -13,6 +13,7 @@ from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
+from affuse.tasks.registry import TASKS, task_entry, task_of
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
 
@@ -46,12 +47,11 @@ class Member:
         """The model in evaluation mode, on a device.
 
         Raises:
-            BadInput: The file is damaged, or its model of values does not give one per frame.
+            BadInput: The file is damaged, or its model ends in something else.
             AffuseError: No such device.
         """
         model, _ = load_model(self.file)
-        if self.spec.task == "valence-arousal" and model.head != "frames":
-            raise BadInput(self.file, "gives no values over time")
+        task_of(self.spec.task, self.spec.outputs).check_model(model, self.file)
         move_to(model, device)
         return model
 
@@ -97,7 +97,7 @@ def file_member(
     if file.is_file() and file.suffix in (".pth", ".pt", ".tar"):
         raise BadInput(file, "is a checkpoint; affuse convert makes a model file of it")
     spec = read_spec(file)
-    if spec.task == "embedding":
+    if spec.task not in TASKS:
         raise BadInput(file, "gives features alone; there is nothing to score")
     fold = _own_fold(spec, protocol) if fold is None else fold
     member = Member(str(file), fold, file, data, spec, {}, protocol)
@@ -176,7 +176,7 @@ def check_dimensions(data: Store, names: Sequence[str]) -> None:
         BadInput: It lacks one of them.
     """
     if other := [name for name in names if name not in data.classes]:
-        what = "dimensions" if data.task == "valence-arousal" else "classes"
+        what = "dimensions" if task_entry(data.task).over_time else "classes"
         raise BadInput(
             data.path, f"has the {what} {', '.join(data.classes)}; the model predicts {other[0]}"
         )
@@ -195,9 +195,10 @@ def _own_fold(spec: ModelSpec, protocol: Protocol | None) -> int:
 def _check_store(member: Member) -> None:
     """Refuse a store of another task, or whose streams are not those of the model."""
     data, spec = member.data, member.spec
-    if spec.task == "valence-arousal":
-        check_dimensions(data, spec.classes)
-    elif data.task == "valence-arousal":
-        raise BadInput(data.path, f"holds values over time; {member.name} predicts classes")
+    held, task = task_entry(data.task), task_entry(spec.task)
+    if task.over_time:
+        check_dimensions(data, spec.outputs)
+    elif held.over_time:
+        raise BadInput(data.path, f"holds {held.predicts}; {member.name} predicts {task.predicts}")
     for name, trained in spec.streams.items():
         check_same_stream(data.stream(name).spec, trained)

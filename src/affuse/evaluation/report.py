@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from affuse.evaluation.conditions import CONDITIONS
-from affuse.evaluation.plots import confusion_png
 from affuse.execution.files import write_text
+from affuse.tasks.plots import confusion_png
 
 
 def write_report(results: Mapping[str, Mapping[str, Any]], path: Path, pages: list[Path]) -> None:

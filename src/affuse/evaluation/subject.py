@@ -15,6 +15,8 @@ from affuse.evaluation.members import Member, is_model_file, read_members
 from affuse.evaluation.seen import seen_in_training
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
+from affuse.tasks.registry import task_entry, task_of
+from affuse.tasks.task import Task
 from affuse.training.run import evaluation_folder
 
 Role = Literal["test", "development"]
@@ -62,9 +64,13 @@ class Subject:
         return self.members[0].data
 
     @property
-    def task(self) -> str:
-        """What the models predict."""
-        return self.members[0].spec.task
+    def task(self) -> Task:
+        """What the models predict, with the outputs of all of them."""
+        first = self.members[0].spec
+        told = {name for member in self.members for name in member.spec.outputs}
+        others = told - set(first.outputs)
+        names = [name for name in self.data.classes if name in told] if others else first.outputs
+        return task_of(first.task, names)
 
     @property
     def title(self) -> str:
@@ -117,12 +123,12 @@ class Subject:
     def facts(self, role: str, parts: Sequence[Part]) -> dict[str, Any]:
         """What `metrics.json` says about it, before the scores."""
         if self.run is not None:
-            task = {"task": self.task} if self.task == "valence-arousal" else {}
+            task = {"task": self.task.name} if self.task.over_time else {}
             return {"run": self.run.name, **task, "role": role, "folds": len(parts)}
         protocol = self.protocol
         return {
             "models": [member.name for member in self.members],
-            "task": self.task,
+            "task": self.task.name,
             "corpus": self.data.corpus,
             "protocol": None
             if protocol is None
@@ -239,11 +245,11 @@ def _check_together(members: Sequence[Member]) -> None:
             raise BadInput(
                 other.file, f"is for {other.spec.task}, {first.name} for {first.spec.task}"
             )
-        if first.spec.task == "valence-arousal":
-            continue
-        if set(other.spec.classes) != set(first.spec.classes):
+        if not task_entry(first.spec.task).over_time and set(other.spec.outputs) != set(
+            first.spec.outputs
+        ):
             raise BadInput(
                 other.file,
-                f"has the classes {', '.join(other.spec.classes)}; {first.name} has "
-                f"{', '.join(first.spec.classes)}",
+                f"has the classes {', '.join(other.spec.outputs)}; {first.name} has "
+                f"{', '.join(first.spec.outputs)}",
             )

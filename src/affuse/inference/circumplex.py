@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from affuse.inference.presence import stretches
-from affuse.inference.values import ValuesTimeline
+from affuse.tasks.prediction import Prediction
+from affuse.tasks.presence import stretches
+from affuse.tasks.values import ValuesTimeline
 
 #: Words around the circle, by degrees from "pleased" against the clock.
 #: Source: Russell 1980, A circumplex model of affect, figure 2 (shortened).
@@ -36,9 +37,11 @@ def side(word: str) -> int:
     return round(1.2 * place(word)[0])
 
 
-def plane_of(timeline: ValuesTimeline) -> np.ndarray | None:
+def plane_of(timeline: Prediction) -> np.ndarray | None:
     """(N, 2) valence and arousal; None where a model does not tell both."""
-    if not {"valence", "arousal"} <= set(timeline.dimensions):
+    if not isinstance(timeline, ValuesTimeline) or not {"valence", "arousal"} <= set(
+        timeline.dimensions
+    ):
         return None
     columns = [timeline.dimensions.index(name) for name in ("valence", "arousal")]
     return timeline.values[:, columns]

@@ -68,21 +68,40 @@ class Extraction:
             AffuseError: The stream is not made as the training clips' was.
         """
         spec = self.specs[name]
-        there = clip.video if spec.modality == "video" else clip.audio
         stream = None
-        if there is not None or source_of(name, self.source) is not None:
-            if name not in self._extractors:
-                extractor = create_extractor(name, self.source)
-                check_same_stream(extractor.spec, spec)
-                self._extractors[name] = extractor
+        extractor = self._extractor(name, clip)
+        if extractor is not None:
             try:
-                stream = self._extractors[name].extract(clip)
+                stream = extractor.extract(clip)
             except Unusable as error:
                 if notes is not None:
                     notes.append(f"{error.reason}{LEFT_OUT}")
         if stream is None:
             return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
         return stream
+
+    def check(self, clip: Clip) -> None:
+        """Refuse a stream that is not made as the training clips' was, before it is made.
+
+        Args:
+            clip: The recording.
+
+        Raises:
+            AffuseError: There is one.
+        """
+        for name in self.specs:
+            self._extractor(name, clip)
+
+    def _extractor(self, name: str, clip: Clip) -> Extractor | None:
+        """What makes a stream; None where the clip has nothing to make it of."""
+        there = clip.video if self.specs[name].modality == "video" else clip.audio
+        if there is None and source_of(name, self.source) is None:
+            return None
+        if name not in self._extractors:
+            extractor = create_extractor(name, self.source)
+            check_same_stream(extractor.spec, self.specs[name])
+            self._extractors[name] = extractor
+        return self._extractors[name]
 
     def whole(
         self, clip: Clip, duration: float, sound: Survey | None, notes: list[str]

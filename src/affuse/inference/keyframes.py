@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from affuse.corpora.clip import Tracks
-from affuse.inference.timeline import KeyFrame
 from affuse.media.shown import showing
 from affuse.media.video import Frame, read_frames
+from affuse.tasks.prediction import KeyFrame
 
 _COUNT = 10
 _HEIGHT = 96

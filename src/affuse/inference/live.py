@@ -15,10 +15,9 @@ import numpy as np
 from affuse.errors import AffuseError, Unusable
 from affuse.features.extractor import SHORTEST
 from affuse.inference.predictor import Predictor
-from affuse.inference.timeline import Timeline
-from affuse.inference.values import UNSEEN, ValuesTimeline
 from affuse.media.live import Live
 from affuse.models.modelfile import ModelSpec
+from affuse.tasks.registry import task_entry
 
 #: Extractors of features that belong to recordings by their names.
 _BY_NAME = ("own", "openface", "emoca")
@@ -44,10 +43,10 @@ class Line:
 
     def to_json(self, spec: ModelSpec) -> dict[str, Any]:
         """The line as JSON values, with the names of a model's classes or dimensions."""
-        values: dict[str, Any] = dict.fromkeys(spec.classes)
+        values: dict[str, Any] = dict.fromkeys(spec.outputs)
         if self.values is not None:
-            values = {n: round(float(x), 4) for n, x in zip(spec.classes, self.values, strict=True)}
-        if spec.task != "valence-arousal":
+            values = {n: round(float(x), 4) for n, x in zip(spec.outputs, self.values, strict=True)}
+        if not task_entry(spec.task).over_time:
             values = {"probabilities": None if self.values is None else values}
         there = {
             "face": self.present.get("video"),
@@ -124,20 +123,6 @@ def _say(
     present = {name: bool(p.at(moment)[0]) for name, p in timeline.presence.items()}
     sound = timeline.presence.get("audio")
     silent = None if sound is None else bool(sound.silent_at(moment)[0])
-    row = _last(timeline) if isinstance(timeline, Timeline) else _at(timeline, float(moment[0]))
-    ended = isinstance(timeline, ValuesTimeline) and live.pictured and not timeline.pictured
-    if ended and predictor.model.leader.modality == "video":  # as where the pictures have ended
-        row = np.full(len(row), np.nan)
+    follows = predictor.model.leader.modality == "video" and live.pictured
+    row = timeline.latest(float(moment[0]), follows and not timeline.images)
     return None if np.isnan(row).any() else row, present, silent
-
-
-def _last(timeline: Timeline) -> np.ndarray:
-    row: np.ndarray = timeline.probabilities[-1]
-    return row
-
-
-def _at(timeline: ValuesTimeline, time: float) -> np.ndarray:
-    """What the nearest picture says, if it is not too far away."""
-    nearest = int(np.abs(timeline.times - time).argmin())
-    near = abs(timeline.times[nearest] - time) <= UNSEEN
-    return timeline.values[nearest] if near else np.full(len(timeline.dimensions), np.nan)

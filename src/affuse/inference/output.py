@@ -13,16 +13,13 @@ from affuse.inference.inputs import OVERLAY
 from affuse.inference.overlay import write_overlay
 from affuse.inference.page import timeline_page
 from affuse.inference.plot import plot_timeline
-from affuse.inference.timeline import Timeline
-from affuse.inference.values import ValuesTimeline
 from affuse.media.probe import probe
+from affuse.tasks.prediction import Prediction
 
 _ENDINGS = (".csv", ".png", ".html", ".json")
 
 
-def write_timeline(
-    timeline: Timeline | ValuesTimeline, folder: Path, name: str, overlay: bool = False
-) -> None:
+def write_timeline(timeline: Prediction, folder: Path, name: str, overlay: bool = False) -> None:
     """Write `name.csv`, `.json`, `.png` and `.html` into a folder, all of them or none.
 
     Args:

@@ -13,14 +13,13 @@ from affuse.errors import BadInput
 from affuse.execution.files import atomic_path
 from affuse.execution.progress import progress
 from affuse.inference.panel import Panel, panel_of
-from affuse.inference.timeline import Timeline
-from affuse.inference.values import ValuesTimeline
 from affuse.media.encode import write_mp4
 from affuse.media.face import FaceOptions, find_face
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.tracks import Track
 from affuse.media.video import Frame, read_frames
+from affuse.tasks.prediction import Prediction
 
 _LONGEST, _LEAST_WIDTH = 1280, 480  # of the pictures, in pixels
 _BOX = (102, 204, 238)
@@ -28,7 +27,7 @@ _BOX = (102, 204, 238)
 Image = NDArray[np.uint8]
 
 
-def write_overlay(timeline: Timeline | ValuesTimeline, path: Path) -> None:
+def write_overlay(timeline: Prediction, path: Path) -> None:
     """Write a video: the pictures with the face that is read, and below them what is read from it.
 
     Every picture stays at its own time; the sound goes with them. One picture is held at a time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ import numpy as np
 from affuse.errors import shown
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
-from affuse.inference.confidence import CLEAR, MARGIN, named
 from affuse.inference.plot import presence_spans
 from affuse.inference.remarks import remarks
-from affuse.inference.timeline import KeyFrame, Prediction, Timeline
-from affuse.inference.values import ValuesTimeline
+from affuse.tasks.naming import CLEAR, MARGIN, named
+from affuse.tasks.prediction import KeyFrame, Prediction
+from affuse.tasks.timeline import Timeline
+from affuse.tasks.values import ValuesTimeline
 
 _WIDTH, _HEIGHT = 1000.0, 260.0
 
 
-def timeline_page(timeline: Timeline | ValuesTimeline) -> str:
+def timeline_page(timeline: Prediction) -> str:
     """The page: key frames over the curves, presence below, values under pointer or arrow keys.
 
     Args:
@@ -32,10 +34,7 @@ def timeline_page(timeline: Timeline | ValuesTimeline) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
-    if isinstance(timeline, Timeline):
-        template, facts = "classes.html", _classes(timeline)
-    else:
-        template, facts = "values.html", _values(timeline)
+    template, facts = _shown_facts(timeline)
     tick_unit, ticks = _ticks(timeline.duration)
     text: str = environment.get_template(template).render(
         name=shown(timeline.source.name),
@@ -95,12 +94,18 @@ def _percent(span: tuple[float, float], timeline: Prediction) -> tuple[float, fl
     return 100 * start / timeline.duration, 100 * (end - start) / timeline.duration
 
 
-def _classes(timeline: Timeline) -> dict[str, Any]:
-    """What only a page of classes shows."""
+@singledispatch
+def _shown_facts(timeline: Prediction) -> tuple[str, dict[str, Any]]:
+    """The template of a kind of prediction, and what it shows alone."""
+    raise TypeError(f"{type(timeline).__name__} has no page")
+
+
+@_shown_facts.register
+def _classes(timeline: Timeline) -> tuple[str, dict[str, Any]]:
     names = [shown(name) for name in timeline.classes]
     colours = colours_of(timeline.classes)
     order = np.argsort(-timeline.overall, kind="stable")
-    return {
+    return "classes.html", {
         "ranking": [(names[k], float(timeline.overall[k]), colours[k]) for k in order],
         "curves": [
             (name, colours[k], _class_lines(timeline, 1 - timeline.probabilities[:, k]))
@@ -137,12 +142,12 @@ def _class_lines(timeline: Timeline, heights: np.ndarray) -> list[tuple[str, str
     return lines
 
 
-def _values(timeline: ValuesTimeline) -> dict[str, Any]:
-    """What only a page of values over time shows."""
+@_shown_facts.register
+def _values(timeline: ValuesTimeline) -> tuple[str, dict[str, Any]]:
     heights = (1 - timeline.values) / 2
     parts = drawn(timeline)
     plane = plane_of(timeline)
-    return {
+    return "values.html", {
         "gaps": [_percent(span, timeline) for span in timeline.gaps],
         "curves": [
             (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import singledispatch
 from pathlib import Path
 
 import cv2
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from affuse.errors import shown
 from affuse.inference.circumplex import WORDS, place, plane_of
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
-from affuse.inference.confidence import named
-from affuse.inference.presence import stretches
-from affuse.inference.timeline import Timeline
-from affuse.inference.values import ValuesTimeline
+from affuse.tasks.naming import named
+from affuse.tasks.prediction import Prediction
+from affuse.tasks.presence import stretches
+from affuse.tasks.timeline import Timeline
+from affuse.tasks.values import ValuesTimeline
 
 #: Seconds of the curves, and of the trail that the dot leaves.
 PAST = 10.0
@@ -197,11 +199,14 @@ class ClassesPanel(Panel):
         return image
 
 
-def panel_of(timeline: Timeline | ValuesTimeline, width: int) -> Panel:
+@singledispatch
+def panel_of(timeline: Prediction, width: int) -> Panel:
     """The panel that shows a timeline below pictures `width` pixels wide."""
-    if isinstance(timeline, Timeline):
-        return ClassesPanel(timeline, width)
-    return ValuesPanel(timeline, width)
+    raise TypeError(f"{type(timeline).__name__} has no panel")
+
+
+panel_of.register(Timeline, ClassesPanel)
+panel_of.register(ValuesTimeline, ValuesPanel)
 
 
 def _height(width: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
-from affuse.inference.presence import Presence
-from affuse.inference.timeline import Prediction, Timeline
-from affuse.inference.values import ValuesTimeline
+from affuse.tasks.prediction import Prediction
+from affuse.tasks.presence import Presence
+from affuse.tasks.timeline import Timeline
+from affuse.tasks.values import ValuesTimeline
 
 #: Characters of a title; longer names lose their middle.
 _TITLE = 90
 
 
-def plot_timeline(timeline: Timeline | ValuesTimeline, path: Path) -> None:
+def plot_timeline(timeline: Prediction, path: Path) -> None:
     """Draw key frames, what the model says over time, and when sound and face were there.
 
     Values of valence and arousal also as a way through the circumplex plane.
@@ -33,13 +35,13 @@ def plot_timeline(timeline: Timeline | ValuesTimeline, path: Path) -> None:
         _figure(timeline).savefig(temporary, dpi=110)
 
 
-def _figure(timeline: Timeline | ValuesTimeline) -> Any:
+def _figure(timeline: Prediction) -> Any:
     from matplotlib.figure import Figure
 
     frames = timeline.key_frames
     heights = ([1.0] if frames else []) + [3.2, 0.3 * len(timeline.presence)]
     height = 1.4 + sum(heights)
-    plane = plane_of(timeline) if isinstance(timeline, ValuesTimeline) else None
+    plane = plane_of(timeline)
     width = 0.0 if plane is None else 1.15 * height
     figure = Figure((10 + width, height), layout="constrained")
     grid = figure.add_gridspec(
@@ -52,13 +54,10 @@ def _figure(timeline: Timeline | ValuesTimeline) -> Any:
     rows = [figure.add_subplot(grid[k, 0], sharex=last) for k in range(len(heights) - 1)]
     if frames:
         _draw_frames(rows[0], timeline)
-    if isinstance(timeline, Timeline):
-        _draw_probabilities(rows[-1], timeline)
-    else:
-        _draw_values(rows[-1], timeline)
+    _draw_curves(timeline, rows[-1])
     rows[-1].tick_params(labelbottom=False)
     _draw_presence(last, timeline)
-    if isinstance(timeline, ValuesTimeline) and plane is not None:
+    if plane is not None:
         _draw_plane(figure, figure.add_subplot(grid[:, 1]), timeline, plane)
     name = _shortened(shown(timeline.source.name))
     figure.suptitle(f"{name}: {shown(timeline.headline)} on average", fontsize=11)
@@ -93,7 +92,14 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
     axes.set_xlim(0, timeline.duration)
 
 
-def _draw_probabilities(axes: Any, timeline: Timeline) -> None:
+@singledispatch
+def _draw_curves(timeline: Prediction, axes: Any) -> None:
+    """What the model says over time."""
+    raise TypeError(f"{type(timeline).__name__} has no curves")
+
+
+@_draw_curves.register
+def _draw_probabilities(timeline: Timeline, axes: Any) -> None:
     """Points at the middle of their windows; thin lines for the half windows at both ends."""
     colours = colours_of(timeline.classes)
     rows = timeline.probabilities
@@ -110,7 +116,8 @@ def _draw_probabilities(axes: Any, timeline: Timeline) -> None:
     _finish_curves(axes, timeline)
 
 
-def _draw_values(axes: Any, timeline: ValuesTimeline) -> None:
+@_draw_curves.register
+def _draw_values(timeline: ValuesTimeline, axes: Any) -> None:
     for start, end in timeline.gaps:
         axes.axvspan(start, end, color="#eeeeee", lw=0)
     axes.axhline(0, color="#444444", lw=0.8)
@@ -154,7 +161,7 @@ def _draw_presence(axes: Any, timeline: Prediction) -> None:
         axes.spines[edge].set_visible(False)
 
 
-def _draw_plane(figure: Any, axes: Any, timeline: ValuesTimeline, plane: np.ndarray) -> None:
+def _draw_plane(figure: Any, axes: Any, timeline: Any, plane: np.ndarray) -> None:
     """The way through the plane, coloured by time."""
     from matplotlib.collections import LineCollection
     from matplotlib.patches import Circle

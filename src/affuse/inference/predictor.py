@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
-
-from affuse.corpora.clip import Clip, Tracks
+from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError, BadInput, Unusable
-from affuse.features.batch import collate, normalise
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length, undecodable
-from affuse.features.stream import Stream, StreamSpec, window_of, window_starts
-from affuse.features.windows import grid_starts
-from affuse.inference.confidence import weighed
+from affuse.features.stream import Stream
 from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of, where_heard
 from affuse.inference.keyframes import key_frames
 from affuse.inference.people import face_of
-from affuse.inference.presence import Presence
-from affuse.inference.timeline import KeyFrame, Timeline
-from affuse.inference.values import ValuesTimeline, presence_of, values_over_time
+from affuse.inference.sliding import Sliding, all_answers
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.sounding import Span
 from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
 from affuse.models.published.rjca import FRAMES
 from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
+from affuse.models.sliding import WindowModel
+from affuse.tasks.prediction import Prediction, Recording
+from affuse.tasks.presence import Presence, presence_of
+from affuse.tasks.registry import TASKS, task_entry, task_of
+from affuse.tasks.windows import NotFinite
 
-_BATCH = 16
 #: Windows of one recording at most.
 _WINDOWS = 1_000_000
 _NOTHING = {
@@ -57,8 +54,8 @@ class Predictor:
             valence and 50 of arousal; by default as its file says.
 
     Raises:
-        BadInput: The model file cannot be used: its model gives one value per clip, or reads a
-            stream that affuse does not make.
+        BadInput: The model file cannot be used: its model gives features alone, ends in something
+            else than its task needs, or reads a stream that affuse does not make.
         AffuseError: The model has no such windows or smoothing.
     """
 
@@ -73,10 +70,10 @@ class Predictor:
     ) -> None:
         self.file = model
         self.model, spec = load_model(model)
-        if self.model.head == "clip":
-            raise BadInput(
-                model, "gives one value per clip; classes and values over time are predicted"
-            )
+        if spec.task not in TASKS:
+            raise BadInput(model, "gives features alone; there is nothing to predict")
+        self.task = task_of(spec.task, spec.outputs)
+        self.task.check_model(self.model, model)
         self.spec = _applied(model, spec, hop, windows, smoothing)
         for name in self.spec.streams:
             if not is_stream(name):
@@ -84,11 +81,12 @@ class Predictor:
         move_to(self.model, device)
         self.device, self.hop = device, hop
         self.window = self.spec.seconds
+        self._applied = WindowModel(self.model, self.spec)
         self.streams = Extraction(model, self.spec.streams, source)
 
     def predict(
         self, path: Path, thumbnails: bool = True, tracks: Tracks | None = None
-    ) -> Timeline | ValuesTimeline:
+    ) -> Prediction:
         """What the model says about one recording.
 
         Args:
@@ -97,7 +95,7 @@ class Predictor:
             tracks: Which tracks of sound and pictures to read; by default the file decides.
 
         Returns:
-            A `Timeline` of a model of classes, a `ValuesTimeline` of one of values over time.
+            What the task of the model predicts: a `Timeline` of classes, or a `ValuesTimeline`.
 
         Raises:
             BadInput: The file cannot be decoded.
@@ -117,7 +115,7 @@ class Predictor:
         thumbnails: bool = False,
         tracks: Tracks | None = None,
         heard: Sequence[Span] | None = None,
-    ) -> Timeline | ValuesTimeline:
+    ) -> Prediction:
         """The same as `predict`, also where nothing can be said throughout.
 
         Args:
@@ -142,92 +140,46 @@ class Predictor:
         face = face_of(info, self.spec.streams.values())
         turn, others = (0, 0) if face is None else (face.turn, face.others)
         there = thumbnails and info.has_video
-        pictures = key_frames(info.path, info.duration, turn, info.tracks) if there else []
-        timeline: Timeline | ValuesTimeline
-        if self.model.head == "frames":
-            timeline = values_over_time(
-                self.model, self.spec, self.streams, info, self.hop, pictures, heard
-            )
-        else:
-            timeline = self._classes(info, pictures, heard)
-        return replace(timeline, others=others)
-
-    def _classes(
-        self, info: MediaInfo, pictures: list[KeyFrame], heard: Sequence[Span] | None
-    ) -> Timeline:
-        clip = clip_of(info)
-        if self.hop is None:  # as `evaluate` does
-            starts = window_starts(info.duration, self.window, self.spec.hop)
-        else:
-            starts = grid_starts(info.duration, self.window, self.hop)
+        frames = key_frames(info.path, info.duration, turn, info.tracks) if there else []
+        moments = self.task.moments(info)
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
         sound = self.streams.survey(info, notes, heard)
-        whole = self.streams.whole(clip, info.duration, sound, notes)
-        samples = [self._window(clip, whole, float(start), info, sound) for start in starts]
+        plan = self.task.plan(self.spec, self.model.leader, moments.duration, self.hop)
+        fixed = partial(self._fixed, info, sound)
+        sliding = Sliding(self.task, self._applied, plan, moments.duration, fixed=fixed)
+        self.streams.check(clip_of(info))
+        whole = self.streams.whole(clip_of(info), moments.duration, sound, notes)
+        try:
+            answers = all_answers(sliding, whole)
+        except NotFinite as error:
+            raise BadInput(self.file, str(error)) from error
+        except BadInput:
+            raise
+        except AffuseError as error:  # a frame that is not finite
+            raise BadInput(info.path, str(error)) from error
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
-            stream = whole[name] if name in whole else joined_windows(spec, samples, starts)
-            presence.setdefault(spec.modality, presence_of(stream, spec, info.duration, sound))
-        ends = np.minimum(starts + self.window, info.duration)
-        starts = np.maximum(starts, 0)
-        shares = {
-            name: np.array([p.within(a, b) for a, b in zip(starts, ends, strict=True)])
-            for name, p in presence.items()
-        }
-        probabilities, ratings = weighed(self._scores, samples, self.spec.streams, shares)
-        return Timeline(
-            source=info.path,
-            tracks=info.tracks,
-            duration=info.duration,
-            presence=presence,
-            model={"name": self.spec.model, "window": self.window, **self.spec.training},
-            key_frames=pictures,
-            classes=self.spec.classes,
-            starts=starts,
-            ends=ends,
-            probabilities=probabilities,
-            ratings=ratings,
-            window_presence=shares,
-            notes=list(dict.fromkeys(notes)),
+            stream = sliding.windows.present(name)
+            found = presence_of(stream, spec, moments.duration, sound)
+            presence.setdefault(spec.modality, found)
+        notes = list(dict.fromkeys(notes))
+        recording = Recording(info.path, info.tracks, presence, frames, others, notes)
+        leader = self.model.leader
+        return self.task.prediction(
+            recording,
+            self.task.joined(plan, answers, self.spec),
+            plan,
+            moments,
+            self.spec,
+            sliding.shares,
+            (leader, sliding.windows.present(leader.name)),
         )
 
-    def _window(
-        self,
-        clip: Clip,
-        whole: dict[str, Stream],
-        start: float,
-        info: MediaInfo,
-        sound: Survey | None,
-    ) -> dict[str, Stream]:
-        """All streams of one window; those of a fixed span are computed for it."""
-        part = replace(clip, start=max(start, 0.0), end=start + self.window)
-        streams = {}
-        for name, spec in self.spec.streams.items():
-            if name in whole:
-                streams[name] = whole[name]
-                continue
-            stream = self.streams.stream(name, part)
-            streams[name] = where_heard(stream, spec, sound, info.duration, part.start)
-        return window_of(streams, self.spec.streams, start, self.window)
-
-    def _scores(self, samples: list[dict[str, Stream]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Probabilities (W, C) float32, NaN where nothing is present, and ratings (W,) by name."""
-        parts = []
-        ratings: dict[str, list[np.ndarray]] = {}
-        for first in range(0, len(samples), _BATCH):
-            group = samples[first : first + _BATCH]
-            batch = collate(group, self.spec.streams).to(self.device)
-            with torch.inference_mode():
-                output = self.model(normalise(batch, self.spec.normalisation))
-            scores = output.logits.float().softmax(-1).cpu().numpy()
-            for name, values in output.ratings.items():
-                ratings.setdefault(name, []).append(values.float().cpu().numpy())
-            empty = np.array([not any(s.mask.any() for s in x.values()) for x in group])
-            if not np.isfinite(scores[~empty]).all():
-                raise BadInput(self.file, "gives numbers that are not finite")
-            scores[empty] = np.nan
-            parts.append(scores)
-        return np.concatenate(parts), {n: np.concatenate(x) for n, x in ratings.items()}
+    def _fixed(self, info: MediaInfo, sound: Survey | None, name: str, start: float) -> Stream:
+        """A stream of a fixed span, computed for one window."""
+        part = replace(clip_of(info), start=max(start, 0.0), end=start + self.window)
+        spec = self.spec.streams[name]
+        return where_heard(self.streams.stream(name, part), spec, sound, info.duration, part.start)
 
 
 def _applied(
@@ -244,7 +196,7 @@ def _applied(
         AffuseError: Windows that lie end to end have no distance, or the distance would leave
             something out.
     """
-    if (windows, smoothing) != (None, None) and spec.task != "valence-arousal":
+    if (windows, smoothing) != (None, None) and not task_entry(spec.task).over_time:
         raise BadInput(path, "gives no values over time; windows and smoothing are for these")
     if "published" in (windows, smoothing) and spec.model not in JOINT_ATTENTION:
         raise BadInput(
@@ -261,23 +213,7 @@ def _applied(
             f"{spec.seconds:g} s, so that nothing is left out"
         )
     if smoothing == "published":
-        if other := [name for name in spec.classes if name not in FRAMES]:
+        if other := [name for name in spec.outputs if name not in FRAMES]:
             raise BadInput(path, f"gives {other[0]}, which has no published smoothing")
-        return replace(spec, smoothing=[FRAMES[name] for name in spec.classes])
+        return replace(spec, smoothing=[FRAMES[name] for name in spec.outputs])
     return spec if smoothing is None else replace(spec, smoothing=smoothing)
-
-
-def joined_windows(
-    spec: StreamSpec, samples: list[dict[str, Stream]], starts: np.ndarray
-) -> Stream:
-    """Where windows of a stream of a fixed span have frames, as a mask of the whole recording."""
-    rate = spec.rate or 1.0
-    places = []
-    for sample, start in zip(samples, starts, strict=True):
-        stream = sample[spec.name]
-        first = round((max(float(start), 0.0) + stream.start) * rate)
-        places.append(first + np.flatnonzero(stream.mask))
-    mask = np.zeros(1 + max((int(p.max()) for p in places if len(p)), default=-1), bool)
-    for some in places:
-        mask[some] = True
-    return Stream(np.zeros((len(mask), 0), np.float32), mask)

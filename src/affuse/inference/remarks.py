@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from affuse.inference.timeline import Prediction
+from affuse.tasks.prediction import Prediction
 
 
 def remarks(timeline: Prediction) -> list[str]:

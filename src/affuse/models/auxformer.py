@@ -25,6 +25,7 @@ from affuse.models.base import Output
 from affuse.models.frontends import FrontEnd
 from affuse.models.layers.alignment import series_lengths
 from affuse.models.layers.encoder import Encoder, EncoderDropout, Steps, sinusoids, visible
+from affuse.models.layers.framewise import FrameEmbedder
 from affuse.models.layers.projection import projection
 from affuse.models.options import check_choice
 from affuse.models.pair import PairModel
@@ -139,6 +140,10 @@ class AuxFormer(PairModel):
         total = scores["main"] + scores["audio"] * there_a + scores["video"] * there_v
         decision = total / (1 + there_a.int() + there_v.int())
         return self.answer(decision, there_a | there_v, scores)
+
+    def frame_embedders(self) -> dict[str, FrameEmbedder]:
+        """None where absent frames count as input; see `Model.frame_embedders`."""
+        return {} if self.padding == "reference" else super().frame_embedders()
 
     def _series(self, frontend: FrontEnd, project: nn.Module, batch: Batch) -> tuple[Tensor, Steps]:
         """The frames of a modality, (B, T, width), and how they are counted."""

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.models.frontends import FrontEnd
 from affuse.models.layers.alignment import Clock, align, frames_until, series_lengths
+from affuse.models.layers.framewise import FrameEmbedder
 from affuse.models.layers.pooling import masked_mean
 from affuse.models.options import check_choice
 
-#: `classes`: scores of classes per clip, for the tasks classification and distribution; `clip` and
-#: `frames`: values such as valence and arousal, once per clip or for every frame of the leader.
-Head = Literal["classes", "clip", "frames"]
+#: `classes`: scores of classes per clip, for the tasks classification and distribution; `frames`:
+#: values such as valence and arousal for every frame of the leader.
+Head = Literal["classes", "frames"]
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Output:
 
     Args:
         scores: (B, C) `logits` before softmax, or (B, T, D) `values`: one row per frame of
-            `Model.leader`, and further ones where other streams are longer, or one row per clip.
+            `Model.leader`, and further ones where other streams are longer.
         auxiliary: Named further heads, in the shape of the scores.
         mask: (B, T) bool, which values rest on something that was present; None for logits.
         ratings: Further values (B,) by name, such as valence, that a model of classes reads from
@@ -96,6 +98,19 @@ class Model(nn.Module, ABC):
             self.streams.values(), key=lambda s: (s.rate == 0, s.modality != "video")
         )
         return by_preference[0]
+
+    def frame_embedders(self) -> dict[str, FrameEmbedder]:
+        """The parts that see the frames of a stream one by one, by stream.
+
+        A batch can hold what they make of the frames, (B, T, F), in place of the frames. By
+        default these are the front-ends; a stream that two of them read is left out, and so is
+        one whose absent frames count.
+        """
+        found: dict[str, list[FrameEmbedder]] = {}
+        for module in self.modules():
+            if isinstance(module, FrontEnd):
+                found.setdefault(module.clock.stream, []).append(module)
+        return {n: x[0] for n, x in found.items() if len(x) == 1 and x[0].frame_features}
 
     def on_frames(
         self, x: Tensor, mask: Tensor, clock: Clock, batch: Batch
@@ -186,9 +201,6 @@ class Model(nn.Module, ABC):
         heads = dict(auxiliary or {})
         if self.head == "classes":
             return Output(scores, heads)
-        if self.head == "clip":
-            heads = {name: x.unsqueeze(1) for name, x in heads.items()}
-            return Output(scores.unsqueeze(1), heads, present)
         return Output(scores, heads, present.squeeze(-1))
 
     @abstractmethod

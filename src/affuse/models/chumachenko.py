@@ -20,6 +20,7 @@ from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Output
 from affuse.models.layers.attention import AttentionMap, CrossAttention, CrossAttentionBlock
+from affuse.models.layers.framewise import FrameEmbedder
 from affuse.models.options import check_choice
 from affuse.models.pair import PairModel
 
@@ -79,6 +80,10 @@ class Chumachenko(PairModel):
     ) -> tuple[Tensor, Tensor]:
         """Fusion after the stages: (B, Ta, Ca2), (B, Ta), (B, Tv, Cv2), (B, Tv) -> the same."""
         return audio, video
+
+    def frame_embedders(self) -> dict[str, FrameEmbedder]:
+        """None where absent frames count as input; see `Model.frame_embedders`."""
+        return {} if self.masking == "reference" else super().frame_embedders()
 
     def branches(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Both branches, fused: (B, Ta, Ca2), (B, Ta), (B, Tv, Cv2), (B, Tv)."""

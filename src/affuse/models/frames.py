@@ -15,7 +15,12 @@ from affuse.models.backbones import efficientface, ir50
 from affuse.models.base import Head, Model, Output
 from affuse.models.frontends import check_small_picture
 from affuse.models.layers.alignment import Clock
-from affuse.models.layers.framewise import FrameNetwork, present_features
+from affuse.models.layers.framewise import (
+    FrameEmbedder,
+    FrameNetwork,
+    is_embedded,
+    present_features,
+)
 
 
 class FrameClassifier(Model):
@@ -45,10 +50,25 @@ class FrameClassifier(Model):
         """Scores; the bias alone where the face is never seen."""
         (spec,) = self.streams.values()
         mask = batch.masks[spec.name]
-        features = present_features(self.backbone, self.fit(batch.streams[spec.name]), mask)
+        x = batch.streams[spec.name]
+        features = present_features(self.backbone, x if is_embedded(x) else self.fit(x), mask)
         # The mean of linear scores is the score of the mean.
         pooled, present = self.over_time(features, mask, Clock(spec.name, spec.rate), batch)
         return self.answer(self.classifier(pooled), present)
+
+    @property
+    def frame_features(self) -> int:
+        """Values that the network makes of a picture."""
+        return self.backbone.outputs
+
+    def embed_frames(self, frames: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) -> (N, F)."""
+        rows: Tensor = self.backbone(self.fit(frames.unsqueeze(0))[0])
+        return rows
+
+    def frame_embedders(self) -> dict[str, FrameEmbedder]:
+        """Itself, of the stream that it reads; see `Model.frame_embedders`."""
+        return dict.fromkeys(self.streams, self)
 
     @abstractmethod
     def fit(self, x: Tensor) -> Tensor:

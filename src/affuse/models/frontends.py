@@ -20,7 +20,7 @@ from affuse.models.backbones.ir50 import IR50, middle
 from affuse.models.backbones.ir50 import SIZE as IR50_SIZE
 from affuse.models.backbones.vggish import FRAMES, MELS, VGGish
 from affuse.models.layers.alignment import Clock
-from affuse.models.layers.framewise import DenseFrames, FrameFeatures
+from affuse.models.layers.framewise import DenseFrames, FrameFeatures, is_embedded
 from affuse.models.layers.temporal import (
     ConvBlock,
     SpectrogramFeatures,
@@ -51,8 +51,27 @@ class FrontEnd(nn.Module):
     stage2: nn.Module
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Both stages: (B, T, ...) and (B, T) -> (B, T2, C2) and (B, T2)."""
+        """Both stages: (B, T, ...) and (B, T) -> (B, T2, C2) and (B, T2).
+
+        In place of the frames, x can be what `embed_frames` made of them, (B, T, F).
+        """
         return self.stage2(*self.stage1(x, mask))
+
+    @property
+    def frame_features(self) -> int | None:
+        """Values F that the first stage makes of every frame by itself; None where it does not."""
+        return self.stage1.net.outputs if isinstance(self.stage1, FrameFeatures) else None
+
+    def embed_frames(self, frames: Tensor) -> Tensor:
+        """Normalised frames (N, ...) -> (N, F), each by itself.
+
+        Raises:
+            TypeError: No part of the front-end sees one frame at a time.
+        """
+        if not isinstance(self.stage1, FrameFeatures):
+            raise TypeError(f"{type(self).__name__} sees no frame by itself")
+        rows: Tensor = self.stage1.net(frames)
+        return rows
 
 
 def vector_length(spec: StreamSpec, name: str) -> int:
@@ -145,7 +164,11 @@ class IR50Vectors(FrontEnd):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, T, 3, H, W) and (B, T) -> (B, T, 512) and (B, T)."""
-        return super().forward(middle(x), mask)
+        return super().forward(x if is_embedded(x) else middle(x), mask)
+
+    def embed_frames(self, frames: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) -> (N, 512)."""
+        return super().embed_frames(middle(frames))
 
 
 class VGGishVectors(FrontEnd):

@@ -24,7 +24,7 @@ from affuse.features.stream import SECONDS, StreamSpec
 from affuse.models.base import Model
 from affuse.models.registry import CLASSIFICATION, EMBEDDING, VALENCE_AROUSAL, create_model
 
-FORMAT = 1
+FORMAT = 2
 
 #: How windows over a recording lie: `overlap`, two thirds of their length apart, their mean
 #: counting; `published`, end to end, as in the test of recursive joint attention.
@@ -34,7 +34,7 @@ Smoothing = float | list[int]
 TASKS = (CLASSIFICATION, "distribution", VALENCE_AROUSAL, EMBEDDING)
 #: What a spec can say: names, seconds of delay, frames of smoothing, values of all streams of a
 #: window.
-_CLASSES, _DELAY, _FRAMES, _WINDOW = 10_000, 600.0, 100_000, 1 << 27
+_OUTPUTS, _DELAY, _FRAMES, _WINDOW = 10_000, 600.0, 100_000, 1 << 27
 
 
 @dataclass
@@ -46,7 +46,8 @@ class ModelSpec:
         options: Options that it was built with.
         streams: The streams that it reads, by name.
         normalisation: Statistics of these streams, by name.
-        classes: Names of the classes, in the order of the scores.
+        outputs: Names of the classes, or of the dimensions (valence, arousal), in the order of the
+            scores.
         task: What it predicts.
         window: Seconds that it sees at a time; None where its streams have a fixed span.
         smoothing: Seconds over which its values over time are averaged, chosen on development
@@ -62,7 +63,7 @@ class ModelSpec:
     options: dict[str, Any]
     streams: dict[str, StreamSpec]
     normalisation: dict[str, Normalisation]
-    classes: list[str]
+    outputs: list[str]
     task: str = "classification"
     window: float | None = None
     smoothing: Smoothing = 0.0
@@ -81,7 +82,7 @@ class ModelSpec:
         """The smoothing of one dimension by itself."""
         if isinstance(self.smoothing, float | int):
             return self.smoothing
-        return [self.smoothing[self.classes.index(name)]]
+        return [self.smoothing[self.outputs.index(name)]]
 
     @property
     def hop(self) -> float:
@@ -105,6 +106,7 @@ class ModelSpec:
             KeyError, TypeError: One of them is missing, or is not known.
             ValueError: One of them cannot be; the message names it.
         """
+        value = _migrated(value)
         check_mapping("streams", value["streams"])
         check_mapping("normalisation", value["normalisation"])
         streams = {name: StreamSpec.from_json(x) for name, x in value["streams"].items()}
@@ -135,16 +137,16 @@ class ModelSpec:
                         f"normalisation of {name} has {len(part)} values; its frames have "
                         f"{self.streams[name].shape[-1]}"
                     )
-        check_list("classes", self.classes, 1, _CLASSES)
-        for word in self.classes:
-            check_text("classes", word)
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError("classes names one twice")
+        check_list("outputs", self.outputs, 1, _OUTPUTS)
+        for word in self.outputs:
+            check_text("outputs", word)
+        if len(set(self.outputs)) < len(self.outputs):
+            raise ValueError("outputs names one twice")
         check_one_of("task", self.task, TASKS)
         check_one_of("windows", self.windows, get_args(Windows))
         check_number("delay", self.delay, 0, _DELAY)
         if isinstance(self.smoothing, list):
-            check_list("smoothing", self.smoothing, len(self.classes), len(self.classes))
+            check_list("smoothing", self.smoothing, len(self.outputs), len(self.outputs))
             for frames in self.smoothing:
                 check_whole("smoothing", frames, 1, _FRAMES)
         else:
@@ -160,7 +162,14 @@ class ModelSpec:
 
     def build(self) -> Model:
         """The model with fresh weights."""
-        return create_model(self.model, self.streams, len(self.classes), **self.options)
+        return create_model(self.model, self.streams, len(self.outputs), **self.options)
+
+
+def _migrated(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The description of a file of an earlier format in the words of this one."""
+    if "classes" in value and "outputs" not in value:  # format 1
+        return {"outputs" if name == "classes" else name: x for name, x in value.items()}
+    return value
 
 
 def check_window(streams: Mapping[str, StreamSpec], seconds: float) -> None:

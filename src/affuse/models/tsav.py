@@ -57,7 +57,7 @@ class TwoStreamAuralVisual(Model):
     Args:
         streams: An audio stream of 64 log-mel bands and a video stream of pictures.
         outputs: Number of classes C or of dimensions D.
-        head: What it ends in: `classes` or `clip`.
+        head: What it ends in: `classes`.
         auxiliary: Name -> number of values of further tasks, answered by the same linear layer.
         channels: Channels that the video network reads: 3 (RGB), or 4 as published, with a mask
             of the face.
@@ -85,9 +85,7 @@ class TwoStreamAuralVisual(Model):
     ) -> None:
         super().__init__(streams, outputs, head)
         if head == "frames":
-            raise AffuseError(
-                "head='frames': tsav answers once per clip; use head='clip' and a short window"
-            )
+            raise AffuseError("head='frames': tsav answers once per clip; use head='classes'")
         if channels not in (3, 4):
             raise AffuseError(f"channels={channels}: expected 3 or 4")
         chosen = slice(*pictures) if pictures is not None else slice(0, None)

@@ -20,7 +20,7 @@ from affuse.features.stream import (
     stream_duration,
     window_of,
 )
-from affuse.training.targets import Target
+from affuse.tasks.targets import Target
 
 Sample = tuple[dict[str, Stream], np.ndarray, str]
 

@@ -20,6 +20,7 @@ from affuse.errors import AffuseError
 from affuse.execution.files import sweep
 from affuse.execution.signals import Ended
 from affuse.models.entries import check_entries
+from affuse.tasks.task import Mode
 from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog
 from affuse.training.checkpoints import (
@@ -33,7 +34,6 @@ from affuse.training.checkpoints import (
 )
 from affuse.training.device import trainer_device
 from affuse.training.learner import Learner
-from affuse.training.objectives import Mode
 from affuse.training.plateau import PlateauStages
 from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe

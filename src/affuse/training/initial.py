@@ -64,7 +64,7 @@ class Initial:
             options,
             names,
             self.state,
-            self.spec.classes,
+            self.spec.outputs,
             recipe.init_parts,
         )
         if not taken.tensors:

@@ -14,10 +14,10 @@ from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation, normalise
 from affuse.models.base import Model
 from affuse.models.entries import not_finite
+from affuse.tasks.task import Task
 from affuse.training.augmentation import augment
 from affuse.training.checkpoints import NotFinite
 from affuse.training.dropout import apply_dropout
-from affuse.training.objectives import Objective
 from affuse.training.recipe import Recipe
 from affuse.training.recipe_parts import Optimiser
 from affuse.training.schedule import rate_factor
@@ -32,7 +32,7 @@ class Learner(lightning.LightningModule):
     Args:
         model: What is trained.
         recipe: How.
-        goal: Its loss and scores.
+        task: Its loss and scores.
         normalisation: Statistics of the training clips, by stream.
         epochs: Epochs that its training has behind it before this one.
     """
@@ -41,17 +41,17 @@ class Learner(lightning.LightningModule):
         self,
         model: Model,
         recipe: Recipe,
-        goal: Objective,
+        task: Task,
         normalisation: Mapping[str, Normalisation],
         epochs: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.recipe, self.goal = model, recipe, goal
+        self.model, self.recipe, self.task = model, recipe, task
         self.normalisation = dict(normalisation)
         self._before = epochs
         self._ids: list[str] = []
         self._seen: list[tuple[np.ndarray, np.ndarray]] = []
-        self._learned = goal.running()
+        self._learned = task.running()
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
@@ -61,7 +61,7 @@ class Learner(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Fix the random numbers of this epoch, and forget how the last one went."""
-        self._learned = self.goal.running()
+        self._learned = self.task.running()
         torch.manual_seed(
             int(np.random.SeedSequence([self.recipe.seed, self.current_epoch]).generate_state(1)[0])
         )
@@ -75,7 +75,7 @@ class Learner(lightning.LightningModule):
         assert batch.targets is not None
         output = self.model(batch)
         if self._learned is not None:
-            targets, predicted = self.goal.seen(output.scores.detach(), batch.targets)
+            targets, predicted = self.task.seen(output.scores.detach(), batch.targets)
             self._learned.add(predicted, targets)
         heads = [(self.recipe.primary, output.scores)]
         for name, scores in output.auxiliary.items() if self.recipe.auxiliary else ():
@@ -87,7 +87,7 @@ class Learner(lightning.LightningModule):
             heads.append((self.recipe.auxiliary, scores))
         smoothing = self.recipe.label_smoothing
         loss = torch.stack(
-            [weight * self.goal.loss(x, batch.targets, smoothing) for weight, x in heads if weight]
+            [weight * self.task.loss(x, batch.targets, smoothing) for weight, x in heads if weight]
         ).sum()
         if not bool(loss.detach().isfinite()):
             raise self._not_finite(index, f"the loss is {float(loss.detach())}")
@@ -132,12 +132,12 @@ class Learner(lightning.LightningModule):
                 f"epoch {self.current_epoch + 1}: what the model says of development clips is not "
                 f"finite; clips in the batch: {clips}"
             )
-        self._seen.append(self.goal.seen(output.scores, batch.targets))
+        self._seen.append(self.task.seen(output.scores, batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Report the scores on the development clips."""
         targets, predicted = (np.concatenate(part) for part in zip(*self._seen, strict=True))
-        for name, score in self.goal.scores(targets, predicted).items():
+        for name, score in self.task.scores(targets, predicted).items():
             self.log(f"development/{name}", score)
 
     def configure_optimizers(self) -> Any:

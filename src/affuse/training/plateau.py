@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from affuse.errors import AffuseError
 from affuse.models.backbones.ir50 import IR50, release_groups
+from affuse.tasks.task import Mode
 from affuse.training.checkpoints import read_checkpoint
-from affuse.training.objectives import Mode
 from affuse.training.recipe_parts import Plateau
 
 

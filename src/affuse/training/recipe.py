@@ -15,9 +15,11 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.fields import check_number
 from affuse.features.stream import SECONDS
 from affuse.suggestions import hint, unknown
-from affuse.training.recipe_parts import Augmentation, Dropout, Optimiser, OverTime, Plateau
+from affuse.tasks.options import OverTime
+from affuse.tasks.registry import task_entry
+from affuse.training.recipe_parts import Augmentation, Dropout, Optimiser, Plateau
 
-Task = Literal["classification", "distribution", "valence-arousal"]
+TaskName = Literal["classification", "distribution", "valence-arousal"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Recipe:
     protocol: str
     streams: tuple[str, ...]
     model: dict[str, Any]
-    task: Task = "classification"
+    task: TaskName = "classification"
     labels: Labels = field(default_factory=Labels)
     window: float = 3.6
     hop: float = 0.0
@@ -113,11 +115,12 @@ class Recipe:
         for key in ("hop", "limit"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative, and is {getattr(self, key)}")
+        over_time = task_entry(self.task).over_time
         if not self.over_time.smoothing or min(self.over_time.smoothing) < 0:
             raise ValueError("over_time.smoothing must list seconds, none below zero")
         if self.over_time.delay < 0 or min(self.over_time.weights.values(), default=0) < 0:
             raise ValueError("over_time.delay and over_time.weights must not be negative")
-        if self.over_time.delay and self.task != "valence-arousal":
+        if self.over_time.delay and not over_time:
             raise ValueError("over_time.delay needs task=valence-arousal")
         if self.selection == "last" and (
             len(self.over_time.smoothing) > 1 or self.optimiser.schedule == "plateau"
@@ -127,7 +130,7 @@ class Recipe:
                 "development clips: set selection=best"
             )
         changed = [key for key in ("nothing", "mixup") if getattr(self.augmentation, key)]
-        if self.task == "valence-arousal" and changed:
+        if over_time and changed:
             raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
         heard = ("tilt", "background", "room", "band", "nothing")
         changed = [key for key in heard if getattr(self.augmentation, key)]
@@ -137,13 +140,13 @@ class Recipe:
             raise ValueError(
                 f"augmentation.{changed[0]} is for audio/logmel<N>-16k; it cannot change {other[0]}"
             )
-        if self.task == "valence-arousal" and self.labels.file:
+        if over_time and self.labels.file:
             raise ValueError("labels.file names classes, not values over time")
         if self.selects and self.selection == "last":
             raise ValueError("selects has no meaning with selection=last")
-        if self.task == "distribution" and self.labels.rule == "given":
+        if task_entry(self.task).votes and self.labels.rule == "given":
             raise ValueError(
-                "task=distribution needs votes: set labels.rule to distribution, plurality or "
+                f"task={self.task} needs votes: set labels.rule to distribution, plurality or "
                 "majority"
             )
         if self.primary <= 0 and self.auxiliary <= 0:

@@ -23,8 +23,6 @@ from affuse.training.recipe import Recipe, load_recipe
 
 MODEL_FILE = "model.safetensors"
 SPLIT_FILE = "split.json"
-#: In the folder of an evaluation.
-PREDICTIONS_FILE = "predictions.csv"
 
 
 def read_run(run: Path) -> dict[str, Any]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
-from affuse.features.stream import stream_duration
+from affuse.features.stream import Stream, stream_duration, window_of
 from affuse.metrics.concordance import ccc
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec
-from affuse.models.sliding import slide
+from affuse.models.sliding import WindowModel
+from affuse.tasks.dimensional import Dimensional
+from affuse.tasks.series import Series
+from affuse.tasks.windows import WindowAnswer
 from affuse.training.recipe import Recipe
-from affuse.training.targets import lesson
+from affuse.training.targets import training_targets
 
 
 def best_smoothing(
@@ -36,13 +39,13 @@ def best_smoothing(
     choices = recipe.over_time.smoothing
     if len(choices) == 1:
         return choices[0]
-    target = lesson(recipe, data).target
+    target = training_targets(recipe, data).target
     predicted: dict[float, list[np.ndarray]] = {seconds: [] for seconds in choices}
-    wanted = []
+    wanted, task, applied = [], Dimensional(spec.outputs), WindowModel(model, spec)
     for clip in clips:
         streams = {name: data.stream(name)[clip.id] for name in spec.streams}
         duration = stream_duration(streams, spec.streams)
-        series = slide(model, spec, streams, duration)
+        series = _series(task, applied, model, streams, duration)
         truth = target(clip.id, 0.0, duration)
         times = np.arange(len(truth)) / TARGET_RATE
         known = ~np.isnan(truth).any(1) & ~np.isnan(series.at(times)).any(1)
@@ -56,3 +59,23 @@ def best_smoothing(
         return float(np.mean([ccc(x, y) for x, y in zip(values.T, truth.T, strict=True)]))
 
     return max(choices, key=score)
+
+
+def _series(
+    task: Dimensional,
+    applied: WindowModel,
+    model: Model,
+    streams: Mapping[str, Stream],
+    duration: float,
+) -> Series:
+    """What a model says about a whole clip, before any smoothing."""
+    plan = task.plan(applied.spec, model.leader, duration)
+    embedded = {name: applied.embed(name, x, slice(None)) for name, x in streams.items()}
+    answers: list[WindowAnswer] = []
+    for first in range(0, len(plan.starts), task.batch):
+        samples = [
+            window_of(embedded, applied.specs, float(start), plan.seconds)
+            for start in plan.starts[first : first + task.batch]
+        ]
+        answers += task.answers(applied.outputs(samples)[0], samples)
+    return task.joined(plan, answers, applied.spec)

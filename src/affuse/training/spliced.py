@@ -18,8 +18,9 @@ from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration
 from affuse.features.windows import frame_windows
+from affuse.tasks.annotated_targets import later
+from affuse.tasks.targets import Target
 from affuse.training.data import ClipDataset, Sample
-from affuse.training.targets import Target, later
 
 
 class SplicedDataset(ClipDataset):

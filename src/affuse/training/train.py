@@ -23,6 +23,9 @@ from affuse.models.checkpoints import load_backbone
 from affuse.models.embedded import network_entries
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
+from affuse.tasks.annotated_targets import delayed
+from affuse.tasks.registry import task_entry
+from affuse.tasks.targets import TrainingTargets
 from affuse.training.continued import Continue, read_continued
 from affuse.training.data import (
     ClipDataset,
@@ -33,15 +36,15 @@ from affuse.training.device import trainer_device
 from affuse.training.fitting import fit
 from affuse.training.initial import Initial, initial_leaks, read_initial
 from affuse.training.learner import Learner
-from affuse.training.objectives import objective, selected_score
 from affuse.training.plateau import freeze_backbone
 from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, read_split
+from affuse.training.selection import learned_task, selected_score
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
 from affuse.training.split_check import check_split, with_earlier
-from affuse.training.targets import Lesson, delayed, lesson
+from affuse.training.targets import training_targets
 
 
 def train(
@@ -81,9 +84,10 @@ def train(
         raise BadInput(
             store, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
         )
-    if recipe.task != "valence-arousal" and data.task == "valence-arousal":
-        raise BadInput(store, f"holds values over time; set task={data.task}, not {recipe.task}")
-    learned = lesson(recipe, data)
+    held = task_entry(data.task)
+    if held.over_time and not task_entry(recipe.task).over_time:
+        raise BadInput(store, f"holds {held.predicts}; set task={data.task}, not {recipe.task}")
+    learned = training_targets(recipe, data)
     protocol = load_protocol(recipe.protocol, data.clips)
     if protocol.corpus and protocol.corpus != data.corpus:
         raise AffuseError(f"protocol {protocol.name} is of {protocol.corpus}, not {data.corpus}")
@@ -101,7 +105,7 @@ def train(
     before = initial_leaks(initial, protocol, wanted, data) if initial else []
     checked = check_split(protocol, wanted, used, data, recipe.streams, allow, before)
     model, start = _model(recipe, specs, learned, initial)
-    selected_score(recipe, objective(recipe, model, learned.names))
+    selected_score(recipe, learned_task(recipe, model, learned.names))
     freeze_backbone(model, recipe.plateau.releases)
     if initial:
         for line in (start["init"]["taken"], *initial.differences(recipe, specs)):
@@ -124,7 +128,7 @@ def train(
 
 
 def _split(
-    protocol: Protocol, fold: int, learned: Lesson, data: Store, limit: int
+    protocol: Protocol, fold: int, learned: TrainingTargets, data: Store, limit: int
 ) -> dict[str, list[Clip]]:
     """The clips of each role, so many at most; what is not annotated can only be a test clip."""
     split = split_clips(protocol, fold, learned.clips, data.clips)
@@ -146,7 +150,7 @@ def _open_run(
     recipe: Recipe,
     data: Store,
     protocol: Protocol,
-    learned: Lesson,
+    learned: TrainingTargets,
     checked: dict[str, Any],
     start: dict[str, Any],
     out: Path,
@@ -202,7 +206,7 @@ def _open_run(
 def _train_fold(
     recipe: Recipe,
     data: Store,
-    learned: Lesson,
+    learned: TrainingTargets,
     split: dict[str, list[Clip]],
     protocol: str,
     fold: int,
@@ -241,21 +245,21 @@ def _train_fold(
     )
     lightning.seed_everything(recipe.seed, verbose=False)
     model, start = _model(recipe, training.specs, learned, initial)
-    goal = objective(recipe, model, learned.names)
-    learner = Learner(model, recipe, goal, statistics, initial.epochs if initial else 0)
+    task = learned_task(recipe, model, learned.names)
+    learner = Learner(model, recipe, task, statistics, initial.epochs if initial else 0)
     batches = loader(training, recipe.batch_size, "random", recipe.seed)
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     first = [Continue(initial)] if initial and initial.epochs else []
-    label, selected = f"{recipe.name} fold {fold}", selected_score(recipe, goal)
+    label, selected = f"{recipe.name} fold {fold}", selected_score(recipe, task)
     spec = ModelSpec(
         model=recipe.model["name"],
         options=_options(recipe),
         streams=training.specs,
         normalisation=statistics,
-        classes=learned.names,
+        outputs=learned.names,
         task=recipe.task,
         window=recipe.window,
-        delay=recipe.over_time.delay if recipe.task == "valence-arousal" else 0.0,
+        delay=recipe.over_time.delay,
         training={
             "recipe": recipe.name,
             "corpus": data.corpus,
@@ -275,7 +279,7 @@ def _train_fold(
     except ValueError as error:
         raise AffuseError(f"recipe {recipe.name}: {error}") from error
     fit(learner, batches, judged, folder, label, selected, device, first, say)
-    if recipe.task == "valence-arousal":
+    if task.over_time:
         spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
     save_model(folder / MODEL_FILE, model, spec, networks)
 
@@ -300,7 +304,7 @@ def _options(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in recipe.model.items() if key != "name"}
 
 
-def _initial(recipe: Recipe, learned: Lesson) -> Initial | None:
+def _initial(recipe: Recipe, learned: TrainingTargets) -> Initial | None:
     """The weights that training starts from; None for fresh ones."""
     if recipe.resume_path:
         return read_continued(recipe, learned.names)
@@ -308,7 +312,7 @@ def _initial(recipe: Recipe, learned: Lesson) -> Initial | None:
 
 
 def _model(
-    recipe: Recipe, specs: dict[str, StreamSpec], learned: Lesson, initial: Initial | None
+    recipe: Recipe, specs: dict[str, StreamSpec], learned: TrainingTargets, initial: Initial | None
 ) -> tuple[Model, dict[str, Any]]:
     """The recipe's model before training, and what is told of the weights that it starts from."""
     model = create_model(recipe.model["name"], specs, len(learned.names), **_options(recipe))

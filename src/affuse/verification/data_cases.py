@@ -14,8 +14,6 @@ from torch import Tensor
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.blocks import list_blocks
 from affuse.corpora.protocols.keys import list_order
-from affuse.evaluation.fold_fusion import centred_fusion, fold_agreement
-from affuse.evaluation.published import Track, rjca_ccc
 from affuse.evaluation.submission import submission_text
 from affuse.features.sequences import (
     ClipSequence,
@@ -35,7 +33,9 @@ from affuse.metrics.concordance import (
 from affuse.models.backbones.ir50 import IR50, release_groups
 from affuse.models.published.ir50 import BACKBONE
 from affuse.models.published.names import inverse, translate
-from affuse.models.sliding import rjca_smoothed
+from affuse.tasks.fold_fusion import centred_fusion, fold_agreement
+from affuse.tasks.published_rules import Track, rjca_ccc
+from affuse.tasks.series import rjca_smoothed
 from affuse.verification.parity import Case, Measure
 
 SINGLE = 1e-6

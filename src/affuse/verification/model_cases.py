@@ -115,7 +115,7 @@ def check_model(
     rules = system_module(system).rules(model)
     yield from names_and_sizes(model, content)
     if classifier in weights:
-        yield from number_of_classes(len(spec.classes), content["config"])
+        yield from number_of_classes(len(spec.outputs), content["config"])
 
     model.to(case.device)
     inputs = drawn(case, content["inputs"])

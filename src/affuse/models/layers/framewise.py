@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -54,12 +54,15 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         net: (N, ...) -> (N, F).
-        x: (B, T, ...); pictures are (B, T, 3, H, W).
+        x: (B, T, ...); pictures are (B, T, 3, H, W). Or (B, T, F), what `net` made of the frames:
+            it is handed on.
         mask: (B, T) bool.
 
     Returns:
         (B, T, F).
     """
+    if is_embedded(x):
+        return x * mask.unsqueeze(-1)
     # Pictures are picked with their channels last, as they lie in memory.
     frames = x.movedim(2, -1)[mask].movedim(-1, 1) if x.ndim == 5 else x[mask]
     if not len(frames):
@@ -68,6 +71,27 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
     chunk = CHUNK if x.device.type == "cpu" and not net.training else len(frames)
     rows = torch.cat([net(part) for part in frames.split(chunk)])
     return rows.new_zeros(*mask.shape, net.outputs).index_put((mask,), rows)
+
+
+def is_embedded(x: Tensor) -> bool:
+    """Whether a series holds what a network made of its frames: one vector (B, T, F) of each.
+
+    Frames that networks read are pictures (B, T, 3, H, W) or spectrograms (B, T, L, bands).
+    """
+    return x.ndim == 3
+
+
+class FrameEmbedder(Protocol):
+    """A part of a model that sees the frames of a stream one by one."""
+
+    @property
+    def frame_features(self) -> int | None:
+        """Values F that it makes of a frame; None where nothing sees one by itself."""
+        ...
+
+    def embed_frames(self, frames: Tensor) -> Tensor:
+        """Normalised frames (N, ...) -> (N, F); the model takes these in place of the frames."""
+        ...
 
 
 class DenseFrames(nn.Module):

@@ -174,7 +174,7 @@ def describe(
             audio.name: Normalisation(),
             video.name: Normalisation() if measured is None else _read(measured, width),
         },
-        classes=class_names(path, count, classes or cremad),
+        outputs=class_names(path, count, classes or cremad),
         window=WINDOW,
         training={
             "data": "not told by the weights (CREMA-D or MSP-IMPROV)",

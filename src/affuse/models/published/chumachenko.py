@@ -94,7 +94,7 @@ def describe(
         options=build.reference_options() | {"heads": heads},
         streams={name: stream_spec(name) for name in (AUDIO, video)},
         normalisation={AUDIO: Normalisation(), video: Normalisation(std=(255.0,))},
-        classes=class_names(path, count, classes or ravdess),
+        outputs=class_names(path, count, classes or ravdess),
         training={
             "data": "RAVDESS",
             "licence": "RAVDESS: CC BY-NC-SA 4.0",

@@ -85,7 +85,7 @@ def describe(
         options={},
         streams={STREAM: stream_spec(STREAM)},
         normalisation={STREAM: AFFECTNET},
-        classes=class_names(path, count, classes or affectnet),
+        outputs=class_names(path, count, classes or affectnet),
         window=3.6,
         training={
             "data": "AffectNet",

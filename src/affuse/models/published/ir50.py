@@ -71,7 +71,7 @@ def describe(
         options={"squeeze_excitation": has_gates(state, "backbone.")},
         streams={FACES.name: stream_spec(FACES.name)},
         normalisation={FACES.name: NORMALISATION},
-        classes=class_names(path, count, classes or ferplus),
+        outputs=class_names(path, count, classes or ferplus),
         window=3.6,
         training={
             "data": "FER+",

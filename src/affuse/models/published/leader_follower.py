@@ -203,7 +203,7 @@ def describe(
         options=options,
         streams={leader.name: leader, **followers},
         normalisation={leader.name: seen, **dict(zip(followers, heard, strict=True))},
-        classes=names,
+        outputs=names,
         task="valence-arousal",
         window=10.0,
         training=training,

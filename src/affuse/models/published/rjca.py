@@ -89,7 +89,7 @@ def describe(
         options=options | {"sequence": steps, "stride": stride},
         streams={spec.name: _spec(spec, tsav) for spec in (AUDIO, video)},
         normalisation={},
-        classes=class_names(path, len(DIMENSIONS), classes or DIMENSIONS),
+        outputs=class_names(path, len(DIMENSIONS), classes or DIMENSIONS),
         task="valence-arousal",
         window=steps * stride / RATE,
         windows="published",

@@ -125,7 +125,7 @@ def describe(
         },
         streams={name: stream_spec(name) for name in (AUDIO_STREAM, VIDEO_STREAM)},
         normalisation=dict(NORMALISATION),
-        classes=class_names(path, values - further, classes),
+        outputs=class_names(path, values - further, classes),
         window=WINDOW,
         training={
             "data": AFFWILD2["data"],

@@ -107,7 +107,7 @@ def describe(path: Path, state: Mapping[str, Tensor]) -> ModelSpec:
         options={},
         streams={EXAMPLES.name: stream_spec(EXAMPLES.name)},
         normalisation={EXAMPLES.name: Normalisation()},
-        classes=[f"vggish_{index}" for index in range(FEATURES)],
+        outputs=[f"vggish_{index}" for index in range(FEATURES)],
         task="embedding",
         window=10.0,
         training={

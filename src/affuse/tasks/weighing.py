@@ -1,23 +1,18 @@
-"""How much a window shows, and when a reading of it is one."""
+"""How sure a model of classes is of a window, by how much the window shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
 from affuse.features.stream import Stream, StreamSpec
+from affuse.tasks.windows import Sample
 
 #: Share of a window from which a modality counts in full, and below which it does not count.
 FULL, LEAST = 0.5, 0.1
-#: The highest probability, and how far it is above the next, from which a class is named.
-CLEAR, MARGIN = 0.4, 0.1
-#: What is said where no class stands out.
-UNCLEAR = "unclear"
-
-
-Sample = dict[str, Stream]
 #: Windows -> probabilities (W, C) and named values (W,).
 Scores = Callable[[list[Sample]], tuple[np.ndarray, dict[str, np.ndarray]]]
 
@@ -79,29 +74,12 @@ def discounted(probabilities: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def _only(sample: Sample, specs: Mapping[str, StreamSpec], modalities: set[str]) -> Sample:
     """A window in which other modalities are absent."""
-    return {
-        name: stream if specs[name].modality in modalities else _absent(stream)
-        for name, stream in sample.items()
-    }
+    kept = copy(sample)
+    for name, stream in sample.items():
+        if specs[name].modality not in modalities:
+            kept[name] = _absent(stream)
+    return kept
 
 
 def _absent(stream: Stream) -> Stream:
     return replace(stream, values=np.zeros_like(stream.values), mask=np.zeros_like(stream.mask))
-
-
-def named(classes: Sequence[str], probabilities: np.ndarray) -> str:
-    """The class that stands out, or `unclear`.
-
-    A class stands out with a probability of 0.4 at least that is 0.1 above the next at least. On
-    240 sentences of four people that the bundled model has not heard, what it says without that is
-    wrong more often than right (`docs/results/unclear.py`).
-
-    Args:
-        classes: C names.
-        probabilities: (C,).
-    """
-    order = np.argsort(-probabilities, kind="stable")
-    highest = float(probabilities[order[0]])
-    next_one = float(probabilities[order[1]]) if len(order) > 1 else 0.0
-    clear = highest >= CLEAR and highest - next_one >= MARGIN
-    return classes[order[0]] if clear else UNCLEAR

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affuse.evaluation.published import Track, compare_rules, leader_follower_ccc, rjca_ccc
 from affuse.metrics.concordance import ccc, published_ccc
+from affuse.tasks.published_rules import Track, compare_rules, leader_follower_ccc, rjca_ccc
 
 SOUND = "sound"
 ZEROS = "sound, frames without annotation count as zeros"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from affuse.features.stream import Stream, StreamSpec
+from affuse.media.audio import Survey
 
 #: Seconds by which a modality may begin later than the recording, or end earlier, or those between
 #: two of its frames where these are more: there is as much of it as there can be.
@@ -86,3 +89,20 @@ def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
     """(first, one after the last) of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def presence_of(
+    stream: Stream, spec: StreamSpec, duration: float, sound: Survey | None
+) -> Presence:
+    """When in a recording the modality of a stream was there.
+
+    Args:
+        stream: Of the whole recording.
+        spec: Its spec.
+        duration: Of the recording in seconds.
+        sound: What was found in its sound.
+    """
+    presence = Presence(stream.start, spec.rate, stream.mask, duration)
+    if sound is None or spec.modality != "audio":
+        return presence
+    return replace(presence, silent=sound.silent, silences=sound.silences)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affuse.evaluation.fold_fusion import centred_fusion, fold_agreement, mean_fusion
+from affuse.tasks.fold_fusion import centred_fusion, fold_agreement, mean_fusion
 
 
 def folds(k: int, n: int, noise: float, seed: int = 0) -> np.ndarray:

@@ -15,7 +15,7 @@ from affuse.features.batch import TARGET_RATE
 from affuse.metrics.concordance import ccc, published_ccc
 from affuse.models.modelfile import Smoothing
 from affuse.models.published.rjca import FRAMES as RJCA_FRAMES
-from affuse.models.sliding import Edges, Series, rjca_smoothed
+from affuse.tasks.series import Edges, Series, rjca_smoothed
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,192 @@
+"""A model slid over recordings: windows of streams, batches, outputs, and back to time.
+
+The one way in which models of any task are applied: `affuse predict` and `live` do it to a
+recording, `evaluate`, `ensemble` and the fusion of folds to the streams of a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from affuse.features.batch import Batch
+from affuse.features.stream import Stream
+from affuse.inference.windows import Fixed, NamedSample, StreamWindows, Window, share_left
+from affuse.models.base import Model
+from affuse.models.sliding import WindowModel
+from affuse.models.spec import ModelSpec
+from affuse.tasks.registry import task_of
+from affuse.tasks.task import Task
+from affuse.tasks.windows import NotFinite, Sample, WindowAnswer, WindowPlan
+
+#: Does something to a normalised batch, such as a condition.
+Change = Callable[[Batch], Batch]
+
+
+class Sliding:
+    """What a model says about the windows of a recording, as its streams arrive.
+
+    Args:
+        task: What the model predicts.
+        applied: The model.
+        plan: Where the windows lie.
+        duration: Of the recording in seconds.
+        name: Of the recording.
+        fixed: Makes the streams of a fixed span, which are not pushed.
+        change: Done to each normalised batch.
+
+    Attributes:
+        windows: The windows; they know what was present.
+        shares: Of each window that was given out: modality -> share in which it is present.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        applied: WindowModel,
+        plan: WindowPlan,
+        duration: float,
+        name: str = "",
+        fixed: Fixed | None = None,
+        change: Change | None = None,
+    ) -> None:
+        self._task, self._applied, self._change = task, applied, change
+        self.windows = StreamWindows(applied, plan, duration, name, fixed)
+        self.shares: list[Mapping[str, float]] = []
+        self._waiting: list[Window] = []
+
+    def push(self, name: str, part: Stream) -> Iterator[WindowAnswer]:
+        """Take consecutive frames of a stream, and say what can be said by now.
+
+        Args:
+            name: Of the stream.
+            part: (T, ...) frames after those that were pushed before.
+
+        Yields:
+            Answers of windows, in their order.
+
+        Raises:
+            AffuseError: The model gives, or a frame holds, a number that is not finite.
+        """
+        self.windows.push(name, part)
+        yield from self._run(ended=False)
+
+    def end(self, name: str) -> Iterator[WindowAnswer]:
+        """Nothing more comes of a stream; see `push`."""
+        self.windows.end(name)
+        yield from self._run(ended=False)
+
+    def finish(self) -> Iterator[WindowAnswer]:
+        """Nothing more comes of any stream: the answers of all other windows; see `push`."""
+        self.windows.end()
+        yield from self._run(ended=True)
+
+    def _run(self, ended: bool) -> Iterator[WindowAnswer]:
+        """Answers of windows, in batches."""
+        for window in self.windows.ready():
+            self._waiting.append(window)
+            if len(self._waiting) == self._task.batch:
+                yield from self._answers()
+        if ended and self._waiting:
+            yield from self._answers()
+
+    def _answers(self) -> list[WindowAnswer]:
+        group, self._waiting = self._waiting, []
+        self.shares += [window.shares for window in group]
+        return answers_of(self._task, self._applied, group, self._change)
+
+
+def slide(
+    model: Model,
+    spec: ModelSpec,
+    streams: Mapping[str, Stream],
+    duration: float,
+    hop: float | None = None,
+) -> Any:
+    """What a model says about a recording whose streams are there as a whole.
+
+    Args:
+        model: In evaluation mode, on its device.
+        spec: Its spec.
+        streams: By name.
+        duration: Of the recording in seconds.
+        hop: Seconds from window to window; by default that of the task.
+
+    Returns:
+        What the task makes of its windows: `ClassWindows`, or a `Series` before any smoothing.
+
+    Raises:
+        AffuseError: The model gives, or a frame holds, a number that is not finite.
+    """
+    task = task_of(spec.task, spec.outputs)
+    plan = task.plan(spec, model.leader, duration, hop)
+    sliding = Sliding(task, WindowModel(model, spec), plan, duration)
+    return task.joined(plan, all_answers(sliding, streams), spec)
+
+
+def all_answers(sliding: Sliding, streams: Mapping[str, Stream]) -> list[WindowAnswer]:
+    """The answers of all windows of a recording whose streams are there as a whole.
+
+    Args:
+        sliding: Of the recording.
+        streams: By name, but for those of a fixed span.
+
+    Raises:
+        AffuseError: The model gives, or a frame holds, a number that is not finite.
+    """
+    found: list[WindowAnswer] = []
+    for name, stream in streams.items():
+        found += sliding.push(name, stream)
+        found += sliding.end(name)
+    return [*found, *sliding.finish()]
+
+
+def answers_of(
+    task: Task, applied: WindowModel, windows: Sequence[Window], change: Change | None = None
+) -> list[WindowAnswer]:
+    """What a model says about some windows, of one recording or several.
+
+    Args:
+        task: What it predicts.
+        applied: The model.
+        windows: They make one batch.
+        change: Done to the normalised batch.
+
+    Raises:
+        AffuseError: The model gives, or a frame holds, a number that is not finite.
+    """
+    whole: list[Sample] = [window.sample for window in windows]
+    shares = [dict(window.shares) for window in windows]
+
+    def answers(samples: list[Sample]) -> list[WindowAnswer]:
+        names = [sample.name for sample in samples if isinstance(sample, NamedSample)]
+        output, batch = applied.outputs(samples, names, change)
+        if samples is whole and change is not None:
+            _leave(applied, samples, batch, shares)
+        try:
+            return task.answers(output, samples)
+        except NotFinite as error:
+            bad = samples[error.row]
+            of = bad.recording if isinstance(bad, NamedSample) else ""
+            raise NotFinite(error.row, of) from error
+
+    return task.weighed(answers, whole, applied.specs, shares)
+
+
+def _leave(
+    applied: WindowModel, samples: Sequence[Sample], batch: Batch, shares: list[dict[str, float]]
+) -> None:
+    """Lower the shares of modalities by what a condition took from them."""
+    seen: set[str] = set()
+    for name, spec in applied.specs.items():
+        if spec.modality in seen:
+            continue
+        seen.add(spec.modality)
+        after = batch.masks[name].cpu().numpy()
+        before = np.zeros_like(after)
+        for row, sample in enumerate(samples):
+            before[row, : len(sample[name].mask)] = sample[name].mask
+        for share, left in zip(shares, share_left(spec, before, after), strict=True):
+            share[spec.modality] *= float(left)

@@ -1,0 +1,1 @@
+"""What is learned and predicted: one label, a distribution of votes, or valence and arousal."""

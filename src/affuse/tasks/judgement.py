@@ -1,0 +1,91 @@
+"""Predictions of clips beside what is true of them, scored and written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from affuse.corpora.clip import Clip
+from affuse.models.spec import ModelSpec
+
+#: The predictions of classes in the folder of an evaluation.
+PREDICTIONS_FILE = "predictions.csv"
+
+
+class Judgement(ABC):
+    """What models say about clips under conditions.
+
+    Attributes:
+        clips: Those that can be judged, in the order of the store.
+        known: What these have, for messages: `with a label`.
+    """
+
+    clips: list[Clip]
+    known: str
+
+    @abstractmethod
+    def add(
+        self,
+        condition: str,
+        fold: int,
+        clip: Clip,
+        said: Sequence[Any],
+        members: Sequence[ModelSpec],
+    ) -> None:
+        """Add what the models of an ensemble, or one model, say about a clip.
+
+        Args:
+            condition: Its name.
+            fold: Number.
+            clip: The clip.
+            said: What `Task.joined` gave for each model.
+            members: Their specs.
+
+        Raises:
+            NotFinite: What a model says is not finite.
+        """
+
+    @abstractmethod
+    def result(
+        self, labels: Mapping[str, Any] | None, members: Mapping[str, ModelSpec]
+    ) -> dict[str, Any]:
+        """The scores, as `metrics.json` holds them.
+
+        Args:
+            labels: The label rule of model files; None for a run, whose recipe tells it.
+            members: What models are called -> their specs.
+        """
+
+    @abstractmethod
+    def write(self, out: Path, result: Mapping[str, Any], title: str) -> None:
+        """Write predictions, scores and figures.
+
+        Args:
+            out: Folder.
+            result: Everything for `metrics.json`.
+            title: Of the figures.
+        """
+
+
+def number(value: float) -> float | None:
+    """A score as a JSON value: JSON has no NaN, an undefined score is null."""
+    return None if value != value else float(value)
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """What was scored, in a line.
+
+    Args:
+        result: As `metrics.json` holds it.
+    """
+    if "run" in result:
+        return f"{result['run']}: {result['role']} clips of {result['folds']} fold(s)"
+    models = result["models"]
+    who = models[0] if len(models) == 1 else f"ensemble of {len(models)} models"
+    protocol = result["protocol"]
+    if protocol is None:
+        return f"{who}: all clips of the {result['corpus']} store (no --protocol)"
+    number = f"fold {result['fold']} of {protocol['folds']}"
+    return f"{who}: {result['role']} clips of {protocol['name']}, {number}"

@@ -1,0 +1,131 @@
+"""What every model says about a recording, whatever its task."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affuse.corpora.clip import Tracks
+from affuse.tasks.presence import Presence
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A small picture of the recording.
+
+    Args:
+        time: Seconds.
+        picture: (H, W, 3) uint8 RGB.
+    """
+
+    time: float
+    picture: np.ndarray
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was found about a recording, whatever a model says about it.
+
+    Args:
+        source: The file.
+        tracks: Which of its tracks were read.
+        presence: `audio` and `video` -> when it was there, for the modalities the model reads.
+        key_frames: Small images, in the order of time.
+        others: How many people are seen at once besides the one who is read, at most.
+        notes: What of the recording could not be used, or was put right.
+    """
+
+    source: Path
+    tracks: Tracks
+    presence: dict[str, Presence]
+    key_frames: list[KeyFrame]
+    others: int
+    notes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(ABC):
+    """What every model says about a recording.
+
+    Args:
+        source: The recording.
+        duration: Seconds.
+        presence: `audio` and `video` -> when it was there, for the modalities the model reads.
+        model: Name of the model and what it was trained on, for the record.
+        key_frames: Small pictures, in the order of time.
+        tracks: Which tracks of sound and pictures of the recording were read.
+        others: How many people are seen at once besides the one who is read, at most.
+        notes: What of the recording could not be used, or was put right.
+    """
+
+    source: Path
+    duration: float
+    presence: dict[str, Presence]
+    model: dict[str, Any]
+    key_frames: list[KeyFrame] = field(default_factory=list)
+    tracks: Tracks = field(default_factory=Tracks)
+    others: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def images(self) -> bool:
+        """Whether there is a stream of images, of models that read one."""
+        return "video" in self.presence and len(self.presence["video"].present) > 0
+
+    @property
+    @abstractmethod
+    def known(self) -> np.ndarray:
+        """Bool for each moment: whether anything can be said about it."""
+
+    @property
+    @abstractmethod
+    def headline(self) -> str:
+        """The whole recording in a few words."""
+
+    @abstractmethod
+    def latest(self, time: float, images_ended: bool) -> np.ndarray:
+        """(C,) or (D,) outputs at a moment near the end; NaN where nothing is known.
+
+        Args:
+            time: Seconds.
+            images_ended: Whether images that the model follows ended before the recording.
+        """
+
+    @abstractmethod
+    def write_csv(self, path: Path) -> None:
+        """The table: one row per moment."""
+
+    @abstractmethod
+    def write_json(self, path: Path, folder: Path | None = None) -> None:
+        """Everything but the pictures; times in seconds.
+
+        Args:
+            path: The file.
+            folder: Where it is going to lie, if not there yet.
+        """
+
+    def _source_json(self, folder: Path) -> dict[str, Any]:
+        """The name of the recording, and the way to it from the folder of the file."""
+        source, folder = self.source.absolute(), folder.absolute()
+        try:
+            way = os.path.relpath(source, folder)
+        except ValueError:  # another drive
+            way = str(source)
+        return {"source": self.source.name, "path": Path(way).as_posix()}
+
+    def _presence_json(self) -> dict[str, Any]:
+        return {
+            name: {
+                "share": round(p.share, 4),
+                **({} if p.silent is None else {"silent": round(p.silent, 4)}),
+                "start": round(p.start, 4),
+                "rate": round(p.rate, 6),
+                "present": p.present.astype(int).tolist(),
+            }
+            for name, p in self.presence.items()
+        }
