@@ -28,6 +28,7 @@ from affuse.features.pictures import (
 from affuse.features.recorded import (
     Blocks,
     RecordingExtractor,
+    decoded,
     has_pictures,
     is_photograph,
     nothing,
@@ -157,7 +158,7 @@ class AlignedFaces(RecordingExtractor):
         found = search.cut(Cut(wanted, self._cut, face.margin, face.align))
 
         def blocks() -> Iterator[Stream]:
-            if not reading.has_frames:
+            if not decoded(reading):
                 return
             for part, crops, present in found.blocks(search.track):
                 if self._cut != size:

@@ -69,13 +69,16 @@ def check_length(path: Path, seconds: float, what: str = "") -> None:
 
 def undecodable(info: MediaInfo) -> dict[str, str]:
     """`video` and `audio` -> the reason, for what is in a recording and cannot be decoded."""
-    from affuse.media.probe import open_recording
+    from affuse.media.contents import contents_of
+    from affuse.media.still import still_of
 
-    with open_recording(info.path, info.tracks) as recording:
-        lost = {
-            "video": recording.video is not None and not info.has_video,
-            "audio": recording.audio is not None and not info.has_audio,
-        }
+    if still_of(info.path) is not None:
+        return {}
+    chosen = contents_of(info.path, info.tracks).chosen
+    lost = {
+        "video": chosen.video is not None and not info.has_video,
+        "audio": chosen.audio is not None and not info.has_audio,
+    }
     return {kind: f"its {kind} cannot be decoded" for kind, is_lost in lost.items() if is_lost}
 
 

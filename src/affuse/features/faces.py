@@ -16,6 +16,7 @@ from affuse.features.pictures import end_of
 from affuse.features.recorded import (
     Blocks,
     RecordingExtractor,
+    decoded,
     duration_of,
     has_pictures,
     is_photograph,
@@ -81,7 +82,7 @@ class Faces(_Pictures):
         found = search.cut(Cut(times, self.spec.shape[0], face.margin, face.align))
 
         def blocks() -> Iterator[Stream]:
-            if reading.has_frames:
+            if decoded(reading):
                 for part, crops, present in found.blocks(search.track):
                     yield Stream(crops, present, start + part.start / RATE)
 

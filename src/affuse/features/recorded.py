@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affuse.corpora.clip import Clip, Tracks
-from affuse.errors import AffuseError
+from affuse.errors import AffuseError, Unusable
 from affuse.features.blocks import blocks_of, joined
 from affuse.features.extractor import Extractor
 from affuse.features.stream import Stream, StreamSpec
 
 if TYPE_CHECKING:
     from affuse.media.face import Readings
+    from affuse.media.reading import Reading
 
 #: Consecutive parts of a stream, once the recording has been read; none where the clip lacks the
 #: modality. Raises `BadInput` where a file of the clip cannot be used.
@@ -115,6 +116,19 @@ def has_pictures(path: Path, tracks: Tracks | None) -> bool:
     from affuse.media.still import still_of
 
     return still_of(path) is not None or contents_of(path, tracks).chosen.video is not None
+
+
+def decoded(reading: Reading) -> bool:
+    """Whether frames of a recording, which has been read, could be decoded.
+
+    Raises:
+        BadInput: It could not be read at all.
+    """
+    try:
+        reading.check_frames()
+    except Unusable:
+        return False
+    return True
 
 
 def is_photograph(path: Path) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,12 +19,19 @@ from affuse.features.catalogue import (
     pattern_of,
     source_of,
 )
-from affuse.features.extractor import Extractor, check_length, check_same_stream
+from affuse.features.extractor import Extractor, check_length, check_same_stream, undecodable
+from affuse.features.recorded import Blocks, begin_all
 from affuse.features.stream import Stream, StreamSpec
-from affuse.media.audio import Survey, survey
+from affuse.inference.keyframes import KeyFrames
+from affuse.media.audio import Survey
+from affuse.media.face import Readings
 from affuse.media.probe import MediaInfo
+from affuse.media.reading import Reading
+from affuse.media.shown import showing
 from affuse.media.sounding import Span, within
+from affuse.media.tracks import Track
 from affuse.models.embedded import unpack_networks
+from affuse.tasks.prediction import KeyFrame
 
 #: How a note ends on what cannot be used.
 LEFT_OUT = "; it is left out"
@@ -55,13 +63,12 @@ class Extraction:
         if within and (source is None or isinstance(source, Mapping)):
             self.source = {**(source or {}), **within}
 
-    def stream(self, name: str, clip: Clip, notes: list[str] | None = None) -> Stream:
+    def stream(self, name: str, clip: Clip) -> Stream:
         """A stream of a clip; without frames where the modality is not there or cannot be used.
 
         Args:
             name: Of the stream.
             clip: The recording, or a part of it.
-            notes: Gets the reason why the modality cannot be used.
 
         Raises:
             BadInput: A file that belongs to the clip, such as imported features, cannot be used.
@@ -71,26 +78,11 @@ class Extraction:
         stream = None
         extractor = self._extractor(name, clip)
         if extractor is not None:
-            try:
+            with suppress(Unusable):
                 stream = extractor.extract(clip)
-            except Unusable as error:
-                if notes is not None:
-                    notes.append(f"{error.reason}{LEFT_OUT}")
         if stream is None:
             return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
         return stream
-
-    def check(self, clip: Clip) -> None:
-        """Refuse a stream that is not made as the training clips' was, before it is made.
-
-        Args:
-            clip: The recording.
-
-        Raises:
-            AffuseError: There is one.
-        """
-        for name in self.specs:
-            self._extractor(name, clip)
 
     def _extractor(self, name: str, clip: Clip) -> Extractor | None:
         """What makes a stream; None where the clip has nothing to make it of."""
@@ -103,46 +95,111 @@ class Extraction:
             self._extractors[name] = extractor
         return self._extractors[name]
 
-    def whole(
-        self, clip: Clip, duration: float, sound: Survey | None, notes: list[str]
-    ) -> dict[str, Stream]:
-        """The streams that describe a whole recording, not one window of a fixed span.
-
-        Args:
-            clip: The recording.
-            duration: Its length in seconds.
-            sound: What `survey` found.
-            notes: Gets the reasons why modalities cannot be used.
-        """
-        return {
-            name: where_heard(self.stream(name, clip, notes), spec, sound, duration)
-            for name, spec in self.specs.items()
-            if spec.span is None
-        }
-
-    def survey(
-        self, info: MediaInfo, notes: list[str], heard: Sequence[Span] | None = None
-    ) -> Survey | None:
-        """Where a recording has sound and where it is silent, for models that read sound.
+    def read(
+        self, info: MediaInfo, key_frames: bool = False, heard: Sequence[Span] | None = None
+    ) -> Extracted:
+        """Read a recording once, for all streams that describe the whole of it.
 
         Args:
             info: The recording.
-            notes: Gets what is wrong with its sound.
+            key_frames: Whether to take key frames.
             heard: (start, end) in seconds between which it has sound, if the file does not tell.
+
+        Raises:
+            AffuseError: A stream is not made as the training clips' was.
         """
-        if not info.has_audio or all(spec.modality != "audio" for spec in self.specs.values()):
-            return None
-        try:
-            found = survey(info.path, info.tracks)
-            if found is not None and heard is not None:
-                return replace(found, spans=tuple(heard))
-            if found is not None:
-                check_length(info.path, found.seconds, "its sound")
-                notes += found.notes
-            return found
-        except Unusable as error:
-            notes.append(f"{error.reason}{LEFT_OUT}")
-            return None
+        clip, readings = clip_of(info), Readings(info.tracks)
+        extractors = {
+            name: extractor
+            for name, spec in self.specs.items()
+            if (extractor := self._extractor(name, clip)) is not None and spec.span is None
+        }
+        frames = None
+        if key_frames and info.has_video:
+            frames = KeyFrames(showing(info.path, info.tracks), info.duration)
+            readings.of(info.path).watch(frames)
+        hears = any(spec.modality == "audio" for spec in self.specs.values())
+        if hears and info.has_audio:
+            readings.of(info.path).survey()
+        blocks = begin_all(extractors, clip, readings)
+        face = readings.main_face(info.path)
+        notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
+        sound = None
+        if hears and info.has_audio:
+            sound = _surveyed(readings.of(info.path), heard, notes)
+        turn = 0 if face is None else face.turn
+        taken = [] if frames is None else frames.turned(turn)
+        return Extracted(self.specs, blocks, sound, face, taken, notes)
+
+
+@dataclass
+class Extracted:
+    """What was found in one pass over a recording.
+
+    Attributes:
+        specs: Of the streams of the model.
+        blocks: Name -> parts of a stream.
+        sound: What is to be known of its sound; None without sound.
+        face: The face that the streams follow; None where there is none.
+        key_frames: Small images, if they were asked for.
+        notes: What cannot be used, or was put right.
+    """
+
+    specs: Mapping[str, StreamSpec]
+    blocks: Mapping[str, Blocks]
+    sound: Survey | None
+    face: Track | None
+    key_frames: list[KeyFrame]
+    notes: list[str]
+
+    def parts(self, duration: float) -> Iterator[tuple[str, Stream | None]]:
+        """Consecutive parts of the streams, those of all streams in the order of time.
+
+        Args:
+            duration: Of the recording in seconds.
+
+        Yields:
+            The name of a stream, and a part of it; None at its end.
+
+        Raises:
+            BadInput: A file that belongs to the recording, such as imported features, cannot be
+                used.
+        """
+        names = [name for name, spec in self.specs.items() if spec.span is None]
+        running = {name: self._of(name) for name in names}
+        due = dict.fromkeys(names, -np.inf)
+        while due:
+            name = min(due, key=lambda name: due[name])
+            part = next(running[name], None)
+            if part is None:
+                del due[name]
+                yield name, None
+                continue
+            rate = self.specs[name].rate
+            due[name] = part.start + len(part.mask) / rate if rate else np.inf
+            yield name, where_heard(part, self.specs[name], self.sound, duration)
+
+    def _of(self, name: str) -> Iterator[Stream]:
+        if name in self.blocks:
+            try:
+                yield from self.blocks[name]()
+            except Unusable as error:
+                self.notes.append(f"{error.reason}{LEFT_OUT}")
+
+
+def _surveyed(reading: Reading, heard: Sequence[Span] | None, notes: list[str]) -> Survey | None:
+    """What is to be known of the sound of a recording; `notes` get what is wrong with it."""
+    try:
+        found = reading.surveyed()
+        if found is not None and heard is not None:
+            return replace(found, spans=tuple(heard))
+        if found is not None:
+            check_length(reading.path, found.seconds, "its sound")
+            notes += found.notes
+        return found
+    except Unusable as error:
+        notes.append(f"{error.reason}{LEFT_OUT}")
+        return None
 
 
 def where_heard(

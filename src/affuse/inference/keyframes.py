@@ -1,4 +1,4 @@
-"""A few small pictures that show where in a recording one is."""
+"""A few small images that show where in a recording one is."""
 
 from __future__ import annotations
 
@@ -9,18 +9,59 @@ import cv2
 import numpy as np
 
 from affuse.corpora.clip import Tracks
-from affuse.media.shown import showing
-from affuse.media.video import Frame, read_frames
+from affuse.media.reading import Reading
+from affuse.media.shown import Showing, showing
+from affuse.media.video import Frame
 from affuse.tasks.prediction import KeyFrame
 
 _COUNT = 10
 _HEIGHT = 96
 
 
+class KeyFrames:
+    """Takes up to ten frames, evenly spaced, while frames come by.
+
+    Args:
+        shown: When frames are shown.
+        duration: Of the recording in seconds.
+    """
+
+    start: float | None = None
+    end: float | None = None
+
+    def __init__(self, shown: Showing, duration: float) -> None:
+        self._shown = shown
+        self._wanted = deque((np.arange(_COUNT) + 0.5) * duration / _COUNT)
+        self._taken: list[KeyFrame] = []
+        self._last: Frame | None = None
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame, one after the other."""
+        if not self._wanted:
+            return
+        self._last = frame
+        if frame.time >= self._wanted[0]:
+            self._taken.append(KeyFrame(frame.time, _small(frame)))
+            self._wanted.popleft()
+        held = self._shown.is_held(frame.time)
+        while self._wanted and held and self._wanted[0] < self._shown.until(frame.time):
+            self._taken.append(KeyFrame(float(self._wanted.popleft()), _small(frame)))
+
+    def finish(self) -> None:
+        """The last frame has come."""
+        if not self._taken and self._last is not None:  # shorter than its first image
+            self._taken.append(KeyFrame(self._last.time, _small(self._last)))
+        self._last = None
+
+    def turned(self, turns: int) -> list[KeyFrame]:
+        """The frames, 96 pixels high, turned by quarter turns counter-clockwise."""
+        return [KeyFrame(x.time, _high(np.rot90(x.picture, turns))) for x in self._taken]
+
+
 def key_frames(
     path: Path, duration: float, turn: int = 0, tracks: Tracks | None = None
 ) -> list[KeyFrame]:
-    """Up to ten frames, evenly spaced, 96 pixels high.
+    """The key frames of a recording by themselves.
 
     Args:
         path: A recording with pictures.
@@ -28,23 +69,22 @@ def key_frames(
         turn: Quarter turns counter-clockwise after which people in it are upright.
         tracks: Which of its tracks are wanted; by default the file decides.
     """
-    shown = showing(path, tracks)
-    wanted = deque((np.arange(_COUNT) + 0.5) * duration / _COUNT)
-    frames: list[KeyFrame] = []
-    for frame in read_frames(path, tracks=tracks):
-        if frame.time >= wanted[0]:
-            frames.append(KeyFrame(frame.time, _small(frame.turned(turn))))
-            wanted.popleft()
-        while wanted and shown.is_held(frame.time) and wanted[0] < shown.until(frame.time):
-            frames.append(KeyFrame(float(wanted.popleft()), _small(frame.turned(turn))))
-        if not wanted:
-            break
-    if not frames:  # shorter than its first picture, as a photograph is
-        frames = [KeyFrame(frame.time, _small(frame.turned(turn)))]
-    return frames
+    reading, taken = Reading(path, tracks), KeyFrames(showing(path, tracks), duration)
+    reading.watch(taken)
+    reading.run()
+    return taken.turned(turn)
 
 
 def _small(frame: Frame) -> np.ndarray:
+    """An image whose shorter side has 96 pixels."""
     picture = frame.rgb()
+    scale = _HEIGHT / min(picture.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _high(picture: np.ndarray) -> np.ndarray:
     width = max(1, round(picture.shape[1] * _HEIGHT / picture.shape[0]))
+    if picture.shape[:2] == (_HEIGHT, width):
+        return np.ascontiguousarray(picture)
     return np.asarray(cv2.resize(picture, (width, _HEIGHT), interpolation=cv2.INTER_AREA))

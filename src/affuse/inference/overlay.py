@@ -14,7 +14,6 @@ from affuse.execution.files import atomic_path
 from affuse.execution.progress import progress
 from affuse.inference.panel import Panel, panel_of
 from affuse.media.encode import write_mp4
-from affuse.media.face import FaceOptions, find_face
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.tracks import Track
@@ -42,8 +41,7 @@ def write_overlay(timeline: Prediction, path: Path) -> None:
     info = probe(timeline.source, timeline.tracks)
     if not info.has_video:
         raise BadInput(timeline.source, "has no pictures; there is nothing to draw on")
-    seen = "video" in timeline.presence
-    track = find_face(timeline.source, FaceOptions(), tracks=timeline.tracks) if seen else None
+    track = timeline.face
     turn = track.turn if track is not None else 0
     turned = (info.height, info.width) if turn % 2 else (info.width, info.height)
     width, height = _size(*turned)

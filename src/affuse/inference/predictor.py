@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,10 @@ from typing import Literal
 from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError, BadInput, Unusable
 from affuse.features.catalogue import Sources, is_stream
-from affuse.features.extractor import check_length, undecodable
+from affuse.features.extractor import check_length
 from affuse.features.stream import Stream
-from affuse.inference.extraction import LEFT_OUT, Extraction, clip_of, where_heard
-from affuse.inference.keyframes import key_frames
-from affuse.inference.people import face_of
-from affuse.inference.sliding import Sliding, all_answers
+from affuse.inference.extraction import Extracted, Extraction, clip_of, where_heard
+from affuse.inference.sliding import Sliding
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.sounding import Span
@@ -27,7 +25,7 @@ from affuse.models.sliding import WindowModel
 from affuse.tasks.prediction import Prediction, Recording
 from affuse.tasks.presence import Presence, presence_of
 from affuse.tasks.registry import TASKS, task_entry, task_of
-from affuse.tasks.windows import NotFinite
+from affuse.tasks.windows import NotFinite, WindowAnswer
 
 #: Windows of one recording at most.
 _WINDOWS = 1_000_000
@@ -137,20 +135,13 @@ class Predictor:
                 f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows, {hop:g} s apart; "
                 f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
-        face = face_of(info, self.spec.streams.values())
-        turn, others = (0, 0) if face is None else (face.turn, face.others)
-        there = thumbnails and info.has_video
-        frames = key_frames(info.path, info.duration, turn, info.tracks) if there else []
         moments = self.task.moments(info)
-        notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
-        sound = self.streams.survey(info, notes, heard)
+        found = self.streams.read(info, thumbnails, heard)
         plan = self.task.plan(self.spec, self.model.leader, moments.duration, self.hop)
-        fixed = partial(self._fixed, info, sound)
+        fixed = partial(self._fixed, info, found.sound)
         sliding = Sliding(self.task, self._applied, plan, moments.duration, fixed=fixed)
-        self.streams.check(clip_of(info))
-        whole = self.streams.whole(clip_of(info), moments.duration, sound, notes)
         try:
-            answers = all_answers(sliding, whole)
+            answers = [*self._answers(sliding, found, moments.duration)]
         except NotFinite as error:
             raise BadInput(self.file, str(error)) from error
         except BadInput:
@@ -160,10 +151,17 @@ class Predictor:
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             stream = sliding.windows.present(name)
-            found = presence_of(stream, spec, moments.duration, sound)
-            presence.setdefault(spec.modality, found)
-        notes = list(dict.fromkeys(notes))
-        recording = Recording(info.path, info.tracks, presence, frames, others, notes)
+            there = presence_of(stream, spec, moments.duration, found.sound)
+            presence.setdefault(spec.modality, there)
+        recording = Recording(
+            info.path,
+            info.tracks,
+            presence,
+            found.key_frames,
+            0 if found.face is None else found.face.others,
+            list(dict.fromkeys(found.notes)),
+            found.face,
+        )
         leader = self.model.leader
         return self.task.prediction(
             recording,
@@ -174,6 +172,13 @@ class Predictor:
             sliding.shares,
             (leader, sliding.windows.present(leader.name)),
         )
+
+    @staticmethod
+    def _answers(sliding: Sliding, found: Extracted, duration: float) -> Iterator[WindowAnswer]:
+        """What is said about all windows."""
+        for name, part in found.parts(duration):
+            yield from sliding.end(name) if part is None else sliding.push(name, part)
+        yield from sliding.finish()
 
     def _fixed(self, info: MediaInfo, sound: Survey | None, name: str, start: float) -> Stream:
         """A stream of a fixed span, computed for one window."""

@@ -241,6 +241,11 @@ class Readings:
             self._searches[wanted] = FaceSearch(*wanted, self.tracks)
         return self._searches[wanted]
 
+    def main_face(self, path: Path) -> Track | None:
+        """The face that was looked for in a file, once it has been read."""
+        found = [search.track for (file, *_), search in self._searches.items() if file == path]
+        return found[0] if found else None
+
     def run(self) -> None:
         """Read the files; what cannot be read is told to who asks for it."""
         for (path, *_), search in self._searches.items():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from affuse.corpora.clip import Tracks
+from affuse.media.tracks import Track
 from affuse.tasks.presence import Presence
 
 
@@ -38,6 +39,7 @@ class Recording:
         key_frames: Small images, in the order of time.
         others: How many people are seen at once besides the one who is read, at most.
         notes: What of the recording could not be used, or was put right.
+        face: The face that the model looks at, if any.
     """
 
     source: Path
@@ -46,6 +48,7 @@ class Recording:
     key_frames: list[KeyFrame]
     others: int
     notes: list[str]
+    face: Track | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,7 @@ class Prediction(ABC):
         tracks: Which tracks of sound and pictures of the recording were read.
         others: How many people are seen at once besides the one who is read, at most.
         notes: What of the recording could not be used, or was put right.
+        face: The face that the model looks at, if any.
     """
 
     source: Path
@@ -71,6 +75,7 @@ class Prediction(ABC):
     tracks: Tracks = field(default_factory=Tracks)
     others: int = 0
     notes: list[str] = field(default_factory=list)
+    face: Track | None = None
 
     @property
     def images(self) -> bool:
