@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -46,7 +46,7 @@ class Cut:
 class _Own:
     """The crops of one face, each of which stands for some of the times."""
 
-    spool: Spool
+    places: list[int] = field(default_factory=list)
     rows: list[NDArray[np.intp]] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
 
@@ -60,7 +60,8 @@ class Crops:
 
     def __init__(self, cut: Cut) -> None:
         self.cut = cut
-        self._of: dict[int, _Own] = {}
+        self._spool = Spool((cut.size, cut.size, 3), "uint8")
+        self._of: dict[int, _Own] = defaultdict(_Own)
 
     def add(self, frame: Frame, moment: float, rows: NDArray[np.intp], sight: Sight) -> None:
         """Cut a face out of a frame.
@@ -71,18 +72,16 @@ class Crops:
             rows: Which of the times the frame stands for.
             sight: The face.
         """
-        cut = self.cut
-        crop = cut_out(frame, sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
-        if sight.number not in self._of:
-            self._of[sight.number] = _Own(Spool(crop.shape, "uint8"))
-        own = self._of[sight.number]
-        own.spool.append(crop[None])
+        cut, own = self.cut, self._of[sight.number]
+        own.places.append(len(self._spool))
         own.rows.append(rows)
         own.moments.append(moment)
+        crop = cut_out(frame, sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
+        self._spool.append(crop[None])
 
     def become(self, other: Crops) -> None:
         """Hold what others hold instead."""
-        self._of = other._of
+        self._of, self._spool = other._of, other._spool
 
     def blocks(self, track: Track | None) -> Iterator[tuple[slice, Images, NDArray[np.bool_]]]:
         """The crops of one face, in the order of the times.
@@ -95,23 +94,21 @@ class Crops:
             not there, and (N,) bool whether it is.
         """
         cut = self.cut
-        taken = np.full((len(cut.times), 2), -1)  # part of the track, and number of its crop
+        taken = np.full(len(cut.times), -1)
         for part, number in enumerate(track.numbers if track is not None else ()):
-            own = self._of.get(number)
-            if own is None or track is None:
+            own = self._of[number]
+            if track is None or not own.places:
                 continue
             ours = track.parts_at(np.array(own.moments)) == part
             for crop in np.flatnonzero(ours).tolist():
-                taken[own.rows[crop]] = number, crop
+                taken[own.rows[crop]] = own.places[crop]
         for first in range(0, len(taken), BLOCK):
-            numbers, places = taken[first : first + BLOCK].T
-            crops = np.zeros((len(numbers), cut.size, cut.size, 3), np.uint8)
-            for number in np.unique(numbers[numbers >= 0]).tolist():
-                wanted = places[numbers == number]
-                start = int(wanted.min())
-                read = self._of[number].spool.read(start, int(wanted.max()) + 1)
-                crops[numbers == number] = read[wanted - start]
-            yield slice(first, first + len(numbers)), crops, numbers >= 0
+            places = taken[first : first + BLOCK]
+            present = places >= 0
+            crops = np.zeros((len(places), cut.size, cut.size, 3), np.uint8)
+            for row, place in zip(np.flatnonzero(present), places[present], strict=True):
+                crops[row] = self._spool.read(int(place), int(place) + 1)[0]
+            yield slice(first, first + len(places)), crops, present
 
 
 class Watch:
