@@ -21,7 +21,7 @@ import torch
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.synthetic.ravdess import synthesise
-from affuse.features import duplicates
+from affuse.audit import duplicates
 from affuse.features.fingerprint import AudioFingerprint, VideoFingerprint
 from affuse.media.audio import read_audio
 from affuse.media.probe import probe

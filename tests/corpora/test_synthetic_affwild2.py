@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
+from affuse.audit.leaks import find_leaks
 from affuse.corpora.affwild2 import LICENCE, read
 from affuse.corpora.annotation import read_annotation
 from affuse.corpora.clip import Clip
-from affuse.corpora.leaks import find_leaks
 from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.synthetic.affwild2 import plan, synthesise
 from affuse.errors import AffuseError, BadInput

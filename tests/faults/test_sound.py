@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from affuse.audit.integrity import examine
 from affuse.corpora.clip import Clip
 from affuse.corpora.registry import read_corpus
 from affuse.errors import TooShort, Unusable
 from affuse.features.catalogue import create_extractor
 from affuse.features.fingerprint import AudioFingerprint
-from affuse.features.integrity import examine
 from affuse.media.audio import LARGEST, read_audio, read_blocks, read_sound, survey
 from affuse.media.channels import as_one
 from tests.faults.sounds import RATE, voice, write_pieces, write_wav

@@ -122,7 +122,7 @@ def _protocols() -> list[dict[str, object]]:
 
 
 def _leaks() -> list[dict[str, object]]:
-    from affuse.corpora.leaks import KINDS
+    from affuse.audit.leaks import KINDS
 
     return [{"leak": kind, "what": what} for kind, what in KINDS.items()]
 

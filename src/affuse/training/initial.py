@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from affuse.corpora.leaks import Leak
+from affuse.audit.leaks import Leak
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest

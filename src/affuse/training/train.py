@@ -11,8 +11,9 @@ from typing import Any
 
 import lightning
 
+from affuse.audit.leaks import split_clips
+from affuse.audit.split_check import check_split, with_earlier
 from affuse.corpora.clip import Clip
-from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_json, write_text
@@ -40,7 +41,6 @@ from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, read_split
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
-from affuse.training.split_check import check_split, with_earlier
 from affuse.training.targets import Lesson, delayed, lesson
 
 
@@ -63,7 +63,7 @@ def train(
         folds: Numbers from 0; all folds of the protocol by default.
         resume: Go on with a run that is there: finished folds are kept, an interrupted one
             continues after its last whole epoch, to the same weights as if never interrupted.
-        allow: Kinds of leaks (`affuse.corpora.leaks.KINDS`) that are let pass and written down.
+        allow: Kinds of leaks (`affuse.audit.leaks.KINDS`) that are let pass and written down.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:<number>` or `mps`.
         say: Called with a line about the weights that training starts from, or goes on with.
 

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affuse.corpora.clip import Clip
-from affuse.corpora.synthetic.ravdess import synthesise
-from affuse.features.duplicates import (
+from affuse.audit.duplicates import (
     SOUND_THRESHOLD,
     VIDEO_THRESHOLD,
     exact_duplicates,
     near_duplicates,
     similarity,
 )
+from affuse.corpora.clip import Clip
+from affuse.corpora.synthetic.ravdess import synthesise
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.media.audio import read_audio
 from affuse.media.video import read_frames

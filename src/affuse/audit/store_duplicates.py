@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from affuse.corpora.clip import Clip
-from affuse.corpora.leaks import Pair
-from affuse.features.duplicates import (
+from affuse.audit.duplicates import (
     SOUND_THRESHOLD,
     VIDEO_THRESHOLD,
     exact_duplicates,
     near_duplicates,
 )
+from affuse.audit.leaks import Pair
+from affuse.corpora.clip import Clip
 from affuse.features.store import Store, StreamFile
 
 #: Kind of leak -> the stream that tells it, and the similarity from which clips are the same.
@@ -29,7 +29,7 @@ _FRAMES = 8
 
 
 @dataclass(frozen=True)
-class Same:
+class Duplicates:
     """What was found.
 
     Args:
@@ -41,7 +41,7 @@ class Same:
     not_checked: list[str] = field(default_factory=list)
 
 
-def same_recordings(data: Store, clips: Sequence[Clip], streams: Collection[str]) -> Same:
+def store_duplicates(data: Store, clips: Sequence[Clip], streams: Collection[str]) -> Duplicates:
     """Find clips that hold the same recording.
 
     Args:
@@ -49,7 +49,7 @@ def same_recordings(data: Store, clips: Sequence[Clip], streams: Collection[str]
         clips: The clips that are compared.
         streams: The streams that are used; equal values in one of them count too.
     """
-    found = Same()
+    found = Duplicates()
     ids = [clip.id for clip in clips]
     if data.has(_HASHES):
         file = data.stream(_HASHES)

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from affuse.audit.leaks import KINDS, Leak, check_allowed, find_leaks
+from affuse.audit.store_duplicates import Duplicates, store_duplicates
 from affuse.corpora.clip import Clip
-from affuse.corpora.leaks import KINDS, Leak, check_allowed, find_leaks
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError
-from affuse.features.same import Same, same_recordings
 from affuse.features.store import Store
 
 
@@ -43,7 +43,7 @@ def check_split(
         AffuseError: A leak of another kind, or no such kind.
     """
     check_allowed(allow)
-    same = same_recordings(data, clips, streams)
+    same = store_duplicates(data, clips, streams)
     leaks = [
         leak for fold in folds for leak in find_leaks(protocol, fold, clips, same.pairs, data.clips)
     ]
@@ -93,10 +93,10 @@ def examine_protocol(
         AffuseError: It lists no clips itself and there are no others.
     """
     content = ["same-file", "same-features", "near-audio", "near-video"]
-    same = Same(not_checked=content)
+    same = Duplicates(not_checked=content)
     if data is not None:
         clips = data.clips
-        same = same_recordings(data, clips, [])
+        same = store_duplicates(data, clips, [])
         same.not_checked.append("same-features")
     protocol = load_protocol(name, clips or [])
     if clips is None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from affuse.audit.leaks import KINDS, check_allowed, find_leaks, split_clips
 from affuse.corpora.clip import Clip
-from affuse.corpora.leaks import KINDS, check_allowed, find_leaks, split_clips
 from affuse.corpora.protocols.protocol import Protocol
 from affuse.errors import AffuseError
 
