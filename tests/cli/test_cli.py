@@ -60,8 +60,8 @@ def test_convert_there_and_back_by_command(tmp_path, capsys):
     import torch
 
     from affuse.models.checkpoints import published_state_dict
-    from affuse.models.published.efficientface import STREAM
     from affuse.models.registry import create_model
+    from affuse.models.systems.efficientface.published import STREAM
 
     torch.manual_seed(0)
     state = published_state_dict(create_model("efficientface", {STREAM: stream_spec(STREAM)}, 2))

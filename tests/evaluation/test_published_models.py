@@ -27,8 +27,10 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.modelfile import load_model, read_spec
-from affuse.models.published import chumachenko, leader_follower, rjca
 from affuse.models.registry import MODELS, create_model
+from affuse.models.systems.chumachenko import published as chumachenko
+from affuse.models.systems.leader_follower import published as leader_follower
+from affuse.models.systems.rjca import published as rjca
 from affuse.training.targets import ANNOTATION
 
 FACES = [stream_spec(chumachenko.AUDIO), stream_spec(chumachenko.VIDEO)]

@@ -26,11 +26,13 @@ from affuse.models.checkpoints import (
     published_state_dict,
 )
 from affuse.models.modelfile import ModelSpec, load_model
-from affuse.models.published import chumachenko, ir50, vggish
-from affuse.models.published.chumachenko import AUDIO, VIDEO
-from affuse.models.published.ir50 import FACES
-from affuse.models.published.vggish import EXAMPLES
 from affuse.models.registry import MODELS, create_model
+from affuse.models.systems.chumachenko import published as chumachenko
+from affuse.models.systems.chumachenko.published import AUDIO, VIDEO
+from affuse.models.systems.ir50 import published as ir50
+from affuse.models.systems.ir50.published import FACES
+from affuse.models.systems.vggish import published as vggish
+from affuse.models.systems.vggish.published import EXAMPLES
 from tests.models.base import FACES224, MFCC, OPENFACE, random_batch
 from tests.models.published import Malicious, filled
 

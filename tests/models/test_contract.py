@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from affuse.features.stream import StreamSpec
-from affuse.models.chumachenko import IntermediateAttention, LateTransformer
+from affuse.models.systems.chumachenko.model import IntermediateAttention, LateTransformer
 from tests.models.base import FACES224, MFCC, OPENFACE, ModelContract, uncovered
 
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")

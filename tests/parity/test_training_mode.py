@@ -20,10 +20,10 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.base import Model
 from affuse.models.checkpoints import published_state_dict, system_module
-from affuse.models.chumachenko import Chumachenko
-from affuse.models.published.ir50 import BACKBONE
-from affuse.models.published.names import inverse, translate
 from affuse.models.registry import MODELS, create_model
+from affuse.models.systems.chumachenko.model import Chumachenko
+from affuse.models.systems.ir50.published import BACKBONE
+from affuse.models.systems.renaming import inverse, translate
 from affuse.training.dropout import apply_dropout
 from affuse.training.recipe_parts import Dropout
 

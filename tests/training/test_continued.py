@@ -27,8 +27,8 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.modelfile import load_model
-from affuse.models.published.chumachenko import AUDIO, RAVDESS_CLASSES, VIDEO
 from affuse.models.registry import create_model
+from affuse.models.systems.chumachenko.published import AUDIO, RAVDESS_CLASSES, VIDEO
 from affuse.training.continued import read_continued
 from affuse.training.data import ClipDataset, EpochSampler, published_normalisation
 from affuse.training.learner import Learner

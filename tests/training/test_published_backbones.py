@@ -15,8 +15,10 @@ from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import ModelSpec, load_model, save_model
-from affuse.models.published import ir50, tsav, vggish
 from affuse.models.registry import create_model
+from affuse.models.systems.ir50 import published as ir50
+from affuse.models.systems.tsav import published as tsav
+from affuse.models.systems.vggish import published as vggish
 
 pytestmark = pytest.mark.slow
 SMALL = ["protocol=affwild2/official", "epochs=1", "batch_size=2"]

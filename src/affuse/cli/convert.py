@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from affuse.errors import AffuseError
-from affuse.models.published import SYSTEMS
+from affuse.models.systems import SYSTEMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

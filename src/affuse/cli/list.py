@@ -56,7 +56,7 @@ def _models() -> list[dict[str, object]]:
 def _systems() -> list[dict[str, object]]:
     from affuse.models.checkpoints import system_module
     from affuse.models.options import accepted
-    from affuse.models.published import SYSTEMS
+    from affuse.models.systems import SYSTEMS
 
     modules = {name: system_module(name) for name in SYSTEMS}
     return [

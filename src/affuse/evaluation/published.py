@@ -14,8 +14,8 @@ import numpy as np
 from affuse.features.batch import TARGET_RATE
 from affuse.metrics.concordance import ccc, published_ccc
 from affuse.models.modelfile import Smoothing
-from affuse.models.published.rjca import FRAMES as RJCA_FRAMES
 from affuse.models.sliding import Edges, Series, rjca_smoothed
+from affuse.models.systems.rjca.published import FRAMES as RJCA_FRAMES
 
 
 @dataclass(frozen=True)

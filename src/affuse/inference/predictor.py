@@ -28,8 +28,8 @@ from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.sounding import Span
 from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
-from affuse.models.published.rjca import FRAMES
-from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
+from affuse.models.systems.rjca.published import FRAMES
+from affuse.models.systems.rjca.published import MODELS as JOINT_ATTENTION
 
 _BATCH = 16
 #: Windows of one recording at most.

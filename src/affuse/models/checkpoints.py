@@ -17,8 +17,8 @@ from affuse.models.base import Model
 from affuse.models.entries import check_entries, load_exactly
 from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
 from affuse.models.options import check_options
-from affuse.models.published import SYSTEMS
-from affuse.models.published.names import Rules, inverse, translate
+from affuse.models.systems import SYSTEMS
+from affuse.models.systems.renaming import Rules, inverse, translate
 from affuse.suggestions import unknown
 
 

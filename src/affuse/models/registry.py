@@ -75,51 +75,51 @@ def _published(
 
 MODELS: dict[str, ModelEntry] = {
     "audio-only": ModelEntry(
-        "affuse.models.unimodal:AudioOnly",
+        "affuse.models.baselines.unimodal:AudioOnly",
         "one audio stream alone",
         ("audio",),
         streams=SMALL[:1],
         parameters=225_864,
     ),
     "video-only": ModelEntry(
-        "affuse.models.unimodal:VideoOnly",
+        "affuse.models.baselines.unimodal:VideoOnly",
         "one video stream alone",
         ("video",),
         streams=SMALL[1:],
         parameters=143_032,
     ),
     "early": ModelEntry(
-        "affuse.models.early:EarlyFusion",
+        "affuse.models.baselines.early:EarlyFusion",
         "features of both, side by side in every frame",
         parameters=250_914,
     ),
     "concat": ModelEntry(
-        "affuse.models.concatenation:Concatenation",
+        "affuse.models.baselines.concatenation:Concatenation",
         "pooled features of both, side by side",
         parameters=398_952,
     ),
     "late": ModelEntry(
-        "affuse.models.late:LateFusion",
+        "affuse.models.baselines.late:LateFusion",
         "the decisions of both, multiplied (product of experts)",
         parameters=368_896,
     ),
     "combined": ModelEntry(
-        "affuse.models.combined:Combined",
+        "affuse.models.baselines.combined:Combined",
         "a voice and a face model trained apart, calibrated (affuse combine)",
         parameters=368_896,
     ),
     "gated": ModelEntry(
-        "affuse.models.gated:GatedFusion",
+        "affuse.models.baselines.gated:GatedFusion",
         "pooled features of both, weighed by a gate",
         parameters=427_656,
     ),
     "crossmodal": ModelEntry(
-        "affuse.models.crossmodal:CrossModal",
+        "affuse.models.baselines.crossmodal:CrossModal",
         "transformers across modalities (MulT style)",
         parameters=650_104,
     ),
     "chumachenko-lt": _published(
-        "affuse.models.chumachenko:LateTransformer",
+        "affuse.models.systems.chumachenko.model:LateTransformer",
         "cross-modal transformer after the branches",
         RAVDESS,
         2_043_486,
@@ -127,7 +127,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "chumachenko-it": _published(
-        "affuse.models.chumachenko:IntermediateTransformer",
+        "affuse.models.systems.chumachenko.model:IntermediateTransformer",
         "cross-modal transformer inside the branches",
         RAVDESS,
         1_936_350,
@@ -135,7 +135,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "chumachenko-ia": _published(
-        "affuse.models.chumachenko:IntermediateAttention",
+        "affuse.models.systems.chumachenko.model:IntermediateAttention",
         "frames weighted by the attention of the other modality",
         RAVDESS,
         1_815_646,
@@ -143,7 +143,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "avtca": _published(
-        "affuse.models.avtca:AVTCA",
+        "affuse.models.systems.avtca.model:AVTCA",
         "chumachenko-it, and self-attention after both branches, as released",
         RAVDESS,
         2_002_398,
@@ -151,7 +151,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "avtca-paper": _published(
-        "affuse.models.avtca:AVTCAPaper",
+        "affuse.models.systems.avtca.model:AVTCAPaper",
         "an interpretation of the diagram of AVT-CA",
         RAVDESS,
         2_199_518,
@@ -159,7 +159,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "auxformer": _published(
-        "affuse.models.auxformer:AuxFormer",
+        "affuse.models.systems.auxformer.model:AuxFormer",
         "cross-modal transformer, and one per modality; mean of three decisions",
         ("audio/wav2vec2", "video/emoca50"),
         1_163_016,
@@ -167,7 +167,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "auxformer-icassp": _published(
-        "affuse.models.auxformer:AuxFormerICASSP",
+        "affuse.models.systems.auxformer.model:AuxFormerICASSP",
         "the same in the size of its first release",
         ("audio/opensmile130", "video/vggface"),
         7_039_416,
@@ -175,7 +175,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "rjca": _published(
-        "affuse.models.rjca:RecursiveJointAttention",
+        "affuse.models.systems.rjca.model:RecursiveJointAttention",
         "co-attention with joint features between BLSTMs, as released",
         TSAV,
         15_947_859,
@@ -184,7 +184,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "rjca-paper": _published(
-        "affuse.models.rjca_paper:PaperJointAttention",
+        "affuse.models.systems.rjca.paper:PaperJointAttention",
         "recursive joint attention by the paper's formula",
         ("audio/tsav", "video/tsav-pooled"),
         12_552_706,
@@ -193,7 +193,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "jca": _published(
-        "affuse.models.rjca:JointCrossAttention",
+        "affuse.models.systems.rjca.model:JointCrossAttention",
         "co-attention with joint features before a BLSTM, as released",
         TSAV,
         8_586_323,
@@ -202,7 +202,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "leader-follower": _published(
-        "affuse.models.leader_follower:LeaderFollower",
+        "affuse.models.systems.leader_follower.model:LeaderFollower",
         "faces lead, streams of sound follow: attention across streams in every frame",
         ("video/faces40", "audio/vggish", "audio/mfcc39"),
         38_376_546,
@@ -211,7 +211,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "leader-follower-visual": _published(
-        "affuse.models.leader_follower:LeaderVisual",
+        "affuse.models.systems.leader_follower.model:LeaderVisual",
         "the leader of leader-follower alone",
         ("video/faces40",),
         38_252_610,
@@ -220,7 +220,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "tsav": _published(
-        "affuse.models.tsav:TwoStreamAuralVisual",
+        "affuse.models.systems.tsav.model:TwoStreamAuralVisual",
         "a residual network over the spectrogram, one over the pictures of a clip",
         ("audio/logmel64-tsav", "video/faces112"),
         42_478_565,
@@ -228,7 +228,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "efficientface": _published(
-        "affuse.models.frames:EfficientFaceFrames",
+        "affuse.models.systems.efficientface.model:EfficientFaceFrames",
         "EfficientFace on every picture, mean over time",
         ("video/faces224",),
         1_276_318,
@@ -236,7 +236,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "ir50": _published(
-        "affuse.models.frames:IR50Frames",
+        "affuse.models.systems.ir50.model:IR50Frames",
         "IR-50 on every small picture, mean over time",
         ("video/faces40",),
         37_287_624,
@@ -244,7 +244,7 @@ MODELS: dict[str, ModelEntry] = {
         NO_LICENCE,
     ),
     "vggish": _published(
-        "affuse.models.embedding:VGGishFeatures",
+        "affuse.models.systems.vggish.model:VGGishFeatures",
         "128 features for every second of sound or so",
         ("audio/logmel64-vggish",),
         72_141_184,

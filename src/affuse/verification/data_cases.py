@@ -33,9 +33,9 @@ from affuse.metrics.concordance import (
     rmse,
 )
 from affuse.models.backbones.ir50 import IR50, release_groups
-from affuse.models.published.ir50 import BACKBONE
-from affuse.models.published.names import inverse, translate
 from affuse.models.sliding import rjca_smoothed
+from affuse.models.systems.ir50.published import BACKBONE
+from affuse.models.systems.renaming import inverse, translate
 from affuse.verification.parity import Case, Measure
 
 SINGLE = 1e-6

@@ -15,12 +15,12 @@ from affuse.features.batch import Normalisation
 from affuse.features.catalogue import create_extractor, stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.checkpoints import convert, published_state_dict, system_module
-from affuse.models.leader_follower import LeaderFollower, LeaderVisual
 from affuse.models.modelfile import ModelSpec, save_model
-from affuse.models.published.leader_follower import EMBEDDING, FOLLOWERS, PICTURES
-from affuse.models.published.rjca import AUDIO, MAPS
 from affuse.models.registry import create_model
-from affuse.models.rjca import RecursiveJointAttention
+from affuse.models.systems.leader_follower.model import LeaderFollower, LeaderVisual
+from affuse.models.systems.leader_follower.published import EMBEDDING, FOLLOWERS, PICTURES
+from affuse.models.systems.rjca.model import RecursiveJointAttention
+from affuse.models.systems.rjca.published import AUDIO, MAPS
 
 
 def published(

@@ -20,12 +20,12 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.base import Model
-from affuse.models.frames import IR50Frames
 from affuse.models.frontends import FrontEnd
 from affuse.models.frozen import front_end
 from affuse.models.frozen.network import as_input
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
+from affuse.models.systems.ir50.model import IR50Frames
 
 FRAMES = 150  # of the face pictures: 5 s
 STATISTICS = {"audio": Normalisation((-3.0,), (5.0,)), "video": Normalisation((110.0,), (60.0,))}

@@ -20,9 +20,9 @@ from affuse.features.tsav_mel import SHORTEST, tsav_mel, tsav_normalised
 from affuse.models.backbones.tsav import R2Plus1D
 from affuse.models.frozen import tsav as frozen
 from affuse.models.modelfile import ModelSpec, load_model, save_model
-from affuse.models.published.tsav import NORMALISATION, three_channels
 from affuse.models.registry import create_model
-from affuse.models.tsav import TwoStreamAuralVisual
+from affuse.models.systems.tsav.model import TwoStreamAuralVisual
+from affuse.models.systems.tsav.published import NORMALISATION, three_channels
 
 RATE = 44100
 

@@ -16,10 +16,10 @@ from affuse.features.extractor import Extractor, check_same_stream
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.backbones.ir50 import FEATURES, SIZE
 from affuse.models.base import Model
-from affuse.models.frames import IR50Frames
 from affuse.models.frontends import FrontEnd
 from affuse.models.frozen.network import as_input, frozen_model, weights_digest, weights_recipe
 from affuse.models.layers.framewise import present_features
+from affuse.models.systems.ir50.model import IR50Frames
 
 #: Frames of features on either side that are computed with a piece; no front-end sees further.
 CONTEXT = 16

@@ -31,8 +31,8 @@ from affuse.models.frozen.network import (
     weights_recipe,
 )
 from affuse.models.modelfile import ModelSpec
-from affuse.models.published.tsav import three_channels
-from affuse.models.tsav import MASK_MEAN, MASK_STD, TwoStreamAuralVisual
+from affuse.models.systems.tsav.model import MASK_MEAN, MASK_STD, TwoStreamAuralVisual
+from affuse.models.systems.tsav.published import three_channels
 
 Placing = Literal["trained", "reference"]
 
