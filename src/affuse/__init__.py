@@ -12,12 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from affuse.registry import add_later
+
 if TYPE_CHECKING:
     from affuse.inference.timeline import Timeline
     from affuse.inference.values import ValuesTimeline
     from affuse.models.base import Model
     from affuse.models.modelfile import ModelSpec, Windows
     from affuse.models.registry import ModelEntry
+
+# Models come after features; what their frozen networks compute are streams all the same.
+add_later("affuse.streams", "affuse.models.frozen.streams:STREAMS")
 
 __all__ = ["create_model", "evaluate", "list_models", "load_model", "predict"]
 

@@ -101,7 +101,7 @@ def test_both_stages_give_the_channels_they_promise(name: str, frames: int) -> N
     assert x.shape == (2, second, frontend.channels[1]) and mask.shape == (2, second)
 
 
-WIDE = [name for name, build in FRONTENDS.items() if "width" in accepted(build)]
+WIDE = [name for name, entry in FRONTENDS.items() if "width" in accepted(entry.load())]
 
 
 @pytest.mark.parametrize("name", WIDE)

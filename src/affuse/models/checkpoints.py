@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
 from affuse.models.options import check_options
 from affuse.models.systems import SYSTEMS
 from affuse.models.systems.renaming import Rules, inverse, translate
-from affuse.suggestions import unknown
 
 
 def import_state(
@@ -166,9 +164,7 @@ def _check_other_file(source: Path, out: Path) -> None:
 
 def system_module(system: str) -> Any:
     """The module of a system; an `AffuseError` where there is none."""
-    if system not in SYSTEMS:
-        raise unknown("system", system, SYSTEMS, "affuse list systems")
-    return import_module(SYSTEMS[system])
+    return SYSTEMS[system].load()
 
 
 def system_of(path: Path, state: Mapping[str, Tensor]) -> str:

@@ -28,7 +28,7 @@ from affuse.models.layers.temporal import (
     ValidConvBlock,
 )
 from affuse.models.options import check_options
-from affuse.suggestions import unknown
+from affuse.registry import Entry, Registry
 
 
 class FrontEnd(nn.Module):
@@ -267,18 +267,23 @@ class SequenceConv(FrontEnd):
         self.stage2 = TemporalStack(ConvBlock(width, 2 * width), ConvBlock(2 * width, 2 * width))
 
 
-FRONTENDS: dict[str, type[FrontEnd]] = {
-    "mfcc-conv": MFCCConv,
-    "efficientface": EfficientFaceConv,
-    "ir50": IR50Vectors,
-    "vggish": VGGishVectors,
-    "face-cnn": FaceConv,
-    "face-resnet": FaceResNetVectors,
-    "logmel-cnn": LogMelCNN,
-    "sequence": SequenceConv,
-    "vectors": Vectors,
-    "dense": Dense,
-}
+FRONTENDS: Registry[Entry] = Registry(
+    "front-end",
+    {
+        "mfcc-conv": Entry("affuse.models.frontends:MFCCConv"),
+        "efficientface": Entry("affuse.models.frontends:EfficientFaceConv"),
+        "ir50": Entry("affuse.models.frontends:IR50Vectors"),
+        "vggish": Entry("affuse.models.frontends:VGGishVectors"),
+        "face-cnn": Entry("affuse.models.frontends:FaceConv"),
+        "face-resnet": Entry("affuse.models.frontends:FaceResNetVectors"),
+        "logmel-cnn": Entry("affuse.models.frontends:LogMelCNN"),
+        "sequence": Entry("affuse.models.frontends:SequenceConv"),
+        "vectors": Entry("affuse.models.frontends:Vectors"),
+        "dense": Entry("affuse.models.frontends:Dense"),
+    },
+    group="affuse.frontends",
+    listed_by="affuse list frontends",
+)
 
 
 def default_frontend(spec: StreamSpec) -> str:
@@ -317,9 +322,8 @@ def build_frontend(
     options = {"name": choice} if isinstance(choice, str) else dict(choice or {})
     default = "vectors" if plain and len(spec.shape) == 1 else default_frontend(spec)
     name = options.pop("name", None) or default
-    if name not in FRONTENDS:
-        raise unknown("front-end", name, FRONTENDS)
-    check_options(f"front-end {name}", FRONTENDS[name], options)
-    frontend = FRONTENDS[name](spec, **options)
+    build: type[FrontEnd] = FRONTENDS[name].load()
+    check_options(f"front-end {name}", build, options)
+    frontend = build(spec, **options)
     frontend.clock = Clock(spec.name, spec.rate, frontend.stride, frontend.lead)
     return frontend

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from affuse.errors import AffuseError
 from affuse.models.options import check_options
-from affuse.suggestions import unknown
+from affuse.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from affuse.features.stream import StreamSpec
@@ -29,13 +28,11 @@ TSAV = ("audio/tsav", "video/tsav")
 
 
 @dataclass(frozen=True)
-class ModelEntry:
+class ModelEntry(Entry):
     """What `list models` says about a model.
 
     Args:
-        target: `module:Class`.
-        summary: What it is, in a line.
-        modalities: Modalities that it reads.
+        modalities: Modalities that it reads; empty where only the class itself tells.
         task: What it is for; every model but an embedding can end in any head.
         streams: The streams that it was published on, or small ones; most models read any.
         parameters: Number of trainable values on these streams, with default options and 8 classes
@@ -44,19 +41,12 @@ class ModelEntry:
         licence: Licence of the reference code; empty where there is no such code.
     """
 
-    target: str
-    summary: str
     modalities: tuple[str, ...] = ("audio", "video")
     task: str = CLASSIFICATION
     streams: tuple[str, ...] = SMALL
     parameters: int | None = None
     paper: str = ""
     licence: str = ""
-
-    def load(self) -> type[Model]:
-        """Import the class."""
-        module, name = self.target.split(":")
-        return getattr(import_module(module), name)
 
 
 def _published(
@@ -70,21 +60,30 @@ def _published(
 ) -> ModelEntry:
     """The entry of a model from a paper; it reads the modalities of its streams."""
     modalities = tuple(dict.fromkeys(name.split("/", 1)[0] for name in streams))
-    return ModelEntry(target, summary, modalities, task, streams, parameters, paper, licence)
+    return ModelEntry(
+        target,
+        summary,
+        modalities=modalities,
+        task=task,
+        streams=streams,
+        parameters=parameters,
+        paper=paper,
+        licence=licence,
+    )
 
 
-MODELS: dict[str, ModelEntry] = {
+_OWN: dict[str, ModelEntry] = {
     "audio-only": ModelEntry(
         "affuse.models.baselines.unimodal:AudioOnly",
         "one audio stream alone",
-        ("audio",),
+        modalities=("audio",),
         streams=SMALL[:1],
         parameters=225_864,
     ),
     "video-only": ModelEntry(
         "affuse.models.baselines.unimodal:VideoOnly",
         "one video stream alone",
-        ("video",),
+        modalities=("video",),
         streams=SMALL[1:],
         parameters=143_032,
     ),
@@ -255,6 +254,16 @@ MODELS: dict[str, ModelEntry] = {
 }
 
 
+def _foreign(entry: Entry) -> ModelEntry:
+    """The entry of another package's model, of which only the class is known."""
+    return ModelEntry(entry.target, package=entry.package, modalities=(), streams=())
+
+
+MODELS = Registry(
+    "model", _OWN, group="affuse.models", listed_by="affuse list models", foreign=_foreign
+)
+
+
 def list_models() -> dict[str, ModelEntry]:
     """Every model: name -> entry."""
     return dict(MODELS)
@@ -275,15 +284,13 @@ def create_model(
         AffuseError: No such model or option, a value that an option cannot have, or a modality
             without a stream.
     """
-    if name not in MODELS:
-        raise unknown("model", name, MODELS, "affuse list models")
     entry = MODELS[name]
+    build: type[Model] = entry.load()
     given = {spec.modality for spec in streams.values()}
-    for modality in entry.modalities:
+    for modality in entry.modalities or getattr(build, "modalities", ()):
         if modality not in given:
             listed = ", ".join(streams) or "none"
             raise AffuseError(f"model {name} needs a stream of {modality}; given: {listed}")
-    build = entry.load()
     check_options(f"model {name}", build, options)
     try:
         return build(streams, outputs, **options)

@@ -11,15 +11,22 @@ and, where a checkpoint holds more than weights,
     complete(state): the inverse: all entries that the published code expects.
 """
 
-#: System -> the module that reads its checkpoints.
-SYSTEMS = {
-    "chumachenko": "affuse.models.systems.chumachenko.published",
-    "avtca": "affuse.models.systems.avtca.published",
-    "efficientface": "affuse.models.systems.efficientface.published",
-    "auxformer": "affuse.models.systems.auxformer.published",
-    "ir50": "affuse.models.systems.ir50.published",
-    "vggish": "affuse.models.systems.vggish.published",
-    "leader-follower": "affuse.models.systems.leader_follower.published",
-    "rjca": "affuse.models.systems.rjca.published",
-    "tsav": "affuse.models.systems.tsav.published",
-}
+from affuse.registry import Entry, Registry
+
+#: Each names the module that reads its checkpoints.
+SYSTEMS: Registry[Entry] = Registry(
+    "system",
+    {
+        "chumachenko": Entry("affuse.models.systems.chumachenko.published"),
+        "avtca": Entry("affuse.models.systems.avtca.published"),
+        "efficientface": Entry("affuse.models.systems.efficientface.published"),
+        "auxformer": Entry("affuse.models.systems.auxformer.published"),
+        "ir50": Entry("affuse.models.systems.ir50.published"),
+        "vggish": Entry("affuse.models.systems.vggish.published"),
+        "leader-follower": Entry("affuse.models.systems.leader_follower.published"),
+        "rjca": Entry("affuse.models.systems.rjca.published"),
+        "tsav": Entry("affuse.models.systems.tsav.published"),
+    },
+    group="affuse.systems",
+    listed_by="affuse list systems",
+)
