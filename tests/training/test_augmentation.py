@@ -11,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from affuse.errors import AffuseError
 from affuse.features.batch import Batch
-from affuse.training.augmentation import augment
+from affuse.features.catalogue import stream_spec
+from affuse.features.stream import StreamSpec
+from affuse.training.augmentation import augment, check_augmentation
 from affuse.training.recipe_parts import Augmentation
 
 LOGMEL, MFCC, UNITS, FACES = "audio/logmel16-16k", "audio/mfcc10", "video/openface", "video/faces12"
+KINDS = {LOGMEL: "spectrum", MFCC: "vectors", UNITS: "vectors", FACES: "pictures"}
 SHAPES = {LOGMEL: (20, 16), MFCC: (17, 10), UNITS: (1, 6), FACES: (4, 3, 12, 12)}
 EVERYTHING = Augmentation(
     flip=0.5,
@@ -43,7 +47,7 @@ def batch(clips: int = 6, seed: int = 0) -> Batch:
         x = torch.randn(clips, *shape, generator=generator)
         streams[name] = x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
         masks[name] = mask
-    return Batch(streams, masks, torch.arange(clips), [str(k) for k in range(clips)])
+    return Batch(streams, masks, torch.arange(clips), [str(k) for k in range(clips)], KINDS)
 
 
 def changed(given: Batch, change: Augmentation, seed: int = 0) -> Batch:
@@ -53,7 +57,8 @@ def changed(given: Batch, change: Augmentation, seed: int = 0) -> Batch:
 
 def spectra(x: Tensor) -> Batch:
     """A batch of spectra (B, T, F), all frames present."""
-    return Batch({LOGMEL: x}, {LOGMEL: torch.ones(x.shape[:2]).bool()}, torch.arange(len(x)))
+    mask = {LOGMEL: torch.ones(x.shape[:2]).bool()}
+    return Batch({LOGMEL: x}, mask, torch.arange(len(x)), kinds=KINDS)
 
 
 def touched(before: Batch, after: Batch) -> set[str]:
@@ -138,7 +143,7 @@ class TestPictures:
         x = torch.zeros(clips, 2, 3, size, size)
         x[:, :, 0] = 1.0
         x[:, :, 1, 16 - 1 : 16 + 2, 16 + radius - 1 : 16 + radius + 2] = 1.0  # a dot on the right
-        before = Batch({FACES: x}, {FACES: torch.ones(clips, 2).bool()})
+        before = Batch({FACES: x}, {FACES: torch.ones(clips, 2).bool()}, kinds=KINDS)
         after = changed(before, Augmentation(rotation=largest), seed).streams[FACES]
         assert after.shape == x.shape
         torch.testing.assert_close(after[:, 0], after[:, 1])
@@ -289,12 +294,43 @@ class TestMixup:
 
 def test_jitter_and_a_middle_crop_are_a_random_crop() -> None:
     pictures = torch.arange(48 * 48.0).reshape(1, 1, 1, 48, 48).expand(64, 3, 3, 48, 48)
-    batch = Batch({"video/aligned48": pictures}, {"video/aligned48": torch.ones(64, 3) > 0})
+    batch = Batch({FACES: pictures}, {FACES: torch.ones(64, 3) > 0}, kinds=KINDS)
     torch.manual_seed(0)
-    moved = augment(batch, Augmentation(jitter=4), 2).streams["video/aligned48"]
+    moved = augment(batch, Augmentation(jitter=4), 2).streams[FACES]
     middle = moved[..., 4:44, 4:44]
     corners = {divmod(int(clip[0, 0, 0, 0]), 48) for clip in middle}
     assert {y for y, _ in corners} == {x for _, x in corners} == set(range(9))
     for clip in middle:
         y, x = divmod(int(clip[0, 0, 0, 0]), 48)
         assert torch.equal(clip, pictures[0, :, :, y : y + 40, x : x + 40]), "all frames alike"
+
+
+@pytest.mark.parametrize(
+    ("change", "streams", "said"),
+    [
+        ({"flip": 0.5}, ["audio/mfcc10"], "augmentation.flip changes streams of kind pictures"),
+        ({"gain": 0.5}, ["video/faces48"], "the recipe has video/faces48 (pictures)"),
+        ({"noise": 0.1}, ["audio/logmel64-16k", "video/faces48"], "of kind vectors"),
+        ({"room": 0.2}, ["audio/logmel64-tsav"], "it cannot change audio/logmel64-tsav"),
+        ({"nothing": 0.2}, ["audio/logmel64-tsav"], "is for audio/logmel<N>-16k"),
+    ],
+)
+def test_a_change_that_touches_no_stream_is_refused(change, streams, said) -> None:
+    specs = {name: stream_spec(name) for name in streams}
+    with pytest.raises(AffuseError) as error:
+        check_augmentation(Augmentation(**change), specs)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "streams"),
+    [
+        ({"shift": 0.5, "mixup": 0.2}, ["audio/mfcc10"]),
+        ({"nothing": 0.2, "noise": 0.1}, ["audio/mfcc10", "video/faces48"]),
+        ({"room": 0.2, "gain": 0.1}, ["audio/logmel40-16k", "video/faces48"]),
+    ],
+)
+def test_a_change_that_touches_a_stream_is_taken(change, streams) -> None:
+    check_augmentation(Augmentation(**change), {name: stream_spec(name) for name in streams})
+    maps = {"video/x": StreamSpec("video/x", 1.0, (8, 7, 7))}
+    check_augmentation(Augmentation(noise=0.1), maps)

@@ -19,6 +19,7 @@ from affuse.training.recipe_parts import Augmentation
 PLAIN = Normalisation()
 LEVELS = Normalisation((128.0,) * 3, (64.0,) * 3)
 NAME, CLASSES = "video/aligned48", 8
+KINDS = {NAME: "pictures", "video/openface": "vectors"}
 CHANGES = {
     "flip": Augmentation(flip=0.5),
     "rotation": Augmentation(rotation=20.0),
@@ -248,7 +249,10 @@ def lesson(clips: int, targets: Tensor) -> Batch:
     x = faces(clips, 3) * mask[:, :, None, None, None]
     vectors = torch.randn(clips, 3, 5) * mask[:, :, None]
     return Batch(
-        {NAME: x, "video/openface": vectors}, {NAME: mask, "video/openface": mask}, targets
+        {NAME: x, "video/openface": vectors},
+        {NAME: mask, "video/openface": mask},
+        targets,
+        kinds=KINDS,
     )
 
 
@@ -277,7 +281,7 @@ def test_what_shows_nothing_is_learned_as_all_classes_alike(shares, seed, part):
 
 def test_nothing_needs_targets_to_change_anything():
     before = lesson(8, torch.arange(8))
-    bare = Batch(before.streams, before.masks)
+    bare = Batch(before.streams, before.masks, kinds=KINDS)
     after = augment(bare, Augmentation(nothing=1.0), CLASSES)
     assert after.targets is None and after.streams[NAME].equal(before.streams[NAME])
     everything = augment(before, Augmentation(nothing=1.0), CLASSES)

@@ -94,10 +94,6 @@ def test_precision_auto_is_what_this_machine_does_fast(monkeypatch):
             "augmentation.nothing needs a task of classes",
         ),
         (
-            {"streams": ["audio/logmel64-tsav"], "augmentation": {"room": 0.2}},
-            "augmentation.room is for audio/logmel<N>-16k; it cannot change audio/logmel64-tsav",
-        ),
-        (
             {"task": "valence-arousal", "augmentation": {"mixup": 0.2}},
             "augmentation.mixup needs a task of classes",
         ),

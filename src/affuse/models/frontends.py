@@ -57,7 +57,7 @@ class FrontEnd(nn.Module):
 
 def vector_length(spec: StreamSpec, name: str) -> int:
     """Values per frame of a stream of vectors; an `AffuseError` for any other stream."""
-    if len(spec.shape) != 1:
+    if not spec.is_flat:
         raise AffuseError(f"front-end {name} reads vectors; {spec.name} has frames {spec.shape}")
     return spec.shape[0]
 
@@ -288,17 +288,17 @@ FRONTENDS: Registry[Entry] = Registry(
 
 def default_frontend(spec: StreamSpec) -> str:
     """The name of the front-end that suits a stream."""
-    for prefix, name in (
-        ("audio/mfcc10", "mfcc-conv"),
-        ("audio/logmel64-vggish", "vggish"),
-        ("audio/logmel", "logmel-cnn"),
-        ("video/faces224", "efficientface"),
-    ):
-        if spec.name.startswith(prefix):
-            return name
     if spec.is_picture:
-        return "ir50" if spec.shape[:2] == (IR50_SIZE, IR50_SIZE) else "face-cnn"
-    return "sequence"
+        sides = {IR50_SIZE: "ir50", SIZE: "efficientface"}
+        return (
+            sides.get(spec.shape[0], "face-cnn") if spec.shape[0] == spec.shape[1] else "face-cnn"
+        )
+    if spec.modality == "audio" and spec.shape == (FRAMES, MELS):
+        return "vggish"
+    if spec.kind == "spectrum":
+        return "logmel-cnn"
+    # what the published network for ten MFCCs would do to other vectors, nobody knows
+    return "mfcc-conv" if spec.name.startswith("audio/mfcc10") else "sequence"
 
 
 FrontEndChoice = str | Mapping[str, Any] | None
@@ -320,7 +320,7 @@ def build_frontend(
         AffuseError: No such front-end or option, or it cannot read this stream.
     """
     options = {"name": choice} if isinstance(choice, str) else dict(choice or {})
-    default = "vectors" if plain and len(spec.shape) == 1 else default_frontend(spec)
+    default = "vectors" if plain and spec.is_flat else default_frontend(spec)
     name = options.pop("name", None) or default
     build: type[FrontEnd] = FRONTENDS[name].load()
     check_options(f"front-end {name}", build, options)

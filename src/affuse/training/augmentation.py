@@ -3,16 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation
+from affuse.features.stream import Kind, StreamSpec
 from affuse.training.changes.draws import column
 from affuse.training.changes.pictures import change_pictures, no_face
-from affuse.training.changes.spectra import change_spectra, no_voice
+from affuse.training.changes.spectra import change_spectra, is_log_power, no_voice
 from affuse.training.recipe_parts import Augmentation
+
+#: What each kind of stream can be changed by, maps as vectors are; other keys change any.
+_CHANGES: dict[str, tuple[str, ...]] = {
+    "pictures": (
+        *("flip", "rotation", "zoom", "place", "light", "blur", "blocks", "erase", "jitter"),
+    ),
+    "spectrum": (
+        *("gain", "speed", "pitch", "frequency_masks", "time_masks"),
+        *("tilt", "background", "room", "band"),
+    ),
+    "vectors": ("noise",),
+}
+#: Those that work on the power of log spectra as `audio/logmel<N>-16k` has them.
+_ON_POWER = ("tilt", "background", "room", "band", "nothing")
+
+
+def check_augmentation(change: Augmentation, streams: Mapping[str, StreamSpec]) -> None:
+    """Refuse a change that would touch no stream, or one that it would spoil.
+
+    Args:
+        change: What is done.
+        streams: The streams that are trained on, by name.
+
+    Raises:
+        AffuseError: The message names the key of the recipe.
+    """
+    kinds = {"vectors" if spec.kind == "maps" else spec.kind for spec in streams.values()}
+    listed = ", ".join(f"{name} ({spec.kind})" for name, spec in streams.items())
+    for kind, keys in _CHANGES.items():
+        for key in keys:
+            if getattr(change, key) and kind not in kinds:
+                raise AffuseError(
+                    f"augmentation.{key} changes streams of kind {kind}; the recipe has {listed}"
+                )
+    for name, spec in streams.items():
+        for key in _ON_POWER:
+            if getattr(change, key) and spec.kind == "spectrum" and not is_log_power(spec):
+                raise AffuseError(
+                    f"augmentation.{key} is for audio/logmel<N>-16k; it cannot change {name}"
+                )
 
 
 def augment(
@@ -34,14 +77,16 @@ def augment(
     """
     scales = normalisation or {}
     streams = {
-        name: _augment_stream(x, batch.masks[name], name, change, scales.get(name, Normalisation()))
+        name: _augment_stream(
+            x, batch.masks[name], batch.kind_of(name), change, scales.get(name, Normalisation())
+        )
         for name, x in batch.streams.items()
     }
     masks, targets = batch.masks, batch.targets
     if change.nothing and targets is not None:
         empty = (torch.rand(len(batch)) < change.nothing).to(targets.device)
         streams = {
-            n: _emptied(x, masks[n], n, empty, scales.get(n, Normalisation()))
+            n: _emptied(x, masks[n], batch.kind_of(n), empty, scales.get(n, Normalisation()))
             for n, x in streams.items()
         }
         targets = one_hot(targets, classes).float() if targets.ndim == 1 else targets
@@ -57,26 +102,26 @@ def augment(
         }
         masks = {name: mask | mask[order] for name, mask in masks.items()}
         targets = targets.lerp(targets[order], 1 - weight[:, None])
-    return Batch(streams, masks, targets, batch.ids)
+    return replace(batch, streams=streams, masks=masks, targets=targets)
 
 
 def _augment_stream(
-    x: Tensor, mask: Tensor, name: str, change: Augmentation, scale: Normalisation
+    x: Tensor, mask: Tensor, kind: Kind, change: Augmentation, scale: Normalisation
 ) -> Tensor:
-    if x.ndim == 5:
+    if kind == "pictures":
         return change_pictures(x, change, scale)
-    if name.startswith("audio/logmel"):
+    if kind == "spectrum":
         x = change_spectra(x, change, scale)
     elif change.noise:
         x = x + change.noise * torch.randn(x.shape).to(x)
     return x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
 
 
-def _emptied(x: Tensor, mask: Tensor, name: str, empty: Tensor, scale: Normalisation) -> Tensor:
+def _emptied(x: Tensor, mask: Tensor, kind: Kind, empty: Tensor, scale: Normalisation) -> Tensor:
     """Some clips of a batch replaced by what shows no emotion."""
-    if x.ndim == 5:
+    if kind == "pictures":
         x = torch.where(column(empty, 5), no_face(x), x)
-    elif name.startswith("audio/logmel"):
+    elif kind == "spectrum":
         rows = empty.nonzero()[:, 0]
         x = x.index_copy(0, rows, no_voice(x[rows], scale))
     else:

@@ -129,14 +129,6 @@ class Recipe:
         changed = [key for key in ("nothing", "mixup") if getattr(self.augmentation, key)]
         if self.task == "valence-arousal" and changed:
             raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
-        heard = ("tilt", "background", "room", "band", "nothing")
-        changed = [key for key in heard if getattr(self.augmentation, key)]
-        spectra = [name for name in self.streams if name.startswith("audio/logmel")]
-        other = [name for name in spectra if not name.endswith("-16k")]
-        if changed and other:
-            raise ValueError(
-                f"augmentation.{changed[0]} is for audio/logmel<N>-16k; it cannot change {other[0]}"
-            )
         if self.task == "valence-arousal" and self.labels.file:
             raise ValueError("labels.file names classes, not values over time")
         if self.selects and self.selection == "last":

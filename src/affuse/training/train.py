@@ -24,6 +24,7 @@ from affuse.models.checkpoints import load_backbone
 from affuse.models.embedded import network_entries
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
+from affuse.training.augmentation import check_augmentation
 from affuse.training.continued import Continue, read_continued
 from affuse.training.data import (
     ClipDataset,
@@ -97,6 +98,7 @@ def train(
             )
     used = [*learned.clips, *learned.open]
     specs = {name: data.stream(name).spec for name in recipe.streams}
+    check_augmentation(recipe.augmentation, specs)
     initial = _initial(recipe, learned)
     before = initial_leaks(initial, protocol, wanted, data) if initial else []
     checked = check_split(protocol, wanted, used, data, recipe.streams, allow, before)

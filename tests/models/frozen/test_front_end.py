@@ -85,7 +85,8 @@ def directly(source: Path, read: str, clip: Clip) -> tuple[np.ndarray, np.ndarra
     stream = create_extractor(read).extract(clip)
     assert stream is not None
     with torch.no_grad():
-        x, mask = frontend(*as_input(stream.values, stream.mask, spec.normalisation[read]))
+        statistics, kind = spec.normalisation[read], spec.streams[read].kind
+        x, mask = frontend(*as_input(stream.values, stream.mask, statistics, kind))
     return x[0].numpy(), mask[0].numpy()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ class FrozenFrontEnd:
             recipe={
                 "extractor": "front-end",
                 **weights_recipe(self.source, self.digest),
-                "reads": read.to_json(),
+                "reads": _facts(read),
             },
         )
 
@@ -94,7 +95,7 @@ class FrozenFrontEnd:
         parts = []
         blocks = blocks_of(self.input, clip)
         for piece, before, own in pieces(blocks, read, count, context, context):
-            x, mask = as_input(piece.values, piece.mask, statistics)
+            x, mask = as_input(piece.values, piece.mask, statistics, read.kind)
             with torch.inference_mode():
                 features, there = frontend(x, mask)
             first = before // clock.stride
@@ -103,6 +104,11 @@ class FrozenFrontEnd:
             values, known = (t[0, rows].cpu().numpy() for t in (features.float(), there))
             parts.append(Stream(values, known, start))
         return joined(parts)
+
+
+def _facts(spec: StreamSpec) -> dict[str, Any]:
+    """What is read, as recipes tell it since before streams had kinds."""
+    return {key: value for key, value in spec.to_json().items() if key != "kind"}
 
 
 class FrozenIR50:
@@ -126,7 +132,7 @@ class FrozenIR50:
         read = self.input.spec
         recipe = {"extractor": "ir50", **weights_recipe(self.source, self.digest), "middle": SIZE}
         self.spec = StreamSpec(
-            "video/ir50", read.rate, (FEATURES,), recipe=recipe | {"reads": read.to_json()}
+            "video/ir50", read.rate, (FEATURES,), recipe=recipe | {"reads": _facts(read)}
         )
 
     def sources(self, clip: Clip) -> list[Path]:
@@ -142,7 +148,7 @@ class FrozenIR50:
         middle = slice(edge, edge + SIZE)
         parts = []
         for block in blocks_of(self.input, clip):
-            x, mask = as_input(block.values[:, middle, middle], block.mask, statistics)
+            x, mask = as_input(block.values[:, middle, middle], block.mask, statistics, "pictures")
             with torch.inference_mode():
                 values = present_features(model.backbone, x, mask)[0].cpu().numpy()
             parts.append(Stream(values, block.mask, block.start))

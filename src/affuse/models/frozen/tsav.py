@@ -126,7 +126,7 @@ class TsavPictures:
         there = (rows >= 0) & piece.mask[rows.clip(0)]
         pictures = piece.values[rows.clip(0)] * there[..., None, None, None]
         flat = pictures.reshape(-1, *pictures.shape[2:])
-        x, _ = as_input(flat, np.ones(len(flat), bool), statistics)
+        x, _ = as_input(flat, np.ones(len(flat), bool), statistics, "pictures")
         x = x.unflatten(1, rows.shape)[0]  # (N, 8, 3, H, W)
         if network.channels == 4:
             levels = torch.from_numpy(np.where(there, face[1], face[0])).to(x)
@@ -171,7 +171,7 @@ class TsavSound(SoundExtractor):
         for first in range(0, count, together):
             frames = range(first, min(first + together, count))
             levels = np.stack([tsav_mel(self._heard(audio, frame)) for frame in frames])
-            x, _ = as_input(levels, np.ones(len(levels), bool), statistics)
+            x, _ = as_input(levels, np.ones(len(levels), bool), statistics, "maps")
             with torch.inference_mode():
                 rows.append(model.hear(x[0]).cpu().numpy())
         return heard(sound, np.concatenate(rows), self.spec.rate)
@@ -206,10 +206,10 @@ def of_nothing(source: Path) -> tuple[Tensor, Tensor]:
     digest = weights_digest(source, "tsav")
     model, spec = _model(source, digest)
     levels = tsav_mel(np.zeros(0, np.float32))[None]
-    x, _ = as_input(levels, np.ones(1, bool), _statistics(spec, "audio"))
+    x, _ = as_input(levels, np.ones(1, bool), _statistics(spec, "audio"), "maps")
     network, statistics, _ = _network(source, digest, True)
     black = np.zeros((PICTURES, SIZE, SIZE, 3), np.uint8)
-    pictures, _ = as_input(black, np.ones(PICTURES, bool), statistics)
+    pictures, _ = as_input(black, np.ones(PICTURES, bool), statistics, "pictures")
     with torch.no_grad():
         return model.hear(x[0])[0].cpu(), network(pictures.transpose(1, 2))[0].cpu()
 

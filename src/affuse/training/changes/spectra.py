@@ -13,12 +13,20 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
 
 from affuse.features.batch import Normalisation
 from affuse.features.sound import LogMel
+from affuse.features.stream import StreamSpec
 from affuse.training.changes.draws import column
 from affuse.training.recipe_parts import Augmentation
 
 _SPEC = LogMel().spec
 _FLOOR = float(_SPEC.recipe["floor"])
 _RATE = _SPEC.rate
+
+
+def is_log_power(spec: StreamSpec) -> bool:
+    """Whether a spectrum is the logarithm of the power that the changes here assume."""
+    return all(
+        spec.recipe.get(key) == value for key, value in _SPEC.recipe.items() if key != "mels"
+    )
 
 
 def change_spectra(x: Tensor, change: Augmentation, scale: Normalisation) -> Tensor:

@@ -275,7 +275,7 @@ class RecursiveJointAttention(SequenceModel):
         spec, width = self.stream_of("video"), self.width
         self.video: FrontEnd | None = None
         self.spatial: SpatialAttention | None = None
-        if len(spec.shape) == 3 and not spec.is_picture:
+        if spec.kind == "maps" and len(spec.shape) == 3:
             if video is not None:
                 raise AffuseError(
                     f"video={video!r}: the feature maps {spec.name} have no front-end"
