@@ -74,7 +74,7 @@ $(STORES)/%.done: | $(READY)
 # On small pictures first: most is learned there, at a fraction of the time.
 GROWN = backbone=$(WEIGHTS)/ferplus-efficientface$(1)/fold0/model.safetensors
 $(WEIGHTS)/ferplus-efficientface/fold0/model.safetensors: $(STORES)/ferplus.done
-	$(call TRAIN,ferplus-efficientface model.size=64 augmentation.erase=0,ferplus,ferplus-efficientface-64)
+	$(call TRAIN,ferplus-efficientface model.size=64 augmentation.erasing=0,ferplus,ferplus-efficientface-64)
 	$(call TRAIN,ferplus-efficientface model.size=112 epochs=14 optimiser.lr=0.0015 \
 	  $(call GROWN,-64),ferplus,ferplus-efficientface-112)
 	$(call TRAIN,ferplus-efficientface epochs=3 optimiser.lr=0.0005 \

@@ -15,7 +15,14 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.fields import check_number
 from affuse.features.stream import SECONDS
 from affuse.suggestions import hint, unknown
-from affuse.training.recipe_parts import Augmentation, Dropout, Optimiser, OverTime, Plateau
+from affuse.training.recipe_parts import (
+    RENAMED_KEYS,
+    Augmentation,
+    Dropout,
+    Optimiser,
+    OverTime,
+    Plateau,
+)
 
 Task = Literal["classification", "distribution", "valence-arousal"]
 
@@ -126,7 +133,7 @@ class Recipe:
                 "several values of over_time.smoothing, or optimiser.schedule=plateau, need "
                 "development clips: set selection=best"
             )
-        changed = [key for key in ("nothing", "mixup") if getattr(self.augmentation, key)]
+        changed = [key for key in ("outlier_exposure", "mixup") if getattr(self.augmentation, key)]
         if self.task == "valence-arousal" and changed:
             raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
         if self.task == "valence-arousal" and self.labels.file:
@@ -182,12 +189,15 @@ def list_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    source: str | Path, overrides: Sequence[str] = (), *, written: bool = False
+) -> Recipe:
     """A recipe by name or from a file, with `key=value` changes.
 
     Args:
         source: One of `list_recipes()`, or a YAML file.
         overrides: Such as `epochs=3`, `optimiser.lr=1e-4` or `model.heads=4`.
+        written: Whether affuse wrote it, perhaps a version that had other names for some keys.
 
     Raises:
         BadInput: The file is absent, no YAML mapping, or holds a wrong key or value.
@@ -203,6 +213,8 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise BadInput(path, "is not YAML: " + " ".join(str(error).split())) from error
     if not isinstance(values, dict):
         raise BadInput(path, "is not a recipe (a mapping of keys to values)")
+    if written:
+        values = _renamed(values)
     try:
         check_keys(values)
     except AffuseError as error:
@@ -214,6 +226,16 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         return _recipe(values)
     except (ArgumentError, TypeError, ValueError) as error:
         raise BadInput(path, " ".join(str(error).split())) from None
+
+
+def _renamed(values: dict[str, Any], part: str = "") -> dict[str, Any]:
+    """Keys of an earlier version as they are called now."""
+    renamed = {}
+    for key, value in values.items():
+        name = f"{part}.{key}" if part else str(key)
+        now = RENAMED_KEYS.get(name, name).removeprefix(f"{part}." if part else "")
+        renamed[now] = _renamed(value, name) if isinstance(value, dict) and name in PARTS else value
+    return renamed
 
 
 def parse_change(change: str) -> tuple[str, Any]:
@@ -261,6 +283,8 @@ def check_keys(values: Mapping[str, Any], part: str = "") -> None:
     own = [key for key in known if key.startswith(f"{part}.")] or known
     for key, value in values.items():
         name = f"{part}.{key}" if part else str(key)
+        if name in RENAMED_KEYS:
+            raise AffuseError(f"{name} is called {RENAMED_KEYS[name]} now")
         if isinstance(value, dict) and name not in known:
             check_keys(value, name)
         elif name not in known and name not in PARTS:

@@ -24,7 +24,7 @@ from affuse.models.checkpoints import load_backbone
 from affuse.models.embedded import network_entries
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
-from affuse.training.augmentation import check_augmentation
+from affuse.training.augmentations.augment import check_augmentation
 from affuse.training.continued import Continue, read_continued
 from affuse.training.data import (
     ClipDataset,
@@ -38,7 +38,7 @@ from affuse.training.learner import Learner
 from affuse.training.objectives import objective, selected_score
 from affuse.training.plateau import freeze_backbone
 from affuse.training.precision import precision_here
-from affuse.training.recipe import Recipe
+from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, read_split
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
@@ -161,7 +161,7 @@ def _open_run(
     if saved.is_file():
         if not resume:
             raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
-        if saved.read_text(encoding="utf-8") != recipe.to_yaml():
+        if load_recipe(saved, written=True).to_yaml() != recipe.to_yaml():
             raise BadInput(saved, "differs from the recipe given; resume with the same one")
         if kept and kept.read_bytes() != Path(recipe.labels.file).read_bytes():
             raise BadInput(recipe.labels.file, f"differs from {kept}, which the run was begun with")

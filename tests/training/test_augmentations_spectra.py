@@ -11,20 +11,22 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from affuse.features.batch import Normalisation
-from affuse.training.changes.spectra import change_spectra, no_voice
+from affuse.training.augmentations.spectra import change_spectra, no_voice
 from affuse.training.recipe_parts import Augmentation
 
 FLOOR = 1e-4
 BANDS = 64
 SCALE = Normalisation((-7.0,) * BANDS, (3.0,) * BANDS)
-ALL = Augmentation(tilt=0.3, background=1.0, room=1.0, band=1.0)
+ALL = Augmentation(
+    parametric_eq=0.3, background_noise=1.0, room_simulator=1.0, band_pass_filter=1.0
+)
 EACH = [
-    Augmentation(tilt=0.3),
-    Augmentation(background=0.5),
-    Augmentation(room=0.5),
-    Augmentation(band=0.5),
+    Augmentation(parametric_eq=0.3),
+    Augmentation(background_noise=0.5),
+    Augmentation(room_simulator=0.5),
+    Augmentation(band_pass_filter=0.5),
 ]
-NAMES = ["tilt", "background", "room", "band"]
+NAMES = ["parametric_eq", "background_noise", "room_simulator", "band_pass_filter"]
 seeds = st.integers(0, 9999)
 
 
@@ -76,7 +78,7 @@ class TestEach:
         x = voices(1).expand(60, -1, -1).contiguous()
         after = changed(x, change)
         same = torch.tensor([torch.equal(a, b) for a, b in zip(after, x, strict=True)])
-        if change.tilt:
+        if change.parametric_eq:
             assert not same.any()
         else:
             assert 15 <= int(same.sum()) <= 45, "half of the clips stay exactly as they are"
@@ -117,7 +119,7 @@ class TestBackground:
     @settings(max_examples=10, deadline=None)
     def test_it_is_0_to_30_db_below_loud_frames(self, seed: int) -> None:
         x = voices(60, 100, seed)
-        added = power(changed(x, Augmentation(background=1.0), seed)) - power(x)
+        added = power(changed(x, Augmentation(background_noise=1.0), seed)) - power(x)
         total = power(x).sum(2)
         assert added.min() > -1e-3 * power(x).max(), "powers add"
         below = total.quantile(0.9, dim=1) / added.sum(2).mean(1)
@@ -127,7 +129,7 @@ class TestBackground:
 
     def test_its_colours_are_many(self) -> None:
         x = voices(200)
-        added = (power(changed(x, Augmentation(background=1.0))) - power(x)).sum(1)
+        added = (power(changed(x, Augmentation(background_noise=1.0))) - power(x)).sum(1)
         share = (added * torch.arange(BANDS)).sum(1) / added.sum(1)
         assert share.quantile(0.1) < 12 and share.quantile(0.9) > 40
 
@@ -138,7 +140,7 @@ class TestRoom:
     def test_a_clap_dies_away_and_keeps_its_energy(self, seed: int) -> None:
         clap = torch.full((10, 200, BANDS), FLOOR)
         clap[:, 20] += 50.0
-        after = power(changed(spectra(clap), Augmentation(room=1.0), seed)) - FLOOR
+        after = power(changed(spectra(clap), Augmentation(room_simulator=1.0), seed)) - FLOOR
         assert after[:, :20].abs().max() < 1e-6, "nothing comes before its cause"
         torch.testing.assert_close(after.sum(1), torch.full((10, BANDS), 50.0), rtol=0.01, atol=0)
         assert (after[:, 21:30].diff(dim=1) < 0).all() and after[:, 21].min() > 0.05
@@ -153,7 +155,7 @@ class TestBand:
     @settings(max_examples=15, deadline=None)
     def test_bands_above_a_cutoff_are_at_the_floor(self, seed: int) -> None:
         x = spectra(torch.rand(40, 30, BANDS) + 1)
-        before, after = power(x), power(changed(x, Augmentation(band=1.0), seed))
+        before, after = power(x), power(changed(x, Augmentation(band_pass_filter=1.0), seed))
         gone = after <= FLOOR * 1.001
         torch.testing.assert_close(after[~gone], before[~gone], rtol=1e-3, atol=0)
         assert torch.equal(gone.all(1), gone.any(1)), "for the whole clip"
@@ -166,7 +168,7 @@ class TestBand:
 
 def test_tilt_weighs_bands_by_a_slope_and_a_bend() -> None:
     x = spectra(torch.rand(500, 6, BANDS) + 10)
-    weight = 3 * (changed(x, Augmentation(tilt=0.4)) - x)
+    weight = 3 * (changed(x, Augmentation(parametric_eq=0.4)) - x)
     torch.testing.assert_close(weight, weight[:, :1].expand_as(weight), atol=0.01, rtol=0)
     places = torch.linspace(-1, 1, BANDS)
     curves = torch.stack([places, 1.5 * places**2 - 0.5], 1)

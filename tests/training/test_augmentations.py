@@ -15,19 +15,19 @@ from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
-from affuse.training.augmentation import augment, check_augmentation
+from affuse.training.augmentations.augment import augment, check_augmentation
 from affuse.training.recipe_parts import Augmentation
 
 LOGMEL, MFCC, UNITS, FACES = "audio/logmel16-16k", "audio/mfcc10", "video/openface", "video/faces12"
 KINDS = {LOGMEL: "spectrum", MFCC: "vectors", UNITS: "vectors", FACES: "pictures"}
 SHAPES = {LOGMEL: (20, 16), MFCC: (17, 10), UNITS: (1, 6), FACES: (4, 3, 12, 12)}
 EVERYTHING = Augmentation(
-    flip=0.5,
+    horizontal_flip=0.5,
     rotation=15.0,
     gain=0.3,
-    noise=0.1,
-    speed=0.1,
-    pitch=0.05,
+    gaussian_noise=0.1,
+    time_stretch=0.1,
+    pitch_shift=0.05,
     frequency_masks=(4, 4),
     time_masks=(5,),
     mixup=0.4,
@@ -79,18 +79,29 @@ def test_nothing_by_default(seed: int) -> None:
 @pytest.mark.parametrize(
     ("change", "streams"),
     [
-        (Augmentation(flip=1.0), {FACES}),
+        (Augmentation(horizontal_flip=1.0), {FACES}),
         (Augmentation(rotation=10.0), {FACES}),
         (Augmentation(shift=0.5), set()),
         (Augmentation(gain=0.5), {LOGMEL}),
-        (Augmentation(speed=0.1), {LOGMEL}),
-        (Augmentation(pitch=0.1), {LOGMEL}),
+        (Augmentation(time_stretch=0.1), {LOGMEL}),
+        (Augmentation(pitch_shift=0.1), {LOGMEL}),
         (Augmentation(time_masks=(5,)), {LOGMEL}),
         (Augmentation(frequency_masks=(5,)), {LOGMEL}),
-        (Augmentation(noise=0.5), {MFCC, UNITS}),
+        (Augmentation(gaussian_noise=0.5), {MFCC, UNITS}),
         (Augmentation(mixup=0.4), set(SHAPES)),
     ],
-    ids=["flip", "rotation", "shift", "gain", "speed", "pitch", "time", "bands", "noise", "mixup"],
+    ids=[
+        "horizontal_flip",
+        "rotation",
+        "shift",
+        "gain",
+        "time_stretch",
+        "pitch_shift",
+        "time",
+        "bands",
+        "gaussian_noise",
+        "mixup",
+    ],
 )
 def test_each_touches_its_streams_alone(change: Augmentation, streams: set[str]) -> None:
     before = batch()
@@ -124,14 +135,14 @@ def test_the_seed_decides(seed: int) -> None:
 class TestPictures:
     def test_a_clip_is_mirrored_as_a_whole_or_not_at_all(self) -> None:
         before = batch(clips=40).streams[FACES]
-        after = changed(batch(clips=40), Augmentation(flip=0.5)).streams[FACES]
+        after = changed(batch(clips=40), Augmentation(horizontal_flip=0.5)).streams[FACES]
         mirrored = [x.equal(y.flip(-1)) for x, y in zip(after, before, strict=True)]
         kept = [x.equal(y) for x, y in zip(after, before, strict=True)]
         assert all(a != b for a, b in zip(mirrored, kept, strict=True))
         assert 8 <= sum(mirrored) <= 32
 
     def test_probability_one_mirrors_every_clip(self) -> None:
-        after = changed(batch(), Augmentation(flip=1.0)).streams[FACES]
+        after = changed(batch(), Augmentation(horizontal_flip=1.0)).streams[FACES]
         assert after.equal(batch().streams[FACES].flip(-1))
 
     @given(seeds, st.floats(2.0, 45.0))
@@ -167,7 +178,7 @@ class TestWarp:
     ) -> None:
         time = torch.arange(frames) - (frames - 1) / 2
         x = time[None, :, None].expand(8, frames, 6)
-        after = changed(spectra(x), Augmentation(speed=speed), seed).streams[LOGMEL]
+        after = changed(spectra(x), Augmentation(time_stretch=speed), seed).streams[LOGMEL]
         middle = frames // 2
         slope = after[:, middle, 0] - after[:, middle - 1, 0]
         assert ((slope - 1).abs() <= speed + 1e-4).all()
@@ -183,7 +194,7 @@ class TestWarp:
     ) -> None:
         band = torch.arange(bands) - (bands - 1) / 2
         x = band.expand(8, 5, bands)
-        after = changed(spectra(x), Augmentation(pitch=pitch), seed).streams[LOGMEL]
+        after = changed(spectra(x), Augmentation(pitch_shift=pitch), seed).streams[LOGMEL]
         torch.testing.assert_close(after, after[:, :1].expand_as(after), rtol=1e-4, atol=1e-4)
         middle = bands // 2
         slope = after[:, 0, middle] - after[:, 0, middle - 1]
@@ -198,7 +209,7 @@ class TestWarp:
 
     def test_speed_leaves_a_steady_sound(self) -> None:
         steady = torch.randn(4, 1, 16).expand(4, 20, 16)
-        after = changed(spectra(steady), Augmentation(speed=0.3)).streams[LOGMEL]
+        after = changed(spectra(steady), Augmentation(time_stretch=0.3)).streams[LOGMEL]
         torch.testing.assert_close(after, steady.contiguous(), rtol=1e-4, atol=1e-5)
 
 
@@ -246,7 +257,7 @@ class TestLevels:
 
     def test_noise_is_another_in_every_value(self) -> None:
         before = batch(clips=40)
-        after = changed(before, Augmentation(noise=0.2))
+        after = changed(before, Augmentation(gaussian_noise=0.2))
         for name in (MFCC, UNITS):
             difference = (after.streams[name] - before.streams[name])[before.masks[name]]
             assert float(difference.std()) == pytest.approx(0.2, rel=0.15)
@@ -296,7 +307,7 @@ def test_jitter_and_a_middle_crop_are_a_random_crop() -> None:
     pictures = torch.arange(48 * 48.0).reshape(1, 1, 1, 48, 48).expand(64, 3, 3, 48, 48)
     batch = Batch({FACES: pictures}, {FACES: torch.ones(64, 3) > 0}, kinds=KINDS)
     torch.manual_seed(0)
-    moved = augment(batch, Augmentation(jitter=4), 2).streams[FACES]
+    moved = augment(batch, Augmentation(crop=4), 2).streams[FACES]
     middle = moved[..., 4:44, 4:44]
     corners = {divmod(int(clip[0, 0, 0, 0]), 48) for clip in middle}
     assert {y for y, _ in corners} == {x for _, x in corners} == set(range(9))
@@ -308,11 +319,15 @@ def test_jitter_and_a_middle_crop_are_a_random_crop() -> None:
 @pytest.mark.parametrize(
     ("change", "streams", "said"),
     [
-        ({"flip": 0.5}, ["audio/mfcc10"], "augmentation.flip changes streams of kind pictures"),
+        (
+            {"horizontal_flip": 0.5},
+            ["audio/mfcc10"],
+            "augmentation.horizontal_flip changes streams of kind pictures",
+        ),
         ({"gain": 0.5}, ["video/faces48"], "the recipe has video/faces48 (pictures)"),
-        ({"noise": 0.1}, ["audio/logmel64-16k", "video/faces48"], "of kind vectors"),
-        ({"room": 0.2}, ["audio/logmel64-tsav"], "it cannot change audio/logmel64-tsav"),
-        ({"nothing": 0.2}, ["audio/logmel64-tsav"], "is for audio/logmel<N>-16k"),
+        ({"gaussian_noise": 0.1}, ["audio/logmel64-16k", "video/faces48"], "of kind vectors"),
+        ({"room_simulator": 0.2}, ["audio/logmel64-tsav"], "it cannot change audio/logmel64-tsav"),
+        ({"outlier_exposure": 0.2}, ["audio/logmel64-tsav"], "is for audio/logmel<N>-16k"),
     ],
 )
 def test_a_change_that_touches_no_stream_is_refused(change, streams, said) -> None:
@@ -326,11 +341,11 @@ def test_a_change_that_touches_no_stream_is_refused(change, streams, said) -> No
     ("change", "streams"),
     [
         ({"shift": 0.5, "mixup": 0.2}, ["audio/mfcc10"]),
-        ({"nothing": 0.2, "noise": 0.1}, ["audio/mfcc10", "video/faces48"]),
-        ({"room": 0.2, "gain": 0.1}, ["audio/logmel40-16k", "video/faces48"]),
+        ({"outlier_exposure": 0.2, "gaussian_noise": 0.1}, ["audio/mfcc10", "video/faces48"]),
+        ({"room_simulator": 0.2, "gain": 0.1}, ["audio/logmel40-16k", "video/faces48"]),
     ],
 )
 def test_a_change_that_touches_a_stream_is_taken(change, streams) -> None:
     check_augmentation(Augmentation(**change), {name: stream_spec(name) for name in streams})
     maps = {"video/x": StreamSpec("video/x", 1.0, (8, 7, 7))}
-    check_augmentation(Augmentation(noise=0.1), maps)
+    check_augmentation(Augmentation(gaussian_noise=0.1), maps)

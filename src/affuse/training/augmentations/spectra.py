@@ -14,7 +14,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
 from affuse.features.batch import Normalisation
 from affuse.features.sound import LogMel
 from affuse.features.stream import StreamSpec
-from affuse.training.changes.draws import column
+from affuse.training.augmentations.draws import column
 from affuse.training.recipe_parts import Augmentation
 
 _SPEC = LogMel().spec
@@ -40,19 +40,19 @@ def change_spectra(x: Tensor, change: Augmentation, scale: Normalisation) -> Ten
         change: What is done.
         scale: What they were normalised with.
     """
-    if change.speed or change.pitch:
-        x = _warp(x, change.speed, change.pitch)
+    if change.time_stretch or change.pitch_shift:
+        x = _warp(x, change.time_stretch, change.pitch_shift)
     if change.gain:
         x = x + change.gain * column(torch.randn(len(x)), x.ndim).to(x)
-    if change.room:
-        x = _some(x, change.room, scale, _in_room)
-    if change.background:
-        x = _some(x, change.background, scale, _with_background)
-    if change.tilt:
-        deviation = change.tilt * fmean(scale.std)
+    if change.room_simulator:
+        x = _some(x, change.room_simulator, scale, _in_room)
+    if change.background_noise:
+        x = _some(x, change.background_noise, scale, _with_background)
+    if change.parametric_eq:
+        deviation = change.parametric_eq * fmean(scale.std)
         x = _some(x, 1.0, scale, lambda power: _tilted(power, deviation))
-    if change.band:
-        x = _some(x, change.band, scale, _without_highs)
+    if change.band_pass_filter:
+        x = _some(x, change.band_pass_filter, scale, _without_highs)
     for axis, widths in ((2, change.frequency_masks), (1, change.time_masks)):
         for width in widths:
             x = _blank(x, axis, width)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, conv2d, grid_sample, interpolate, pad
 
 from affuse.features.batch import Normalisation
-from affuse.training.changes.draws import column
+from affuse.training.augmentations.draws import column
 from affuse.training.recipe_parts import Augmentation
 
 #: Qualities of the damage by few bits, from 1 to 100 as for JPEG.
@@ -37,23 +37,23 @@ def change_pictures(x: Tensor, change: Augmentation, scale: Normalisation) -> Te
         change: What is done.
         scale: What they were normalised with.
     """
-    if change.jitter:
-        x = _moved(x, change.jitter)
-    if change.flip:
-        flipped = (torch.rand(len(x)) < change.flip).to(x.device)
+    if change.crop:
+        x = _moved(x, change.crop)
+    if change.horizontal_flip:
+        flipped = (torch.rand(len(x)) < change.horizontal_flip).to(x.device)
         x = torch.where(column(flipped, x.ndim), x.flip(-1), x)
-    if change.rotation or change.zoom or change.place:
+    if change.rotation or change.scale or change.translate:
         x = _warped(x, change)
-    if change.blur:
-        x = _blurred(x, change.blur)
-    if change.blocks:
-        damaged = (torch.rand(len(x)) < change.blocks).to(x.device)
+    if change.gaussian_blur:
+        x = _blurred(x, change.gaussian_blur)
+    if change.jpeg:
+        damaged = (torch.rand(len(x)) < change.jpeg).to(x.device)
         x = torch.where(column(damaged, x.ndim), _in_blocks(x, scale), x)
-    if change.light:
-        contrast, brightness = change.light * (2 * torch.rand(2, len(x)) - 1).to(x)
+    if change.color_jitter:
+        contrast, brightness = change.color_jitter * (2 * torch.rand(2, len(x)) - 1).to(x)
         x = x * column(1 + contrast, x.ndim) + column(brightness, x.ndim)
-    if change.erase:
-        x = _erased(x, change.erase)
+    if change.erasing:
+        x = _erased(x, change.erasing)
     return x
 
 
@@ -90,10 +90,10 @@ def _warped(x: Tensor, change: Augmentation) -> Tensor:
     matrix = torch.zeros(len(x), 2, 3)
     angle = (2 * torch.rand(len(x)) - 1) * math.radians(change.rotation)
     size = torch.ones(len(x))
-    if change.zoom:
-        size = 1 + change.zoom * (2 * torch.rand(len(x)) - 1)
-    if change.place:
-        matrix[:, :, 2] = 2 * change.place * (2 * torch.rand(len(x), 2) - 1)
+    if change.scale:
+        size = 1 + change.scale * (2 * torch.rand(len(x)) - 1)
+    if change.translate:
+        matrix[:, :, 2] = 2 * change.translate * (2 * torch.rand(len(x), 2) - 1)
     matrix[:, 0, 0] = matrix[:, 1, 1] = angle.cos() / size
     matrix[:, 1, 0] = angle.sin() / size
     matrix[:, 0, 1] = -matrix[:, 1, 0]

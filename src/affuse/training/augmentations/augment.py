@@ -12,24 +12,40 @@ from torch.nn.functional import one_hot
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch, Normalisation
 from affuse.features.stream import Kind, StreamSpec
-from affuse.training.changes.draws import column
-from affuse.training.changes.pictures import change_pictures, no_face
-from affuse.training.changes.spectra import change_spectra, is_log_power, no_voice
+from affuse.training.augmentations.draws import column
+from affuse.training.augmentations.images import change_pictures, no_face
+from affuse.training.augmentations.spectra import change_spectra, is_log_power, no_voice
 from affuse.training.recipe_parts import Augmentation
 
 #: What each kind of stream can be changed by, maps as vectors are; other keys change any.
 _CHANGES: dict[str, tuple[str, ...]] = {
     "pictures": (
-        *("flip", "rotation", "zoom", "place", "light", "blur", "blocks", "erase", "jitter"),
+        *(
+            "horizontal_flip",
+            "rotation",
+            "scale",
+            "translate",
+            "color_jitter",
+            "gaussian_blur",
+            "jpeg",
+            "erasing",
+            "crop",
+        ),
     ),
     "spectrum": (
-        *("gain", "speed", "pitch", "frequency_masks", "time_masks"),
-        *("tilt", "background", "room", "band"),
+        *("gain", "time_stretch", "pitch_shift", "frequency_masks", "time_masks"),
+        *("parametric_eq", "background_noise", "room_simulator", "band_pass_filter"),
     ),
-    "vectors": ("noise",),
+    "vectors": ("gaussian_noise",),
 }
 #: Those that work on the power of log spectra as `audio/logmel<N>-16k` has them.
-_ON_POWER = ("tilt", "background", "room", "band", "nothing")
+_ON_POWER = (
+    "parametric_eq",
+    "background_noise",
+    "room_simulator",
+    "band_pass_filter",
+    "outlier_exposure",
+)
 
 
 def check_augmentation(change: Augmentation, streams: Mapping[str, StreamSpec]) -> None:
@@ -83,8 +99,8 @@ def augment(
         for name, x in batch.streams.items()
     }
     masks, targets = batch.masks, batch.targets
-    if change.nothing and targets is not None:
-        empty = (torch.rand(len(batch)) < change.nothing).to(targets.device)
+    if change.outlier_exposure and targets is not None:
+        empty = (torch.rand(len(batch)) < change.outlier_exposure).to(targets.device)
         streams = {
             n: _emptied(x, masks[n], batch.kind_of(n), empty, scales.get(n, Normalisation()))
             for n, x in streams.items()
@@ -112,8 +128,8 @@ def _augment_stream(
         return change_pictures(x, change, scale)
     if kind == "spectrum":
         x = change_spectra(x, change, scale)
-    elif change.noise:
-        x = x + change.noise * torch.randn(x.shape).to(x)
+    elif change.gaussian_noise:
+        x = x + change.gaussian_noise * torch.randn(x.shape).to(x)
     return x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
 
 

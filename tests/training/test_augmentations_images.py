@@ -12,8 +12,8 @@ from tests.ferplus import smooth
 from torch import Tensor
 
 from affuse.features.batch import Batch, Normalisation
-from affuse.training.augmentation import augment
-from affuse.training.changes.pictures import change_pictures, no_face
+from affuse.training.augmentations.augment import augment
+from affuse.training.augmentations.images import change_pictures, no_face
 from affuse.training.recipe_parts import Augmentation
 
 PLAIN = Normalisation()
@@ -21,26 +21,26 @@ LEVELS = Normalisation((128.0,) * 3, (64.0,) * 3)
 NAME, CLASSES = "video/aligned48", 8
 KINDS = {NAME: "pictures", "video/openface": "vectors"}
 CHANGES = {
-    "flip": Augmentation(flip=0.5),
+    "horizontal_flip": Augmentation(horizontal_flip=0.5),
     "rotation": Augmentation(rotation=20.0),
-    "zoom": Augmentation(zoom=0.3),
-    "place": Augmentation(place=0.1),
-    "blur": Augmentation(blur=1.5),
-    "blocks": Augmentation(blocks=0.5),
-    "light": Augmentation(light=0.4),
-    "erase": Augmentation(erase=0.4),
-    "jitter": Augmentation(jitter=3),
+    "scale": Augmentation(scale=0.3),
+    "translate": Augmentation(translate=0.1),
+    "gaussian_blur": Augmentation(gaussian_blur=1.5),
+    "jpeg": Augmentation(jpeg=0.5),
+    "color_jitter": Augmentation(color_jitter=0.4),
+    "erasing": Augmentation(erasing=0.4),
+    "crop": Augmentation(crop=3),
 }
 EVERYTHING = Augmentation(
-    flip=0.5,
+    horizontal_flip=0.5,
     rotation=12.0,
-    zoom=0.2,
-    place=0.08,
-    blur=1.0,
-    blocks=0.25,
-    light=0.3,
-    erase=0.3,
-    jitter=2,
+    scale=0.2,
+    translate=0.08,
+    gaussian_blur=1.0,
+    jpeg=0.25,
+    color_jitter=0.3,
+    erasing=0.3,
+    crop=2,
 )
 seeds = st.integers(0, 9999)
 
@@ -105,7 +105,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 @given(seeds, st.floats(0.03, 0.3))
 @settings(max_examples=10, deadline=None)
 def test_pictures_are_moved_either_way_and_no_farther_than_allowed(seed, place):
-    _, centre, _ = moments(changed(dot(49, 200), Augmentation(place=place), seed))
+    _, centre, _ = moments(changed(dot(49, 200), Augmentation(translate=place), seed))
     largest = place * 49
     assert centre.abs().max() <= largest + 0.01
     assert (centre.amax(0) > 0.8 * largest).all() and (centre.amin(0) < -0.8 * largest).all()
@@ -117,7 +117,7 @@ def test_pictures_are_made_larger_and_smaller_around_their_middle(seed, zoom):
     side = 65
     x = torch.zeros(200, 1, 3, side, side)
     x[..., 22:43, 22:43] = 1.0
-    mass, centre, _ = moments(changed(x, Augmentation(zoom=zoom), seed))
+    mass, centre, _ = moments(changed(x, Augmentation(scale=zoom), seed))
     size = (mass / 21**2).sqrt()
     assert centre.abs().max() < 0.05
     assert size.max() <= 1 + zoom + 0.02 and size.min() >= 1 - zoom - 0.02
@@ -125,7 +125,7 @@ def test_pictures_are_made_larger_and_smaller_around_their_middle(seed, zoom):
 
 
 def test_what_comes_from_beyond_the_picture_is_the_mean_of_training():
-    after = changed(torch.ones(100, 1, 3, 48, 48), Augmentation(place=0.25))
+    after = changed(torch.ones(100, 1, 3, 48, 48), Augmentation(translate=0.25))
     edges = torch.cat([after[..., 0, :], after[..., -1, :]], -1)
     assert edges.eq(0).any() and after[..., 24, 24].allclose(torch.ones(()))
     assert after.min() >= 0 and after.max() <= 1 + 1e-5
@@ -135,7 +135,7 @@ def test_what_comes_from_beyond_the_picture_is_the_mean_of_training():
 @settings(max_examples=10, deadline=None)
 def test_light_is_a_contrast_and_a_brightness(seed, light):
     x = faces(100, seed=seed)
-    after = changed(x, Augmentation(light=light), seed)
+    after = changed(x, Augmentation(color_jitter=light), seed)
     flat, result = x.flatten(1), after.flatten(1)
     mean = flat.mean(1, keepdim=True)
     contrast = ((flat - mean) * result).sum(1) / (flat - mean).square().sum(1)
@@ -151,7 +151,7 @@ def test_light_is_a_contrast_and_a_brightness(seed, light):
 @settings(max_examples=10, deadline=None)
 def test_half_of_the_clips_are_blurred_and_no_more_than_allowed(seed, largest):
     x = dot(49, 200)
-    after = changed(x, Augmentation(blur=largest), seed)
+    after = changed(x, Augmentation(gaussian_blur=largest), seed)
     mass, centre, variance = moments(after)
     torch.testing.assert_close(mass, torch.full_like(mass, 9.0), rtol=1e-4, atol=1e-3)
     assert centre.abs().max() < 1e-3
@@ -160,7 +160,7 @@ def test_half_of_the_clips_are_blurred_and_no_more_than_allowed(seed, largest):
     sharp = (after - x).flatten(1).abs().amax(1) < 1e-5
     # of the others, a blur below a fifth of a pixel cannot be told from none
     assert int(sharp.sum()) / 200 == pytest.approx(0.5 + 0.5 * 0.21 / largest, abs=0.18)
-    even = changed(torch.full((8, 1, 3, 20, 20), 0.7), Augmentation(blur=largest), seed)
+    even = changed(torch.full((8, 1, 3, 20, 20), 0.7), Augmentation(gaussian_blur=largest), seed)
     torch.testing.assert_close(even, torch.full_like(even, 0.7))
 
 
@@ -172,12 +172,12 @@ def jpeg(grey: np.ndarray, quality: int) -> np.ndarray:
 @pytest.mark.parametrize("quality", [25, 50])
 @pytest.mark.parametrize("side", [48, 45])
 def test_blocks_are_those_of_jpeg(monkeypatch, quality, side):
-    monkeypatch.setattr("affuse.training.changes.pictures._QUALITIES", (quality, quality))
+    monkeypatch.setattr("affuse.training.augmentations.images._QUALITIES", (quality, quality))
     random = np.random.default_rng(0)
     grey = np.stack([smooth(random, side) for _ in range(6)])
     grey = np.clip(grey + random.normal(0, 6, grey.shape), 0, 255).astype(np.uint8)
     x = torch.from_numpy((grey.astype(np.float32) - 128) / 64)[:, None, None]
-    after = changed(x.expand(-1, 1, 3, -1, -1), Augmentation(blocks=1.0))
+    after = changed(x.expand(-1, 1, 3, -1, -1), Augmentation(jpeg=1.0))
     levels = (after[:, 0, 1] * 64 + 128).clamp(0, 255).numpy()
     for mine, picture in zip(levels, grey, strict=True):
         theirs = jpeg(picture, quality)
@@ -192,18 +192,18 @@ def test_blocks_are_those_of_jpeg(monkeypatch, quality, side):
 @settings(max_examples=8, deadline=None)
 def test_blocks_damage_so_many_clips_and_never_far(seed):
     x = faces(100, 1, seed=seed) + 0.1 * torch.randn(100, 1, 3, 48, 48)
-    after = changed(x, Augmentation(blocks=0.25), seed)
+    after = changed(x, Augmentation(jpeg=0.25), seed)
     difference = (after - x).flatten(1).square().mean(1).sqrt()
     assert 3 <= int((difference > 0).sum()) <= 47
     assert difference.max() < 0.4, "in units of the deviation of 64 levels"
-    assert changed(x, Augmentation(blocks=1.0), seed).ne(x).flatten(1).any(1).all()
+    assert changed(x, Augmentation(jpeg=1.0), seed).ne(x).flatten(1).any(1).all()
 
 
 @given(seeds, st.floats(0.1, 0.6))
 @settings(max_examples=10, deadline=None)
 def test_a_square_is_blanked_in_half_of_the_clips(seed, part):
     x = torch.rand(200, 2, 3, 40, 40) + 1
-    after = changed(x, Augmentation(erase=part), seed)
+    after = changed(x, Augmentation(erasing=part), seed)
     blank = after.eq(0)
     assert after[~blank].equal(x[~blank])
     assert blank.equal(blank[:, :1, :1].expand_as(blank)), "in all frames and colours"
@@ -264,7 +264,7 @@ def test_what_shows_nothing_is_learned_as_all_classes_alike(shares, seed, part):
     own = torch.eye(CLASSES)[classes]
     before = lesson(200, 0.9 * own + 0.1 / CLASSES if shares else classes)
     torch.manual_seed(seed)
-    after = augment(before, Augmentation(nothing=part), CLASSES, {NAME: LEVELS})
+    after = augment(before, Augmentation(outlier_exposure=part), CLASSES, {NAME: LEVELS})
     assert after.targets.shape == (200, CLASSES) and after.targets.dtype == torch.float32
     empty = (after.targets == 1 / CLASSES).all(1)
     assert abs(int(empty.sum()) - 200 * part) < 5 * (200 * part * (1 - part)) ** 0.5
@@ -282,7 +282,7 @@ def test_what_shows_nothing_is_learned_as_all_classes_alike(shares, seed, part):
 def test_nothing_needs_targets_to_change_anything():
     before = lesson(8, torch.arange(8))
     bare = Batch(before.streams, before.masks, kinds=KINDS)
-    after = augment(bare, Augmentation(nothing=1.0), CLASSES)
+    after = augment(bare, Augmentation(outlier_exposure=1.0), CLASSES)
     assert after.targets is None and after.streams[NAME].equal(before.streams[NAME])
-    everything = augment(before, Augmentation(nothing=1.0), CLASSES)
+    everything = augment(before, Augmentation(outlier_exposure=1.0), CLASSES)
     assert everything.targets.eq(1 / CLASSES).all()
