@@ -83,8 +83,8 @@ def fusion_training(name: str) -> Versions:
     weights = {n: x.detach() for n, x in named.items() if x.is_floating_point()}
     for weight in weights.values():
         weight.requires_grad_()
-    audio = batch.streams["audio/mfcc10-reference"].transpose(1, 2).contiguous()
-    images = batch.streams["video/faces224-reference"].contiguous()
+    audio = batch.streams["audio/mfcc10-published"].transpose(1, 2).contiguous()
+    images = batch.streams["video/faces224-published"].contiguous()
     fusion, heads = name.removeprefix("chumachenko-"), 8 if name == "avtca" else 1
 
     def ours() -> None:

@@ -356,6 +356,7 @@ class TestAnnotations:
         capsys.readouterr()
         words = ["train", "chumachenko-ia", "streams=[audio/mfcc10]", "model={name: audio-only}"]
         words += ["epochs=1", f"protocol={out}", f"labels.file={annotations}", "dropout.kind=none"]
+        words += ["augmentation={}"]
         words += ["--store", ravdess / "store", "--out", tmp_path / "run"]
         assert run(*words) == 0, capsys.readouterr().err
         assert run("evaluate", tmp_path / "run") == 0

@@ -37,7 +37,12 @@ def test_evaluate_prints_a_row_per_condition_and_one_per_rule(work: Path, capsys
     for column in ("CCC valence", "CCC arousal", "mean per video"):
         assert column in header
     rules = lines.index("The same predictions (av), scored by other rules:")
-    for rule in ("sound", "published, RJCA", "published, leader-follower", "sound, not smoothed"):
+    for rule in (
+        "default",
+        "published, RJCA",
+        "published, leader-follower",
+        "default, not smoothed",
+    ):
         assert rule in starts[rules:]
     assert run("evaluate", work / "run", "--conditions", "noisy-audio", "--json") == 0
     result = json.loads(capsys.readouterr().out)

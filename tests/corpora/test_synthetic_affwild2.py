@@ -231,10 +231,10 @@ def test_the_how_to_lets_pass_what_the_published_folds_of_the_look_alike_leak(
             else:
                 path.mkdir()
     clips = read(tmp_path).clips
-    protocol = load_protocol(load_recipe("leader-follower-affwild2-reference").protocol, clips)
+    protocol = load_protocol(load_recipe("leader-follower-affwild2-published").protocol, clips)
     kinds = {leak.kind for fold in range(6) for leak in find_leaks(protocol, fold, clips)}
     page = Path(__file__).parents[2] / "docs/how-to/valence-arousal.md"
     command = re.search(
-        r"train leader-follower-affwild2-reference .*--allow (\S+)", page.read_text("utf-8")
+        r"train leader-follower-affwild2-published .*--allow (\S+)", page.read_text("utf-8")
     )
     assert command and set(command[1].split(",")) == kinds

@@ -152,7 +152,7 @@ def test_one_run_may_know_valence_and_another_arousal(affwild2_run: Path, tmp_pa
     judged = evaluate(runs[0], ["av"], truth=truth)
     assert judged["dimensions"] == ["arousal"]
     conditions = judged["conditions"]["av"]["dimensions"]
-    assert set(conditions) == set(judged["rules"]["ccc"]["sound"]) == {"arousal"}
+    assert set(conditions) == set(judged["rules"]["ccc"]["default"]) == {"arousal"}
 
 
 def test_runs_that_cannot_be_fused(affwild2_run: Path, tmp_path: Path) -> None:

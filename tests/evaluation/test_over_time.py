@@ -64,7 +64,7 @@ def test_scores_can_be_computed_again_from_the_predictions(judged: Path) -> None
         assert (judged / f"evaluation/curves-{condition}.png").stat().st_size > 5000
     rows = list(csv.DictReader((judged / "evaluation/scores.csv").open()))
     assert len(rows) == 2 * 3 * len(SERIES_METRICS)
-    sound = result["rules"]["ccc"]["sound"]
+    sound = result["rules"]["ccc"]["default"]
     for name in ("valence", "arousal"):
         assert sound[name] == pytest.approx(result["conditions"]["av"]["dimensions"][name]["ccc"])
 

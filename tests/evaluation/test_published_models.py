@@ -85,7 +85,7 @@ def corpus_of(folder: Path, name: str, classes: tuple[str, ...], clips: int, tas
 def checkpoint(folder: Path, name: str, streams: list[StreamSpec], outputs: int, **changes) -> Path:
     """A file with random weights of a model under the published names."""
     torch.manual_seed(1)
-    options = MODELS[name].load().reference_options() | changes
+    options = MODELS[name].load().published_options() | changes
     model = create_model(name, {s.name: s for s in streams}, outputs, **options)
     path = folder / f"{name}.pth"
     torch.save({"state_dict": published_state_dict(model)}, path)

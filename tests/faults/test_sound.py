@@ -24,7 +24,7 @@ STREAMS = (
     "audio/logmel64-16k",
     "audio/mfcc39",
     "audio/mfcc39-causal",
-    "audio/mfcc39-reference",
+    "audio/mfcc39-published",
     "audio/logmel64-tsav",
     "audio/logmel64-vggish",
     "fingerprint",
@@ -63,7 +63,7 @@ def test_all_of_an_undamaged_sound_is_present(tmp_path: Path, name: str) -> None
 
 
 def test_published_zeros_at_the_end_stay_present(tmp_path: Path) -> None:
-    name = "audio/mfcc10-reference"
+    name = "audio/mfcc10-published"
     made, _ = stream(name, write_wav(tmp_path / "a.wav", voice(2.0)))
     assert made.mask.all()
     late = write_pieces(tmp_path / "b.mkv", [(1.0, voice(2.0))], pictures=(0.0, 3.0))

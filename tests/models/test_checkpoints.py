@@ -305,7 +305,7 @@ class TestBack:
         ("name", "options"),
         [
             ("chumachenko-lt", {"dead_weights": True}),
-            ("chumachenko-ia", {"dead_weights": True, "masking": "reference"}),
+            ("chumachenko-ia", {"dead_weights": True, "masking": "published"}),
             ("avtca", {"dead_weights": True, "audio": "sequence"}),
             ("leader-follower", {"chained": True, "dead_weights": True}),
             (
@@ -448,7 +448,7 @@ def shapes() -> dict[str, Tensor]:
     with torch.device("meta"):
         build = MODELS["chumachenko-it"].load()
         streams = {s.name: s for s in (stream_spec(AUDIO), stream_spec(VIDEO))}
-        model = create_model("chumachenko-it", streams, 8, **build.reference_options())
+        model = create_model("chumachenko-it", streams, 8, **build.published_options())
         return published_state_dict(model)
 
 
@@ -498,7 +498,7 @@ class TestPicturesPerClip:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         streams = {s.name: s for s in (stream_spec(AUDIO), stream_spec(VIDEO))}
-        options = MODELS["avtca"].load().reference_options()
+        options = MODELS["avtca"].load().published_options()
         model = create_model("avtca", streams, 8, **options)
         torch.save(published_state_dict(model), tmp_path / "model.pth")
         words = ["convert", "avtca", str(tmp_path / "model.pth"), "--out", str(tmp_path / "a")]

@@ -142,9 +142,9 @@ class TestRecordedSpeechAndFaces(ModelContract):
     }
 
 
-def test_reference_options_are_options() -> None:
-    assert LateTransformer.reference_options()["query_residual"] is False
-    assert IntermediateAttention.reference_options()["normalise_weights"] is False
+def test_published_options_are_options() -> None:
+    assert LateTransformer.published_options()["query_residual"] is False
+    assert IntermediateAttention.published_options()["normalise_weights"] is False
     assert MFCC.modality == "audio" and OPENFACE.modality == "video"
 
 

@@ -27,8 +27,8 @@ from affuse.models.systems.renaming import inverse, translate
 from affuse.training.dropout import apply_dropout
 from affuse.training.recipe_parts import Dropout
 
-AUDIO = StreamSpec("audio/mfcc10-reference", 43.066, (10,))
-VIDEO = StreamSpec("video/faces224-reference", 15 / 3.6, (224, 224, 3), "uint8")
+AUDIO = StreamSpec("audio/mfcc10-published", 43.066, (10,))
+VIDEO = StreamSpec("video/faces224-published", 15 / 3.6, (224, 224, 3), "uint8")
 EXACT, GRADIENT_ERROR = 1e-9, 0.02
 
 
@@ -37,7 +37,7 @@ def published_model(name: str) -> Model:
     assert issubclass(build, Chumachenko)
     torch.manual_seed(0)
     streams = {s.name: s for s in (AUDIO, VIDEO)}
-    return create_model(name, streams, 8, **build.reference_options())
+    return create_model(name, streams, 8, **build.published_options())
 
 
 def ir50_without_dropout() -> IR50:

@@ -76,7 +76,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe_file(folder: Path, out: Path) -> Path:
     """The published training, with each batch as it is."""
-    values = yaml.safe_load(list_recipes()["chumachenko-ia-reference"].read_text())
+    values = yaml.safe_load(list_recipes()["chumachenko-ia-published"].read_text())
     values |= {
         "corpus": "folder",
         "protocol": str(folder / "protocol.csv"),

@@ -55,12 +55,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two = weights(
         folder / "tsav.safetensors", "tsav", sight, 7, auxiliary=dict(tsav.TASKS), channels=4
     )
-    streams = ["video/aligned48-reference", "video/ir50", "audio/mfcc39", "audio/mfcc39-reference"]
+    streams = ["video/aligned48-published", "video/ir50", "audio/mfcc39", "audio/mfcc39-published"]
     sources = [f"video/ir50={ir}"]
-    for name in ("audio/vggish", "audio/vggish-reference"):
+    for name in ("audio/vggish", "audio/vggish-published"):
         streams.append(name)
         sources.append(f"{name}={vgg}")
-    for name in ("video/tsav", "audio/tsav", "video/tsav-reference", "audio/tsav-reference"):
+    for name in ("video/tsav", "audio/tsav", "video/tsav-published", "audio/tsav-published"):
         streams.append(name)
         sources.append(f"{name}={two}")
     command = ["prepare", "affwild2", str(folder / "twin"), "--store", str(folder / "store")]
@@ -73,9 +73,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("recipe", "changes"),
     [
         ("leader-follower-affwild2", ["window=1", "hop=1"]),
-        ("leader-follower-affwild2-reference", ["window=1", "hop=1", "backbone={ir}"]),
+        ("leader-follower-affwild2-published", ["window=1", "hop=1", "backbone={ir}"]),
         ("rjca-affwild2", []),
-        ("rjca-affwild2-reference", ["precision='32'"]),
+        ("rjca-affwild2-published", ["precision='32'"]),
     ],
 )
 def test_a_published_system_trains_judges_and_fuses(

@@ -10,6 +10,7 @@ from typing import Any
 
 from affuse.errors import AffuseError
 from affuse.features.extractor import Extractor
+from affuse.features.renamed import current_name, earlier_name
 from affuse.features.stream import StreamSpec
 from affuse.registry import Entry, Registry, match
 
@@ -30,12 +31,12 @@ STREAMS: Registry[Entry] = Registry(
             "affuse.features.sound:Mfcc",
             "10 MFCCs, 43 Hz",
         ),
-        "audio/mfcc10-reference": Entry(
-            "affuse.features.sound:ReferenceMfcc",
+        "audio/mfcc10-published": Entry(
+            "affuse.features.sound:PublishedMfcc",
             "10 MFCCs of the middle 3.6 s as published (reflected ends, librosa 0.8)",
         ),
-        "audio/mfcc10-reference-constant": Entry(
-            "affuse.features.sound:ReferenceMfcc",
+        "audio/mfcc10-published-constant": Entry(
+            "affuse.features.sound:PublishedMfcc",
             "the same with zeros beyond the ends (librosa 0.9 and later)",
             {"padding": "constant"},
         ),
@@ -51,12 +52,12 @@ STREAMS: Registry[Entry] = Registry(
         "audio/mfcc39-causal": Entry(
             "affuse.features.sound:Mfcc39",
             "the same, each row at the end of the sound that it is about",
-            {"placing": "causal"},
+            {"alignment": "causal"},
         ),
-        "audio/mfcc39-reference": Entry(
+        "audio/mfcc39-published": Entry(
             "affuse.features.sound:Mfcc39",
             "the same as published: the row that begins with each frame, 30 Hz",
-            {"placing": "reference"},
+            {"alignment": "published"},
         ),
         "audio/egemaps": Entry(
             "affuse.features.opensmile:Egemaps",
@@ -85,17 +86,17 @@ STREAMS: Registry[Entry] = Registry(
             "face images of N x N pixels, 30 Hz: the corpus' own (Aff-Wild2), or face crops",
             {"size": int},
         ),
-        "video/aligned<N>-reference": Entry(
+        "video/aligned<N>-published": Entry(
             "affuse.features.aligned:AlignedFaces",
             "the same resized as published (bicubic, Pillow)",
             {"size": int, "bicubic": True},
         ),
-        "video/faces224-reference": Entry(
-            "affuse.features.faces:ReferenceFaces",
+        "video/faces224-published": Entry(
+            "affuse.features.faces:PublishedFaces",
             "15 BGR crops of the first 3.6 s as published",
         ),
-        "video/faces224-reference-<N>": Entry(
-            "affuse.features.faces:ReferenceFaces",
+        "video/faces224-published-<N>": Entry(
+            "affuse.features.faces:PublishedFaces",
             "the same with N crops, 1 to 108 (--sample_duration)",
             {"frames": int},
         ),
@@ -109,12 +110,12 @@ STREAMS: Registry[Entry] = Registry(
             "50 expression codes imported from EMOCA's files, one per picture, 30 Hz",
             {"source": Path},
         ),
-        "audio/own-<word>": Entry(
+        "audio/imported-<word>": Entry(
             "affuse.features.imported:Imported",
             "your own features of the sound, one .npy or .csv per clip, at a rate that you declare",
             {"name": str, "source": Path, "rate": float},
         ),
-        "video/own-<word>": Entry(
+        "video/imported-<word>": Entry(
             "affuse.features.imported:Imported",
             "your own features of the pictures, the same way",
             {"name": str, "source": Path, "rate": float},
@@ -154,9 +155,12 @@ def create_extractor(name: str, source: Sources = None) -> Extractor:
     Raises:
         AffuseError: No such stream, or an imported stream without its source.
     """
-    entry = STREAMS[name]
-    given = {key: _argument(name, value, source) for key, value in entry.arguments.items()}
+    now = current_name(name)
+    entry = STREAMS[now]
+    given = {key: _argument(now, value, source) for key, value in entry.arguments.items()}
     extractor: Extractor = entry.load()(**given)
+    if now != name:
+        extractor.spec = replace(extractor.spec, name=name)
     return extractor
 
 
@@ -179,17 +183,18 @@ def _argument(name: str, value: Any, source: Sources) -> Any:
 
 def is_stream(name: str) -> bool:
     """Whether affuse makes or imports a stream of this name."""
-    return name in STREAMS
+    return pattern_of(name) is not None
 
 
 def pattern_of(name: str) -> str | None:
     """The name in `STREAMS` that describes a stream."""
-    return STREAMS.pattern_of(name)
+    return STREAMS.pattern_of(current_name(name))
 
 
 def needs_rate(name: str) -> bool:
     """Whether the user declares the rate of a stream, given by its name or its pattern."""
-    return name in STREAMS and float in STREAMS[name].arguments.values()
+    pattern = name if "<" in name else pattern_of(name)
+    return pattern is not None and float in STREAMS[pattern].arguments.values()
 
 
 def source_of(name: str, source: Sources) -> Path | None:
@@ -207,7 +212,8 @@ def rate_of(name: str, source: Sources) -> float | None:
 def _said_of(name: str, source: Sources) -> Path | Rated | None:
     if not isinstance(source, Mapping):
         return source
-    return source.get(name) or source.get(pattern_of(name) or "")
+    names = (name, current_name(name), earlier_name(name), pattern_of(name) or "")
+    return next((source[one] for one in names if one in source), None)
 
 
 def imported_streams() -> list[str]:

@@ -19,6 +19,7 @@ from affuse.execution.fields import (
     check_text,
     check_whole,
 )
+from affuse.features.renamed import current_recipe
 
 #: What a stream from a file can be: a name that is no path, Hz, seconds, sizes and types.
 _NAME = re.compile(r"[a-z]+/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -107,6 +108,7 @@ class StreamSpec:
             check_number("span", spec.span, *SECONDS)
         check_mapping("recipe", spec.recipe)
         check_plain("recipe", spec.recipe)
+        object.__setattr__(spec, "recipe", current_recipe(spec.recipe))
         if "weights" in spec.recipe:
             check_digest("recipe.weights", spec.recipe["weights"])
         return spec

@@ -15,7 +15,7 @@ from affuse.execution.files import atomic_path
 from affuse.models.base import Model
 from affuse.models.entries import check_entries, load_exactly
 from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
-from affuse.models.options import check_options
+from affuse.models.options import check_options, current_options
 from affuse.models.systems import SYSTEMS
 from affuse.models.systems.renaming import Rules, inverse, translate
 
@@ -39,6 +39,7 @@ def import_state(
         BadInput: The weights are of another system, or not complete.
     """
     module = system_module(system)
+    options = current_options(options)
     check_options(f"system {system}", module.describe, options)
     if not module.recognises(state):
         others = [name for name in SYSTEMS if system_module(name).recognises(state)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from affuse.errors import AffuseError
-from affuse.models.options import check_options
+from affuse.models.options import check_options, current_options
 from affuse.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ NO_LICENCE = "none stated"
 
 #: Small streams that anybody can compute; published systems name their own.
 SMALL = ("audio/mfcc10", "video/faces48")
-RAVDESS = ("audio/mfcc10-reference", "video/faces224-reference")
+RAVDESS = ("audio/mfcc10-published", "video/faces224-published")
 TSAV = ("audio/tsav", "video/tsav")
 
 
@@ -291,6 +291,7 @@ def create_model(
         if modality not in given:
             listed = ", ".join(streams) or "none"
             raise AffuseError(f"model {name} needs a stream of {modality}; given: {listed}")
+    options = current_options(options)
     check_options(f"model {name}", build, options)
     try:
         return build(streams, outputs, **options)

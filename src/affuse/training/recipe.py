@@ -13,7 +13,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.fields import check_number
+from affuse.features.renamed import current_name
 from affuse.features.stream import SECONDS
+from affuse.models.options import current_options
 from affuse.suggestions import hint, unknown
 from affuse.training.recipe_parts import (
     RENAMED_KEYS,
@@ -203,10 +205,12 @@ def load_recipe(
         BadInput: The file is absent, no YAML mapping, or holds a wrong key or value.
         AffuseError: An override is wrong.
     """
-    path = list_recipes().get(str(source), Path(source))
+    known = list_recipes()
+    earlier = f"{str(source).removesuffix('-reference')}-published"
+    path = known.get(str(source)) or known.get(earlier, Path(source))
     if not path.is_file():
-        known = hint(str(source), list_recipes(), "affuse list recipes")
-        raise BadInput(source, f"no such recipe or file; {known}")
+        said = hint(str(source), known, "affuse list recipes")
+        raise BadInput(source, f"no such recipe or file; {said}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -296,6 +300,10 @@ def _recipe(values: dict[str, Any]) -> Recipe:
     for part in PARTS:
         if not isinstance(values.get(part, {}), dict):
             raise ArgumentError(None, f"{part} must be a mapping of keys to values")
+    if isinstance(streams := values.get("streams"), list):
+        values = {**values, "streams": [current_name(str(name)) for name in streams]}
+    if isinstance(model := values.get("model"), dict):
+        values = {**values, "model": current_options(model)}
     if "precision" in values:  # YAML reads 32 as a number
         values = {**values, "precision": str(values["precision"])}
     parser = ArgumentParser(exit_on_error=False)

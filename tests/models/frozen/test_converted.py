@@ -59,18 +59,18 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 FUSIONS: dict[str, tuple[str, str, tuple[StreamSpec, ...], dict[str, Any]]] = {
-    "rjca": ("rjca", "rjca", (AUDIO, MAPS), RecursiveJointAttention.reference_options()),
+    "rjca": ("rjca", "rjca", (AUDIO, MAPS), RecursiveJointAttention.published_options()),
     "followers": (
         "leader-follower",
         "leader-follower",
         (EMBEDDING, *FOLLOWERS),
-        LeaderFollower.reference_options() | {"video": "vectors"},
+        LeaderFollower.published_options() | {"video": "vectors"},
     ),
     "pictures": (
         "leader-follower",
         "leader-follower-visual",
         (PICTURES,),
-        LeaderVisual.reference_options(),
+        LeaderVisual.published_options(),
     ),
 }
 

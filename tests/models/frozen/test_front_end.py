@@ -149,7 +149,9 @@ def test_files_that_cannot_be_the_source(tmp_path: Path) -> None:
     text.write_text("no weights")
     sound = trained(tmp_path / "sound.safetensors", "audio-only", "audio/mfcc10")
     plain = trained(tmp_path / "plain.safetensors", "audio-only", "audio/mfcc10", audio="vectors")
-    own = trained(tmp_path / "own.safetensors", "audio-only", StreamSpec("audio/own-x", 20.0, (4,)))
+    own = trained(
+        tmp_path / "own.safetensors", "audio-only", StreamSpec("audio/imported-x", 20.0, (4,))
+    )
     other = StreamSpec("audio/mfcc10", 22050 / 512, (10,), recipe={"extractor": "another"})
     changed = trained(tmp_path / "changed.safetensors", "audio-only", other)
     for stream, source, message in (
@@ -157,11 +159,11 @@ def test_files_that_cannot_be_the_source(tmp_path: Path) -> None:
         ("audio/frozen-x", tmp_path / "absent.safetensors", "no such file"),
         ("video/frozen-x", sound, "audio-only has no front-end for video"),
         ("audio/frozen-x", plain, "hands audio/mfcc10 on as it is"),
-        ("audio/frozen-x", own, "reads audio/own-x, which is imported itself"),
+        ("audio/frozen-x", own, "reads audio/imported-x, which is imported itself"),
         ("audio/frozen-x", changed, "the model was trained with"),
         ("video/ir50", sound, "holds the model audio-only; expected ir50"),
         ("video/tsav", sound, "holds the model audio-only; expected tsav"),
-        ("audio/tsav-reference", sound, "holds the model audio-only; expected tsav"),
+        ("audio/tsav-published", sound, "holds the model audio-only; expected tsav"),
     ):
         with pytest.raises(BadInput, match=message) as error:
             create_extractor(stream, source)

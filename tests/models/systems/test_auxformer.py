@@ -108,7 +108,7 @@ def batch() -> Batch:
 class TestPadding:
     @pytest.mark.parametrize("band", [True, False])
     def test_both_kinds_agree_on_a_clip_alone(self, band: bool) -> None:
-        sound, reference = (small(padding=kind, band=band) for kind in ("sound", "reference"))
+        sound, reference = (small(padding=kind, band=band) for kind in ("exclude", "published"))
 
         @settings(max_examples=10, deadline=None)
         @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
@@ -128,15 +128,15 @@ class TestPadding:
 
         check()
 
-    @pytest.mark.parametrize("kind", ["sound", "reference"])
+    @pytest.mark.parametrize("kind", ["exclude", "published"])
     def test_absence_in_all_clips_costs_nothing(self, batch: Batch, kind: str) -> None:
         model, seen = small(padding=kind), []
         model.audio_alone.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape))
         model(padded(batch, (30, 20), 40))
-        assert {shape[1] for shape in seen} == {14 if kind == "sound" else 84}
+        assert {shape[1] for shape in seen} == {14 if kind == "exclude" else 84}
 
     def test_reference_counts_padding(self, batch: Batch) -> None:
-        reference = small(padding="reference")
+        reference = small(padding="published")
         assert difference(reference, reference, batch, padded(batch, after=5)) > 1e-2
         assert difference(reference, reference, batch, padded(batch, (5, 3))) > 1e-2
         assert difference(small(), reference, batch, batch) > 1e-2  # one clip is shorter
@@ -164,7 +164,7 @@ class TestPadding:
         clip.streams[FACE.name][0, 3, 0] = 0.0
         almost = Batch({n: x.clone() for n, x in clip.streams.items()}, clip.masks)
         almost.streams[FACE.name][0, 3, 0] = 1e-9
-        sound, reference = (small(padding=kind) for kind in ("sound", "reference"))
+        sound, reference = (small(padding=kind) for kind in ("exclude", "published"))
         assert_same(sound, sound, clip, almost)
         assert_same(sound, reference, almost, almost)
         assert difference(reference, reference, clip, almost) > 1e-4
@@ -189,7 +189,7 @@ class TestDecision:
         torch.testing.assert_close(*output.auxiliary[gone])
 
     def test_reference_counts_an_absent_modality(self, batch: Batch) -> None:
-        output = small(padding="reference")(batch.without("video"))
+        output = small(padding="published")(batch.without("video"))
         mean = torch.stack(list(output.auxiliary.values())).mean(0)
         torch.testing.assert_close(output.logits, mean)
 
@@ -271,7 +271,7 @@ class TestLayers:
 )
 def test_published_size(name: str, streams: tuple[StreamSpec, ...], parameters: int) -> None:
     with torch.device("meta"):
-        options = AuxFormer.reference_options()
+        options = AuxFormer.published_options()
         model = create_model(name, {spec.name: spec for spec in streams}, 6, **options)
     assert sum(p.numel() for p in model.parameters()) == parameters
 
@@ -280,7 +280,7 @@ def test_published_size(name: str, streams: tuple[StreamSpec, ...], parameters: 
     ("options", "message"),
     [
         ({"heads": 7}, "heads=7 does not divide the attention width 20"),
-        ({"padding": "none"}, "expected 'sound' or 'reference'"),
+        ({"padding": "none"}, "expected 'exclude' or 'published'"),
     ],
 )
 def test_refusals(options: dict[str, Any], message: str) -> None:
@@ -329,7 +329,7 @@ class TestCheckpoints:
         _, spec = import_state("auxformer", Path("x"), current, band=False)
         assert spec.model == "auxformer" and spec.streams[EMOCA.name].shape == (50,)
         assert spec.streams[WAV2VEC2.name].shape == (1024,)
-        told = {"width": 50, "heads": 10, "layers": 5, "band": False, "padding": "sound"}
+        told = {"width": 50, "heads": 10, "layers": 5, "band": False, "padding": "exclude"}
         assert spec.options.items() >= told.items()
         assert spec.training["note"] == ("converted without train_norm_stat.pkl and final_model.pt")
         _, spec = import_state("auxformer", Path("x"), first)
@@ -341,7 +341,7 @@ class TestCheckpoints:
         self, current: dict[str, Tensor]
     ) -> None:
         sound, _ = import_state("auxformer", Path("x"), current)
-        reference, _ = import_state("auxformer", Path("x"), current, padding="reference")
+        reference, _ = import_state("auxformer", Path("x"), current, padding="published")
         streams = {spec.name: spec for spec in (WAV2VEC2, EMOCA)}
         clip = random_batch(streams, {WAV2VEC2.name: [12], EMOCA.name: [7]}, seed=0)
         window = padded(clip, (20, 12), 25)

@@ -56,12 +56,12 @@ def create_options(name: str) -> dict[str, Any]:
 
     build = MODELS[name].load()
     assert issubclass(build, Chumachenko)
-    return build.reference_options()
+    return build.published_options()
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_reference_masking_counts_padding_as_zeros(name: str, batch: Batch) -> None:
-    sound, reference = small(name, batch), small(name, batch, masking="reference")
+    sound, reference = small(name, batch), small(name, batch, masking="published")
     difference = (sound(pad(batch, 7)).logits - sound(batch).logits).abs().max()
     assert difference < 1e-5
     assert (reference(pad(batch, 7)).logits - reference(batch).logits).abs().max() > 1e-3
@@ -70,7 +70,7 @@ def test_reference_masking_counts_padding_as_zeros(name: str, batch: Batch) -> N
 @pytest.mark.parametrize("name", VARIANTS)
 def test_masking_makes_no_difference_where_everything_is_present(name: str) -> None:
     batch = random_batch(SMALL, {MFCC.name: [40, 40], OPENFACE.name: [9, 9]}, seed=0)
-    sound, reference = small(name, batch), small(name, batch, masking="reference")
+    sound, reference = small(name, batch), small(name, batch, masking="published")
     torch.testing.assert_close(sound(batch).logits, reference(batch).logits)
 
 

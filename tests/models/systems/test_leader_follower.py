@@ -45,7 +45,7 @@ class TestTwoFollowersAsPublished(ModelContract):
     heads = ("frames", "classes")
     streams = PUBLISHED
     options: ClassVar[dict[str, Any]] = {
-        **LeaderFollower.reference_options(),
+        **LeaderFollower.published_options(),
         "video": "vectors",
     }
     lengths: ClassVar[dict[str, list[int]]] = {
@@ -120,7 +120,7 @@ def test_published_size(
     build = LeaderFollower if name == "leader-follower" else LeaderVisual
     followers = {spec.name: spec for spec in FOLLOWERS}
     with torch.device("meta"):
-        model = create_model(name, streams | followers, 1, **build.reference_options() | options)
+        model = create_model(name, streams | followers, 1, **build.published_options() | options)
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
@@ -358,7 +358,7 @@ class TestOtherSizes:
     @pytest.mark.parametrize("name", ["leader-follower", "leader-follower-visual"])
     def test_a_checkpoint_tells_them(self, name: str) -> None:
         build = LeaderFollower if name == "leader-follower" else LeaderVisual
-        options = build.reference_options() | {"video": "vectors"}
+        options = build.published_options() | {"video": "vectors"}
         sizes = {"channels": [64, 96, 128], "kernel": 3}
         torch.manual_seed(0)
         model = create_model(name, PUBLISHED, 1, **options, **sizes).eval()
@@ -370,14 +370,14 @@ class TestOtherSizes:
         assert back.keys() == state.keys() and all(back[n].equal(state[n]) for n in state)
 
     def test_the_usual_ones_are_not_written_down(self) -> None:
-        options = LeaderFollower.reference_options() | {"video": "vectors"}
+        options = LeaderFollower.published_options() | {"video": "vectors"}
         _, spec = import_state(
             "leader-follower", Path("x"), published_state_dict(published(**options))
         )
         assert not {"channels", "kernel"} & spec.options.keys()
 
     def test_heads_that_the_published_code_does_not_have(self) -> None:
-        options = LeaderFollower.reference_options() | {"video": "vectors"}
+        options = LeaderFollower.published_options() | {"video": "vectors"}
         for sizes in ({"channels": [128, 64]}, {"follower_channels": [16] * 4}):
             with pytest.raises(AffuseError, match="not in the form of a published checkpoint"):
                 published_state_dict(published(**options, **sizes))

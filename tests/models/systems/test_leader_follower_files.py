@@ -33,7 +33,7 @@ SETS = ("Train_Set", "Validation_Set", "Target_Set")
 def state() -> dict[str, Tensor]:
     """Published entries of a small model: on features, for valence."""
     torch.manual_seed(0)
-    options = LeaderFollower.reference_options() | {"video": "vectors"}
+    options = LeaderFollower.published_options() | {"video": "vectors"}
     return published_state_dict(create_model("leader-follower", STREAMS, 1, **options))
 
 
@@ -211,7 +211,7 @@ class TestBackAfterTheRecipe:
     """The published file has weights without effect that the recipe does not train."""
 
     def options(self, *changes: str) -> dict[str, Any]:
-        recipe = load_recipe("leader-follower-affwild2-reference", changes)
+        recipe = load_recipe("leader-follower-affwild2-published", changes)
         return {key: value for key, value in recipe.model.items() if key != "name"}
 
     def test_there_and_back(self, tmp_path: Path, state: dict[str, Tensor]) -> None:
@@ -240,7 +240,7 @@ class TestBackAfterTheRecipe:
             assert not any(name.startswith("gn") for name in published_state_dict(visual))
 
     def test_weights_without_effect_stay_what_they_were(self, state: dict[str, Tensor]) -> None:
-        options = LeaderFollower.reference_options() | {"video": "vectors"}
+        options = LeaderFollower.published_options() | {"video": "vectors"}
         model = create_model("leader-follower", STREAMS, 1, **options)
         torch.nn.init.normal_(model.dead["gn1"].weight)
         assert published_state_dict(model)["gn1.weight"].equal(model.dead["gn1"].weight)

@@ -73,7 +73,7 @@ def batch_of(steps: int, video: StreamSpec = MAPS) -> Batch:
 @pytest.mark.parametrize(
     ("options", "rate"),
     [
-        (RecursiveJointAttention.reference_options(), 2.0),
+        (RecursiveJointAttention.published_options(), 2.0),
         ({"sequence": 4, "absent": "published"}, 2.0),
         ({}, 0.0),
         ({"sequence": 3}, 0.0),
@@ -131,14 +131,14 @@ class TestRecurrentBlock:
 
 class TestSpatialAttention:
     def test_reference_reads_channels_as_positions(self) -> None:
-        sound, reference = (SpatialAttention(8, 9, 16, kind) for kind in ("sound", "reference"))
+        sound, reference = (SpatialAttention(8, 9, 16, kind) for kind in ("positions", "published"))
         reference.load_state_dict(sound.state_dict())
         mask = torch.ones(1, 2).bool()
         maps, audio = torch.rand(1, 2, 8, 3, 3), torch.randn(1, 2, 16)
         assert (sound(maps, audio, mask) - reference(maps, audio, mask)).abs().max() > 1e-3
 
     def test_reference_is_sound_on_the_map_in_the_other_order_without_sound(self) -> None:
-        sound, reference = (SpatialAttention(8, 9, 16, kind) for kind in ("sound", "reference"))
+        sound, reference = (SpatialAttention(8, 9, 16, kind) for kind in ("positions", "published"))
         reference.load_state_dict(sound.state_dict())
         for attention in (sound, reference):
             torch.nn.init.zeros_(attention.audio_units.weight)
@@ -153,7 +153,7 @@ class TestSpatialAttention:
         mask = torch.ones(1, 2).bool()
         maps, audio = torch.rand(1, 2, 8, 3, 3), torch.randn(1, 2, 16)
         moved = maps.roll((1, 1), (3, 4))
-        sound, reference = (SpatialAttention(8, 9, 16, kind) for kind in ("sound", "reference"))
+        sound, reference = (SpatialAttention(8, 9, 16, kind) for kind in ("positions", "published"))
         torch.testing.assert_close(sound(maps, audio, mask), sound(moved, audio, mask))
         change = reference(maps, audio, mask) - reference(moved, audio, mask)
         assert change.abs().max() > 1e-3
@@ -199,7 +199,7 @@ def test_recursions_share_their_weights_and_layers_do_not() -> None:
 
 def test_published_readout_knows_the_sound_through_the_joint_features_alone() -> None:
     batch = batch_of(8, VECTORS)
-    options = {"recurrent": False, "recursions": 1, "readout": "reference"}
+    options = {"recurrent": False, "recursions": 1, "readout": "published"}
     model = build("rjca-paper", VECTORS, **options)
     model.zero_grad()
     model(batch).values.sum().backward()
@@ -281,7 +281,7 @@ def test_file_of_the_training_script(fusion: dict[str, Tensor], tmp_path: Path) 
     spec = convert("rjca", path, out)
     model, read = load_model(out)
     assert read == spec
-    assert spec.options["layers"] == 2 and spec.options["spatial"] == "reference"
+    assert spec.options["layers"] == 2 and spec.options["spatial"] == "published"
     batch = random_batch(model.streams, {name: [17] for name in model.streams}, seed=0)
     with torch.no_grad():
         assert model(batch).values.shape == (1, 17, 2)
@@ -327,11 +327,11 @@ def test_refused(fusion: dict[str, Tensor], parity_cases: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("rjca", {"spatial": "sound"}),
+        ("rjca", {"spatial": "positions"}),
         ("rjca", {"regressors": "shared"}),
         ("rjca", {"width": 256}),
         ("rjca", {"audio": "sequence"}),
-        ("rjca-paper", {"readout": "sound"}),
+        ("rjca-paper", {"readout": "attended"}),
         ("rjca-paper", {"recursions": 2}),
         ("rjca-paper", {"width": 512}),
     ],
@@ -339,7 +339,7 @@ def test_refused(fusion: dict[str, Tensor], parity_cases: Path) -> None:
 def test_no_published_names_in_another_form(name: str, options: dict[str, Any]) -> None:
     published = MODELS[name].load()
     assert issubclass(published, RecursiveJointAttention | PaperJointAttention)
-    reference = published.reference_options()
+    reference = published.published_options()
     video = (512,) if name == "rjca-paper" else (512, 7, 7)
     streams = {"a": StreamSpec("audio/tsav", 1.0, (512,)), "v": StreamSpec("video/x", 1.0, video)}
     with torch.device("meta"):

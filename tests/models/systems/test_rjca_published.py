@@ -49,7 +49,7 @@ WINDOW = 512 / 30
 def small(absent: str, stride: int = 32) -> tuple[Model, ModelSpec]:
     """A narrow model in the published form with weights of chance, and its spec."""
     torch.manual_seed(0)
-    options = RecursiveJointAttention.reference_options()
+    options = RecursiveJointAttention.published_options()
     options |= {"width": 12, "stride": stride, "absent": absent}
     model = create_model("rjca", STREAMS, 2, **options).eval()
     with torch.no_grad():
@@ -168,9 +168,9 @@ def test_scores_beside_the_published_one_know_the_published_smoothing() -> None:
         columns = raw[:, d], final[:, d], truth[:, d]
         tracks[name] = [Track(*columns, np.ones(300, bool), spec.smoothing_of(name))]
     rules = compare_rules(tracks)
-    for rule in ("published, RJCA", "sound, frames without annotation count as zeros"):
+    for rule in ("published, RJCA", "default, frames without annotation count as zeros"):
         for name in tracks:
-            assert rules[rule][name] == pytest.approx(rules["sound"][name], abs=1e-6)
+            assert rules[rule][name] == pytest.approx(rules["default"][name], abs=1e-6)
 
 
 @pytest.fixture(scope="module", params=["rjca", "jca", "rjca-paper"])
@@ -181,7 +181,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     assert issubclass(kind, RecursiveJointAttention | PaperJointAttention)
     seen = VECTORS if request.param == "rjca-paper" else MAPS
     streams = {spec.name: spec for spec in (AUDIO, seen)}
-    model = create_model(request.param, streams, 2, **kind.reference_options())
+    model = create_model(request.param, streams, 2, **kind.published_options())
     path = tmp_path_factory.mktemp("published") / f"{request.param}.pt"
     torch.save({"net": published_state_dict(model)}, path)
     return path
@@ -254,7 +254,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory, tsav: Path) -> tuple[Path, l
     noise = np.random.default_rng(0).normal(0, 1, 44100 * 18) * loudness
     soundfile.write(folder / "x.wav", noise, 44100)
     torch.manual_seed(0)
-    options = RecursiveJointAttention.reference_options()
+    options = RecursiveJointAttention.published_options()
     model = create_model("rjca", {spec.name: spec for spec in (AUDIO, MAPS)}, 2, **options)
     torch.save({"net": published_state_dict(model)}, folder / "cam_model.pt")
     out = folder / "rjca.safetensors"

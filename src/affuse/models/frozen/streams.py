@@ -16,22 +16,22 @@ STREAMS: dict[str, Entry] = {
     "audio/vggish-causal": Entry(
         "affuse.models.frozen.vggish:Vggish",
         "the same on the second before each frame",
-        {"source": Path, "placing": "causal"},
+        {"source": Path, "alignment": "causal"},
     ),
-    "audio/vggish-reference": Entry(
+    "audio/vggish-published": Entry(
         "affuse.models.frozen.vggish:Vggish",
         "the same as published: on the second that begins with each frame",
-        {"source": Path, "placing": "reference"},
+        {"source": Path, "alignment": "published"},
     ),
     "audio/tsav": Entry(
         "affuse.models.frozen.tsav:TsavSound",
         "512 features of TSAV on the 10 s around each frame, 3.75 Hz; weights imported",
         {"source": Path},
     ),
-    "audio/tsav-reference": Entry(
+    "audio/tsav-published": Entry(
         "affuse.models.frozen.tsav:TsavSound",
         "the same on the second before each frame, as joint attention reads it, 30 Hz",
-        {"source": Path, "placing": "reference"},
+        {"source": Path, "alignment": "published"},
     ),
     "audio/frozen-<word>": Entry(
         "affuse.models.frozen.front_end:FrozenFrontEnd",
@@ -48,10 +48,10 @@ STREAMS: dict[str, Entry] = {
         "maps (512, 7, 7) of TSAV on 8 pictures up to each frame, 3.75 Hz; weights imported",
         {"source": Path},
     ),
-    "video/tsav-reference": Entry(
+    "video/tsav-published": Entry(
         "affuse.models.frozen.tsav:TsavPictures",
         "the same as joint attention reads them, 30 Hz",
-        {"source": Path, "placing": "reference"},
+        {"source": Path, "alignment": "published"},
     ),
     "video/frozen-<word>": Entry(
         "affuse.models.frozen.front_end:FrozenFrontEnd",

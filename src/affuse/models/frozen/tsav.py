@@ -34,7 +34,7 @@ from affuse.models.modelfile import ModelSpec
 from affuse.models.systems.tsav.model import MASK_MEAN, MASK_STD, TwoStreamAuralVisual
 from affuse.models.systems.tsav.published import three_channels
 
-Placing = Literal["trained", "reference"]
+FrameAlignment = Literal["trained", "published"]
 
 SIZE = 112  # pixels
 #: Frames of 30 Hz from one row to the next of what the networks were trained for.
@@ -50,12 +50,18 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 def _spec(
-    modality: str, placing: Placing, shape: tuple[int, ...], dtype: str, recipe: dict[str, Any]
+    modality: str,
+    alignment: FrameAlignment,
+    shape: tuple[int, ...],
+    dtype: str,
+    recipe: dict[str, Any],
 ) -> StreamSpec:
     name, rate = f"{modality}/tsav", RATE / STEP
-    if placing == "reference":
-        name, rate = f"{name}-reference", RATE
-    return StreamSpec(name, rate, shape, dtype, {"extractor": "tsav", "placing": placing, **recipe})
+    if alignment == "published":
+        name, rate = f"{name}-published", RATE
+    return StreamSpec(
+        name, rate, shape, dtype, {"extractor": "tsav", "alignment": alignment, **recipe}
+    )
 
 
 class TsavPictures:
@@ -63,25 +69,25 @@ class TsavPictures:
 
     Args:
         source: Model file of the model `tsav`.
-        placing: `trained`: at 3.75 Hz, of 8 pictures 6 frames of 30 Hz apart up to the frame, black
-            where no face is seen; absent where that is so in the frame itself. `reference`: at
+        alignment: `trained`: at 3.75 Hz, of 8 images 6 frames of 30 Hz apart up to the frame, black
+            where no face is seen; absent where that is so in the frame itself. `published`: at
             30 Hz, of 8 of the pictures in the 32 frames up to the frame that have a face, without
             the weights for a mask; absent where there are none.
 
     Raises:
         BadInput: No model file, or one of another model.
 
-    Source: Kuhnke et al. 2020 (TSAV); for `reference` Praveen et al. 2023, released code.
+    Source: Kuhnke et al. 2020 (TSAV); for `published` Praveen et al. 2023, released code.
     """
 
-    def __init__(self, source: Path, placing: Placing = "trained") -> None:
+    def __init__(self, source: Path, alignment: FrameAlignment = "trained") -> None:
         self.source = Path(source)
         self.digest = weights_digest(self.source, "tsav")
         self.input = create_extractor(f"video/aligned{SIZE}")
-        self.published = placing == "reference"
+        self.published = alignment == "published"
         recipe = weights_recipe(self.source, self.digest) | {"reads": self.input.spec.to_json()}
         shape = (FEATURES, SIZE // 16, SIZE // 16)
-        self.spec = _spec("video", placing, shape, "float16", recipe)
+        self.spec = _spec("video", alignment, shape, "float16", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
         """The face pictures, and the video."""
@@ -141,21 +147,21 @@ class TsavSound(SoundExtractor):
 
     Args:
         source: Model file of the model `tsav`.
-        placing: `trained`: at 3.75 Hz, of the 10 s around the frame, silence beyond the ends.
-            `reference`: at 30 Hz, of the 31 frames that end there, silence before the beginning.
+        alignment: `trained`: at 3.75 Hz, of the 10 s around the frame, silence beyond the ends.
+            `published`: at 30 Hz, of the 31 frames that end there, silence before the beginning.
 
     Raises:
         BadInput: No model file, or one of another model.
 
-    Source: Kuhnke et al. 2020 (TSAV); for `reference` Praveen et al. 2023, released code.
+    Source: Kuhnke et al. 2020 (TSAV); for `published` Praveen et al. 2023, released code.
     """
 
-    def __init__(self, source: Path, placing: Placing = "trained") -> None:
+    def __init__(self, source: Path, alignment: FrameAlignment = "trained") -> None:
         self.source = Path(source)
         self.digest = weights_digest(self.source, "tsav")
-        self.published = placing == "reference"
+        self.published = alignment == "published"
         recipe = weights_recipe(self.source, self.digest) | {"rate": SOUND_RATE}
-        self.spec = _spec("audio", placing, (FEATURES,), "float32", recipe)
+        self.spec = _spec("audio", alignment, (FEATURES,), "float32", recipe)
 
     def extract(self, clip: Clip) -> Stream | None:
         """(T, 512) float32."""

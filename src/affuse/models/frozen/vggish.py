@@ -11,10 +11,10 @@ import torch
 from affuse.corpora.clip import Clip
 from affuse.features.batch import TARGET_RATE
 from affuse.features.sound import (
-    Placing,
+    FrameAlignment,
     SoundExtractor,
+    aligned_name,
     masked,
-    placed_name,
     sound_of,
     vggish_recipe,
 )
@@ -32,9 +32,9 @@ class Vggish(SoundExtractor):
 
     Args:
         source: A model file of `vggish`, which `affuse convert vggish` makes.
-        placing: Which 0.975 s of sound a moment's features are about. `centred`: those around it.
+        alignment: Which 0.975 s of sound a moment's features are about. `centred`: those around it.
             `causal`: those before it; the first half second is absent, because less than half of
-            the sound would be there. `reference`: those from it on, as published. Before the sound
+            the sound would be there. `published`: those from it on, as published. Before the sound
             its first sample is repeated, after it its last one.
 
     Raises:
@@ -43,14 +43,14 @@ class Vggish(SoundExtractor):
     Source: Hershey et al. 2017; Zhang et al. 2021 (ABAW2), released preprocessing.
     """
 
-    def __init__(self, source: Path, placing: Placing = "centred") -> None:
-        self.source, self.placing = Path(source), placing
+    def __init__(self, source: Path, alignment: FrameAlignment = "centred") -> None:
+        self.source, self.alignment = Path(source), alignment
         self.digest = weights_digest(self.source, "vggish")
-        recipe = vggish_recipe(placing) | {
+        recipe = vggish_recipe(alignment) | {
             "extractor": "vggish",
             **weights_recipe(self.source, self.digest),
         }
-        name = placed_name("audio/vggish", placing)
+        name = aligned_name("audio/vggish", alignment)
         self.spec = StreamSpec(name, TARGET_RATE, (FEATURES,), recipe=recipe)
 
     def extract(self, clip: Clip) -> Stream | None:
@@ -58,7 +58,7 @@ class Vggish(SoundExtractor):
         sound = sound_of(clip, RATE)
         if sound is None:
             return None
-        examples = vggish_examples(sound.samples, self.placing)
+        examples = vggish_examples(sound.samples, self.alignment)
         values = np.zeros((len(examples.mask), FEATURES), np.float32)
         network = frozen_model(self.source, self.digest)[0].get_submodule("backbone")
         with torch.inference_mode():

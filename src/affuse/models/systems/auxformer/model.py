@@ -5,7 +5,7 @@ together. Beside this main network each modality alone passes an encoder three t
 classifier shared by both reads its last frame. The decision is the mean of the three.
 
 Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `reference_options` gives the published system.
+defaults are sound, and `published_options` gives the published system.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from affuse.models.layers.projection import projection
 from affuse.models.options import check_choice
 from affuse.models.pair import PairModel
 
-Padding = Literal["sound", "reference"]
+Padding = Literal["exclude", "published"]
 
 #: How often the encoder of a modality alone is applied.
 _PASSES = 3
@@ -47,11 +47,11 @@ class AuxFormer(PairModel):
         layers: Layers of each of the six encoders.
         band: A frame attends to those up to its own number only, plus the difference of lengths
             where it attends to the other modality. False: to all.
-        padding: `sound` counts every stream of every clip from its first present frame to its last
-            one, leaves absent frames out of attention, and an absent modality out of the decision.
-            `reference` is as published: no masks, lengths of the padded batch, its last frame
-            classified, and no position where the first channel is exactly 0. Both give the same
-            for a clip alone that is present throughout.
+        padding: `exclude` counts every stream of every clip from its first present frame to its
+            last one, leaves absent frames out of attention, and an absent modality out of the
+            decision. `published` is as published: no masks, lengths of the padded batch, its last
+            frame classified, and no position where the first channel is exactly 0. Both give the
+            same for a clip alone that is present throughout.
         attention_dropout: Probability of dropping an attention weight within a modality; between
             the modalities none is dropped.
         relu_dropout: Probability of dropping a hidden unit of the encoders.
@@ -73,7 +73,7 @@ class AuxFormer(PairModel):
         heads: int = 10,
         layers: int = 5,
         band: bool = True,
-        padding: Padding = "sound",
+        padding: Padding = "exclude",
         attention_dropout: float = 0.1,
         relu_dropout: float = 0.1,
         residual_dropout: float = 0.1,
@@ -104,9 +104,9 @@ class AuxFormer(PairModel):
         )
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the published system."""
-        return {"audio": "vectors", "video": "vectors", "padding": "reference"}
+        return {"audio": "vectors", "video": "vectors", "padding": "published"}
 
     def forward(self, batch: Batch) -> Output:
         """The mean of the scores of `main`, `audio` and `video`, which are the auxiliary heads.
@@ -143,7 +143,7 @@ class AuxFormer(PairModel):
     def _series(self, frontend: FrontEnd, project: nn.Module, batch: Batch) -> tuple[Tensor, Steps]:
         """The frames of a modality, (B, T, width), and how they are counted."""
         x, mask = batch.streams[frontend.clock.stream], batch.masks[frontend.clock.stream]
-        if self.padding == "reference":
+        if self.padding == "published":
             mask = torch.ones_like(mask)
         x, mask = frontend(x, mask)
         # Attention costs the square of the length, and windows are longer than most clips. A
@@ -154,7 +154,7 @@ class AuxFormer(PairModel):
 
     def _places(self, x: Tensor, steps: Steps) -> Tensor:
         """(B, T, width), the position embeddings of a series."""
-        placed = x[..., 0] != 0 if self.padding == "reference" else steps.mask
+        placed = x[..., 0] != 0 if self.padding == "published" else steps.mask
         return sinusoids((steps.index + 1) * placed, x.shape[-1])
 
 

@@ -108,7 +108,7 @@ def describe(
     *,
     heads: int = 10,
     band: bool = True,
-    padding: Padding = "sound",
+    padding: Padding = "exclude",
     classes: Sequence[str] | None = None,
     statistics: Path | str | None = None,
     wav2vec2: Path | str | None = None,
@@ -120,8 +120,8 @@ def describe(
         state: Published entry -> value, as `clean` leaves them.
         heads: Attention heads, which the weights do not tell.
         band: Whether it was trained with the attention mask, which is on unless told otherwise.
-        padding: `sound` is what the published test computes, one clip at a time, whatever batch or
-            window it stands in; `reference` is what the published training computes of a batch.
+        padding: `exclude` is what the published test computes, one clip at a time, whatever batch
+            or window it stands in; `published` is what the published training computes of a batch.
         classes: Names of the classes; the six emotions of CREMA-D by default.
         statistics: The `train_norm_stat.pkl` of the current release, statistics of its training
             data; by default the one beside the checkpoint. Without it streams are not normalised.
@@ -161,7 +161,7 @@ def describe(
     cremad = CREMAD_CLASSES if count == len(CREMAD_CLASSES) else None
     return ModelSpec(
         model="auxformer" if current else "auxformer-icassp",
-        options=AuxFormer.reference_options()
+        options=AuxFormer.published_options()
         | {
             "width": width,
             "heads": heads,

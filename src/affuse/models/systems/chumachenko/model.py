@@ -5,7 +5,7 @@ a transformer between the stages (it), or attention between the stages of which 
 are used (ia). The mean over time of each branch goes into one linear layer.
 
 Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `reference_options` gives the published system.
+defaults are sound, and `published_options` gives the published system.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from affuse.models.layers.attention import AttentionMap, CrossAttention, CrossAt
 from affuse.models.options import check_choice
 from affuse.models.pair import PairModel
 
-Masking = Literal["sound", "reference"]
+Masking = Literal["exclude", "published"]
 
 
 class Chumachenko(PairModel):
@@ -32,7 +32,7 @@ class Chumachenko(PairModel):
     Args:
         streams: An audio and a video stream.
         outputs: Number of classes C or of dimensions D.
-        masking: `sound` leaves absent frames out of everything. `reference` counts them as
+        masking: `exclude` leaves absent frames out of everything. `published` counts them as
             zeros, as published.
         dead_weights: Hold the published weights that have no effect, so that a checkpoint can be
             loaded and written back whole.
@@ -44,7 +44,7 @@ class Chumachenko(PairModel):
         streams: Mapping[str, StreamSpec],
         outputs: int,
         *,
-        masking: Masking = "sound",
+        masking: Masking = "exclude",
         dead_weights: bool = False,
         **shared: Any,
     ) -> None:
@@ -59,12 +59,12 @@ class Chumachenko(PairModel):
         self.classifier = nn.Linear(sum(sizes), outputs)
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the published system; `heads` is 1 or 4 in the paper."""
         return {
             "audio": {"name": "mfcc-conv"},
             "video": {"name": "efficientface"},
-            "masking": "reference",
+            "masking": "published",
             "dead_weights": True,
         }
 
@@ -84,7 +84,7 @@ class Chumachenko(PairModel):
         """Both branches, fused: (B, Ta, Ca2), (B, Ta), (B, Tv, Cv2), (B, Tv)."""
         audio, video = (batch.streams[name] for name in self.streams)
         audio_mask, video_mask = (batch.masks[name] for name in self.streams)
-        if self.masking == "reference":
+        if self.masking == "published":
             audio_mask, video_mask = torch.ones_like(audio_mask), torch.ones_like(video_mask)
         audio, audio_mask = self.audio.stage1(audio, audio_mask)
         video, video_mask = self.video.stage1(video, video_mask)
@@ -131,9 +131,9 @@ class LateTransformer(Chumachenko):
         self.to_video = CrossAttentionBlock(v, a, heads, query_residual)
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the published system."""
-        return super().reference_options() | {"query_residual": False}
+        return super().published_options() | {"query_residual": False}
 
     def fuse_after(
         self, audio: Tensor, audio_mask: Tensor, video: Tensor, video_mask: Tensor
@@ -209,9 +209,9 @@ class IntermediateAttention(Chumachenko):
         self.to_video = attention(v, a, v, heads)
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the published system."""
-        return super().reference_options() | {"normalise_weights": False}
+        return super().published_options() | {"normalise_weights": False}
 
     def fuse_between(
         self, audio: Tensor, audio_mask: Tensor, video: Tensor, video_mask: Tensor

@@ -24,7 +24,7 @@ from affuse.models.systems.chumachenko.model import (
 from affuse.models.systems.efficientface.published import BACKBONE
 from affuse.models.systems.renaming import Rules, class_names, prefixed
 
-AUDIO, VIDEO = "audio/mfcc10-reference", "video/faces224-reference"
+AUDIO, VIDEO = "audio/mfcc10-published", "video/faces224-published"
 #: Pictures per clip unless told otherwise.
 PICTURES = 15
 #: As the released training code names its files: data, model, pictures per clip, fold.
@@ -91,7 +91,7 @@ def describe(
     video = VIDEO if frames == PICTURES else f"{VIDEO}-{frames}"
     return ModelSpec(
         model=variants[0],
-        options=build.reference_options() | {"heads": heads},
+        options=build.published_options() | {"heads": heads},
         streams={name: stream_spec(name) for name in (AUDIO, video)},
         normalisation={AUDIO: Normalisation(), video: Normalisation(std=(255.0,))},
         classes=class_names(path, count, classes or ravdess),

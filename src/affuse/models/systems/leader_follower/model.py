@@ -5,7 +5,7 @@ leader. In every frame the streams attend to one another, and what comes out is 
 leader's own features for one linear layer.
 
 Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `reference_options` gives the published system.
+defaults are sound, and `published_options` gives the published system.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class LeaderVisual(LeaderModel):
         self.classifier = nn.Linear(channels[-1], outputs)
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the published system; on features of IR-50, `video` is `vectors`."""
         return {"video": "ir50"}
 
@@ -172,7 +172,7 @@ class LeaderFollower(LeaderModel):
         self.classifier = nn.Linear(channels[-1] + len(sizes) * WIDTH, outputs)
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the published system; on features of IR-50, `video` is `vectors`."""
         return {"video": "ir50", "followers": "vectors", "chained": True, "dead_weights": True}
 

@@ -39,11 +39,11 @@ from affuse.models.systems.leader_follower.model import (
 from affuse.models.systems.renaming import AFFWILD2, NO_LICENCE, Rules, prefixed
 
 #: Pictures as they are stored; the network sees the middle 40 x 40 of them.
-PICTURES = StreamSpec("video/aligned48-reference", RATE, (48, 48, 3), "uint8")
+PICTURES = StreamSpec("video/aligned48-published", RATE, (48, 48, 3), "uint8")
 EMBEDDING = StreamSpec("video/ir50", RATE, (VIDEO_FEATURES,))
 FOLLOWERS = (
-    StreamSpec("audio/vggish-reference", RATE, (AUDIO_FEATURES,)),
-    StreamSpec("audio/mfcc39-reference", RATE, (39,)),
+    StreamSpec("audio/vggish-published", RATE, (AUDIO_FEATURES,)),
+    StreamSpec("audio/mfcc39-published", RATE, (39,)),
 )
 
 #: What the published statistics call the followers, and the sets that they are of.
@@ -163,7 +163,7 @@ def describe(
         choices = " or ".join(",".join(choice) for choice in known)
         raise BadInput(path, f"predicts {count} values per frame; say classes={choices}")
     followed, full = "encoder1.weight" in state, "spatial.input_layer.0.weight" in state
-    options: dict[str, Any] = (LeaderFollower if followed else LeaderVisual).reference_options()
+    options: dict[str, Any] = (LeaderFollower if followed else LeaderVisual).published_options()
     options |= _sizes(path, state)
     if full and backbone:
         raise BadInput(path, "has its own IR-50; leave backbone= out")

@@ -6,7 +6,7 @@ both together; a small network per dimension. Joint cross-attention (Praveen, Ca
 IEEE TBIOM 2023), as released, is the same without the BLSTMs of the single modalities.
 
 Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `reference_options` gives the published system.
+defaults are sound, and `published_options` gives the published system.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class RecursiveJointAttention(SequenceModel):
         video: Front-end of the video stream; None for its vectors as they are, or for what suits
             pictures. Feature maps have none.
         layers: Co-attention layers, each with its own weights.
-        spatial: `reference` attends to the feature map as published: over mixtures of channels,
+        spatial: `published` attends to the feature map as published: over mixtures of channels,
             with the sound added per mixture.
         shared: See `SequenceModel`.
 
@@ -265,7 +265,7 @@ class RecursiveJointAttention(SequenceModel):
         *,
         video: FrontEndChoice = None,
         layers: int = 1,
-        spatial: Spatial = "sound",
+        spatial: Spatial = "positions",
         **shared: Any,
     ) -> None:
         super().__init__(streams, outputs, **shared)
@@ -299,9 +299,9 @@ class RecursiveJointAttention(SequenceModel):
                 part.apply(xavier)
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the published system, whose streams are TSAV's features."""
-        return {"audio": {"name": "vectors"}, "spatial": "reference", "regressors": "separate"}
+        return {"audio": {"name": "vectors"}, "spatial": "published", "regressors": "separate"}
 
     def see(self, batch: Batch, steps: int) -> tuple[Tensor, Tensor]:
         """Feature maps (B, L, C, h, w) or vectors (B, L, C)."""

@@ -4,7 +4,7 @@ X_a, X_v: a sequence's features (d, T), behind a BLSTM each; J: both together. O
     C = tanh(X^T W_j J / sqrt d),  H = ReLU(W X + W_c C^T),  X <- W_h H + X
 for either modality, with the weights of the first; J is made of the new X. A BLSTM over both
 together follows. The released code holds the formula without BLSTMs and recursions in a file that
-nothing uses; `reference_options` gives that.
+nothing uses; `published_options` gives that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from affuse.models.layers.recurrent import RecurrentBlock
 from affuse.models.options import check_choice
 from affuse.models.systems.rjca.model import RECURRENT_DROPOUT, SequenceModel, xavier
 
-Readout = Literal["sound", "reference"]
+Readout = Literal["attended", "published"]
 _RECURSIONS = 100  # at most; the paper has three
 
 
@@ -63,9 +63,9 @@ class PaperJointAttention(SequenceModel):
         recursions: How often the formula is applied, with the same weights; 1 or more.
         recurrent: Whether there are BLSTMs before and after.
         units: Rows of H.
-        readout: `sound`: regressors with a ReLU on both attended modalities. `reference`: without
-            it, on the video features as they came in beside the attended ones, as in the released
-            file; the sound then has an effect through J alone.
+        readout: `attended`: regressors with a ReLU on both attended modalities. `published`:
+            without it, on the video features as they came in beside the attended ones, as in the
+            released file; the sound then has an effect through J alone.
         shared: See `SequenceModel`.
 
     Raises:
@@ -81,7 +81,7 @@ class PaperJointAttention(SequenceModel):
         recursions: int = 3,
         recurrent: bool = True,
         units: int = 32,
-        readout: Readout = "sound",
+        readout: Readout = "attended",
         **shared: Any,
     ) -> None:
         super().__init__(streams, outputs, **shared)
@@ -100,21 +100,21 @@ class PaperJointAttention(SequenceModel):
                 for modality in ("audio", "video")
             }
         )
-        read = width + (width if readout == "sound" else seen)
+        read = width + (width if readout == "attended" else seen)
         self.unimodal = nn.ModuleDict()
         if recurrent:
             for modality in self.attention:
                 self.unimodal[modality] = RecurrentBlock(width, width, RECURRENT_DROPOUT)
             self.joint = RecurrentBlock(read, width)
             read = width
-        activation = nn.ReLU() if readout == "sound" else nn.Identity()
+        activation = nn.ReLU() if readout == "attended" else nn.Identity()
         self.regressors = self.build_regressors(read, activation)
         for name, part in self.named_children():
             if name not in ("audio", "video"):
                 part.apply(xavier)
 
     @classmethod
-    def reference_options(cls) -> dict[str, Any]:
+    def published_options(cls) -> dict[str, Any]:
         """The options of the formula in the released code."""
         return {
             "audio": {"name": "vectors"},
@@ -122,7 +122,7 @@ class PaperJointAttention(SequenceModel):
             "width": 128,
             "recursions": 1,
             "recurrent": False,
-            "readout": "reference",
+            "readout": "published",
             "regressors": "separate",
         }
 
@@ -144,7 +144,7 @@ class PaperJointAttention(SequenceModel):
                 self.attention[modality](x, joint) * present
                 for modality, x in (("audio", audio), ("video", video))
             )
-        joint = torch.cat((audio if self.readout == "sound" else raw, video), -1)
+        joint = torch.cat((audio if self.readout == "attended" else raw, video), -1)
         if self.unimodal:
             joint = self.joint(joint, present.squeeze(-1))
         return joint

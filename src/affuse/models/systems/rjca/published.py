@@ -23,8 +23,8 @@ from affuse.models.systems.renaming import AFFWILD2, NO_LICENCE, Rules, class_na
 from affuse.models.systems.rjca.model import RecursiveJointAttention, SequenceModel
 from affuse.models.systems.rjca.paper import PaperJointAttention
 
-AUDIO = StreamSpec("audio/tsav-reference", RATE, (512,))
-MAPS = StreamSpec("video/tsav-reference", RATE, (512, 7, 7), "float16")
+AUDIO = StreamSpec("audio/tsav-published", RATE, (512,))
+MAPS = StreamSpec("video/tsav-published", RATE, (512, 7, 7), "float16")
 #: The mean of the maps, which the file with the formula reads.
 VECTORS = StreamSpec("video/tsav-pooled", RATE, (512,))
 DIMENSIONS = ("valence", "arousal")
@@ -74,14 +74,14 @@ def describe(
     if _FORMULA in state:
         name, video = "rjca-paper", VECTORS
         steps, encoder, units = _sizes(path, state, "affine_a.weight", "encoder1.weight", _FORMULA)
-        options = PaperJointAttention.reference_options()
+        options = PaperJointAttention.published_options()
         options |= {"width": encoder, "units": units}
     else:
         recurrent = any(entry.startswith(("audio_extract.", "video_extract.")) for entry in state)
         name, video = "rjca" if recurrent else "jca", MAPS
         (steps,) = _sizes(path, state, _STEPS)
         numbers = {int(match[1]) for match in map(_LAYER.match, state) if match}
-        options = RecursiveJointAttention.reference_options() | {"layers": len(numbers)}
+        options = RecursiveJointAttention.published_options() | {"layers": len(numbers)}
     if tsav is not None:
         options |= {"absent": "published"}
     return ModelSpec(
@@ -201,7 +201,7 @@ def _regressors(last: int) -> Rules:
 
 
 def _released(model: RecursiveJointAttention) -> Rules | None:
-    if model.spatial is None or model.spatial.spatial != "reference":
+    if model.spatial is None or model.spatial.spatial != "published":
         return None
     if isinstance(model.audio_projection, nn.Linear):
         return None
@@ -226,7 +226,7 @@ def _formula(model: PaperJointAttention) -> Rules | None:
     projections = model.audio_projection, model.video_projection
     if not all(isinstance(part, nn.Linear) for part in projections):
         return None
-    if model.unimodal or model.recursions > 1 or model.readout == "sound":
+    if model.unimodal or model.recursions > 1 or model.readout == "attended":
         return None
     if any(True for _ in model.video.parameters()):
         return None

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from affuse.corpora.clip import Clip
 from affuse.features.catalogue import create_extractor
 from affuse.features.mfcc39 import mfcc39
-from affuse.features.sound import Placing
+from affuse.features.sound import FrameAlignment
 from affuse.features.stream import Stream
 from affuse.features.tsav_mel import tsav_levels, tsav_mel
 from affuse.features.vggish_logmel import EXAMPLE, vggish_examples, vggish_logmel, vggish_starts
 
 soundfile = pytest.importorskip("soundfile")
 
-PLACINGS: tuple[Placing, ...] = ("centred", "causal", "reference")
+ALIGNMENTS: tuple[FrameAlignment, ...] = ("centred", "causal", "published")
 #: Seconds of sound that one example is about: 96 windows of 25 ms, 10 ms apart.
 HEARD = 0.975
 
@@ -56,7 +56,7 @@ class TestRows:
         [
             ("audio/mfcc39", 16000, 0.0),
             ("audio/mfcc39-causal", 16000, 0.0525),
-            ("audio/mfcc39-reference", 16000, -0.0125),
+            ("audio/mfcc39-published", 16000, -0.0125),
             ("audio/logmel64-tsav", 44100, 0.0),
         ],
     )
@@ -93,7 +93,7 @@ class TestRows:
     ) -> None:
         sound = noise(seconds)
         rows = mfcc39(sound)
-        found = stream_of("audio/mfcc39-reference", tmp_path, sound, 16000).values
+        found = stream_of("audio/mfcc39-published", tmp_path, sound, 16000).values
         expected = [rows[min(round(i / 30 / 0.01), len(rows) - 1)] for i in range(len(found))]
         assert len(found) == int(np.ceil(len(sound) / 16000 * 30 - 1e-6))
         np.testing.assert_array_equal(found, expected)
@@ -120,22 +120,22 @@ class TestTsav:
 
 class TestExamples:
     @pytest.mark.parametrize(
-        ("placing", "lag"), [("centred", 0.0), ("causal", HEARD / 2), ("reference", -HEARD / 2)]
+        ("alignment", "lag"), [("centred", 0.0), ("causal", HEARD / 2), ("published", -HEARD / 2)]
     )
     @pytest.mark.parametrize("at", [1.2, 1.503])
     def test_a_burst_is_in_the_examples_around_its_time(
-        self, placing: Placing, lag: float, at: float
+        self, alignment: FrameAlignment, lag: float, at: float
     ) -> None:
-        examples = vggish_examples(burst(at, 16000), placing)
+        examples = vggish_examples(burst(at, 16000), alignment)
         levels = examples.some(np.arange(len(examples.mask)))
         hears = np.flatnonzero(levels.max((1, 2)) > np.log(0.01) + 0.5) / 30
         assert (hears[0] + hears[-1]) / 2 == pytest.approx(at + lag, abs=0.02)
         assert hears[-1] - hears[0] == pytest.approx(HEARD, abs=0.05)
 
     @settings(max_examples=30, deadline=None)
-    @given(st.integers(8000, 60000), st.sampled_from(PLACINGS))
-    def test_every_moment_has_its_example(self, samples: int, placing: Placing) -> None:
-        examples = vggish_examples(np.zeros(samples, np.float32), placing)
+    @given(st.integers(8000, 60000), st.sampled_from(ALIGNMENTS))
+    def test_every_moment_has_its_example(self, samples: int, alignment: FrameAlignment) -> None:
+        examples = vggish_examples(np.zeros(samples, np.float32), alignment)
         count = len(examples.mask)
         moments = np.arange(count) / 30
         assert (count - 1) / 30 < samples / 16000 <= count / 30 + 1e-9
@@ -143,19 +143,19 @@ class TestExamples:
         assert examples.starts.max() + EXAMPLE <= len(examples.levels)
         lead = len(examples.levels) - len(vggish_logmel(np.zeros(samples, np.float32)))
         begin = (examples.starts - lead) / 100
-        if placing == "reference":
+        if alignment == "published":
             assert np.abs(begin - moments).max() <= 0.005 + 1e-9
-        elif placing == "centred":
+        elif alignment == "centred":
             assert np.abs(begin + HEARD / 2 - moments).max() <= 0.005 + 1e-9
         else:
             late = moments - (begin + HEARD)
             assert late.min() >= -1e-9 and late.max() < 0.01
         inside = np.minimum(begin + HEARD, samples / 16000) - np.maximum(begin, 0)
-        if placing == "causal":
+        if alignment == "causal":
             assert examples.mask.tolist() == (inside > HEARD / 2).tolist()
         else:
             assert examples.mask.all()
-            assert placing == "reference" or inside.min() > HEARD / 2 - 0.006
+            assert alignment == "published" or inside.min() > HEARD / 2 - 0.006
 
     def test_causal_examples_have_not_heard_what_comes_later(self) -> None:
         sound = noise(3.0)
@@ -169,7 +169,7 @@ class TestExamples:
 
     def test_reference_examples_are_the_published_ones(self) -> None:
         sound = noise(2.0)
-        levels, examples = vggish_logmel(sound), vggish_examples(sound, "reference")
+        levels, examples = vggish_logmel(sound), vggish_examples(sound, "published")
         starts = vggish_starts(len(levels), 30.0)
         np.testing.assert_array_equal(examples.levels, levels)
         np.testing.assert_array_equal(examples.starts, starts[: len(examples.starts)])
