@@ -57,7 +57,7 @@ lowest:
 bench: $(READY)
 	$(BIN)/python -m tests.bench
 
-# The model that comes with affuse, and the backbones that are too large for that. Every step goes
+# The bundled model, and the backbones that are too large for that. Every step goes
 # on where it was interrupted; one of them alone: make weights/ferplus-ir50/fold0/model.safetensors
 STORES := $(WEIGHTS)/stores
 FACES := $(foreach net,small efficientface ir50,$(WEIGHTS)/ferplus-$(net)/fold0/model.safetensors)
@@ -83,7 +83,7 @@ $(WEIGHTS)/ferplus-efficientface/fold0/model.safetensors: $(STORES)/ferplus.done
 $(WEIGHTS)/ferplus-%/fold0/model.safetensors: $(STORES)/ferplus.done
 	$(call TRAIN,ferplus-$*,ferplus,ferplus-$*)
 
-# People in five folds calibrate the voice; the one that is shipped has not heard four of them.
+# People in five folds calibrate the voice; the bundled one has not heard four of them.
 $(WEIGHTS)/voice/fold0/model.safetensors: $(STORES)/ravdess.done
 	$(call TRAIN,ravdess-voice --allow missing,ravdess,voice-folds)
 	$(BIN)/affuse evaluate $(WEIGHTS)/voice-folds

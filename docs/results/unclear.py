@@ -20,7 +20,7 @@ from affuse.execution.progress import progress
 from affuse.inference.confidence import CLEAR, MARGIN
 from affuse.inference.predictor import Predictor
 from affuse.inference.timeline import Timeline
-from affuse.models.shipped import DAY_ONE
+from affuse.models.bundled import DAY_ONE
 
 HOME = {name: emotion for emotion, names in EMOTIONS.items() for name in names}
 HIGHEST = (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01)

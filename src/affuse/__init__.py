@@ -40,7 +40,7 @@ def predict(
 
     Args:
         path: Any file with sound, pictures or both.
-        model: Model file; by default the one that comes with affuse.
+        model: Model file; by default the bundled model.
         hop: Seconds between windows; by default a quarter of the model's window for classes, two
             thirds of it for values.
         windows: How the windows of a model of values lie, `overlap` or, of joint attention,
@@ -55,7 +55,7 @@ def predict(
     """
     from affuse.corpora.clip import Tracks
     from affuse.inference.predictor import Predictor
-    from affuse.models.shipped import DAY_ONE
+    from affuse.models.bundled import DAY_ONE
 
     file = DAY_ONE if model is None else Path(model)
     predictor = Predictor(file, hop, windows=windows, smoothing=smoothing)

@@ -67,9 +67,7 @@ def test_development_equal_to_test_is_said():
 def test_clips_that_are_unknown_missing_or_unnamed_are_told():
     stranger = [*CLIPS, Clip("e", speaker="E")]
     assert kinds(protocol(), stranger) == {"unknown": "fold 0: the protocol does not know clip e"}
-    assert kinds(protocol(), CLIPS[:-1]) == {
-        "missing": "fold 0: clip d of the protocol is not at hand"
-    }
+    assert kinds(protocol(), CLIPS[:-1]) == {"missing": "fold 0: clip d of the protocol is missing"}
     assert kinds(protocol(), CLIPS[:-1], listed=CLIPS) == {}, "listed and not used is not missing"
     assert (
         "nobody knows who speaks in clip b"

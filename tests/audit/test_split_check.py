@@ -155,7 +155,7 @@ PLANTED: dict[str, tuple[Callable[[Path], None], str]] = {
     "near-video": (video_again, "v in test and w in train"),
     "speaker": (same_speaker, "speaker s3 is in train and in test"),
     "two-roles": (development_is_test, "the development clips are the test clips"),
-    "missing": (missing, "clip gone of the protocol is not at hand"),
+    "missing": (missing, "clip gone of the protocol is missing"),
     "unknown": (unknown, "does not know clip 7"),
 }
 

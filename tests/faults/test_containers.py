@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from affuse.errors import BadInput
 from affuse.inference.predictor import Predictor
 from affuse.inference.timeline import Timeline
-from affuse.models.shipped import DAY_ONE
+from affuse.models.bundled import DAY_ONE
 from tests.faults.containers import CODECS, Container, Content, containers, write
 from tests.faults.recordings import talking_face
 

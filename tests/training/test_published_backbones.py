@@ -48,7 +48,7 @@ def weights(
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
-    synthesise(folder / "twin", videos=4, seconds=(2.0, 2.5))
+    synthesise(folder / "synthetic", videos=4, seconds=(2.0, 2.5))
     ir = weights(folder / "ir50.safetensors", "ir50", [ir50.FACES], 8)
     vgg = weights(folder / "vggish.safetensors", "vggish", [vggish.EXAMPLES], 128)
     sight = [stream_spec(name) for name in (tsav.AUDIO_STREAM, tsav.VIDEO_STREAM)]
@@ -63,7 +63,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("video/tsav", "audio/tsav", "video/tsav-published", "audio/tsav-published"):
         streams.append(name)
         sources.append(f"{name}={two}")
-    command = ["prepare", "affwild2", str(folder / "twin"), "--store", str(folder / "store")]
+    command = ["prepare", "affwild2", str(folder / "synthetic"), "--store", str(folder / "store")]
     command += ["--streams", ",".join(streams), "--workers", "1"]
     assert main([*command, *(word for source in sources for word in ("--source", source))]) == 0
     return folder
@@ -90,12 +90,17 @@ def test_a_published_system_trains_judges_and_fuses(
     model, spec = load_model(run / "fold0/model.safetensors")
     assert spec.task == "valence-arousal" and model.head == "frames"
     assert "none: random" in spec.training["licence"], "terms of the weights travel with the model"
-    assert main(["evaluate", str(run), "--truth", str(prepared / "twin/truth")]) == 0
+    assert main(["evaluate", str(run), "--truth", str(prepared / "synthetic/truth")]) == 0
     facts = json.loads((run / "evaluation/metrics.json").read_text())
     assert facts["role"] == "test" and facts["conditions"]["av"]["videos"] == 1
     if "reference" in recipe and recipe.startswith("leader"):
         assert spec.classes == ["valence"]
     else:
         out = prepared / f"{recipe}-fused"
-        assert main(["fuse", str(run), "--out", str(out), "--corpus", str(prepared / "twin")]) == 0
-        assert main(["check", "--submission", str(out), "affwild2", str(prepared / "twin")]) == 0
+        assert (
+            main(["ensemble", str(run), "--out", str(out), "--corpus", str(prepared / "synthetic")])
+            == 0
+        )
+        assert (
+            main(["check", "--submission", str(out), "affwild2", str(prepared / "synthetic")]) == 0
+        )

@@ -21,10 +21,10 @@ KINDS: dict[str, str] = {
     "same-file": "copies of one file in two roles",
     "same-features": "clips of equal features in two roles",
     "near-audio": "clips of nearly the same sound in two roles",
-    "near-video": "clips of nearly the same pictures in two roles",
+    "near-video": "clips of nearly the same images in two roles",
     "unnamed": "a clip whose speaker nobody knows",
     "unknown": "a clip that the protocol does not know",
-    "missing": "clips of the protocol that are not at hand",
+    "missing": "missing protocol clips",
     "init": "a speaker or clip of another role from which the weights of `init` have learned",
 }
 
@@ -104,8 +104,7 @@ def find_leaks(
         f"the protocol does not know clip {clip}" for clip, has in roles.items() if not has
     ]
     found["missing"] = [
-        f"{protocol.key} {row} of the protocol is not at hand"
-        for row in protocol.missing(everything)
+        f"{protocol.key} {row} of the protocol is missing" for row in protocol.missing(everything)
     ]
     return [Leak(k, fold, len(found[k]), found[k][0]) for k in KINDS if found.get(k)]
 
@@ -114,7 +113,7 @@ _SAME = {
     "same-file": "one file is clip",
     "same-features": "equal features have clip",
     "near-audio": "nearly the same sound have clip",
-    "near-video": "nearly the same pictures have clip",
+    "near-video": "nearly the same images have clip",
 }
 
 

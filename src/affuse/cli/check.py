@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--submission",
         type=Path,
         metavar="DIR",
-        help="look for mistakes in a folder of files for the challenge (affuse fuse makes them)",
+        help="look for mistakes in files for the challenge (affuse ensemble makes them)",
     )
     parser.add_argument(
         "--model",

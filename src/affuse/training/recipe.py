@@ -186,7 +186,7 @@ PARTS: dict[str, type] = {
 
 
 def list_recipes() -> dict[str, Path]:
-    """Recipes that come with affuse: name -> file."""
+    """Bundled recipes: name -> file."""
     folder = Path(__file__).parent / "recipes"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 

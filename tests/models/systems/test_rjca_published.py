@@ -27,11 +27,11 @@ from affuse.inference.predictor import Predictor
 from affuse.metrics.concordance import ccc
 from affuse.models.backbones.tsav import R2Plus1D
 from affuse.models.base import Model
+from affuse.models.bundled import DAY_ONE
 from affuse.models.checkpoints import convert, convert_back, published_state_dict
 from affuse.models.frozen.tsav import of_nothing
 from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
 from affuse.models.registry import MODELS, create_model
-from affuse.models.shipped import DAY_ONE
 from affuse.models.sliding import Series, slide
 from affuse.models.systems.rjca.model import RecursiveJointAttention
 from affuse.models.systems.rjca.paper import PaperJointAttention

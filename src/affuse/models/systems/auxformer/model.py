@@ -4,8 +4,8 @@ Either modality attends to the other, then to itself, and the last frames of bot
 together. Beside this main network each modality alone passes an encoder three times, and one
 classifier shared by both reads its last frame. The decision is the mean of the three.
 
-Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `published_options` gives the published system.
+Where the published code has a quirk, an option says so; the
+defaults are our own, and `published_options` gives the published system.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Two branches of two stages each, and one of three fusions: a transformer after b
 a transformer between the stages (it), or attention between the stages of which only the weights
 are used (ia). The mean over time of each branch goes into one linear layer.
 
-Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `published_options` gives the published system.
+Where the published code has a quirk, an option says so; the
+defaults are our own, and `published_options` gives the published system.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Faces lead, sound follows. Every stream passes a causal convolutional network on
 leader. In every frame the streams attend to one another, and what comes out is laid beside the
 leader's own features for one linear layer.
 
-Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `published_options` gives the published system.
+Where the published code has a quirk, an option says so; the
+defaults are our own, and `published_options` gives the published system.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ the sound; a BLSTM over what is seen; co-attention of both with their joint feat
 both together; a small network per dimension. Joint cross-attention (Praveen, Cardinal and Granger,
 IEEE TBIOM 2023), as released, is the same without the BLSTMs of the single modalities.
 
-Where the published system does something that a sound one would not, an option says so; the
-defaults are sound, and `published_options` gives the published system.
+Where the published code has a quirk, an option says so; the
+defaults are our own, and `published_options` gives the published system.
 """
 
 from __future__ import annotations

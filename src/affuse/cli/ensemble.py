@@ -1,4 +1,4 @@
-"""`affuse fuse`."""
+"""`affuse ensemble`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--role",
         choices=("test", "development"),
         default="test",
-        help="the test clips by all folds (default), or each development clip by the folds that "
-        "held it so",
+        help="the test clips by all folds (default), or each clip by the folds in which it has the "
+        "development role",
     )
     parser.add_argument(
         "--corpus",
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Fuse; exit code 2 when some clips could not be used, after all others are done."""
     from dataclasses import asdict
 
-    from affuse.evaluation.fuse import fuse
+    from affuse.evaluation.ensemble import fuse
 
     result = fuse(
         options.runs,
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         options.fold,
     )
     for reason in result.failures.values():
-        print(f"affuse fuse: {reason}", file=sys.stderr)
+        print(f"affuse ensemble: {reason}", file=sys.stderr)
     if result.without_video:
         where = "not below --corpus" if options.corpus else "not at hand (--corpus says where)"
         print(

@@ -78,7 +78,8 @@ def fuse(
         fusion: `centred` (published), `mean`, or `weighted` by the CCC of each fold on its
             development clips.
         role: `test`: the publisher's test clips that every fold tests, or where there are none all
-            clips that every fold tests. `development`: each clip by the folds that held it so.
+            clips that every fold tests. `development`: each clip by the folds in which it has that
+            role.
         corpus: Where the videos are, whose time stamps say when there is a row.
         truth: Folder with `<clip>.csv`, used for scores instead of the annotation.
         store: Where the streams are; of runs, if they have moved since training.

@@ -1,4 +1,4 @@
-"""The model file that comes with affuse; its card, `day-one.md`, lies beside it."""
+"""The bundled model file; its card, `day-one.md`, lies beside it."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.twin import HIDDEN, TESTED, train_twin
+from tests.affwild2 import HIDDEN, TESTED, train_affwild2
 
 from affuse.corpora.affwild2 import read as read_affwild2
 from affuse.errors import AffuseError, BadInput
-from affuse.evaluation.fuse import FUSIONS, fuse
+from affuse.evaluation.ensemble import FUSIONS, fuse
 from affuse.evaluation.submission import submission_problems, submission_text
 from affuse.media.timestamps import picture_times
 
@@ -21,7 +21,7 @@ from affuse.media.timestamps import picture_times
 @pytest.fixture(scope="module")
 def made(affwild2_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("fused") / "out"
-    fuse([affwild2_run / "run"], out, corpus=affwild2_run / "twin")
+    fuse([affwild2_run / "run"], out, corpus=affwild2_run / "synthetic")
     return out
 
 
@@ -39,7 +39,7 @@ def test_a_file_has_a_row_per_picture_at_the_time_of_the_picture(
 ) -> None:
     (path,) = made.glob("*.txt")
     assert path.stem == HIDDEN
-    times = picture_times(affwild2_run / "twin/videos" / f"{HIDDEN}.avi")
+    times = picture_times(affwild2_run / "synthetic/videos" / f"{HIDDEN}.avi")
     found = values(path)
     assert len(found) == len(times) and times[1] == pytest.approx(1 / 25)
     parts = folds_of(made, HIDDEN)
@@ -53,7 +53,7 @@ def test_a_file_has_a_row_per_picture_at_the_time_of_the_picture(
         assert np.ptp(moved[inside[:, d], d]) < 2e-5
     (row,) = csv.DictReader((made / "summary.csv").open())
     assert (row["clip"], row["folds_valence"], row["folds_arousal"]) == (HIDDEN, "2", "2")
-    assert submission_problems(made, read_affwild2(affwild2_run / "twin")) == ([], [])
+    assert submission_problems(made, read_affwild2(affwild2_run / "synthetic")) == ([], [])
 
 
 def test_without_videos_there_are_30_rows_per_second(affwild2_run: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_development_clips_come_from_the_fold_that_held_them_so(
     affwild2_run: Path, tmp_path: Path
 ) -> None:
     run = affwild2_run / "run"
-    result = fuse([run], tmp_path, "mean", "development", affwild2_run / "twin")
+    result = fuse([run], tmp_path, "mean", "development", affwild2_run / "synthetic")
     assert result.clips == sorted(TESTED) and set(result.scores) > {"fused"}
     for clip in TESTED:
         assert len(folds_of(tmp_path, clip)) == 1
@@ -80,7 +80,7 @@ def test_weights_are_the_scores_on_development_clips_alone(
 ) -> None:
     run = affwild2_run / "run"
     development = fuse([run], tmp_path / "a", "mean", "development").scores
-    weighted = fuse([run], tmp_path / "b", "weighted", truth=affwild2_run / "twin/truth")
+    weighted = fuse([run], tmp_path / "b", "weighted", truth=affwild2_run / "synthetic/truth")
     assert set(weighted.weights) == set(development) - {"fused"}
     for fold, own in weighted.weights.items():
         assert own == pytest.approx(development[fold])
@@ -101,7 +101,7 @@ def test_an_interrupted_fusion_goes_on_to_the_same_bytes(
     before = kept.stat().st_mtime_ns, gone.read_bytes()
     gone.write_bytes(b"half")
     (out / f"{HIDDEN}.txt").unlink()
-    fuse([affwild2_run / "run"], out, corpus=affwild2_run / "twin")
+    fuse([affwild2_run / "run"], out, corpus=affwild2_run / "synthetic")
     assert (kept.stat().st_mtime_ns, gone.read_bytes()) == before
     for path in (path for path in made.rglob("*") if path.is_file()):
         assert (out / path.relative_to(made)).read_bytes() == path.read_bytes()
@@ -129,12 +129,12 @@ def test_one_run_may_know_valence_and_another_arousal(affwild2_run: Path, tmp_pa
     for name in ("store", "split.csv"):
         (tmp_path / name).symlink_to(affwild2_run / name)
     runs = [
-        train_twin(tmp_path, name, f"over_time.dimensions=[{name}]", "fold=0")
+        train_affwild2(tmp_path, name, f"over_time.dimensions=[{name}]", "fold=0")
         for name in ("arousal", "valence")
     ]
     with pytest.raises(AffuseError, match="predict arousal only; name a run for valence too"):
         fuse(runs[:1], tmp_path / "out")
-    truth = affwild2_run / "twin/truth"
+    truth = affwild2_run / "synthetic/truth"
     result = fuse(runs, tmp_path / "out", "mean", truth=truth)
     assert [sorted(own) for own in result.scores.values()] == [
         ["arousal", "valence"],
@@ -171,7 +171,7 @@ def test_runs_that_cannot_be_fused(affwild2_run: Path, tmp_path: Path) -> None:
 def test_mistakes_in_a_submission_are_named_with_file_and_line(
     affwild2_run: Path, made: Path, tmp_path: Path
 ) -> None:
-    corpus = read_affwild2(affwild2_run / "twin")
+    corpus = read_affwild2(affwild2_run / "synthetic")
     path = tmp_path / f"{HIDDEN}.txt"
     good = (made / path.name).read_text()
 

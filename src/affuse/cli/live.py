@@ -1,4 +1,4 @@
-"""`affuse stream`."""
+"""`affuse live`."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def run(options: argparse.Namespace) -> int:
                     _state(options.delay, options.hop, line.latency, window)
                 print(json.dumps(line.to_json(predictor.spec)), flush=True)
     except KeyboardInterrupt:
-        print("affuse stream: interrupted", file=sys.stderr)
+        print("affuse live: interrupted", file=sys.stderr)
         return 130
     return 0
 
 
 def _state(delay: float, hop: float, latency: float, window: float) -> None:
     print(
-        f"affuse stream: latency {latency:.2f} s: {delay:g} s delay, {hop:g} s from line to line, "
+        f"affuse live: latency {latency:.2f} s: {delay:g} s delay, {hop:g} s from line to line, "
         f"{latency - delay - hop:.2f} s computing (more until the window of {window:g} s is full; "
         "every line says its own)",
         file=sys.stderr,

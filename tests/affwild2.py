@@ -1,4 +1,4 @@
-"""The smallest run of values over time: a twin of Aff-Wild2, its store and two trained folds."""
+"""The smallest run of values over time: a synthetic Aff-Wild2, its store and two trained folds."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ video4_2,video4,train,train
 """
 
 
-def trained_twin(folder: Path) -> None:
-    """Make `twin`, `store`, `split.csv` and `run` in a folder."""
+def trained_affwild2(folder: Path) -> None:
+    """Make `synthetic`, `store`, `split.csv` and `run` in a folder."""
     from affuse.cli.main import main
 
     def run(*words: object) -> None:
         assert main([str(word) for word in words]) == 0
 
-    run("synth", "affwild2", folder / "twin", "videos=6", "seconds=5", "--workers", 1)
+    run("synth", "affwild2", folder / "synthetic", "videos=6", "seconds=5", "--workers", 1)
     streams = "audio/logmel64-16k,video/aligned48"
     words = ("--store", folder / "store", "--streams", streams, "--workers", 1)
-    run("prepare", "affwild2", folder / "twin", *words)
+    run("prepare", "affwild2", folder / "synthetic", *words)
     (folder / "split.csv").write_text(_SPLIT)
-    train_twin(folder, "run", "over_time.smoothing=[0,0.4]")
+    train_affwild2(folder, "run", "over_time.smoothing=[0,0.4]")
 
 
-def train_twin(folder: Path, name: str, *changes: str) -> Path:
+def train_affwild2(folder: Path, name: str, *changes: str) -> Path:
     """Train both folds for one epoch with some changes to the recipe."""
     from affuse.cli.main import main
 
