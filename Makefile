@@ -57,7 +57,7 @@ lowest:
 bench: $(READY)
 	$(BIN)/python -m tests.bench
 
-# The model that comes with affuse, and the backbones that are too large for that. Every step goes
+# The bundled model, and the backbones that are too large for that. Every step goes
 # on where it was interrupted; one of them alone: make weights/ferplus-ir50/fold0/model.safetensors
 STORES := $(WEIGHTS)/stores
 FACES := $(foreach net,small efficientface ir50,$(WEIGHTS)/ferplus-$(net)/fold0/model.safetensors)
@@ -74,7 +74,7 @@ $(STORES)/%.done: | $(READY)
 # On small pictures first: most is learned there, at a fraction of the time.
 GROWN = backbone=$(WEIGHTS)/ferplus-efficientface$(1)/fold0/model.safetensors
 $(WEIGHTS)/ferplus-efficientface/fold0/model.safetensors: $(STORES)/ferplus.done
-	$(call TRAIN,ferplus-efficientface model.size=64 augmentation.erase=0,ferplus,ferplus-efficientface-64)
+	$(call TRAIN,ferplus-efficientface model.size=64 augmentation.erasing=0,ferplus,ferplus-efficientface-64)
 	$(call TRAIN,ferplus-efficientface model.size=112 epochs=14 optimiser.lr=0.0015 \
 	  $(call GROWN,-64),ferplus,ferplus-efficientface-112)
 	$(call TRAIN,ferplus-efficientface epochs=3 optimiser.lr=0.0005 \
@@ -83,7 +83,7 @@ $(WEIGHTS)/ferplus-efficientface/fold0/model.safetensors: $(STORES)/ferplus.done
 $(WEIGHTS)/ferplus-%/fold0/model.safetensors: $(STORES)/ferplus.done
 	$(call TRAIN,ferplus-$*,ferplus,ferplus-$*)
 
-# People in five folds calibrate the voice; the one that is shipped has not heard four of them.
+# People in five folds calibrate the voice; the bundled one has not heard four of them.
 $(WEIGHTS)/voice/fold0/model.safetensors: $(STORES)/ravdess.done
 	$(call TRAIN,ravdess-voice --allow missing,ravdess,voice-folds)
 	$(BIN)/affuse evaluate $(WEIGHTS)/voice-folds

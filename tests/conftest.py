@@ -45,12 +45,12 @@ def toy(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def affwild2_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a twin of Aff-Wild2, its store, and two folds trained for an epoch; not to be
+    """A folder with a synthetic Aff-Wild2, its store, and two folds trained for an epoch; not to be
     written to."""
-    from tests.twin import trained_twin
+    from tests.affwild2 import trained_affwild2
 
     folder = tmp_path_factory.mktemp("affwild2")
-    trained_twin(folder)
+    trained_affwild2(folder)
     return folder
 
 

@@ -13,8 +13,8 @@ from affuse.cli.main import VERBS, main
 from affuse.corpora.registry import CORPORA
 from affuse.evaluation.conditions import CONDITIONS
 from affuse.features.catalogue import STREAMS
-from affuse.models.published import SYSTEMS
 from affuse.models.registry import MODELS
+from affuse.models.systems import SYSTEMS
 from affuse.suggestions import closest, hint
 from affuse.training.recipe import check_keys, list_recipes, load_recipe, recipe_keys
 

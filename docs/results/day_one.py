@@ -1,4 +1,4 @@
-"""What the model that comes with affuse makes of recordings that it has not seen.
+"""What the bundled model makes of recordings that it has not seen.
 
     python docs/results/day_one.py DATA WEIGHTS [--model FILE]
 
@@ -31,7 +31,7 @@ from affuse.features.store import Store
 from affuse.inference.predictor import Predictor
 from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
-from affuse.models.shipped import DAY_ONE
+from affuse.models.bundled import DAY_ONE
 from affuse.tasks.timeline import Timeline
 
 HOME = {name: emotion for emotion, names in EMOTIONS.items() for name in names}

@@ -19,9 +19,9 @@ import soundfile
 import soxr
 import torch
 
+from affuse.audit import duplicates
 from affuse.corpora.clip import Clip
 from affuse.corpora.synthetic.ravdess import synthesise
-from affuse.features import duplicates
 from affuse.features.fingerprint import AudioFingerprint, VideoFingerprint
 from affuse.media.audio import read_sound
 from affuse.media.probe import probe
@@ -276,10 +276,10 @@ def main() -> None:
         sound(data / "ravdess_speech", folder)
         clips = [clip for path in sorted((data / "videos").iterdir()) for clip in segments(path)]
         pictures("Videos", clips, clips, folder)
-        synthesise(folder / "twin", actors=(1, 2, 3))
-        files = sorted((folder / "twin").rglob("*.mp4"))
+        synthesise(folder / "synthetic", actors=(1, 2, 3))
+        files = sorted((folder / "synthetic").rglob("*.mp4"))
         clips = [Clip(path.stem, video=path) for path in files]
-        pictures("Synthetic twin of RAVDESS", clips, clips[::4], folder)
+        pictures("Synthetic corpus of RAVDESS", clips, clips[::4], folder)
     print(f"\n{time.time() - started:.0f} s")
 
 

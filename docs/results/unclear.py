@@ -18,7 +18,7 @@ from affuse.corpora.emotions import EMOTIONS
 from affuse.corpora.registry import read_corpus
 from affuse.execution.progress import progress
 from affuse.inference.predictor import Predictor
-from affuse.models.shipped import DAY_ONE
+from affuse.models.bundled import DAY_ONE
 from affuse.tasks.naming import CLEAR, MARGIN
 from affuse.tasks.timeline import Timeline
 

@@ -12,11 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from affuse.registry import add_later
+
 if TYPE_CHECKING:
     from affuse.models.base import Model
     from affuse.models.modelfile import ModelSpec, Windows
     from affuse.models.registry import ModelEntry
     from affuse.tasks.prediction import Prediction
+
+# Models come after features; what their frozen networks compute are streams all the same.
+add_later("affuse.streams", "affuse.models.frozen.streams:STREAMS")
 
 __all__ = ["create_model", "evaluate", "list_models", "load_model", "predict"]
 
@@ -34,7 +39,7 @@ def predict(
 
     Args:
         path: Any file with sound, pictures or both.
-        model: Model file; by default the one that comes with affuse.
+        model: Model file; by default the bundled model.
         hop: Seconds between windows; by default a quarter of the model's window for classes, two
             thirds of it for values.
         windows: How the windows of a model of values lie, `overlap` or, of joint attention,
@@ -49,7 +54,7 @@ def predict(
     """
     from affuse.corpora.clip import Tracks
     from affuse.inference.predictor import Predictor
-    from affuse.models.shipped import DAY_ONE
+    from affuse.models.bundled import DAY_ONE
 
     file = DAY_ONE if model is None else Path(model)
     predictor = Predictor(file, hop, windows=windows, smoothing=smoothing)

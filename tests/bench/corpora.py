@@ -26,12 +26,12 @@ def hundred_thousand_clips() -> dict[str, float]:
 
 
 def _measure() -> dict[str, float]:
-    from affuse.corpora.leaks import find_leaks
+    from affuse.audit.duplicates import exact_duplicates
+    from affuse.audit.leaks import find_leaks
     from affuse.corpora.protocols.make import make_protocol
     from affuse.corpora.protocols.protocol import protocol_text, read_protocol
     from affuse.corpora.registry import read_corpus
     from affuse.corpora.table import read_clips, write_clips
-    from affuse.features.duplicates import exact_duplicates
 
     seconds: dict[str, float] = {}
 

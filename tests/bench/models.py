@@ -15,9 +15,9 @@ from affuse.models.backbones.efficientface import Convolution, EfficientFace
 from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, TimeConv
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.layers.attention import PackedAttention
-from affuse.models.published.ir50 import BACKBONE
-from affuse.models.published.names import inverse, translate
 from affuse.models.registry import create_model
+from affuse.models.systems.ir50.published import BACKBONE
+from affuse.models.systems.renaming import inverse, translate
 from tests.parity import plain
 from tests.parity.test_training_mode import clips, ir50_without_dropout, published_model
 
@@ -83,8 +83,8 @@ def fusion_training(name: str) -> Versions:
     weights = {n: x.detach() for n, x in named.items() if x.is_floating_point()}
     for weight in weights.values():
         weight.requires_grad_()
-    audio = batch.streams["audio/mfcc10-reference"].transpose(1, 2).contiguous()
-    images = batch.streams["video/faces224-reference"].contiguous()
+    audio = batch.streams["audio/mfcc10-published"].transpose(1, 2).contiguous()
+    images = batch.streams["video/faces224-published"].contiguous()
     fusion, heads = name.removeprefix("chumachenko-"), 8 if name == "avtca" else 1
 
     def ours() -> None:

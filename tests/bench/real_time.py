@@ -20,7 +20,7 @@ import torch
 from affuse.inference.output import write_timeline
 from affuse.inference.predictor import Predictor
 from affuse.media.probe import probe
-from affuse.models.shipped import DAY_ONE
+from affuse.models.bundled import DAY_ONE
 
 ROUNDS = 3
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.toy import toy_recipe
 
-from affuse.cli.main import VERBS, main
+from affuse.cli.main import RENAMED, VERBS, main
 from affuse.features.catalogue import stream_spec
 
 
@@ -60,8 +60,8 @@ def test_convert_there_and_back_by_command(tmp_path, capsys):
     import torch
 
     from affuse.models.checkpoints import published_state_dict
-    from affuse.models.published.efficientface import STREAM
     from affuse.models.registry import create_model
+    from affuse.models.systems.efficientface.published import STREAM
 
     torch.manual_seed(0)
     state = published_state_dict(create_model("efficientface", {STREAM: stream_spec(STREAM)}, 2))
@@ -138,3 +138,11 @@ def test_folder_corpus_from_recordings_to_streams(tmp_path, shared_data, capsys)
     assert len(usable) == 2
     for clip in usable:
         assert store.stream("video/faces48")[clip.id].mask.mean() >= 0.95
+
+
+@pytest.mark.parametrize("verb", RENAMED)
+def test_an_earlier_verb_names_that_of_today(verb, capsys):
+    assert main([verb, "x", "--out", "y"]) == 2
+    said = capsys.readouterr()
+    assert said.err == f"affuse: {verb} is called {RENAMED[verb]} now\n" and not said.out
+    assert verb not in VERBS and RENAMED[verb] in VERBS

@@ -1,4 +1,4 @@
-"""Every corpus through the command line, on its synthetic twin: check, prepare, train."""
+"""Every corpus through the command line, on its synthetic synthetic: check, prepare, train."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from affuse.cli.main import main
 from affuse.corpora.synthetic import cremad, msp_improv
 
-#: Corpus -> size of the twin, options of the corpus, recipe, changes, what has to be let pass.
-TWINS = {
+#: Corpus -> size of the synthetic, options of the corpus, recipe, changes, what has to be let pass.
+SYNTHETIC = {
     "ravdess": (["actors=3"], ["channel=speech"], "demo", ["protocol={split}"], []),
     "cremad": (
         ["actors=5", "sentences=1"],
@@ -33,15 +33,15 @@ def run(*words: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def twins(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("twins")
+def corpora(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("corpora")
 
 
-def twin(twins: Path, name: str) -> Path:
-    """The twin of a corpus, made once."""
-    root = twins / name
+def synthetic(corpora: Path, name: str) -> Path:
+    """The synthetic of a corpus, made once."""
+    root = corpora / name
     if not root.exists():
-        assert run("synth", name, root, *TWINS[name][0], "--workers", 1) == 0
+        assert run("synth", name, root, *SYNTHETIC[name][0], "--workers", 1) == 0
         if name == "ravdess":  # one take of each sentence is enough
             for path in root.rglob("01-01-*-*-*-02-*.mp4"):
                 path.unlink()
@@ -49,13 +49,13 @@ def twin(twins: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "ravdess" else []) for n in TWINS]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "ravdess" else []) for n in SYNTHETIC]
 )
-def test_check_prepare_and_two_epochs_of_training(twins, tmp_path, capsys, name):
+def test_check_prepare_and_two_epochs_of_training(corpora, tmp_path, capsys, name):
     from affuse.training.recipe import load_recipe
 
-    _, options, recipe, changes, allow = TWINS[name]
-    root = twin(twins, name)
+    _, options, recipe, changes, allow = SYNTHETIC[name]
+    root = synthetic(corpora, name)
     code = run("check", name, root, *options, "--json", "--workers", 1)
     facts = json.loads(capsys.readouterr().out)
     assert code == (1 if facts["broken"] else 0)
@@ -119,7 +119,7 @@ def refused(capsys, *words: object) -> str:
 
 def test_a_wrong_root_ends_with_one_line(tmp_path, capsys):
     (tmp_path / "x.zip").touch()
-    for name in TWINS:
+    for name in SYNTHETIC:
         line = refused(capsys, "check", name, tmp_path)
         assert "holds no" in line or "holds x.zip, not unpacked" in line
         assert "no such folder" in refused(capsys, "check", name, tmp_path / "nowhere")
@@ -150,9 +150,9 @@ def test_wrong_tables_are_named_with_their_line(tmp_path, capsys):
     assert "Evalution.txt: line 1:" in refused(capsys, "check", "msp-improv", root)
 
 
-def test_an_annotation_of_another_length_than_its_video_fails_alone(twins, tmp_path, capsys):
+def test_an_annotation_of_another_length_than_its_video_fails_alone(corpora, tmp_path, capsys):
     root = tmp_path / "affwild2"
-    shutil.copytree(twin(twins, "affwild2"), root)
+    shutil.copytree(synthetic(corpora, "affwild2"), root)
     long, short, other = sorted((root / "VA_Set").rglob("*.txt"))[:3]
     long.write_text(long.read_text() + "0.1,0.1\n" * 50)
     short.write_text("".join(short.read_text().splitlines(keepends=True)[:100]))
@@ -185,8 +185,8 @@ def test_own_folders_of_classes_and_votes(tmp_path, capsys):
     assert "line 3: 'x' in votes:calm" in refused(capsys, "check", "folder", tmp_path)
 
 
-def test_a_protocol_of_lists_whose_development_is_its_test_is_told(twins, tmp_path, capsys):
-    root = twin(twins, "msp-improv")
+def test_a_protocol_of_lists_whose_development_is_its_test_is_told(corpora, tmp_path, capsys):
+    root = synthetic(corpora, "msp-improv")
     from affuse.corpora.registry import read_corpus
 
     clips = read_corpus("msp-improv", root).clips

@@ -28,7 +28,7 @@ STEPS = {
     "published-checkpoints": "release emoca",
     "ravdess": "openface",
     "valence-arousal": "",
-    "valence-arousal-submission": "run twin",
+    "valence-arousal-submission": "run synthetic",
     "auxformer": "release Videos",
     "avt-ca": "",
     "leader-follower": "",
@@ -84,11 +84,11 @@ def makes(words: list[str]) -> list[str]:
 def needs(words: list[str]) -> list[str]:
     """Files and folders that a command reads and that another one makes."""
     read = [word.partition("=")[2] or word for word in after(words, "--source")]
-    if words[0] in ("train", "evaluate", "fuse", "check"):
+    if words[0] in ("train", "evaluate", "ensemble", "check"):
         read += after(words, "--store")[:1]
     for option in ("--model", "--audio", "--video", "--audio-held-back"):
         read += after(words, option)[:1]
-    if words[0] in ("evaluate", "fuse"):
+    if words[0] in ("evaluate", "ensemble"):
         ends = [k for k, one in enumerate(words) if one.startswith("--")]
         read += words[1 : ends[0] if ends else None]
     changes = (word.partition("=") for word in words)

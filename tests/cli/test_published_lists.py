@@ -128,7 +128,7 @@ class TestPartitions:
         words = ["protocol", "cremad", cremad / "corpus", "--from", table, "--out", out]
         assert run(*words) == 1
         told = capsys.readouterr().err
-        assert "missing: fold 0: clip 1050_TIE_ANG_XX of the protocol is not at hand" in told
+        assert "missing: fold 0: clip 1050_TIE_ANG_XX of the protocol is missing" in told
         protocol = read_protocol(out)
         assert "1 rows are repeated" in protocol.flaws
         found = roles(protocol, 0)
@@ -356,6 +356,7 @@ class TestAnnotations:
         capsys.readouterr()
         words = ["train", "chumachenko-ia", "streams=[audio/mfcc10]", "model={name: audio-only}"]
         words += ["epochs=1", f"protocol={out}", f"labels.file={annotations}", "dropout.kind=none"]
+        words += ["augmentation={}"]
         words += ["--store", ravdess / "store", "--out", tmp_path / "run"]
         assert run(*words) == 0, capsys.readouterr().err
         assert run("evaluate", tmp_path / "run") == 0
@@ -416,7 +417,7 @@ class TestTrials:
         assert run("protocol", "affwild2", affwild2, *words, "--out", out) == 1
         told = capsys.readouterr().err
         assert "fold 0: 12 train, 3 development, 1 test" in told
-        assert "missing: fold 0: clip video98 of the protocol is not at hand" in told
+        assert "missing: fold 0: clip video98 of the protocol is missing" in told
         found = roles(read_protocol(out), 0)
         assert found["13-30-640x480"] == "development" and found["video98"] == "test"
 

@@ -35,13 +35,13 @@ def test_a_path_is_for_all_that_are_not_named(tmp_path: Path) -> None:
 
 
 def test_a_rate_joins_the_source_of_its_stream() -> None:
-    a, b = "audio/own-a", "video/own-b"
+    a, b = "audio/imported-a", "video/imported-b"
     named = read_sources([f"{a}=x", f"{b}=y", "video/emoca50=z"], [f"{b}=0", "25"])
     assert named == {a: Rated(Path("x"), 25), b: Rated(Path("y"), 0), "video/emoca50": Path("z")}
     assert read_sources([f"{a}=x"], [f"{b}=30"]) == {a: Path("x")}
     shared = read_sources(["x"], [f"{b}=30"])
     assert shared[b] == Rated(Path("x"), 30) and shared["video/openface"] == Path("x")
-    with pytest.raises(AffuseError, match="audio/own-a needs the rate"):
+    with pytest.raises(AffuseError, match="audio/imported-a needs the rate"):
         create_extractor(a, shared)
 
 
@@ -88,11 +88,14 @@ def test_mistakes_end_with_one_line(
             ["video/openface=30"],
             "no stream of your own named 'video/openface'; ",
         ),
-        (["video/own-clip="], "no number"),
-        (["video/own-clip=fast"], "'fast' is no number of rows per second"),
+        (["video/imported-clip="], "no number"),
+        (["video/imported-clip=fast"], "'fast' is no number of rows per second"),
         (["25", "30"], "--rate 30: what is not named has a rate already, 25"),
-        (["video/own-clip=-5"], "-5 is no rate in Hz"),
-        ([], "stream video/own-clip needs the rate of its rows in Hz, such as --rate video/own-c"),
+        (["video/imported-clip=-5"], "-5 is no rate in Hz"),
+        (
+            [],
+            "stream video/imported-clip needs the rate of its rows in Hz, such as --rate video/im",
+        ),
     ],
 )
 def test_rates_that_are_none_end_with_one_line(
@@ -100,7 +103,7 @@ def test_rates_that_are_none_end_with_one_line(
 ) -> None:
     (tmp_path / "own").mkdir()
     rates = [part for word in words for part in ("--rate", word)]
-    store = ("--store", tmp_path / "s", "--streams", "video/own-clip")
+    store = ("--store", tmp_path / "s", "--streams", "video/imported-clip")
     write_recording(tmp_path / "a.mp4", counting(50))
     (tmp_path / "clips.csv").write_text("path,label\na.mp4,joy\n")
     assert run("prepare", "folder", tmp_path, *store, "--source", tmp_path / "own", *rates) == 2
@@ -119,7 +122,7 @@ def test_own_features_from_prepare_to_predict(
         write_recording(tmp_path / f"{name}.mp4", counting(50))
         np.save(own / f"{name}.npy", np.random.default_rng(0).normal(size=(50, 4)))
     (tmp_path / "clips.csv").write_text("path,label\na.mp4,joy\nb.mp4,anger\n")
-    name = "video/own-clip"
+    name = "video/imported-clip"
     prepare = ("prepare", "folder", tmp_path, "--store", tmp_path / "store", "--workers", 1)
     assert run(*prepare, "--streams", name, "--source", own, "--rate", 25) == 0
     assert f"{name}: 2 of 2 clips end within 0.2 s" in capsys.readouterr().err

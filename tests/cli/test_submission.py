@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.twin import HIDDEN, TESTED
+from tests.affwild2 import HIDDEN, TESTED
 
 from affuse.cli.main import main
 
@@ -18,10 +18,10 @@ def run(*words: object) -> int:
 
 @pytest.fixture(scope="module")
 def work(affwild2_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run, to be written to, beside the twin and the store."""
+    """The run, to be written to, beside the synthetic and the store."""
     folder = tmp_path_factory.mktemp("verbs")
     shutil.copytree(affwild2_run / "run", folder / "run")
-    for name in ("twin", "store"):
+    for name in ("synthetic", "store"):
         (folder / name).symlink_to(affwild2_run / name)
     return folder
 
@@ -37,7 +37,12 @@ def test_evaluate_prints_a_row_per_condition_and_one_per_rule(work: Path, capsys
     for column in ("CCC valence", "CCC arousal", "mean per video"):
         assert column in header
     rules = lines.index("The same predictions (av), scored by other rules:")
-    for rule in ("sound", "published, RJCA", "published, leader-follower", "sound, not smoothed"):
+    for rule in (
+        "default",
+        "published, RJCA",
+        "published, leader-follower",
+        "default, not smoothed",
+    ):
         assert rule in starts[rules:]
     assert run("evaluate", work / "run", "--conditions", "noisy-audio", "--json") == 0
     result = json.loads(capsys.readouterr().out)
@@ -47,17 +52,17 @@ def test_evaluate_prints_a_row_per_condition_and_one_per_rule(work: Path, capsys
 
 
 def test_fuse_and_check_end_to_end(work: Path, capsys) -> None:
-    twin, out = work / "twin", work / "out"
-    words = ["--corpus", twin, "--truth", twin / "truth"]
-    assert run("fuse", work / "run", "--out", out, *words) == 0
+    synthetic, out = work / "synthetic", work / "out"
+    words = ["--corpus", synthetic, "--truth", synthetic / "truth"]
+    assert run("ensemble", work / "run", "--out", out, *words) == 0
     captured = capsys.readouterr()
     assert "fused" in captured.out and "fold1" in captured.out and "mean" in captured.out
     assert captured.err == ""
-    check = ("check", "--submission", out, "affwild2", twin)
+    check = ("check", "--submission", out, "affwild2", synthetic)
     assert run(*check) == 0
     assert "nothing is wrong" in capsys.readouterr().out
 
-    assert run("fuse", work / "run", "--out", out, "--fusion", "weighted", "--json") == 0
+    assert run("ensemble", work / "run", "--out", out, "--fusion", "weighted", "--json") == 0
     captured = capsys.readouterr()
     assert "30 rows per second" in captured.err and HIDDEN in captured.err
     result = json.loads(captured.out)
@@ -69,10 +74,10 @@ def test_fuse_and_check_end_to_end(work: Path, capsys) -> None:
 
 def test_a_video_that_is_damaged_fails_alone(work: Path, tmp_path: Path, capsys) -> None:
     corpus = tmp_path / "corpus"
-    shutil.copytree(work / "twin/videos", corpus / "videos")
+    shutil.copytree(work / "synthetic/videos", corpus / "videos")
     (corpus / "videos/video2.mp4").write_bytes(b"nothing")
     words = ["--role", "development", "--corpus", corpus]
-    assert run("fuse", work / "run", "--out", tmp_path / "out", *words) == 2
+    assert run("ensemble", work / "run", "--out", tmp_path / "out", *words) == 2
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
     assert "video2.mp4" in line
@@ -83,9 +88,9 @@ def test_a_video_that_is_damaged_fails_alone(work: Path, tmp_path: Path, capsys)
     ("words", "reason"),
     [
         (["check", "--submission", "out"], "name the corpus too"),
-        (["check", "--submission", "nowhere", "affwild2", "twin"], "no such folder"),
-        (["fuse", "twin", "--out", "out"], "is not a run"),
-        (["fuse", "run", "--out", "out", "--truth", "nowhere"], "no such folder"),
+        (["check", "--submission", "nowhere", "affwild2", "synthetic"], "no such folder"),
+        (["ensemble", "synthetic", "--out", "out"], "is not a run"),
+        (["ensemble", "run", "--out", "out", "--truth", "nowhere"], "no such folder"),
         (["evaluate", "run", "--truth", "nowhere"], "no such folder"),
     ],
 )

@@ -27,8 +27,8 @@ def corpus(tmp_path_factory) -> Path:
     ("recipe", "changes"),
     [
         ("demo", ["epochs=2"]),
-        pytest.param("chumachenko-lt-reference", ["epochs=1"], marks=pytest.mark.slow),
-        pytest.param("chumachenko-ia-reference", ["epochs=1"], marks=pytest.mark.slow),
+        pytest.param("chumachenko-lt-published", ["epochs=1"], marks=pytest.mark.slow),
+        pytest.param("chumachenko-ia-published", ["epochs=1"], marks=pytest.mark.slow),
         pytest.param("chumachenko-it", ["epochs=1", "fold=1"], marks=pytest.mark.slow),
     ],
 )

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from tests.ferplus import COLUMNS, Drawn, ballot, copy_of, draw, smooth, write_archive, write_tables
 
+from affuse.audit.leaks import find_leaks, split_clips
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.ferplus import CLASSES, read
 from affuse.corpora.labels import Labels, label_clips
-from affuse.corpora.leaks import find_leaks, split_clips
 from affuse.corpora.packed import packed_picture
 from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.table import read_clips, write_clips

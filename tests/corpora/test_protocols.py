@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affuse.audit.leaks import find_leaks, split_clips
 from affuse.corpora import protocols
 from affuse.corpora.clip import Clip
 from affuse.corpora.labels import Labels, label_clips
-from affuse.corpora.leaks import find_leaks, split_clips
 from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.make import make_protocol
 from affuse.corpora.protocols.protocol import (

@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
+from affuse.audit.leaks import find_leaks
 from affuse.corpora.affwild2 import LICENCE, read
 from affuse.corpora.annotation import read_annotation
 from affuse.corpora.clip import Clip
-from affuse.corpora.leaks import find_leaks
 from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.synthetic.affwild2 import plan, synthesise
 from affuse.errors import AffuseError, BadInput
@@ -231,10 +231,10 @@ def test_the_how_to_lets_pass_what_the_published_folds_of_the_look_alike_leak(
             else:
                 path.mkdir()
     clips = read(tmp_path).clips
-    protocol = load_protocol(load_recipe("leader-follower-affwild2-reference").protocol, clips)
+    protocol = load_protocol(load_recipe("leader-follower-affwild2-published").protocol, clips)
     kinds = {leak.kind for fold in range(6) for leak in find_leaks(protocol, fold, clips)}
     page = Path(__file__).parents[2] / "docs/how-to/valence-arousal.md"
     command = re.search(
-        r"train leader-follower-affwild2-reference .*--allow (\S+)", page.read_text("utf-8")
+        r"train leader-follower-affwild2-published .*--allow (\S+)", page.read_text("utf-8")
     )
     assert command and set(command[1].split(",")) == kinds

@@ -21,7 +21,7 @@ from affuse.execution.files import file_digest
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
-from affuse.models.combined import Combined
+from affuse.models.baselines.combined import Combined
 from affuse.models.embedded import unpack_networks
 from affuse.models.modelfile import load_model, save_model
 from affuse.training.recipe import load_recipe

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.affwild2 import HIDDEN, TESTED
 from tests.toy import AUDIO, CLASSES, VIDEO, Toy, toy_recipe, toy_store
-from tests.twin import HIDDEN, TESTED
 
 import affuse
 from affuse.cli.main import main
@@ -266,8 +266,12 @@ def test_several_files_are_an_ensemble(trained: Path, files: list[Path], tmp_pat
 
 
 def test_values_of_model_files(affwild2_run: Path, tmp_path: Path, capsys) -> None:
-    """By themselves as in the run, and together as `fuse` makes them."""
-    whole, store, truth = affwild2_run / "run", affwild2_run / "store", affwild2_run / "twin/truth"
+    """By themselves as in the run, and together as `ensemble` makes them."""
+    whole, store, truth = (
+        affwild2_run / "run",
+        affwild2_run / "store",
+        affwild2_run / "synthetic/truth",
+    )
     paths = [tmp_path / f"m{k}.safetensors" for k in (0, 1)]
     for k, path in enumerate(paths):
         shutil.copy(whole / f"fold{k}/model.safetensors", path)
@@ -285,9 +289,9 @@ def test_values_of_model_files(affwild2_run: Path, tmp_path: Path, capsys) -> No
     assert (tmp_path / "m0-evaluation-development/scores.csv").is_file()
 
     words = [*protocol, "--truth", truth, "--json"]
-    assert run("fuse", *paths, *words, "--out", tmp_path / "fused") == 0
+    assert run("ensemble", *paths, *words, "--out", tmp_path / "fused") == 0
     fused = json.loads(capsys.readouterr().out)
-    assert run("fuse", whole, "--truth", truth, "--out", tmp_path / "again") == 0
+    assert run("ensemble", whole, "--truth", truth, "--out", tmp_path / "again") == 0
     capsys.readouterr()
     name = f"{HIDDEN}.txt"
     assert (tmp_path / "fused" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -377,7 +381,7 @@ def test_what_does_not_fit_is_one_line(
         ((model, *with_store), "predicts classes; affuse evaluate scores several files as one"),
         ((values, "--store", affwild2_run / "store", "--fusion", "weighted"), "--protocol says"),
     ):
-        assert run("fuse", *words, "--out", tmp_path / "o") == 2
+        assert run("ensemble", *words, "--out", tmp_path / "o") == 2
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1 and expected in lines[0], (words, lines)
     made = {path.name for path in tmp_path.iterdir() if path.is_dir()}

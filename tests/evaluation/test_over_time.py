@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.affwild2 import HIDDEN, TESTED, train_affwild2
 from tests.toy import toy_recipe
-from tests.twin import HIDDEN, TESTED, train_twin
 
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
@@ -63,7 +63,7 @@ def test_scores_can_be_computed_again_from_the_predictions(judged: Path) -> None
         assert (judged / f"evaluation/curves-{condition}.png").stat().st_size > 5000
     rows = list(csv.DictReader((judged / "evaluation/scores.csv").open()))
     assert len(rows) == 2 * 3 * len(SERIES_METRICS)
-    sound = result["rules"]["ccc"]["sound"]
+    sound = result["rules"]["ccc"]["default"]
     for name in ("valence", "arousal"):
         assert sound[name] == pytest.approx(result["conditions"]["av"]["dimensions"][name]["ccc"])
 
@@ -74,7 +74,7 @@ def test_a_folder_with_the_truth_judges_what_nobody_annotated(
     run, truth = tmp_path / "run", tmp_path / "truth"
     shutil.copytree(affwild2_run / "run", run)
     truth.mkdir()
-    shutil.copy(affwild2_run / "twin/truth" / f"{HIDDEN}.csv", truth)
+    shutil.copy(affwild2_run / "synthetic/truth" / f"{HIDDEN}.csv", truth)
     result = evaluate(run, ["av"], truth=truth)
     facts = result["conditions"]["av"]
     assert result["role"] == "test" and result["truth"] == "truth"
@@ -112,7 +112,7 @@ def test_a_condition_in_which_nothing_is_known_has_no_scores(
     for name in ("store", "split.csv"):
         (tmp_path / name).symlink_to(affwild2_run / name)
     changes = ("streams=[audio/logmel64-16k]", "model.name=audio-only", "fold=0")
-    run = train_twin(tmp_path, "run", *changes)
+    run = train_affwild2(tmp_path, "run", *changes)
     assert list(evaluate(run)["conditions"]) == ["audio"]
     result = evaluate(run, ["video", "audio"])
     video, audio = result["conditions"].values()

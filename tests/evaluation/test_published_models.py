@@ -27,8 +27,10 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.modelfile import load_model, read_spec
-from affuse.models.published import chumachenko, leader_follower, rjca
 from affuse.models.registry import MODELS, create_model
+from affuse.models.systems.chumachenko import published as chumachenko
+from affuse.models.systems.leader_follower import published as leader_follower
+from affuse.models.systems.rjca import published as rjca
 from affuse.tasks.targets import ANNOTATION
 
 FACES = [stream_spec(chumachenko.AUDIO), stream_spec(chumachenko.VIDEO)]
@@ -83,7 +85,7 @@ def corpus_of(folder: Path, name: str, classes: tuple[str, ...], clips: int, tas
 def checkpoint(folder: Path, name: str, streams: list[StreamSpec], outputs: int, **changes) -> Path:
     """A file with random weights of a model under the published names."""
     torch.manual_seed(1)
-    options = MODELS[name].load().reference_options() | changes
+    options = MODELS[name].load().published_options() | changes
     model = create_model(name, {s.name: s for s in streams}, outputs, **options)
     path = folder / f"{name}.pth"
     torch.save({"state_dict": published_state_dict(model)}, path)

@@ -32,7 +32,7 @@ SMALL = {
     "streams": ["audio/mfcc10"],
     "epochs": 4,
     "batch_size": 4,
-    "augmentation": {"noise": 0.3, "shift": 0.1},
+    "augmentation": {"gaussian_noise": 0.3, "shift": 0.1},
 }
 KEPT = "run/fold0/checkpoints"
 

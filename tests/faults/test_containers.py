@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 
 from affuse.errors import BadInput
 from affuse.inference.predictor import Predictor
-from affuse.models.shipped import DAY_ONE
+from affuse.models.bundled import DAY_ONE
 from affuse.tasks.timeline import Timeline
 from tests.faults.containers import CODECS, Container, Content, containers, write
 from tests.faults.recordings import talking_face

@@ -8,7 +8,7 @@ import pytest
 
 from affuse.cli.main import main
 from affuse.inference.predictor import Predictor
-from affuse.models.shipped import DAY_ONE
+from affuse.models.bundled import DAY_ONE
 
 DURATIONS = (2.0, 5.0, 7.3, 8.05)
 

@@ -55,25 +55,25 @@ def lines(path: Path, header: str, rows: list[list[str]]) -> None:
 
 def own_table(folder: Path, rows: list[list[str]]) -> Extractor:
     lines(folder / "a.csv", "x,y,z", rows)
-    return Imported("video/own-x", folder, 30.0)
+    return Imported("video/imported-x", folder, 30.0)
 
 
 def own_array(folder: Path, rows: list[list[str]]) -> Extractor:
     np.save(folder / "a.npy", as_array(rows))
-    return Imported("video/own-x", folder, 30.0)
+    return Imported("video/imported-x", folder, 30.0)
 
 
 def own_folder(folder: Path, rows: list[list[str]]) -> Extractor:
     (folder / "a").mkdir(exist_ok=True)
     for number, row in enumerate(as_array(rows), 1):
         np.save(folder / "a" / f"{number}.npy", row)
-    return Imported("video/own-x", folder, 30.0)
+    return Imported("video/imported-x", folder, 30.0)
 
 
 def corpus_array(folder: Path, rows: list[list[str]]) -> Extractor:
     (folder / "a").mkdir(exist_ok=True)
     np.save(folder / "a" / "x.npy", as_array(rows))
-    return ArrayRows(StreamSpec("video/own-x", 30.0, (WIDTH,)), folder, "x")
+    return ArrayRows(StreamSpec("video/imported-x", 30.0, (WIDTH,)), folder, "x")
 
 
 def openface(folder: Path, rows: list[list[str]]) -> Extractor:

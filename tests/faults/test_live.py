@@ -29,7 +29,7 @@ def model(tmp_path_factory) -> Path:
 def lines_of(capsys, path: Path, model: Path, delay: float = 0.4) -> list[dict]:
     capsys.readouterr()
     words = ["--hop", "0.3", "--delay", str(delay), "--model", str(model)]
-    assert main(["stream", str(path), *words]) == 0
+    assert main(["live", str(path), *words]) == 0
     said = capsys.readouterr()
     assert "affuse-" not in said.err + said.out and "window.mov" not in said.err
     return [json.loads(line) for line in said.out.splitlines()]

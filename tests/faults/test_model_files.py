@@ -88,6 +88,8 @@ def says(path: Path) -> torch.Tensor:
 
 
 STREAM = f"streams/{MFCC.name}".split("/", 1)
+#: Frames of four million values.
+LARGE = {"name": "audio/mfcc10", "rate": 22050 / 512, "shape": [400_000, 10]}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,9 @@ STREAM = f"streams/{MFCC.name}".split("/", 1)
         ([*STREAM, "shape"], [10.0], "shape is 10.0"),
         ([*STREAM, "shape"], [], r"shape is \[\]; expected a list of 1 to 4"),
         ([*STREAM, "shape"], [5000, 5000, 3], "more than 16,777,216 values a frame"),
-        ([*STREAM, "shape"], [400_000, 10], r"window is 3.6 s: 620,\d+,\d+ values at a time"),
+        (STREAM, LARGE, r"window is 3.6 s: 620,\d+,\d+ values at a time"),
+        ([*STREAM, "shape"], [10, 10], r"kind is vectors, which shape \(10, 10\) cannot be"),
+        ([*STREAM, "kind"], "pixels", "kind is pixels; expected spectrum"),
         ([*STREAM, "dtype"], "object", "dtype is object; expected float32 or float16 or uint8"),
         ([*STREAM, "span"], 0, "span is 0; expected 0.01 to 3,600"),
         ([*STREAM, "name"], "../../x", r"name is '../../x'; expected a name such as audio/mfcc10"),

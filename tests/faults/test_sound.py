@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from affuse.audit.integrity import examine
 from affuse.corpora.clip import Clip
 from affuse.corpora.registry import read_corpus
 from affuse.errors import TooShort, Unusable
 from affuse.features.catalogue import create_extractor
 from affuse.features.fingerprint import AudioFingerprint
-from affuse.features.integrity import examine
 from affuse.media.audio import read_blocks, read_sound, survey
 from affuse.media.channels import Mixer
 from affuse.media.sound_clock import LARGEST
@@ -26,7 +26,7 @@ STREAMS = (
     "audio/logmel64-16k",
     "audio/mfcc39",
     "audio/mfcc39-causal",
-    "audio/mfcc39-reference",
+    "audio/mfcc39-published",
     "audio/logmel64-tsav",
     "audio/logmel64-vggish",
     "fingerprint",
@@ -65,7 +65,7 @@ def test_all_of_an_undamaged_sound_is_present(tmp_path: Path, name: str) -> None
 
 
 def test_published_zeros_at_the_end_stay_present(tmp_path: Path) -> None:
-    name = "audio/mfcc10-reference"
+    name = "audio/mfcc10-published"
     made, _ = stream(name, write_wav(tmp_path / "a.wav", voice(2.0)))
     assert made.mask.all()
     late = write_pieces(tmp_path / "b.mkv", [(1.0, voice(2.0))], pictures=(0.0, 3.0))

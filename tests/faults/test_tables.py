@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from affuse.audit.leaks import find_leaks
 from affuse.cli.main import main
 from affuse.corpora.annotation import read_annotation
 from affuse.corpora.clip import Clip, Corpus
-from affuse.corpora.leaks import find_leaks
 from affuse.corpora.protocols.make import make_protocol, protocol_of_lists
 from affuse.corpora.protocols.protocol import load_protocol, protocol_text, read_protocol
 from affuse.corpora.published_lists import read_listing

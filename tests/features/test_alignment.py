@@ -43,7 +43,7 @@ def table(folder: Path) -> dict[tuple[str, str], list[float]]:
     return {(line[0], line[1]): [float(cell) for cell in line[2:]] for line in lines}
 
 
-def own(folder: Path, rate: float = 25.0, name: str = "audio/own-x") -> Extractor:
+def own(folder: Path, rate: float = 25.0, name: str = "audio/imported-x") -> Extractor:
     return create_extractor(name, Rated(folder, rate))
 
 
@@ -55,13 +55,13 @@ def test_the_worst_clip_is_named_and_all_are_listed(tmp_path: Path) -> None:
         rows(tmp_path / "own" / f"{name}.npy", {3: 60, 7: 110}.get(number, 98))
     (line,) = check(tmp_path, clips, own(tmp_path / "own"))
     assert line == (
-        "audio/own-x: 10 of 12 clips end within 0.2 s of their recordings; the worst is c03 "
+        "audio/imported-x: 10 of 12 clips end within 0.2 s of their recordings; the worst is c03 "
         f"(1.60 s short), see {tmp_path / 'store' / 'alignment.csv'}"
     )
     found = table(tmp_path)
     assert len(found) == 12
-    assert found["c07", "audio/own-x"] == [4.4, 4.0, 0.4]
-    assert found["c00", "audio/own-x"] == [3.92, 4.0, -0.08]
+    assert found["c07", "audio/imported-x"] == [4.4, 4.0, 0.4]
+    assert found["c00", "audio/imported-x"] == [3.92, 4.0, -0.08]
 
 
 def test_a_rate_that_would_fit_is_suggested(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_a_rate_that_would_fit_is_suggested(tmp_path: Path) -> None:
     summary, line = check(tmp_path, clips, own(tmp_path / "own"))
     assert "0 of 2 clips end within" in summary and "b (5.96 s long)" in summary
     assert line == (
-        "audio/own-x: lasts 1.99 of the recordings (median): --rate audio/own-x=25 is probably "
-        "wrong, 50 would fit"
+        "audio/imported-x: lasts 1.99 of the recordings (median): --rate audio/imported-x=25 is "
+        "probably wrong, 50 would fit"
     )
     assert len(check(tmp_path, clips, own(tmp_path / "own", 50.0))) == 1
     assert len(check(tmp_path, clips, own(tmp_path / "own", 46.0))) == 1
@@ -112,8 +112,10 @@ def test_clips_that_the_source_lacks_are_counted_and_three_named(tmp_path: Path)
     clips = [Clip(n, audio=sound(tmp_path / f"{n}.wav", 2.0)) for n in "abcdef"]
     rows(tmp_path / "own" / "d.npy", 50)
     lines = check(tmp_path, clips, own(tmp_path / "own"))
-    assert lines[0] == "audio/own-x: the source has nothing of 5 of 6 clips: a, b, c and 2 more"
-    assert lines[1].startswith("audio/own-x: 1 of 1 clips end")
+    assert (
+        lines[0] == "audio/imported-x: the source has nothing of 5 of 6 clips: a, b, c and 2 more"
+    )
+    assert lines[1].startswith("audio/imported-x: 1 of 1 clips end")
     rows(tmp_path / "own" / "a.npy", 50)
     rows(tmp_path / "own" / "b.npy", 50)
     assert check(tmp_path, clips, own(tmp_path / "own"))[0].endswith("3 of 6 clips: c, e, f")
@@ -127,14 +129,14 @@ def test_the_part_that_is_the_clip_is_compared(
     rows(tmp_path / "own" / "film.npy", 100)
     (line,) = check(tmp_path, [clip], own(tmp_path / "own"))
     assert "1 of 1 clips end within" in line
-    assert table(tmp_path)["a", "audio/own-x"] == [seconds, seconds, 0.0]
+    assert table(tmp_path)["a", "audio/imported-x"] == [seconds, seconds, 0.0]
 
 
 def test_an_end_after_the_end_of_the_recording_is_not_waited_for(tmp_path: Path) -> None:
     clip = Clip("a", audio=sound(tmp_path / "a.wav", 4.0), start=1.0, end=9.0)
     rows(tmp_path / "own" / "a.npy", 100)
     check(tmp_path, [clip], own(tmp_path / "own"))
-    assert table(tmp_path)["a", "audio/own-x"] == [3.0, 3.0, 0.0]
+    assert table(tmp_path)["a", "audio/imported-x"] == [3.0, 3.0, 0.0]
 
 
 def test_without_recordings_it_is_said_once(tmp_path: Path) -> None:
@@ -142,9 +144,11 @@ def test_without_recordings_it_is_said_once(tmp_path: Path) -> None:
     clips = [Clip("a"), Clip("b", audio=tmp_path / "broken.wav", video=tmp_path / "gone.mp4")]
     for clip in clips:
         rows(tmp_path / "own" / f"{clip.id}.npy", 50)
-    streams = [own(tmp_path / "own", name=name) for name in ("audio/own-x", "video/own-y")]
+    streams = [
+        own(tmp_path / "own", name=name) for name in ("audio/imported-x", "video/imported-y")
+    ]
     assert check(tmp_path, clips, *streams) == [
-        "audio/own-x, video/own-y: no recordings at hand to compare the lengths with"
+        "audio/imported-x, video/imported-y: no recordings at hand to compare the lengths with"
     ]
     assert table(tmp_path) == {}
     clips[0] = Clip("a", video=sound(tmp_path / "a.wav", 2.0))
@@ -158,7 +162,7 @@ def test_one_row_per_clip_and_computed_streams_are_not_compared(tmp_path: Path) 
     assert check(tmp_path, clips, create_extractor("audio/mfcc10")) == []
     assert not (tmp_path / "store" / "alignment.csv").exists()
     assert check(tmp_path, clips, own(tmp_path / "own", 0)) == [
-        "audio/own-x: the source has nothing of 1 of 2 clips: b"
+        "audio/imported-x: the source has nothing of 1 of 2 clips: b"
     ]
     assert table(tmp_path) == {}
 
@@ -167,8 +171,8 @@ def test_what_is_known_of_other_streams_stays(tmp_path: Path) -> None:
     clips = [Clip("a", audio=sound(tmp_path / "a.wav", 2.0))]
     rows(tmp_path / "own" / "a.npy", 50)
     check(tmp_path, clips, own(tmp_path / "own"))
-    check(tmp_path, clips, own(tmp_path / "own", 20.0, "video/own-y"))
-    assert table(tmp_path)["a", "audio/own-x"] == [2.0, 2.0, 0.0]
-    assert table(tmp_path)["a", "video/own-y"] == [2.5, 2.0, 0.5]
-    check(tmp_path, clips, own(tmp_path / "own", 25.0, "video/own-y"))
-    assert len(table(tmp_path)) == 2 and table(tmp_path)["a", "video/own-y"][2] == 0
+    check(tmp_path, clips, own(tmp_path / "own", 20.0, "video/imported-y"))
+    assert table(tmp_path)["a", "audio/imported-x"] == [2.0, 2.0, 0.0]
+    assert table(tmp_path)["a", "video/imported-y"] == [2.5, 2.0, 0.5]
+    check(tmp_path, clips, own(tmp_path / "own", 25.0, "video/imported-y"))
+    assert len(table(tmp_path)) == 2 and table(tmp_path)["a", "video/imported-y"][2] == 0

@@ -19,7 +19,7 @@ from affuse.features.store import Store
 from affuse.models.modelfile import read_spec
 from affuse.training.recipe import load_recipe
 
-STREAMS = tuple(load_recipe("leader-follower-affwild2-reference").streams)
+STREAMS = tuple(load_recipe("leader-follower-affwild2-published").streams)
 FILES = ("frame", "vggish", "mfcc")
 ROWS = {trial: rows for trials in TRIALS.values() for trial, rows in trials.items()}
 
@@ -29,7 +29,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("arrays")
     root, store = write_arrays(folder / "data"), folder / "store"
     words = ["prepare", "affwild2-npy", str(root), "--store", str(store), "--workers", "1"]
-    assert main([*words, "--streams", ",".join((*STREAMS, "audio/own-egemaps"))]) == 0
+    assert main([*words, "--streams", ",".join((*STREAMS, "audio/imported-egemaps"))]) == 0
     return folder
 
 
@@ -39,7 +39,7 @@ def array(folder: Path, trial: str, name: str) -> np.ndarray:
 
 def test_the_streams_are_the_arrays(prepared):
     store = Store(prepared / "store")
-    for name, file in zip((*STREAMS, "audio/own-egemaps"), (*FILES, "egemaps"), strict=True):
+    for name, file in zip((*STREAMS, "audio/imported-egemaps"), (*FILES, "egemaps"), strict=True):
         for trial, rows in ROWS.items():
             stream = store.stream(name)[trial]
             values = array(prepared, trial, file)
@@ -69,7 +69,7 @@ def test_specs_are_those_of_recordings(prepared):
 
 def test_the_published_recipe_trains_on_them(prepared, capsys):
     """With a small network for pictures; IR-50 takes a minute."""
-    words = ["train", "leader-follower-affwild2-reference", "--store", str(prepared / "store")]
+    words = ["train", "leader-follower-affwild2-published", "--store", str(prepared / "store")]
     words += ["--out", str(prepared / "run"), "fold=0", "epochs=1", "batch_size=4", "window=0.6"]
     words += ["hop=0.4", "model.video={name: face-resnet, width: 2}", "plateau.releases=0"]
     assert main(words) == 0
@@ -96,7 +96,7 @@ def test_streams_that_need_recordings_are_refused(prepared, name):
     with pytest.raises(AffuseError, match=f"holds no recordings to compute {name} of; it has"):
         corpus_extractor(corpus, name)
     with pytest.raises(BadInput, match=r"has no au\.npy of any clip"):
-        corpus_extractor(corpus, "video/own-au")
+        corpus_extractor(corpus, "video/imported-au")
 
 
 def test_with_the_weights_of_vggish_models_can_predict(prepared, monkeypatch):

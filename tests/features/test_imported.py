@@ -16,7 +16,7 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream
 
-NAME = "video/own-clip"
+NAME = "video/imported-clip"
 
 
 def extract(source: Path, clip: Clip | str, rate: float = 25.0) -> Stream:
@@ -195,14 +195,22 @@ def test_a_clip_is_found_by_its_id_or_its_files(tmp_path: Path) -> None:
 
 def test_names_and_rates(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", counted(2))
-    for name in ("audio/own-hubert", "video/own-CLIP_b-32", "video/own-3"):
+    for name in ("audio/imported-hubert", "video/imported-CLIP_b-32", "video/imported-3"):
         assert is_stream(name)
         assert create_extractor(name, {name: Rated(tmp_path, 25)}).spec.name == name
-    for name in ("video/own-", "video/own", "text/own-bert", "video/own-a.b", "video/own-a/b"):
+    for name in (
+        "video/imported-",
+        "video/own",
+        "text/own-bert",
+        "video/imported-a.b",
+        "video/imported-a/b",
+    ):
         assert not is_stream(name)
     with pytest.raises(AffuseError, match="is imported; say where from with --source"):
         create_extractor(NAME)
-    with pytest.raises(AffuseError, match=r"needs the rate of its rows.*--rate video/own-clip=25"):
+    with pytest.raises(
+        AffuseError, match=r"needs the rate of its rows.*--rate video/imported-clip=25"
+    ):
         create_extractor(NAME, tmp_path)
     for rate in (-1.0, float("nan"), float("inf")):
         with pytest.raises(AffuseError, match="is no rate in Hz"):

@@ -22,8 +22,8 @@ from affuse.features.stream import Stream
 soundfile = pytest.importorskip("soundfile")
 
 PLAIN = ("audio/mfcc10", "audio/logmel64-16k", "audio/mfcc39", "audio/logmel64-tsav")
-PLACED = ("audio/mfcc39-causal", "audio/mfcc39-reference", "audio/logmel64-vggish")
-REFERENCE = ("audio/mfcc10-reference", "audio/mfcc10-reference-constant")
+PLACED = ("audio/mfcc39-causal", "audio/mfcc39-published", "audio/logmel64-vggish")
+REFERENCE = ("audio/mfcc10-published", "audio/mfcc10-published-constant")
 WINDOW = 79380  # samples of 3.6 s at 22,050 Hz
 
 
@@ -60,13 +60,13 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "rate", "shape", "span", "frames", "start"),
     [
         ("audio/mfcc10", 22050 / 512, (10,), None, 1 + 220500 // 512, 0.0),
-        ("audio/mfcc10-reference", 22050 / 512, (10,), 3.6, 156, 0.0),
-        ("audio/mfcc10-reference-constant", 22050 / 512, (10,), 3.6, 156, 0.0),
+        ("audio/mfcc10-published", 22050 / 512, (10,), 3.6, 156, 0.0),
+        ("audio/mfcc10-published-constant", 22050 / 512, (10,), 3.6, 156, 0.0),
         ("audio/logmel64-16k", 50.0, (64,), None, 501, 0.0),
         ("audio/logmel40-16k", 50.0, (40,), None, 501, 0.0),
         ("audio/mfcc39", 100.0, (39,), None, 998, 0.0125),
         ("audio/mfcc39-causal", 100.0, (39,), None, 994, 0.065),
-        ("audio/mfcc39-reference", 30.0, (39,), None, 300, 0.0),
+        ("audio/mfcc39-published", 30.0, (39,), None, 300, 0.0),
         ("audio/logmel64-tsav", 100.0, (64,), None, 1001, 0.0),
         ("audio/logmel64-vggish", 30.0, (96, 64), None, 300, 0.0),
     ],
@@ -163,8 +163,8 @@ class TestPartOfARecording:
         )
 
     def test_a_reference_stream_shows_the_middle_of_the_clip(self, long: Path) -> None:
-        ours = extract("audio/mfcc10-reference", long, 1.0, 7.0)
-        middle = extract("audio/mfcc10-reference", long, 1.0 + 1.2, 1.0 + 1.2 + 3.6)
+        ours = extract("audio/mfcc10-published", long, 1.0, 7.0)
+        middle = extract("audio/mfcc10-published", long, 1.0 + 1.2, 1.0 + 1.2 + 3.6)
         inner = slice(3, -3)
         np.testing.assert_allclose(ours.values[inner], middle.values[inner], rtol=0, atol=0.01)
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,48 @@ def test_specs_survive_json():
     spec = StreamSpec("video/f", 25 / 6, (8, 8, 3), "uint8", {"a": 1}, 3.6)
     assert StreamSpec.from_json(spec.to_json()) == spec
     assert spec.modality == "video" and spec.is_picture
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "kind"),
+    [
+        ("audio/logmel64-16k", (64,), "float32", "spectrum"),
+        ("audio/logmel64-vggish", (96, 64), "float32", "maps"),
+        ("audio/mfcc10", (10,), "float32", "vectors"),
+        ("audio/fingerprint", (24,), "uint8", "vectors"),
+        ("video/faces48", (48, 48, 3), "uint8", "pictures"),
+        ("video/tsav", (512, 7, 7), "float16", "maps"),
+        ("video/imported-x", (7, 7, 3), "float32", "maps"),
+    ],
+)
+def test_a_spec_written_before_there_were_kinds_has_the_same_kind(name, shape, dtype, kind):
+    spec = StreamSpec(name, 25.0, shape, dtype)
+    facts = spec.to_json()
+    assert facts["kind"] == spec.kind == kind
+    del facts["kind"]
+    assert StreamSpec.from_json(facts) == spec
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "kind"),
+    [
+        ((3,), "float32", "maps"),
+        ((8, 8, 3), "float32", "pictures"),
+        ((2, 2), "float32", "vectors"),
+        ((8, 8, 4), "uint8", "pictures"),
+        ((3,), "float32", "pixels"),
+        ((3,), "float32", 1),
+    ],
+)
+def test_a_kind_that_a_stream_cannot_be_is_refused(shape, dtype, kind):
+    facts = StreamSpec("video/x", 25.0, shape, dtype).to_json() | {"kind": kind}
+    with pytest.raises(ValueError, match="kind"):
+        StreamSpec.from_json(facts)
+
+
+def test_what_is_said_of_a_stream_counts_whatever_its_name():
+    spec = StreamSpec("audio/mine", 50.0, (64,), kind="spectrum")
+    assert StreamSpec.from_json(spec.to_json()).kind == "spectrum"
 
 
 def test_collate_pads_as_absent_and_normalise_keeps_absent_at_zero():

@@ -18,7 +18,7 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 
-SPEC = StreamSpec("video/own-x", 30.0, (2,))
+SPEC = StreamSpec("video/imported-x", 30.0, (2,))
 
 
 def stream(frames: int, start: float = 0.5) -> Stream:
@@ -65,7 +65,7 @@ def test_parts_are_joined(sizes: list[int]) -> None:
 class InParts:
     """A stream of 16-bit numbers that is never there as a whole; nothing for the clip `none`."""
 
-    spec = StreamSpec("video/own-x", 30.0, (2,), "float16")
+    spec = StreamSpec("video/imported-x", 30.0, (2,), "float16")
 
     def sources(self, clip: Clip) -> list[Path]:
         """No files."""
@@ -89,9 +89,9 @@ class InParts:
 def test_parts_are_stored_one_after_the_other(tmp_path: Path) -> None:
     clips = [Clip("a"), Clip("broken"), Clip("none"), Clip("z")]
     report = prepare(Corpus("own", tmp_path, clips, ("x",), "none"), tmp_path / "s", [InParts()])
-    assert report.absent == {"video/own-x": 1}
-    assert ("broken", "video/own-x", "x.mp4: ends early") in report.failures
-    file = Store(tmp_path / "s").stream("video/own-x")
+    assert report.absent == {"video/imported-x": 1}
+    assert ("broken", "video/imported-x", "x.mp4: ends early") in report.failures
+    file = Store(tmp_path / "s").stream("video/imported-x")
     assert "broken" not in file and not len(file["none"].mask)
     for clip in ("a", "z"):
         found = file[clip]

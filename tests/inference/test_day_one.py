@@ -1,4 +1,4 @@
-"""The model that comes with affuse, on people, on pictures and on nobody."""
+"""The bundled model, on people, on pictures and on nobody."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import soundfile
 import affuse
 from affuse.cli.main import main
 from affuse.errors import BadInput
+from affuse.models.bundled import CARD, DAY_ONE
 from affuse.models.modelfile import read_spec
-from affuse.models.shipped import CARD, DAY_ONE
 from affuse.tasks.timeline import Timeline
 
 RATE = 16000
@@ -50,7 +50,7 @@ def test_no_model_given_is_said_once(
     assert main(["predict", *videos, "--out", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     assert captured.err.count("no --model given") == 1 and str(CARD) in captured.err
-    assert main(["stream", videos[0], "--hop", "2"]) == 0
+    assert main(["live", videos[0], "--hop", "2"]) == 0
     assert capsys.readouterr().err.count("no --model given") == 1
 
 

@@ -20,7 +20,7 @@ from affuse.cli.main import main
 
 def lines_of(capsys, *words: object) -> list[dict]:
     capsys.readouterr()
-    assert main(["stream", *[str(word) for word in words]]) == 0
+    assert main(["live", *[str(word) for word in words]]) == 0
     printed = capsys.readouterr()
     assert "latency" in printed.err and "delay" in printed.err
     return [json.loads(line) for line in printed.out.splitlines()]
@@ -119,9 +119,9 @@ def test_what_cannot_be_opened_is_one_line(both, tmp_path, capsys):
         (tmp_path / "x.wav", ["--hop", "0"], "--hop must be positive"),
         (tmp_path / "x.wav", ["--delay", "9"], "--delay must lie between 0 and the window"),
     ):
-        assert main(["stream", str(source), *words, *more]) == 2
+        assert main(["live", str(source), *words, *more]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("affuse stream: ") and reason in line
+        assert line.startswith("affuse live: ") and reason in line
 
 
 @pytest.mark.parametrize("stalled", [True, False])
@@ -129,7 +129,7 @@ def test_ctrl_c_ends_it(both, varying, tmp_path, stalled):
     """Also while nothing comes any more."""
     words = ["-"] if stalled else [str(varying), "--realtime"]
     with subprocess.Popen(
-        [sys.executable, "-m", "affuse", "stream", *words, "--model", str(both)],
+        [sys.executable, "-m", "affuse", "live", *words, "--model", str(both)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -167,5 +167,5 @@ def test_features_that_belong_to_files_cannot_follow_a_source(varying, tmp_path,
     stream = StreamSpec("video/openface", 30.0, (6,), recipe={"extractor": "openface"})
     spec = ModelSpec("video-only", {}, {stream.name: stream}, {}, ["a", "b"], window=2.0)
     save_model(tmp_path / "m.safetensors", spec.build(), spec)
-    assert main(["stream", str(varying), "--model", str(tmp_path / "m.safetensors")]) == 2
+    assert main(["live", str(varying), "--model", str(tmp_path / "m.safetensors")]) == 2
     assert "video/openface, which a live source does not have" in capsys.readouterr().err

@@ -21,7 +21,7 @@ FACE = "video/frozen-face"
 
 def trained(folder: Path, run: Path) -> Path:
     """A model on features of the faces network of another run."""
-    corpus = read_corpus("affwild2", run / "twin")
+    corpus = read_corpus("affwild2", run / "synthetic")
     extractor = create_extractor(FACE, run / "run/fold0/model.safetensors")
     prepare(corpus, folder / "store", [extractor])
     words = ["train", "affwild2-compact", "model.name=leader-follower-visual", f"streams=[{FACE}]"]
@@ -32,7 +32,7 @@ def trained(folder: Path, run: Path) -> Path:
 
 def test_prediction_needs_the_model_file_alone(affwild2_run: Path, tmp_path: Path) -> None:
     model = trained(tmp_path, affwild2_run)
-    recording = next((affwild2_run / "twin/videos").glob("*.mp4"))
+    recording = next((affwild2_run / "synthetic/videos").glob("*.mp4"))
     alone = affuse.predict(recording, model)
     source = {FACE: affwild2_run / "run/fold0/model.safetensors"}
     told = Predictor(model, source=source).predict(recording)
@@ -51,7 +51,7 @@ def test_a_large_network_stays_outside(
     monkeypatch.setattr(preparing, "LARGEST_KEPT", 1000)
     model = trained(tmp_path, affwild2_run)
     assert not (tmp_path / "store/networks").exists()
-    recording = next((affwild2_run / "twin/videos").glob("*.mp4"))
+    recording = next((affwild2_run / "synthetic/videos").glob("*.mp4"))
     words = ["predict", str(recording), "--model", str(model), "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert "stream video/frozen-face is imported; say where from" in capsys.readouterr().err

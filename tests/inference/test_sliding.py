@@ -24,9 +24,9 @@ from affuse.inference.clips import ClipModel
 from affuse.inference.predictor import Predictor
 from affuse.inference.sliding import Sliding, all_answers
 from affuse.media.probe import probe
+from affuse.models.bundled import DAY_ONE
 from affuse.models.layers import framewise
 from affuse.models.modelfile import ModelSpec, load_model, save_model
-from affuse.models.shipped import DAY_ONE
 from affuse.models.sliding import WindowModel
 from affuse.tasks.registry import task_of
 from affuse.tasks.windows import WindowAnswer

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from affuse.errors import AffuseError
 from affuse.media.detectors import DETECTORS, create_detector
 from affuse.media.video import read_frames
 from affuse.verification.media_cases import check_mtcnn
@@ -110,7 +111,7 @@ def test_the_largest_face_comes_first(shared_data: Path) -> None:
 
 
 def test_unknown_detector() -> None:
-    with pytest.raises(ValueError, match="mtcnn, haar"):
+    with pytest.raises(AffuseError, match="mtcnn, haar"):
         create_detector("magic")
 
 

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.tsav import R2Plus1D, SpaceConv, SpectrogramResNet, TimeConv
 from affuse.models.backbones.vggish import VGGish
-from affuse.models.published import ir50, tsav, vggish
-from affuse.models.published.names import Rules, inverse, translate
+from affuse.models.systems.ir50 import published as ir50
+from affuse.models.systems.renaming import Rules, inverse, translate
+from affuse.models.systems.tsav import published as tsav
+from affuse.models.systems.vggish import published as vggish
 from affuse.verification.parity import load_fill
 
 #: Network -> how to make it, listing of the published weights, prefix there, rules.

@@ -26,11 +26,13 @@ from affuse.models.checkpoints import (
     published_state_dict,
 )
 from affuse.models.modelfile import ModelSpec, load_model
-from affuse.models.published import chumachenko, ir50, vggish
-from affuse.models.published.chumachenko import AUDIO, VIDEO
-from affuse.models.published.ir50 import FACES
-from affuse.models.published.vggish import EXAMPLES
 from affuse.models.registry import MODELS, create_model
+from affuse.models.systems.chumachenko import published as chumachenko
+from affuse.models.systems.chumachenko.published import AUDIO, VIDEO
+from affuse.models.systems.ir50 import published as ir50
+from affuse.models.systems.ir50.published import FACES
+from affuse.models.systems.vggish import published as vggish
+from affuse.models.systems.vggish.published import EXAMPLES
 from tests.models.base import FACES224, MFCC, OPENFACE, random_batch
 from tests.models.published import Malicious, filled
 
@@ -303,7 +305,7 @@ class TestBack:
         ("name", "options"),
         [
             ("chumachenko-lt", {"dead_weights": True}),
-            ("chumachenko-ia", {"dead_weights": True, "masking": "reference"}),
+            ("chumachenko-ia", {"dead_weights": True, "masking": "published"}),
             ("avtca", {"dead_weights": True, "audio": "sequence"}),
             ("leader-follower", {"chained": True, "dead_weights": True}),
             (
@@ -446,7 +448,7 @@ def shapes() -> dict[str, Tensor]:
     with torch.device("meta"):
         build = MODELS["chumachenko-it"].load()
         streams = {s.name: s for s in (stream_spec(AUDIO), stream_spec(VIDEO))}
-        model = create_model("chumachenko-it", streams, 8, **build.reference_options())
+        model = create_model("chumachenko-it", streams, 8, **build.published_options())
         return published_state_dict(model)
 
 
@@ -496,7 +498,7 @@ class TestPicturesPerClip:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         streams = {s.name: s for s in (stream_spec(AUDIO), stream_spec(VIDEO))}
-        options = MODELS["avtca"].load().reference_options()
+        options = MODELS["avtca"].load().published_options()
         model = create_model("avtca", streams, 8, **options)
         torch.save(published_state_dict(model), tmp_path / "model.pth")
         words = ["convert", "avtca", str(tmp_path / "model.pth"), "--out", str(tmp_path / "a")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from affuse.features.stream import StreamSpec
-from affuse.models.chumachenko import IntermediateAttention, LateTransformer
+from affuse.models.systems.chumachenko.model import IntermediateAttention, LateTransformer
 from tests.models.base import FACES224, MFCC, OPENFACE, ModelContract, uncovered
 
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
@@ -142,9 +142,9 @@ class TestRecordedSpeechAndFaces(ModelContract):
     }
 
 
-def test_reference_options_are_options() -> None:
-    assert LateTransformer.reference_options()["query_residual"] is False
-    assert IntermediateAttention.reference_options()["normalise_weights"] is False
+def test_published_options_are_options() -> None:
+    assert LateTransformer.published_options()["query_residual"] is False
+    assert IntermediateAttention.published_options()["normalise_weights"] is False
     assert MFCC.modality == "audio" and OPENFACE.modality == "video"
 
 

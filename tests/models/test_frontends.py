@@ -67,14 +67,14 @@ def parameters(module: nn.Module) -> int:
     ("name", "shape", "expected"),
     [
         ("audio/mfcc10", (10,), "mfcc-conv"),
-        ("audio/mfcc10-reference", (10,), "mfcc-conv"),
+        ("audio/mfcc10-published", (10,), "mfcc-conv"),
         ("audio/logmel64-16k", (64,), "logmel-cnn"),
         ("audio/vggish", (128,), "sequence"),
         ("audio/logmel64-vggish", (96, 64), "vggish"),
         ("video/faces40", (40, 40, 3), "ir50"),
         ("video/faces400", (400, 400, 3), "face-cnn"),
         ("video/faces224", (224, 224, 3), "efficientface"),
-        ("video/faces224-reference", (224, 224, 3), "efficientface"),
+        ("video/faces224-published", (224, 224, 3), "efficientface"),
         ("video/faces48", (48, 48, 3), "face-cnn"),
         ("video/openface", (709,), "sequence"),
     ],
@@ -101,7 +101,7 @@ def test_both_stages_give_the_channels_they_promise(name: str, frames: int) -> N
     assert x.shape == (2, second, frontend.channels[1]) and mask.shape == (2, second)
 
 
-WIDE = [name for name, build in FRONTENDS.items() if "width" in accepted(build)]
+WIDE = [name for name, entry in FRONTENDS.items() if "width" in accepted(entry.load())]
 
 
 @pytest.mark.parametrize("name", WIDE)

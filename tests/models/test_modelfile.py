@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
+from affuse.models.bundled import DAY_ONE
 from affuse.models.entries import content_digest
 from affuse.models.modelfile import DIGEST, KEY, ModelSpec, load_model, read_spec, save_model
-from affuse.models.shipped import DAY_ONE
 from tests.models.base import MFCC, random_batch
 
 

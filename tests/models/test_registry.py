@@ -80,7 +80,7 @@ def test_the_number_of_parameters_is_that_of_the_listed_streams(name: str) -> No
             "no option 'hiden'; did you mean 'hidden'",
         ),
         ("efficientface", STREAMS, {"width": 3}, "no option 'width'; there are: head"),
-        ("chumachenko-it", STREAMS, {"masking": "none"}, "expected 'sound' or 'reference'"),
+        ("chumachenko-it", STREAMS, {"masking": "none"}, "expected 'exclude' or 'published'"),
         ("chumachenko-it", STREAMS, {"heads": 5}, "heads=5 does not divide"),
         ("chumachenko-it", STREAMS, {"audio": {"width": 64, "depth": 2}}, "no option 'depth'"),
         ("chumachenko-it", STREAMS, {"heads": "abc"}, "heads=abc does not divide"),

@@ -5,7 +5,7 @@ import torch
 
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import IR50, release_groups
-from affuse.models.leader_follower import LeaderFollower, LeaderVisual
+from affuse.models.systems.leader_follower.model import LeaderFollower, LeaderVisual
 
 FACES = StreamSpec("video/faces40", 30.0, (40, 40, 3), "uint8")
 SOUND = StreamSpec("audio/vggish", 30.0, (128,))

@@ -32,7 +32,7 @@ def test_the_tutorial_adds_a_model(tmp_path: Path) -> None:
     (tmp_path / "src/affuse/models/added.py").write_text(module)
     (tmp_path / "tests/models/test_added.py").write_text(test)
     registry = tmp_path / "src/affuse/models/registry.py"
-    opening = "MODELS: dict[str, ModelEntry] = {\n"
+    opening = "_OWN: dict[str, ModelEntry] = {\n"
     assert opening in registry.read_text()
     registry.write_text(registry.read_text().replace(opening, opening + entry))
 

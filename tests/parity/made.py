@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from affuse.models.base import Model, Output
 from affuse.models.checkpoints import published_state_dict, system_module
-from affuse.models.published.names import translate
+from affuse.models.systems.renaming import translate
 from affuse.verification.model_cases import everything_present
 
 RULE = """

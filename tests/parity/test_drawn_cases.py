@@ -40,7 +40,7 @@ def auxformer(folder: Folder, name: str, classes: int, batch: int, layers: int) 
             StreamSpec("video/emoca50", 30.0, (10,)),
         )
     }
-    options = MODELS["auxformer"].load().reference_options()
+    options = MODELS["auxformer"].load().published_options()
     model = create_model("auxformer", streams, classes, **options, width=10, heads=2, layers=layers)
 
     def series(x: Tensor) -> Tensor:
@@ -90,11 +90,11 @@ def fusion(folder: Folder, name: str, classes: int, kind: str) -> dict[str, Any]
     streams = {
         spec.name: spec
         for spec in (
-            StreamSpec("audio/mfcc10-reference", 43.066, (10,)),
-            StreamSpec("video/faces224-reference", 15 / 3.6, (224, 224, 3), "uint8"),
+            StreamSpec("audio/mfcc10-published", 43.066, (10,)),
+            StreamSpec("video/faces224-published", 15 / 3.6, (224, 224, 3), "uint8"),
         )
     }
-    options = MODELS[model].load().reference_options()
+    options = MODELS[model].load().published_options()
     twice = {"finalAttention": lambda x: x.transpose(0, 1)} if kind == "avtca" else {}
     return model_case(
         folder,

@@ -20,15 +20,15 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.base import Model
 from affuse.models.checkpoints import published_state_dict, system_module
-from affuse.models.chumachenko import Chumachenko
-from affuse.models.published.ir50 import BACKBONE
-from affuse.models.published.names import inverse, translate
 from affuse.models.registry import MODELS, create_model
+from affuse.models.systems.chumachenko.model import Chumachenko
+from affuse.models.systems.ir50.published import BACKBONE
+from affuse.models.systems.renaming import inverse, translate
 from affuse.training.dropout import apply_dropout
 from affuse.training.recipe_parts import Dropout
 
-AUDIO = StreamSpec("audio/mfcc10-reference", 43.066, (10,))
-VIDEO = StreamSpec("video/faces224-reference", 15 / 3.6, (224, 224, 3), "uint8")
+AUDIO = StreamSpec("audio/mfcc10-published", 43.066, (10,))
+VIDEO = StreamSpec("video/faces224-published", 15 / 3.6, (224, 224, 3), "uint8")
 EXACT, GRADIENT_ERROR = 1e-9, 0.02
 
 
@@ -37,7 +37,7 @@ def published_model(name: str) -> Model:
     assert issubclass(build, Chumachenko)
     torch.manual_seed(0)
     streams = {s.name: s for s in (AUDIO, VIDEO)}
-    return create_model(name, streams, 8, **build.reference_options())
+    return create_model(name, streams, 8, **build.published_options())
 
 
 def ir50_without_dropout() -> IR50:

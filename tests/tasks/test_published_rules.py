@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from affuse.metrics.concordance import ccc, published_ccc
 from affuse.tasks.published_rules import Track, compare_rules, leader_follower_ccc, rjca_ccc
 
-SOUND = "sound"
-ZEROS = "sound, frames without annotation count as zeros"
-OUTSIDE = "sound, averaged over 20 / 50 frames, zeros outside"
-INSIDE = "sound, averaged over 20 / 50 frames"
+SOUND = "default"
+ZEROS = "default, frames without annotation count as zeros"
+OUTSIDE = "default, averaged over 20 / 50 frames, zeros outside"
+INSIDE = "default, averaged over 20 / 50 frames"
 
 
 def track(seed: int, n: int = 200, gap: int = 0, level: float = 0.0) -> Track:
@@ -62,8 +62,8 @@ def test_single_differences_are_single() -> None:
     raw, truth = (
         np.concatenate([getattr(x, name)[x.labelled] for x in tracks]) for name in ("raw", "truth")
     )
-    assert found[SOUND] == found["sound, not smoothed"] == ccc(raw.clip(-1, 1), truth)
-    assert found["sound, unbiased variances"] == published_ccc(raw.clip(-1, 1), truth)
+    assert found[SOUND] == found["default, not smoothed"] == ccc(raw.clip(-1, 1), truth)
+    assert found["default, unbiased variances"] == published_ccc(raw.clip(-1, 1), truth)
     assert found["published, leader-follower"] == leader_follower_ccc(tracks)
     assert leader_follower_ccc(tracks) == published_ccc(raw, truth) < found[SOUND]
     whole = [track(seed) for seed in range(3)]

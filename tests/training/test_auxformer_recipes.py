@@ -21,7 +21,7 @@ from affuse.training.recipe import load_recipe
 from affuse.training.recipe_parts import Dropout
 from affuse.training.train import train
 
-RECIPES = ["cremad-auxformer", "cremad-auxformer-reference"]
+RECIPES = ["cremad-auxformer", "cremad-auxformer-published"]
 STREAMS = {
     "audio/wav2vec2": StreamSpec("audio/wav2vec2", 50.0, (12,)),
     "video/emoca50": StreamSpec("video/emoca50", 30.0, (50,)),
@@ -74,12 +74,12 @@ def test_the_first_epoch_begins_at_the_logarithm_of_the_classes(tmp_path: Path, 
     (row,) = csv.DictReader((tmp_path / "run/fold0/log.csv").open())
     assert float(row["train/loss"]) == pytest.approx(math.log(4), rel=0.2)
     audio, video = read_spec(path).normalisation.values()
-    assert (audio == Normalisation()) == (name == "cremad-auxformer-reference")
+    assert (audio == Normalisation()) == (name == "cremad-auxformer-published")
     assert video != Normalisation()
 
 
 def test_the_reference_makes_the_published_choices() -> None:
-    recipe = load_recipe("cremad-auxformer-reference")
+    recipe = load_recipe("cremad-auxformer-published")
     assert recipe.dropout == Dropout("batch", probability=0.4)
     assert (recipe.primary, recipe.auxiliary, recipe.selects) == (0, 0.3333, "loss")
     assert (recipe.epochs, recipe.batch_size, recipe.optimiser.lr) == (30, 32, 7.25e-4)
@@ -91,7 +91,7 @@ def test_the_reference_makes_the_published_choices() -> None:
 def test_a_first_batch_without_a_modality_teaches(
     monkeypatch: pytest.MonkeyPatch, lost: float
 ) -> None:
-    recipe = load_recipe("cremad-auxformer-reference")
+    recipe = load_recipe("cremad-auxformer-published")
     torch.manual_seed(0)
     model = create_model("auxformer", STREAMS, 6)
     learner = Learner(model, recipe, Classification(), dict.fromkeys(STREAMS, Normalisation()))

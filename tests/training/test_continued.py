@@ -27,8 +27,8 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.checkpoints import published_state_dict
 from affuse.models.modelfile import load_model
-from affuse.models.published.chumachenko import AUDIO, RAVDESS_CLASSES, VIDEO
 from affuse.models.registry import create_model
+from affuse.models.systems.chumachenko.published import AUDIO, RAVDESS_CLASSES, VIDEO
 from affuse.training.continued import read_continued
 from affuse.training.data import ClipDataset, EpochSampler, published_normalisation
 from affuse.training.learner import Learner
@@ -76,7 +76,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe_file(folder: Path, out: Path) -> Path:
     """The published training, with each batch as it is."""
-    values = yaml.safe_load(list_recipes()["chumachenko-ia-reference"].read_text())
+    values = yaml.safe_load(list_recipes()["chumachenko-ia-published"].read_text())
     values |= {
         "corpus": "folder",
         "protocol": str(folder / "protocol.csv"),

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import IR50
-from affuse.models.leader_follower import LeaderVisual
+from affuse.models.systems.leader_follower.model import LeaderVisual
 from affuse.tasks.task import Mode
 from affuse.training.learner import Learner
 from affuse.training.plateau import PlateauStages, freeze_backbone

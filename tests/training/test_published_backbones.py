@@ -15,8 +15,10 @@ from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import ModelSpec, load_model, save_model
-from affuse.models.published import ir50, tsav, vggish
 from affuse.models.registry import create_model
+from affuse.models.systems.ir50 import published as ir50
+from affuse.models.systems.tsav import published as tsav
+from affuse.models.systems.vggish import published as vggish
 
 pytestmark = pytest.mark.slow
 SMALL = ["protocol=affwild2/official", "epochs=1", "batch_size=2"]
@@ -46,22 +48,22 @@ def weights(
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
-    synthesise(folder / "twin", videos=4, seconds=(2.0, 2.5))
+    synthesise(folder / "synthetic", videos=4, seconds=(2.0, 2.5))
     ir = weights(folder / "ir50.safetensors", "ir50", [ir50.FACES], 8)
     vgg = weights(folder / "vggish.safetensors", "vggish", [vggish.EXAMPLES], 128)
     sight = [stream_spec(name) for name in (tsav.AUDIO_STREAM, tsav.VIDEO_STREAM)]
     two = weights(
         folder / "tsav.safetensors", "tsav", sight, 7, auxiliary=dict(tsav.TASKS), channels=4
     )
-    streams = ["video/aligned48-reference", "video/ir50", "audio/mfcc39", "audio/mfcc39-reference"]
+    streams = ["video/aligned48-published", "video/ir50", "audio/mfcc39", "audio/mfcc39-published"]
     sources = [f"video/ir50={ir}"]
-    for name in ("audio/vggish", "audio/vggish-reference"):
+    for name in ("audio/vggish", "audio/vggish-published"):
         streams.append(name)
         sources.append(f"{name}={vgg}")
-    for name in ("video/tsav", "audio/tsav", "video/tsav-reference", "audio/tsav-reference"):
+    for name in ("video/tsav", "audio/tsav", "video/tsav-published", "audio/tsav-published"):
         streams.append(name)
         sources.append(f"{name}={two}")
-    command = ["prepare", "affwild2", str(folder / "twin"), "--store", str(folder / "store")]
+    command = ["prepare", "affwild2", str(folder / "synthetic"), "--store", str(folder / "store")]
     command += ["--streams", ",".join(streams), "--workers", "1"]
     assert main([*command, *(word for source in sources for word in ("--source", source))]) == 0
     return folder
@@ -71,9 +73,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("recipe", "changes"),
     [
         ("leader-follower-affwild2", ["window=1", "hop=1"]),
-        ("leader-follower-affwild2-reference", ["window=1", "hop=1", "backbone={ir}"]),
+        ("leader-follower-affwild2-published", ["window=1", "hop=1", "backbone={ir}"]),
         ("rjca-affwild2", []),
-        ("rjca-affwild2-reference", ["precision='32'"]),
+        ("rjca-affwild2-published", ["precision='32'"]),
     ],
 )
 def test_a_published_system_trains_judges_and_fuses(
@@ -88,12 +90,17 @@ def test_a_published_system_trains_judges_and_fuses(
     model, spec = load_model(run / "fold0/model.safetensors")
     assert spec.task == "valence-arousal" and model.head == "frames"
     assert "none: random" in spec.training["licence"], "terms of the weights travel with the model"
-    assert main(["evaluate", str(run), "--truth", str(prepared / "twin/truth")]) == 0
+    assert main(["evaluate", str(run), "--truth", str(prepared / "synthetic/truth")]) == 0
     facts = json.loads((run / "evaluation/metrics.json").read_text())
     assert facts["role"] == "test" and facts["conditions"]["av"]["videos"] == 1
     if "reference" in recipe and recipe.startswith("leader"):
         assert spec.outputs == ["valence"]
     else:
         out = prepared / f"{recipe}-fused"
-        assert main(["fuse", str(run), "--out", str(out), "--corpus", str(prepared / "twin")]) == 0
-        assert main(["check", "--submission", str(out), "affwild2", str(prepared / "twin")]) == 0
+        assert (
+            main(["ensemble", str(run), "--out", str(out), "--corpus", str(prepared / "synthetic")])
+            == 0
+        )
+        assert (
+            main(["check", "--submission", str(out), "affwild2", str(prepared / "synthetic")]) == 0
+        )

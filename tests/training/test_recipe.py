@@ -90,12 +90,8 @@ def test_precision_auto_is_what_this_machine_does_fast(monkeypatch):
         ({"modle": 1}, "modle"),
         ({"labels": {"rule": "majority", "least": 0}}, "labels.least must be at least 1"),
         (
-            {"task": "valence-arousal", "augmentation": {"nothing": 0.1}},
-            "augmentation.nothing needs a task of classes",
-        ),
-        (
-            {"streams": ["audio/logmel64-tsav"], "augmentation": {"room": 0.2}},
-            "augmentation.room is for audio/logmel<N>-16k; it cannot change audio/logmel64-tsav",
+            {"task": "valence-arousal", "augmentation": {"outlier_exposure": 0.1}},
+            "augmentation.outlier_exposure needs a task of classes",
         ),
         (
             {"task": "valence-arousal", "augmentation": {"mixup": 0.2}},
@@ -103,7 +99,11 @@ def test_precision_auto_is_what_this_machine_does_fast(monkeypatch):
         ),
         ({"labels": {"rule": "majority", "others": "drop"}}, "others"),
         ({"precision": "64"}, "precision"),
-        ({"augmentation": {"jitter": "far"}}, "jitter"),
+        ({"augmentation": {"crop": "far"}}, "crop"),
+        (
+            {"augmentation": {"jitter": 4}},
+            "augmentation.jitter is called augmentation.crop now",
+        ),
         ({"optimiser": {"lrr": 1}}, "lrr"),
         ({"epochs": "many"}, "epochs"),
         ({"epochs": 0}, "epochs"),
@@ -119,6 +119,14 @@ def test_a_wrong_key_or_value_is_named_in_one_line(tmp_path, changes, word):
         load_recipe(file(tmp_path, **changes))
     assert word in str(error.value) and "r.yaml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_an_earlier_version_wrote_is_read_by_the_names_of_today(tmp_path):
+    path = file(tmp_path, augmentation={"flip": 0.5, "nothing": 0.1, "shift": 0.2, "erase": 0})
+    change = load_recipe(path, written=True).augmentation
+    assert (change.horizontal_flip, change.outlier_exposure, change.shift) == (0.5, 0.1, 0.2)
+    with pytest.raises(AffuseError, match=r"augmentation\.zoom is called augmentation\.scale now"):
+        load_recipe(file(tmp_path), ["augmentation.zoom=0.1"])
 
 
 def test_wrong_sources_and_overrides(tmp_path):

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--submission",
         type=Path,
         metavar="DIR",
-        help="look for mistakes in a folder of files for the challenge (affuse fuse makes them)",
+        help="look for mistakes in files for the challenge (affuse ensemble makes them)",
     )
     parser.add_argument(
         "--model",
@@ -95,8 +95,8 @@ def _store(options: argparse.Namespace) -> int:
 
 
 def _corpus(options: argparse.Namespace) -> int:
+    from affuse.audit.integrity import COLUMNS, examine, summary, table
     from affuse.execution.files import write_csv
-    from affuse.features.integrity import COLUMNS, examine, summary, table
 
     corpus = _read(options)
     clips = examine(corpus, options.workers, options.whole)
@@ -168,8 +168,8 @@ def _some(words: list[str]) -> str:
 
 
 def _protocol(options: argparse.Namespace) -> int:
+    from affuse.audit.split_check import examine_protocol
     from affuse.features.store import Store
-    from affuse.training.split_check import examine_protocol
 
     store = Store(options.store) if options.store else None
     clips = _read(options).clips if options.corpus else None

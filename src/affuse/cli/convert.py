@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from affuse.errors import AffuseError
-from affuse.models.published import SYSTEMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("system", choices=SYSTEMS, help="affuse list systems tells their options")
+    parser.add_argument(
+        "system", help="name of the system (affuse list systems tells their options)"
+    )
     parser.add_argument("checkpoint", type=Path, help="the published file (.pth, .pt, ...)")
     parser.add_argument(
         "changes",

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--role",
         choices=("test", "development"),
-        help="clips to judge (default: test, or development where there is no test clip); "
+        help="clips to score (default: test, or development where there is no test clip); "
         "development goes into a folder of its own",
     )
     parser.add_argument(

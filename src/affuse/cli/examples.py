@@ -13,9 +13,9 @@ EXAMPLES = {
     "train": "affuse train demo epochs=2 fold=0 --store store --out run --allow missing",
     "evaluate": "affuse evaluate run --conditions av audio video",
     "combine": "affuse combine --audio voice --video face --out both.safetensors",
-    "fuse": "affuse fuse run --out submission",
+    "ensemble": "affuse ensemble run --out submission",
     "predict": "affuse predict talk.mp4 --out timelines",
-    "stream": "affuse stream talk.mp4 --hop 0.5",
+    "live": "affuse live talk.mp4 --hop 0.5",
     "convert": "affuse convert chumachenko lt.pth heads=1 --out lt.safetensors",
     "parity": "affuse parity parity/cases",
 }

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterable
 from importlib import import_module
+from typing import TypeVar
 
 from affuse.cli.tables import print_table
+from affuse.errors import AffuseError
+
+T = TypeVar("T")
 
 KINDS = (
     "models",
@@ -17,6 +22,8 @@ KINDS = (
     "protocols",
     "leaks",
     "conditions",
+    "detectors",
+    "frontends",
 )
 
 
@@ -45,7 +52,7 @@ def _models() -> list[dict[str, object]]:
             "task": entry.task,
             "streams": " ".join(entry.streams),
             "parameters": entry.parameters,
-            "what": entry.summary,
+            "what": entry.describe(),
             "paper": entry.paper,
             "licence of the reference": entry.licence,
         }
@@ -54,34 +61,44 @@ def _models() -> list[dict[str, object]]:
 
 
 def _systems() -> list[dict[str, object]]:
-    from affuse.models.checkpoints import system_module
     from affuse.models.options import accepted
-    from affuse.models.published import SYSTEMS
+    from affuse.models.systems import SYSTEMS
 
-    modules = {name: system_module(name) for name in SYSTEMS}
     return [
         {
             "system": name,
-            "checkpoint": module.__doc__.splitlines()[0],
-            "options": " ".join(accepted(module.describe)),
+            "checkpoint": entry.describe(),
+            "options": _words(lambda one: accepted(one.load().describe), entry),
         }
-        for name, module in modules.items()
+        for name, entry in SYSTEMS.items()
     ]
+
+
+def _detectors() -> list[dict[str, object]]:
+    from affuse.media.detectors import DETECTORS
+
+    return [{"detector": name, "what": entry.describe()} for name, entry in DETECTORS.items()]
+
+
+def _frontends() -> list[dict[str, object]]:
+    from affuse.models.frontends import FRONTENDS
+
+    return [{"front-end": name, "what": entry.describe()} for name, entry in FRONTENDS.items()]
 
 
 def _corpora() -> list[dict[str, object]]:
     from affuse.corpora.registry import CORPORA, corpus_options
 
     return [
-        {"corpus": name, "what": what, "options": " ".join(corpus_options(name))}
-        for name, (_, what) in CORPORA.items()
+        {"corpus": name, "what": entry.describe(), "options": _words(corpus_options, name)}
+        for name, entry in CORPORA.items()
     ]
 
 
 def _streams() -> list[dict[str, object]]:
     from affuse.features.catalogue import STREAMS
 
-    return [{"stream": name, "what": what} for name, (_, _, what) in STREAMS.items()]
+    return [{"stream": name, "what": STREAMS[name].describe()} for name in STREAMS]
 
 
 def _recipes() -> list[dict[str, object]]:
@@ -122,7 +139,7 @@ def _protocols() -> list[dict[str, object]]:
 
 
 def _leaks() -> list[dict[str, object]]:
-    from affuse.corpora.leaks import KINDS
+    from affuse.audit.leaks import KINDS
 
     return [{"leak": kind, "what": what} for kind, what in KINDS.items()]
 
@@ -130,4 +147,12 @@ def _leaks() -> list[dict[str, object]]:
 def _conditions() -> list[dict[str, object]]:
     from affuse.evaluation.conditions import CONDITIONS
 
-    return [{"condition": name, "what": what} for name, (_, what) in CONDITIONS.items()]
+    return [{"condition": name, "what": entry.describe()} for name, entry in CONDITIONS.items()]
+
+
+def _words(tell: Callable[[T], Iterable[str]], one: T) -> str:
+    """Words in a row; none of what another package registers and cannot import."""
+    try:
+        return " ".join(tell(one))
+    except AffuseError:
+        return ""

@@ -27,12 +27,15 @@ VERBS = {
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "score a run or any model file, also with a modality missing or noisy",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
-    "fuse": "fuse folds or models of continuous valence-arousal; write the files of a challenge",
+    "ensemble": "folds or models of continuous valence-arousal as one; the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
-    "stream": "an emotion over time in real time: a line of JSON per hop",
+    "live": "an emotion over time in real time: a line of JSON per hop",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
 }
+
+#: What verbs were called in earlier versions.
+RENAMED = {"fuse": "ensemble", "stream": "live"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     threads.settle()  # before anything imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
+    first = next((word for word in words if not word.startswith("-")), "")
+    if first in RENAMED:
+        print(f"affuse: {first} is called {RENAMED[first]} now", file=sys.stderr)
+        return 2
     with printable(), signals_raise():
         return _guarded(words, next((word for word in words if word in VERBS), None))
 

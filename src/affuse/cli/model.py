@@ -1,4 +1,4 @@
-"""`--model`, for the verbs that apply one, and the model that comes with affuse."""
+"""`--model`, for the verbs that apply one, and the bundled model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE|RUN",
         help="model file (.safetensors), or a folder that `affuse train` made of one fold "
-        "(default: the model that comes with affuse)",
+        "(default: the bundled model)",
     )
 
 
@@ -26,10 +26,10 @@ def chosen_model(options: argparse.Namespace) -> Path:
     """
     if options.model is not None:
         return _of_run(options.model) if options.model.is_dir() else Path(options.model)
-    from affuse.models.shipped import CARD, DAY_ONE
+    from affuse.models.bundled import CARD, DAY_ONE
 
     print(
-        f"affuse {options.verb}: no --model given, so the one that comes with affuse is used; for "
+        f"affuse {options.verb}: no --model given, so the bundled model is used; for "
         f"research, not for commerce, and often wrong: {CARD}",
         file=sys.stderr,
     )

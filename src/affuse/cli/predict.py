@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="INPUT",
-        help="recordings or pictures, folders of them, or quoted patterns such as 'clips/**/*.mp4'",
+        help="recordings or images, folders of them, or quoted patterns such as 'clips/**/*.mp4'",
     )
     add_model(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the timelines")
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlay",
         action="store_true",
-        help="also a video of each recording with pictures: the face, and what is read from it",
+        help="also a video of each recording with images: the face and the predicted emotion",
     )
     add_tracks(parser)
     add_source(parser)

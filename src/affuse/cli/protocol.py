@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the protocol and say what is in it; exit code 1 when it leaks."""
-    from affuse.corpora.leaks import find_leaks
+    from affuse.audit.leaks import find_leaks
     from affuse.corpora.protocols.make import (
         make_protocol,
         protocol_of_blocks,

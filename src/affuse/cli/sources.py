@@ -27,7 +27,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[STREAM=]HZ",
-        help="rows per second of your own streams, such as video/own-clip=25 (0: one row per "
+        help="rows per second of your own streams, such as video/imported-clip=25 (0: one row per "
         "clip); predict takes it from the model",
     )
 

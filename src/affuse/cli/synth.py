@@ -26,7 +26,7 @@ def _sentences(count: int) -> tuple[str, ...]:
 
 
 #: Corpus -> module of its look-alike, and what can be said about its size.
-_TWINS: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
+_CORPORA: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
     "ravdess": ("ravdess", {"actors": _first}),
     "cremad": ("cremad", {"actors": int, "sentences": _sentences}),
     "msp-improv": ("msp_improv", {"sessions": _first, "turns": int}),
@@ -36,8 +36,8 @@ _TWINS: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    sizes = "; ".join(f"{name}: {', '.join(known)}" for name, (_, known) in _TWINS.items())
-    parser.add_argument("corpus", choices=tuple(_TWINS), help="whose layout")
+    sizes = "; ".join(f"{name}: {', '.join(known)}" for name, (_, known) in _CORPORA.items())
+    parser.add_argument("corpus", choices=tuple(_CORPORA), help="whose layout")
     parser.add_argument("out", type=Path, help="folder to write the corpus to")
     parser.add_argument(
         "changes",
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the look-alike; complete files that are there are kept."""
     from affuse.execution.progress import progress
 
-    module, known = _TWINS[options.corpus]
+    module, known = _CORPORA[options.corpus]
     sizes = dict(_size(change, known) for change in options.changes)
     import_module(f"affuse.corpora.synthetic.{module}").synthesise(
         options.out, seed=options.seed, workers=options.workers, progress=progress, **sizes

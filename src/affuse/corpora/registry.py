@@ -4,28 +4,54 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError
-from affuse.suggestions import hint, unknown
+from affuse.registry import Entry, Registry
+from affuse.suggestions import hint
 
-#: Name -> (module with `read(root, ...)`, what it is).
-CORPORA: dict[str, tuple[str, str]] = {
-    "ravdess": ("ravdess", "RAVDESS, 24 actors, 8 emotions; speech, and song by option"),
-    "cremad": ("cremad", "CREMA-D, 91 actors, 6 emotions, crowd votes per channel"),
-    "msp-improv": ("msp_improv", "MSP-IMPROV, 12 speakers in 6 sessions, 4 or 10 emotions, votes"),
-    "affwild2": ("affwild2", "Aff-Wild2, valence and arousal for every frame"),
-    "affwild2-npy": (
-        "affwild2_arrays",
-        "Aff-Wild2 as the leader-follower system's preprocessing left it (npy_data)",
-    ),
-    "diffusionfer": ("diffusionfer", "DiffusionFER, synthetic face pictures, 7 expressions"),
-    "ferplus": ("ferplus", "FER+, 32,000 small grey pictures of faces, 8 emotions, ten votes each"),
-    "folder": ("folder", "your own recordings or pictures: a clips.csv, or a folder per class"),
-}
+#: Each names a module with `read(root, ...)`.
+CORPORA: Registry[Entry] = Registry(
+    "corpus",
+    {
+        "ravdess": Entry(
+            "affuse.corpora.ravdess",
+            "RAVDESS, 24 actors, 8 emotions; speech, and song by option",
+        ),
+        "cremad": Entry(
+            "affuse.corpora.cremad",
+            "CREMA-D, 91 actors, 6 emotions, crowd votes per channel",
+        ),
+        "msp-improv": Entry(
+            "affuse.corpora.msp_improv",
+            "MSP-IMPROV, 12 speakers in 6 sessions, 4 or 10 emotions, votes",
+        ),
+        "affwild2": Entry(
+            "affuse.corpora.affwild2",
+            "Aff-Wild2, valence and arousal for every frame",
+        ),
+        "affwild2-npy": Entry(
+            "affuse.corpora.affwild2_arrays",
+            "Aff-Wild2 as the leader-follower system's preprocessing left it (npy_data)",
+        ),
+        "diffusionfer": Entry(
+            "affuse.corpora.diffusionfer",
+            "DiffusionFER, synthetic face pictures, 7 expressions",
+        ),
+        "ferplus": Entry(
+            "affuse.corpora.ferplus",
+            "FER+, 32,000 small grey pictures of faces, 8 emotions, ten votes each",
+        ),
+        "folder": Entry(
+            "affuse.corpora.folder",
+            "your own recordings or pictures: a clips.csv, or a folder per class",
+        ),
+    },
+    group="affuse.corpora",
+    listed_by="affuse list corpora",
+)
 
 
 def read_corpus(name: str, root: Path, options: Mapping[str, Any] | None = None) -> Corpus:
@@ -62,6 +88,4 @@ def corpus_module(name: str) -> Any:
     Raises:
         AffuseError: There is no corpus of that name.
     """
-    if name not in CORPORA:
-        raise unknown("corpus", name, CORPORA, "affuse list corpora")
-    return import_module(f"affuse.corpora.{CORPORA[name][0]}")
+    return CORPORA[name].load()

@@ -20,7 +20,7 @@ from affuse.execution.text import identity
 from affuse.features.store import Store
 from affuse.metrics.calibration import Calibration, calibration
 from affuse.metrics.temperature import best_temperature
-from affuse.models.combined import Combined
+from affuse.models.baselines.combined import Combined
 from affuse.models.embedded import unpack_networks
 from affuse.models.modelfile import ModelSpec, load_model, save_model
 from affuse.tasks.judgement import PREDICTIONS_FILE
@@ -219,7 +219,7 @@ def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.
 
 
 def _joined(logits: np.ndarray, joins: Sequence[Sequence[int]]) -> np.ndarray:
-    """(N, own classes) -> log-probabilities (N, C), as `CalibratedBranch` computes them."""
+    """(N, own classes) -> log-probabilities (N, C), as `CalibratedEncoder` computes them."""
     columns = [np.logaddexp.reduce(logits[:, list(own)], axis=1) for own in joins]
     return np.asarray(log_softmax(np.stack(columns, 1), axis=1))
 

@@ -14,10 +14,7 @@ from torch import Tensor
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.suggestions import unknown
-
-#: Changes a normalised batch of streams with these specs.
-Change = Callable[[Batch, Mapping[str, StreamSpec]], Batch]
+from affuse.registry import Entry, Registry
 
 
 def with_noise(batch: Batch, streams: Mapping[str, StreamSpec], modality: str) -> Batch:
@@ -73,34 +70,58 @@ def _draw(stream: str, clip: str, like: Tensor) -> Tensor:
     return torch.from_numpy(random.standard_normal(like.shape, np.float32)).to(like)
 
 
-def _without(batch: Batch, streams: Mapping[str, StreamSpec], modality: str) -> Batch:
+def without(batch: Batch, streams: Mapping[str, StreamSpec], modality: str) -> Batch:
+    """Every stream of a modality absent."""
     return batch.without(modality)
 
 
-#: Name -> (what it does to a normalised batch, what it means).
-CONDITIONS: dict[str, tuple[Change, str]] = {
-    "av": (lambda batch, streams: batch, "sound and picture"),
-    "audio": (partial(_without, modality="video"), "sound only"),
-    "video": (partial(_without, modality="audio"), "picture only"),
-    "noisy-audio": (partial(with_noise, modality="audio"), "noise on the sound, 0 dB"),
-    "noisy-video": (partial(with_noise, modality="video"), "noise on the picture, 0 dB"),
-    "noise-filled-audio": (
-        partial(filled_with, modality="audio", filling="noise"),
-        "N(0, 1) noise instead of the sound",
-    ),
-    "noise-filled-video": (
-        partial(filled_with, modality="video", filling="noise"),
-        "N(0, 1) noise instead of the picture",
-    ),
-    "zero-filled-audio": (
-        partial(filled_with, modality="audio", filling="zeros"),
-        "zeros instead of the sound, which count as input",
-    ),
-    "zero-filled-video": (
-        partial(filled_with, modality="video", filling="zeros"),
-        "zeros instead of the picture, which count as input",
-    ),
-}
+def unchanged(batch: Batch, streams: Mapping[str, StreamSpec]) -> Batch:
+    """The batch as it is."""
+    return batch
+
+
+CONDITIONS: Registry[Entry] = Registry(
+    "condition",
+    {
+        "av": Entry("affuse.evaluation.conditions:unchanged", "sound and picture"),
+        "audio": Entry("affuse.evaluation.conditions:without", "sound only", {"modality": "video"}),
+        "video": Entry(
+            "affuse.evaluation.conditions:without", "picture only", {"modality": "audio"}
+        ),
+        "noisy-audio": Entry(
+            "affuse.evaluation.conditions:with_noise",
+            "noise on the sound, 0 dB",
+            {"modality": "audio"},
+        ),
+        "noisy-video": Entry(
+            "affuse.evaluation.conditions:with_noise",
+            "noise on the picture, 0 dB",
+            {"modality": "video"},
+        ),
+        "noise-filled-audio": Entry(
+            "affuse.evaluation.conditions:filled_with",
+            "N(0, 1) noise instead of the sound",
+            {"modality": "audio", "filling": "noise"},
+        ),
+        "noise-filled-video": Entry(
+            "affuse.evaluation.conditions:filled_with",
+            "N(0, 1) noise instead of the picture",
+            {"modality": "video", "filling": "noise"},
+        ),
+        "zero-filled-audio": Entry(
+            "affuse.evaluation.conditions:filled_with",
+            "zeros instead of the sound, which count as input",
+            {"modality": "audio", "filling": "zeros"},
+        ),
+        "zero-filled-video": Entry(
+            "affuse.evaluation.conditions:filled_with",
+            "zeros instead of the picture, which count as input",
+            {"modality": "video", "filling": "zeros"},
+        ),
+    },
+    group="affuse.conditions",
+    listed_by="affuse list conditions",
+)
 
 
 def condition(name: str, streams: Mapping[str, StreamSpec]) -> Callable[[Batch], Batch]:
@@ -113,9 +134,8 @@ def condition(name: str, streams: Mapping[str, StreamSpec]) -> Callable[[Batch],
     Raises:
         AffuseError: There is no such condition.
     """
-    if name not in CONDITIONS:
-        raise unknown("condition", name, CONDITIONS, "affuse list conditions")
-    change, _ = CONDITIONS[name]
+    entry = CONDITIONS[name]
+    change = partial(entry.load(), **entry.arguments)
     return lambda batch: change(batch, streams)
 
 
@@ -125,11 +145,9 @@ def changed_modality(name: str) -> str | None:
     Args:
         name: One of `CONDITIONS`.
     """
-    change, _ = CONDITIONS[name]
-    if not isinstance(change, partial) or change.func is _without:
-        return None
-    modality: str = change.keywords["modality"]
-    return modality
+    entry = CONDITIONS[name]
+    only_takes = entry.load() in (without, unchanged)
+    return None if only_takes else entry.arguments.get("modality")
 
 
 def default_conditions(streams: Mapping[str, StreamSpec]) -> list[str]:

@@ -14,8 +14,8 @@ from affuse.features.batch import collate, normalise
 from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.metrics.concordance import ccc
+from affuse.models.baselines.unimodal import VideoOnly
 from affuse.models.modelfile import ModelSpec
-from affuse.models.unimodal import VideoOnly
 
 _BATCH = 64
 _FOLDS = 5

@@ -43,7 +43,7 @@ def write_report(results: Mapping[str, Mapping[str, Any]], path: Path, pages: li
         path,
         environment.get_template("report.html").render(
             results=results,
-            conditions={name: CONDITIONS[name][1] for name in first},
+            conditions={name: CONDITIONS[name].describe() for name in first},
             clips=next(iter(first.values()))["clips"],
             speakers=next(iter(first.values()))["speakers"],
             classes=next(iter(first.values()))["classes"],

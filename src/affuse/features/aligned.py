@@ -66,7 +66,7 @@ class AlignedFaces(RecordingExtractor):
     Args:
         size: Height and width to which the pictures are brought, in pixels.
         options: How faces are found, followed and cropped.
-        bicubic: `video/aligned<size>-reference`: pictures are resized as Pillow does it by default,
+        bicubic: `video/aligned<size>-published`: pictures are resized as Pillow does it by default,
             crops from 112 x 112 pixels. Otherwise by the mean over areas, or linearly to a greater
             size, and crops are cut in their size.
 
@@ -83,7 +83,7 @@ class AlignedFaces(RecordingExtractor):
         recipe |= {"resampled": "nearest picture", "reach": REACH, "default_fps": RATE}
         recipe |= {"resized": "bicubic"} if bicubic else {}
         recipe |= asdict(self.options)
-        name = f"video/aligned{size}" + ("-reference" if bicubic else "")
+        name = f"video/aligned{size}" + ("-published" if bicubic else "")
         self.spec = StreamSpec(name, RATE, (size, size, 3), "uint8", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:

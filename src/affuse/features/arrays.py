@@ -15,11 +15,12 @@ from affuse.features.catalogue import Sources, create_extractor, pattern_of, sou
 from affuse.features.extractor import Extractor
 from affuse.features.files import finite_rows, present_rows, read_array
 from affuse.features.pictures import RATE
+from affuse.features.renamed import current_name
 from affuse.features.stream import Stream, StreamSpec
 
 #: Stream -> the array with its rows, and what a row is.
-_ROWS = {"audio/vggish-reference": ("vggish", (128,)), "audio/mfcc39-reference": ("mfcc", (39,))}
-_OWN = ("audio/own-<word>", "video/own-<word>")
+_ROWS = {"audio/vggish-published": ("vggish", (128,)), "audio/mfcc39-published": ("mfcc", (39,))}
+_OWN = ("audio/imported-<word>", "video/imported-<word>")
 
 
 def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extractor:
@@ -27,10 +28,10 @@ def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extra
 
     Args:
         corpus: Its clips; `arrays` is where the arrays lie.
-        name: Of arrays: `video/aligned<N>` and what networks make of it, `audio/vggish-reference`,
-            `audio/mfcc39-reference`; and `audio/own-<word>` or `video/own-<word>` for any other
-            `<word>.npy` (T, D).
-        source: Where imported streams are read from. For `audio/vggish-reference` of arrays: the
+        name: Of arrays: `video/aligned<N>` and what networks make of it, `audio/vggish-published`,
+            `audio/mfcc39-published`; and `audio/imported-<word>` or `video/imported-<word>` for any
+            other `<word>.npy` (T, D).
+        source: Where imported streams are read from. For `audio/vggish-published` of arrays: the
             model file of VGGish that they were computed with, if models are to predict with it.
 
     Raises:
@@ -38,8 +39,8 @@ def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extra
     """
     if corpus.arrays is None:
         return create_extractor(name, source)
-    if name in _ROWS:
-        file, shape = _ROWS[name]
+    if current_name(name) in _ROWS:
+        file, shape = _ROWS[current_name(name)]
         known = not name.startswith("audio/vggish") or source_of(name, source) is not None
         spec = create_extractor(name, source).spec if known else StreamSpec(name, RATE, shape)
         return ArrayRows(spec, corpus.arrays, file)

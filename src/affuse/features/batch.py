@@ -12,7 +12,7 @@ from torch import Tensor
 
 from affuse.errors import AffuseError
 from affuse.execution.fields import check_list, check_number
-from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream import Kind, Stream, StreamSpec
 
 #: The largest statistic that a file can tell, and how many there can be of each kind.
 _LARGEST, _VALUES = 1e30, 1 << 24
@@ -31,15 +31,22 @@ class Batch:
         targets: (B,) int64 class indices; or (B, C) float32 probabilities; or (B, T, D) float32
             values at `TARGET_RATE`, NaN where nobody annotated; or None.
         ids: Clip ids.
+        kinds: Name -> what the frames are, which decides how they are normalised and augmented;
+            `vectors` where it is not said.
     """
 
     streams: dict[str, Tensor]
     masks: dict[str, Tensor]
     targets: Tensor | None = None
     ids: list[str] = field(default_factory=list)
+    kinds: dict[str, Kind] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.masks.values())))
+
+    def kind_of(self, name: str) -> Kind:
+        """What the frames of a stream are."""
+        return self.kinds.get(name, "vectors")
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on another device."""
@@ -48,6 +55,7 @@ class Batch:
             {name: x.to(device, non_blocking=True) for name, x in self.masks.items()},
             None if self.targets is None else self.targets.to(device, non_blocking=True),
             self.ids,
+            self.kinds,
         )
 
     def without(self, modality: str) -> Batch:
@@ -120,7 +128,8 @@ def collate(
             mask[row, : len(part.mask)] = part.mask
         streams[name], masks[name] = torch.from_numpy(values), torch.from_numpy(mask)
     labels = None if targets is None else torch.from_numpy(np.stack(targets))
-    return Batch(streams, masks, labels, list(ids))
+    kinds = {name: spec.kind for name, spec in specs.items()}
+    return Batch(streams, masks, labels, list(ids), kinds)
 
 
 def check_finite(stream: Stream, spec: StreamSpec, clip: str = "") -> None:
@@ -154,5 +163,5 @@ def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
         x = (x - x.new_tensor(norm.mean)) / x.new_tensor(norm.std)
         mask = batch.masks[name].reshape(*batch.masks[name].shape, *[1] * (x.ndim - 2))
         x = torch.where(mask, x, 0.0)  # a product would keep a NaN where nothing is present
-        streams[name] = x.movedim(-1, 2) if raw.dtype == torch.uint8 else x
+        streams[name] = x.movedim(-1, 2) if batch.kind_of(name) == "pictures" else x
     return replace(batch, streams=streams)

@@ -2,171 +2,129 @@
 
 from __future__ import annotations
 
-import re
+import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from affuse.errors import AffuseError
 from affuse.features.extractor import Extractor
+from affuse.features.renamed import current_name, earlier_name
 from affuse.features.stream import StreamSpec
-from affuse.suggestions import unknown
+from affuse.registry import Entry, Registry, match
 
-#: Pattern of names -> ("module:Class" in affuse, its arguments taken from the name, what it is).
-#: What a network computes lives beside the networks, in `models.frozen`.
-#: `<N>` in a name stands for a number, `<word>` for letters, digits, `-` and `_`. Of the types
-#: among the arguments `int` is that number, `str` the name, `Path` the source and `float` the rate
-#: of its rows.
-STREAMS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "audio/mfcc10": ("features.sound:Mfcc", {}, "10 MFCCs, 43 Hz"),
-    "audio/mfcc10-reference": (
-        "features.sound:ReferenceMfcc",
-        {},
-        "10 MFCCs of the middle 3.6 s as published (reflected ends, librosa 0.8)",
-    ),
-    "audio/mfcc10-reference-constant": (
-        "features.sound:ReferenceMfcc",
-        {"padding": "constant"},
-        "the same with zeros beyond the ends (librosa 0.9 and later)",
-    ),
-    "audio/logmel<N>-16k": (
-        "features.sound:LogMel",
-        {"mels": int},
-        "log-mel spectrum, N bands up to 8 kHz, 50 Hz",
-    ),
-    "audio/mfcc39": (
-        "features.sound:Mfcc39",
-        {},
-        "12 MFCCs and the zeroth with deltas and accelerations (openSMILE), 100 Hz",
-    ),
-    "audio/mfcc39-causal": (
-        "features.sound:Mfcc39",
-        {"placing": "causal"},
-        "the same, each row at the end of the sound that it is about",
-    ),
-    "audio/mfcc39-reference": (
-        "features.sound:Mfcc39",
-        {"placing": "reference"},
-        "the same as published: the row that begins with each frame, 30 Hz",
-    ),
-    "audio/egemaps": (
-        "features.opensmile:Egemaps",
-        {},
-        "23 descriptors of eGeMAPS v01a, 100 Hz; needs the extra opensmile",
-    ),
-    "audio/logmel64-tsav": (
-        "features.sound:TsavMel",
-        {},
-        "64 mel bands in decibels as TSAV hears them, 100 Hz",
-    ),
-    "audio/logmel64-vggish": (
-        "features.sound:VggishExamples",
-        {},
-        "the spectrogram (96, 64) of 0.96 s around each frame that VGGish reads, 30 Hz",
-    ),
-    "audio/vggish": (
-        "models.frozen.vggish:Vggish",
-        {"source": Path},
-        "128 features of VGGish on the second around each frame, 30 Hz; weights imported",
-    ),
-    "audio/vggish-causal": (
-        "models.frozen.vggish:Vggish",
-        {"source": Path, "placing": "causal"},
-        "the same on the second before each frame",
-    ),
-    "audio/vggish-reference": (
-        "models.frozen.vggish:Vggish",
-        {"source": Path, "placing": "reference"},
-        "the same as published: on the second that begins with each frame",
-    ),
-    "audio/tsav": (
-        "models.frozen.tsav:TsavSound",
-        {"source": Path},
-        "512 features of TSAV on the 10 s around each frame, 3.75 Hz; weights imported",
-    ),
-    "audio/tsav-reference": (
-        "models.frozen.tsav:TsavSound",
-        {"source": Path, "placing": "reference"},
-        "the same on the second before each frame, as joint attention reads it, 30 Hz",
-    ),
-    "audio/frozen-<word>": (
-        "models.frozen.front_end:FrozenFrontEnd",
-        {"name": str, "source": Path},
-        "what the audio front-end of a model file makes of its stream",
-    ),
-    "audio/wav2vec2": (
-        "features.wav2vec2:Wav2Vec2",
-        {"source": Path},
-        "last layer of a frozen wav2vec 2.0 of 12 layers, 50 Hz; weights imported",
-    ),
-    "video/faces<N>": (
-        "features.faces:Faces",
-        {"size": int},
-        "RGB face crops of N x N pixels, 15 in 3.6 s, presence mask",
-    ),
-    "video/aligned<N>": (
-        "features.aligned:AlignedFaces",
-        {"size": int},
-        "face pictures of N x N pixels, 30 Hz: the corpus' own (Aff-Wild2), or crops of the face",
-    ),
-    "video/aligned<N>-reference": (
-        "features.aligned:AlignedFaces",
-        {"size": int, "bicubic": True},
-        "the same resized as published (bicubic, Pillow)",
-    ),
-    "video/ir50": (
-        "models.frozen.front_end:FrozenIR50",
-        {"source": Path},
-        "512 features of IR-50 on face pictures of 40 x 40 pixels, 30 Hz; weights imported",
-    ),
-    "video/tsav": (
-        "models.frozen.tsav:TsavPictures",
-        {"source": Path},
-        "maps (512, 7, 7) of TSAV on 8 pictures up to each frame, 3.75 Hz; weights imported",
-    ),
-    "video/tsav-reference": (
-        "models.frozen.tsav:TsavPictures",
-        {"source": Path, "placing": "reference"},
-        "the same as joint attention reads them, 30 Hz",
-    ),
-    "video/frozen-<word>": (
-        "models.frozen.front_end:FrozenFrontEnd",
-        {"name": str, "source": Path},
-        "what the video front-end of a model file makes of its stream",
-    ),
-    "video/faces224-reference": (
-        "features.faces:ReferenceFaces",
-        {},
-        "15 BGR crops of the first 3.6 s as published",
-    ),
-    "video/faces224-reference-<N>": (
-        "features.faces:ReferenceFaces",
-        {"frames": int},
-        "the same with N crops, 1 to 108 (--sample_duration)",
-    ),
-    "video/openface": (
-        "features.openface:OpenFace",
-        {"source": Path},
-        "action units imported from OpenFace CSV (per frame or per clip)",
-    ),
-    "video/emoca50": (
-        "features.emoca:Emoca",
-        {"source": Path},
-        "50 expression codes imported from EMOCA's files, one per picture, 30 Hz",
-    ),
-    "audio/own-<word>": (
-        "features.imported:Imported",
-        {"name": str, "source": Path, "rate": float},
-        "your own features of the sound, one .npy or .csv per clip, at a rate that you declare",
-    ),
-    "video/own-<word>": (
-        "features.imported:Imported",
-        {"name": str, "source": Path, "rate": float},
-        "your own features of the pictures, the same way",
-    ),
-}
+
+def _foreign(entry: Entry) -> Entry:
+    """The entry of another package's extractor: its arguments are those that it takes."""
+    asked = inspect.signature(entry.load()).parameters
+    kinds = {"name": str, "source": Path, "rate": float, "size": int}
+    return replace(entry, arguments={key: kinds[key] for key in asked if key in kinds})
+
+
+#: Of the arguments `int` stands for the number in the name, `str` for the name, `Path` for the
+#: source and `float` for the rate of its rows. `models.frozen.streams` adds what networks compute.
+STREAMS: Registry[Entry] = Registry(
+    "stream",
+    {
+        "audio/mfcc10": Entry(
+            "affuse.features.sound:Mfcc",
+            "10 MFCCs, 43 Hz",
+        ),
+        "audio/mfcc10-published": Entry(
+            "affuse.features.sound:PublishedMfcc",
+            "10 MFCCs of the middle 3.6 s as published (reflected ends, librosa 0.8)",
+        ),
+        "audio/mfcc10-published-constant": Entry(
+            "affuse.features.sound:PublishedMfcc",
+            "the same with zeros beyond the ends (librosa 0.9 and later)",
+            {"padding": "constant"},
+        ),
+        "audio/logmel<N>-16k": Entry(
+            "affuse.features.sound:LogMel",
+            "log-mel spectrum, N bands up to 8 kHz, 50 Hz",
+            {"mels": int},
+        ),
+        "audio/mfcc39": Entry(
+            "affuse.features.sound:Mfcc39",
+            "12 MFCCs and the zeroth with deltas and accelerations (openSMILE), 100 Hz",
+        ),
+        "audio/mfcc39-causal": Entry(
+            "affuse.features.sound:Mfcc39",
+            "the same, each row at the end of the sound that it is about",
+            {"alignment": "causal"},
+        ),
+        "audio/mfcc39-published": Entry(
+            "affuse.features.sound:Mfcc39",
+            "the same as published: the row that begins with each frame, 30 Hz",
+            {"alignment": "published"},
+        ),
+        "audio/egemaps": Entry(
+            "affuse.features.opensmile:Egemaps",
+            "23 descriptors of eGeMAPS v01a, 100 Hz; needs the extra opensmile",
+        ),
+        "audio/logmel64-tsav": Entry(
+            "affuse.features.sound:TsavMel",
+            "64 mel bands in decibels as TSAV hears them, 100 Hz",
+        ),
+        "audio/logmel64-vggish": Entry(
+            "affuse.features.sound:VggishExamples",
+            "the spectrogram (96, 64) of 0.96 s around each frame that VGGish reads, 30 Hz",
+        ),
+        "audio/wav2vec2": Entry(
+            "affuse.features.wav2vec2:Wav2Vec2",
+            "last layer of a frozen wav2vec 2.0 of 12 layers, 50 Hz; weights imported",
+            {"source": Path},
+        ),
+        "video/faces<N>": Entry(
+            "affuse.features.faces:Faces",
+            "RGB face crops of N x N pixels, 15 in 3.6 s, presence mask",
+            {"size": int},
+        ),
+        "video/aligned<N>": Entry(
+            "affuse.features.aligned:AlignedFaces",
+            "face images of N x N pixels, 30 Hz: the corpus' own (Aff-Wild2), or face crops",
+            {"size": int},
+        ),
+        "video/aligned<N>-published": Entry(
+            "affuse.features.aligned:AlignedFaces",
+            "the same resized as published (bicubic, Pillow)",
+            {"size": int, "bicubic": True},
+        ),
+        "video/faces224-published": Entry(
+            "affuse.features.faces:PublishedFaces",
+            "15 BGR crops of the first 3.6 s as published",
+        ),
+        "video/faces224-published-<N>": Entry(
+            "affuse.features.faces:PublishedFaces",
+            "the same with N crops, 1 to 108 (--sample_duration)",
+            {"frames": int},
+        ),
+        "video/openface": Entry(
+            "affuse.features.openface:OpenFace",
+            "action units imported from OpenFace CSV (per frame or per clip)",
+            {"source": Path},
+        ),
+        "video/emoca50": Entry(
+            "affuse.features.emoca:Emoca",
+            "50 expression codes imported from EMOCA's files, one per picture, 30 Hz",
+            {"source": Path},
+        ),
+        "audio/imported-<word>": Entry(
+            "affuse.features.imported:Imported",
+            "your own features of the sound, one .npy or .csv per clip, at a rate that you declare",
+            {"name": str, "source": Path, "rate": float},
+        ),
+        "video/imported-<word>": Entry(
+            "affuse.features.imported:Imported",
+            "your own features of the pictures, the same way",
+            {"name": str, "source": Path, "rate": float},
+        ),
+    },
+    group="affuse.streams",
+    listed_by="affuse list streams",
+    foreign=_foreign,
+)
 
 
 @dataclass(frozen=True)
@@ -197,17 +155,16 @@ def create_extractor(name: str, source: Sources = None) -> Extractor:
     Raises:
         AffuseError: No such stream, or an imported stream without its source.
     """
-    pattern = pattern_of(name)
-    if pattern is None:
-        raise unknown("stream", name, STREAMS, "affuse list streams")
-    target, options, _ = STREAMS[pattern]
-    given = {key: _argument(name, pattern, value, source) for key, value in options.items()}
-    module, attribute = target.split(":")
-    extractor: Extractor = getattr(import_module(f"affuse.{module}"), attribute)(**given)
+    now = current_name(name)
+    entry = STREAMS[now]
+    given = {key: _argument(now, value, source) for key, value in entry.arguments.items()}
+    extractor: Extractor = entry.load()(**given)
+    if now != name:
+        extractor.spec = replace(extractor.spec, name=name)
     return extractor
 
 
-def _argument(name: str, pattern: str, value: Any, source: Sources) -> Any:
+def _argument(name: str, value: Any, source: Sources) -> Any:
     if value is Path:
         if (path := source_of(name, source)) is None:
             raise AffuseError(f"stream {name} is imported; say where from with --source")
@@ -219,8 +176,8 @@ def _argument(name: str, pattern: str, value: Any, source: Sources) -> Any:
                 "(0: one row per clip)"
             )
         return rate
-    if value is int and (match := _match(pattern, name)):
-        return int(match[1])
+    if value is int and (found := match(pattern_of(name) or "", name)) and found.groups():
+        return int(found[1])
     return name if value is str else value
 
 
@@ -231,18 +188,13 @@ def is_stream(name: str) -> bool:
 
 def pattern_of(name: str) -> str | None:
     """The name in `STREAMS` that describes a stream."""
-    return next((pattern for pattern in STREAMS if _match(pattern, name)), None)
-
-
-def _match(pattern: str, name: str) -> re.Match[str] | None:
-    pattern = pattern.replace("<N>", r"([1-9]\d{0,2})").replace("<word>", r"[A-Za-z0-9][\w-]*")
-    return re.fullmatch(pattern, name, re.ASCII)
+    return STREAMS.pattern_of(current_name(name))
 
 
 def needs_rate(name: str) -> bool:
     """Whether the user declares the rate of a stream, given by its name or its pattern."""
-    pattern = name if name in STREAMS else pattern_of(name)
-    return pattern is not None and float in STREAMS[pattern][1].values()
+    pattern = name if "<" in name else pattern_of(name)
+    return pattern is not None and float in STREAMS[pattern].arguments.values()
 
 
 def source_of(name: str, source: Sources) -> Path | None:
@@ -260,12 +212,20 @@ def rate_of(name: str, source: Sources) -> float | None:
 def _said_of(name: str, source: Sources) -> Path | Rated | None:
     if not isinstance(source, Mapping):
         return source
-    return source.get(name) or source.get(pattern_of(name) or "")
+    names = (name, current_name(name), earlier_name(name), pattern_of(name) or "")
+    return next((source[one] for one in names if one in source), None)
 
 
 def imported_streams() -> list[str]:
     """Names of the streams that are read from files that another program made."""
-    return [name for name, (_, options, _) in STREAMS.items() if Path in options.values()]
+    return [name for name in STREAMS if _is_imported(name)]
+
+
+def _is_imported(name: str) -> bool:
+    try:
+        return Path in STREAMS[name].arguments.values()
+    except AffuseError:  # of a package that cannot be imported
+        return False
 
 
 def stream_spec(name: str) -> StreamSpec:

@@ -89,13 +89,13 @@ class Faces(_Pictures):
         return blocks
 
 
-class ReferenceFaces(_Pictures):
-    """`video/faces224-reference`: the published face preprocessing, 15 BGR crops from the start.
+class PublishedFaces(_Pictures):
+    """`video/faces224-published`: the published face preprocessing, 15 BGR crops from the start.
 
     As published, pictures are counted, not timed: the window is 3.6 s at about 30 Hz only.
 
     Args:
-        frames: Number of crops N, for `video/faces224-reference-<N>`; None for 15.
+        frames: Number of crops N, for `video/faces224-published-<N>`; None for 15.
 
     Raises:
         AffuseError: More crops than the window has pictures.
@@ -106,7 +106,7 @@ class ReferenceFaces(_Pictures):
     def __init__(self, frames: int | None = None) -> None:
         from affuse.media.published_faces import REFERENCE_WINDOW, reference_frames
 
-        name = "video/faces224-reference" + ("" if frames is None else f"-{frames}")
+        name = "video/faces224-published" + ("" if frames is None else f"-{frames}")
         self.frames = 15 if frames is None else frames
         if not 1 <= self.frames <= REFERENCE_WINDOW:
             raise AffuseError(f"{name}: there are 1 to {REFERENCE_WINDOW} pictures to choose from")

@@ -37,7 +37,7 @@ _SPARSE = 300
 
 
 class Imported:
-    """`audio/own-<word>`, `video/own-<word>`: rows of numbers that another program computed.
+    """`audio/imported-<word>`, `video/imported-<word>`: rows that another program computed.
 
     Args:
         name: Name of the stream.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Which stretch of sound a row is about: the one around its moment, the one that ends there, or the
 #: one that the published system takes.
-Placing = Literal["centred", "causal", "reference"]
+FrameAlignment = Literal["centred", "causal", "published"]
 
 _MFCC = {"rate": 22050, "coefficients": 10, "n_fft": 2048, "hop": 512, "mels": 128}
 _LOGMEL: dict[str, Any] = {
@@ -169,8 +169,8 @@ class Mfcc(LocalExtractor):
         return mfcc(samples, padding="constant", top_db=None)
 
 
-class ReferenceMfcc(SoundExtractor):
-    """`audio/mfcc10-reference`: the published audio preprocessing, 156 frames of 3.6 s.
+class PublishedMfcc(SoundExtractor):
+    """`audio/mfcc10-published`: the published audio preprocessing, 156 frames of 3.6 s.
 
     Sound is cut in the middle or padded with zeros at the end, quantised as a 16-bit file is
     written, and turned into ten MFCCs with a floor 80 dB below the loudest value.
@@ -186,7 +186,7 @@ class ReferenceMfcc(SoundExtractor):
     sound_rate, rounded_up = 22050, True
 
     def __init__(self, padding: str = "reflect") -> None:
-        name = "audio/mfcc10-reference" + ("-constant" if padding == "constant" else "")
+        name = "audio/mfcc10-published" + ("-constant" if padding == "constant" else "")
         recipe = {
             "extractor": "reference mfcc",
             **_MFCC,
@@ -239,10 +239,10 @@ class Mfcc39(SoundExtractor):
     """`audio/mfcc39`: 12 MFCCs and the zeroth with deltas and accelerations, at 100 Hz.
 
     Args:
-        placing: `centred`: a row belongs to the middle of its 25 ms. `causal`: it belongs to the
+        alignment: `centred`: a row belongs to the middle of its 25 ms. `causal`: it belongs to the
             end of all that it is about, 65 ms after its beginning, because its acceleration is the
             slope of slopes up to four rows later; rows for which these are missing at the end are
-            left out. `reference`: at 30 Hz, for each frame the row that begins with it, the last
+            left out. `published`: at 30 Hz, for each frame the row that begins with it, the last
             one for those beyond it, as published.
 
     Source: Zhang et al. 2021 (ABAW2), released preprocessing.
@@ -250,19 +250,19 @@ class Mfcc39(SoundExtractor):
 
     sound_rate = 16000
 
-    def __init__(self, placing: Placing = "centred") -> None:
+    def __init__(self, alignment: FrameAlignment = "centred") -> None:
         recipe = {"extractor": "openSMILE MFCC12_0_D_A", "rate": 16000, "quantised": "16 bit"}
-        rate = RATE if placing == "reference" else 100.0
-        name = placed_name("audio/mfcc39", placing)
-        self.spec = StreamSpec(name, rate, (39,), recipe=recipe | {"placing": placing})
+        rate = RATE if alignment == "published" else 100.0
+        name = aligned_name("audio/mfcc39", alignment)
+        self.spec = StreamSpec(name, rate, (39,), recipe=recipe | {"alignment": alignment})
 
     def stream_of(self, sound: Sound) -> Stream:
-        """(1 + (N - 400) // 160, 39) float32; causal: four rows fewer; reference: 30 Hz."""
+        """(1 + (N - 400) // 160, 39) float32; causal: four rows fewer; published: 30 Hz."""
         from affuse.features.mfcc39 import AHEAD, mfcc39
 
         rows, rate = mfcc39(sound.samples), self.spec.rate
-        match self.spec.recipe["placing"]:
-            case "reference":
+        match self.spec.recipe["alignment"]:
+            case "published":
                 frames = np.arange(frames_of_sound(len(sound.samples), 16000))
                 nearest = np.round(frames / RATE / 0.01).astype(np.int64)
                 return heard(sound, rows[nearest.clip(max=len(rows) - 1)], rate)
@@ -325,14 +325,14 @@ class VggishExamples(SoundExtractor):
             yield heard(sound, examples.some(some), RATE, some[0] / RATE)
 
 
-def vggish_recipe(placing: Placing) -> dict[str, Any]:
+def vggish_recipe(alignment: FrameAlignment) -> dict[str, Any]:
     """What decides the examples of VGGish beside the sound."""
-    return {"extractor": "vggish logmel", **_VGGISH, "placing": placing}
+    return {"extractor": "vggish logmel", **_VGGISH, "alignment": alignment}
 
 
-def placed_name(name: str, placing: Placing) -> str:
+def aligned_name(name: str, alignment: FrameAlignment) -> str:
     """The name of a stream whose rows are not centred says so."""
-    return name if placing == "centred" else f"{name}-{placing}"
+    return name if alignment == "centred" else f"{name}-{alignment}"
 
 
 def frames_of_sound(samples: int, rate: int) -> int:

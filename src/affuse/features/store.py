@@ -17,6 +17,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from affuse.errors import BadInput
 from affuse.execution.fields import check_digest
 from affuse.execution.files import atomic_path, csv_text, file_digest, write_json
 from affuse.features.archive import open_archive
+from affuse.features.renamed import current_name, earlier_name
 from affuse.features.stream import Stream, StreamSpec
 
 FORMAT = 1
@@ -169,7 +171,7 @@ class Store:
 
     def has(self, name: str) -> bool:
         """Whether a stream was prepared."""
-        return stream_path(self.path, name).is_file()
+        return self._place(name).is_file()
 
     def networks(self, streams: Sequence[str]) -> dict[str, Path]:
         """Digest -> model file of the frozen networks of streams, as far as `prepare` kept them."""
@@ -181,13 +183,21 @@ class Store:
                 raise BadInput(path, "is damaged (its SHA-256 is not its name); prepare it again")
         return there
 
+    def _place(self, name: str) -> Path:
+        """The file of a stream, which may have the name that another version of affuse gave it."""
+        names = dict.fromkeys((name, current_name(name), earlier_name(name)))
+        paths = [stream_path(self.path, one) for one in names]
+        return next((path for path in paths if path.is_file()), paths[0])
+
     def _open(self, name: str) -> StreamFile:
-        path = stream_path(self.path, name)
+        path = self._place(name)
         if not path.is_file():
             raise BadInput(
                 self.path, f"has no stream {name}; add it: affuse prepare ... --streams {name}"
             )
-        return StreamFile(path)
+        file = StreamFile(path)
+        file.spec = replace(file.spec, name=name)
+        return file
 
     def usable(self, streams: Sequence[str]) -> list[Clip]:
         """The clips that have all these streams computed and something present in one of them."""

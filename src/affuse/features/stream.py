@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from affuse.execution.fields import (
     check_text,
     check_whole,
 )
+from affuse.features.renamed import current_recipe
 
 #: What a stream from a file can be: a name that is no path, Hz, seconds, sizes and types.
 _NAME = re.compile(r"[a-z]+/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -26,18 +27,24 @@ RATES, SECONDS = (0.001, 200_000.0), (0.01, 3600.0)
 _AXES, _LARGEST_FRAME = 4, 1 << 24
 _DTYPES = ("float32", "float16", "uint8")
 
+#: `spectrum`: one value per frequency band (F,). `vectors`: features (D,). `pictures`: RGB images
+#: (H, W, 3) uint8. `maps`: features with a place or a time in a frame, (C, H, W) or (T, F).
+Kind = Literal["spectrum", "vectors", "pictures", "maps"]
+
 
 @dataclass(frozen=True)
 class StreamSpec:
     """Everything about a stream but its values; travels in stores and model files.
 
     Args:
-        name: `modality/kind`, such as `audio/mfcc10`; the modality is the first part.
+        name: Such as `audio/mfcc10`; the modality is the first part.
         rate: Frames per second in Hz; 0 for one row per clip.
         shape: Shape of one frame.
         dtype: `float32`, or `uint8` for pictures (H, W, 3) RGB.
         recipe: The extractor and its exact parameters, as JSON values.
         span: Seconds of the one fixed window that it describes; None for the whole clip.
+        kind: What its frames are, which decides what may be done to them; None for what name,
+            shape and type say, as in files that were written before streams had kinds.
     """
 
     name: str
@@ -46,6 +53,11 @@ class StreamSpec:
     dtype: str = "float32"
     recipe: dict[str, Any] = field(default_factory=dict)
     span: float | None = None
+    kind: Kind = None  # type: ignore[assignment]  # set below
+
+    def __post_init__(self) -> None:
+        if self.kind is None:
+            object.__setattr__(self, "kind", _kind_by_name(self.name, self.shape, self.dtype))
 
     @property
     def modality(self) -> str:
@@ -55,7 +67,12 @@ class StreamSpec:
     @property
     def is_picture(self) -> bool:
         """Whether a frame is a picture (H, W, 3) uint8."""
-        return self.dtype == "uint8" and len(self.shape) == 3
+        return self.kind == "pictures"
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether a frame is one row of numbers."""
+        return self.kind in ("vectors", "spectrum")
 
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -81,13 +98,29 @@ class StreamSpec:
         if math.prod(spec.shape) > _LARGEST_FRAME:
             raise ValueError(f"shape is {spec.shape}: more than {_LARGEST_FRAME:,} values a frame")
         check_one_of("dtype", spec.dtype, _DTYPES)
+        check_one_of("kind", spec.kind, get_args(Kind))
+        axes = {"pictures": (3,), "maps": range(2, _AXES + 1)}.get(spec.kind, (1,))
+        if len(spec.shape) not in axes:
+            raise ValueError(f"kind is {spec.kind}, which shape {spec.shape} cannot be")
+        if spec.kind == "pictures" and (spec.dtype != "uint8" or spec.shape[2] != 3):
+            raise ValueError(f"kind is pictures, which {spec.dtype} {spec.shape} cannot be")
         if spec.span is not None:
             check_number("span", spec.span, *SECONDS)
         check_mapping("recipe", spec.recipe)
         check_plain("recipe", spec.recipe)
+        object.__setattr__(spec, "recipe", current_recipe(spec.recipe))
         if "weights" in spec.recipe:
             check_digest("recipe.weights", spec.recipe["weights"])
         return spec
+
+
+def _kind_by_name(name: str, shape: tuple[int, ...], dtype: str) -> Kind:
+    """The kind of a stream of which nobody says it."""
+    if dtype == "uint8" and len(shape) == 3 and shape[2] == 3:
+        return "pictures"
+    if len(shape) > 1:
+        return "maps"
+    return "spectrum" if str(name).startswith("audio/logmel") else "vectors"
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from affuse.features.sound import Placing, frames_of_sound
+from affuse.features.sound import FrameAlignment, frames_of_sound
 from affuse.features.spectral import BLOCK, mel_shaped_filters
 
 RATE = 16000
@@ -18,7 +18,7 @@ EXAMPLE = 96
 _FRAME, _HOP = 400, 160
 #: The example of moment i begins with frame (40 i + offset) // 12: the one nearest to 10 / 3 i, or
 #: to 48.75 frames before that (an example hears 97.5), or the last that is 97.5 or more before it.
-_OFFSETS: dict[Placing, int] = {"reference": 6, "centred": -579, "causal": -1170}
+_OFFSETS: dict[FrameAlignment, int] = {"published": 6, "centred": -579, "causal": -1170}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Examples:
         return np.ascontiguousarray(windows[self.starts[which]].swapaxes(1, 2))
 
 
-def vggish_examples(audio: np.ndarray, placing: Placing) -> Examples:
+def vggish_examples(audio: np.ndarray, alignment: FrameAlignment) -> Examples:
     """The examples that belong to the moments i / 30 s of a sound.
 
     Before the sound its first sample is repeated, after it its last one, as the published front end
@@ -55,14 +55,14 @@ def vggish_examples(audio: np.ndarray, placing: Placing) -> Examples:
 
     Args:
         audio: (N,) float32 mono at 16 kHz.
-        placing: `centred`: the middle of the example is within 5 ms of its moment. `causal`: it
+        alignment: `centred`: the middle of the example is within 5 ms of its moment. `causal`: it
             ends at its moment or up to 10 ms before it, and is absent in the first half second,
-            where less than half of it would be sound. `reference`: it begins at its moment.
+            where less than half of it would be sound. `published`: it begins at its moment.
 
     Returns:
         As many as there are moments before the end of the sound.
     """
-    starts = (40 * np.arange(frames_of_sound(len(audio), RATE)) + _OFFSETS[placing]) // 12
+    starts = (40 * np.arange(frames_of_sound(len(audio), RATE)) + _OFFSETS[alignment]) // 12
     before = max(0, -int(starts[0]))
     return Examples(vggish_logmel(audio, before), starts + before, starts >= -49)
 

@@ -19,9 +19,9 @@ from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.media.sounding import Span
 from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
-from affuse.models.published.rjca import FRAMES
-from affuse.models.published.rjca import MODELS as JOINT_ATTENTION
 from affuse.models.sliding import WindowModel
+from affuse.models.systems.rjca.published import FRAMES
+from affuse.models.systems.rjca.published import MODELS as JOINT_ATTENTION
 from affuse.tasks.prediction import Prediction, Recording
 from affuse.tasks.presence import Presence, presence_of
 from affuse.tasks.registry import TASKS, task_entry, task_of

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affuse.media.boxes import intersection_over_union
-from affuse.suggestions import hint
+from affuse.registry import Entry, Registry
 
 EXPECTED = 0.3  # overlap from which a face is where it was expected
 BATCH_PIXELS = 4_000_000  # searched at once, which bounds the memory whatever the number of images
@@ -116,11 +115,15 @@ class Detector(ABC):
         """Find the faces in RGB images (B, H, W, 3) uint8, in any order."""
 
 
-DETECTORS: dict[str, str] = {
-    "mtcnn": "affuse.media.mtcnn:MTCNN",
-    "haar": "affuse.media.haar:Haar",
-}
-"""Where the class of each detector is; imported when asked for."""
+DETECTORS: Registry[Entry] = Registry(
+    "face detector",
+    {
+        "mtcnn": Entry("affuse.media.mtcnn:MTCNN", "MTCNN, as published pipelines use it"),
+        "haar": Entry("affuse.media.haar:Haar", "the cascade of OpenCV, for frontal faces"),
+    },
+    group="affuse.detectors",
+    listed_by="affuse list detectors",
+)
 
 
 def create_detector(name: str, **options: Any) -> Detector:
@@ -131,10 +134,7 @@ def create_detector(name: str, **options: Any) -> Detector:
         options: Of the detector's class: `min_face_size` and `max_side` for all of them.
 
     Raises:
-        ValueError: There is no such detector.
+        AffuseError: There is no such detector.
     """
-    if name not in DETECTORS:
-        raise ValueError(f"no face detector named {name!r}; {hint(name, DETECTORS)}")
-    module, attribute = DETECTORS[name].split(":")
-    detector: Detector = getattr(import_module(module), attribute)(**options)
+    detector: Detector = DETECTORS[name].load()(**options)
     return detector

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from affuse.execution.files import atomic_path
 from affuse.models.base import Model
 from affuse.models.entries import check_entries, load_exactly
 from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
-from affuse.models.options import check_options
-from affuse.models.published import SYSTEMS
-from affuse.models.published.names import Rules, inverse, translate
-from affuse.suggestions import unknown
+from affuse.models.options import check_options, current_options
+from affuse.models.systems import SYSTEMS
+from affuse.models.systems.renaming import Rules, inverse, translate
 
 
 def import_state(
@@ -41,6 +39,7 @@ def import_state(
         BadInput: The weights are of another system, or not complete.
     """
     module = system_module(system)
+    options = current_options(options)
     check_options(f"system {system}", module.describe, options)
     if not module.recognises(state):
         others = [name for name in SYSTEMS if system_module(name).recognises(state)]
@@ -166,9 +165,7 @@ def _check_other_file(source: Path, out: Path) -> None:
 
 def system_module(system: str) -> Any:
     """The module of a system; an `AffuseError` where there is none."""
-    if system not in SYSTEMS:
-        raise unknown("system", system, SYSTEMS, "affuse list systems")
-    return import_module(SYSTEMS[system])
+    return SYSTEMS[system].load()
 
 
 def system_of(path: Path, state: Mapping[str, Tensor]) -> str:

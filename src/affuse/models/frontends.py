@@ -28,7 +28,7 @@ from affuse.models.layers.temporal import (
     ValidConvBlock,
 )
 from affuse.models.options import check_options
-from affuse.suggestions import unknown
+from affuse.registry import Entry, Registry
 
 
 class FrontEnd(nn.Module):
@@ -76,7 +76,7 @@ class FrontEnd(nn.Module):
 
 def vector_length(spec: StreamSpec, name: str) -> int:
     """Values per frame of a stream of vectors; an `AffuseError` for any other stream."""
-    if len(spec.shape) != 1:
+    if not spec.is_flat:
         raise AffuseError(f"front-end {name} reads vectors; {spec.name} has frames {spec.shape}")
     return spec.shape[0]
 
@@ -290,33 +290,38 @@ class SequenceConv(FrontEnd):
         self.stage2 = TemporalStack(ConvBlock(width, 2 * width), ConvBlock(2 * width, 2 * width))
 
 
-FRONTENDS: dict[str, type[FrontEnd]] = {
-    "mfcc-conv": MFCCConv,
-    "efficientface": EfficientFaceConv,
-    "ir50": IR50Vectors,
-    "vggish": VGGishVectors,
-    "face-cnn": FaceConv,
-    "face-resnet": FaceResNetVectors,
-    "logmel-cnn": LogMelCNN,
-    "sequence": SequenceConv,
-    "vectors": Vectors,
-    "dense": Dense,
-}
+FRONTENDS: Registry[Entry] = Registry(
+    "front-end",
+    {
+        "mfcc-conv": Entry("affuse.models.frontends:MFCCConv"),
+        "efficientface": Entry("affuse.models.frontends:EfficientFaceConv"),
+        "ir50": Entry("affuse.models.frontends:IR50Vectors"),
+        "vggish": Entry("affuse.models.frontends:VGGishVectors"),
+        "face-cnn": Entry("affuse.models.frontends:FaceConv"),
+        "face-resnet": Entry("affuse.models.frontends:FaceResNetVectors"),
+        "logmel-cnn": Entry("affuse.models.frontends:LogMelCNN"),
+        "sequence": Entry("affuse.models.frontends:SequenceConv"),
+        "vectors": Entry("affuse.models.frontends:Vectors"),
+        "dense": Entry("affuse.models.frontends:Dense"),
+    },
+    group="affuse.frontends",
+    listed_by="affuse list frontends",
+)
 
 
 def default_frontend(spec: StreamSpec) -> str:
     """The name of the front-end that suits a stream."""
-    for prefix, name in (
-        ("audio/mfcc10", "mfcc-conv"),
-        ("audio/logmel64-vggish", "vggish"),
-        ("audio/logmel", "logmel-cnn"),
-        ("video/faces224", "efficientface"),
-    ):
-        if spec.name.startswith(prefix):
-            return name
     if spec.is_picture:
-        return "ir50" if spec.shape[:2] == (IR50_SIZE, IR50_SIZE) else "face-cnn"
-    return "sequence"
+        sides = {IR50_SIZE: "ir50", SIZE: "efficientface"}
+        return (
+            sides.get(spec.shape[0], "face-cnn") if spec.shape[0] == spec.shape[1] else "face-cnn"
+        )
+    if spec.modality == "audio" and spec.shape == (FRAMES, MELS):
+        return "vggish"
+    if spec.kind == "spectrum":
+        return "logmel-cnn"
+    # what the published network for ten MFCCs would do to other vectors, nobody knows
+    return "mfcc-conv" if spec.name.startswith("audio/mfcc10") else "sequence"
 
 
 FrontEndChoice = str | Mapping[str, Any] | None
@@ -338,11 +343,10 @@ def build_frontend(
         AffuseError: No such front-end or option, or it cannot read this stream.
     """
     options = {"name": choice} if isinstance(choice, str) else dict(choice or {})
-    default = "vectors" if plain and len(spec.shape) == 1 else default_frontend(spec)
+    default = "vectors" if plain and spec.is_flat else default_frontend(spec)
     name = options.pop("name", None) or default
-    if name not in FRONTENDS:
-        raise unknown("front-end", name, FRONTENDS)
-    check_options(f"front-end {name}", FRONTENDS[name], options)
-    frontend = FRONTENDS[name](spec, **options)
+    build: type[FrontEnd] = FRONTENDS[name].load()
+    check_options(f"front-end {name}", build, options)
+    frontend = build(spec, **options)
     frontend.clock = Clock(spec.name, spec.rate, frontend.stride, frontend.lead)
     return frontend

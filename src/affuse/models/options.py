@@ -9,6 +9,23 @@ from typing import Any, get_args
 from affuse.errors import AffuseError
 from affuse.suggestions import closest, hint
 
+#: Option -> the value that earlier versions called `sound`; `reference` was `published`.
+_SOUND = {
+    "masking": "exclude",
+    "padding": "exclude",
+    "spatial": "positions",
+    "readout": "attended",
+}
+
+
+def current_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a model as they are called now, of files and commands of earlier versions."""
+    now = dict(options)
+    for name, usual in _SOUND.items():
+        if now.get(name) in ("sound", "reference"):
+            now[name] = usual if now[name] == "sound" else "published"
+    return now
+
 
 def accepted(build: Callable[..., Any]) -> list[str]:
     """Names of the keyword-only parameters; of a class that hands `**shared` on, its base's too."""

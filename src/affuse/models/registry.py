@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from affuse.errors import AffuseError
-from affuse.models.options import check_options
-from affuse.suggestions import unknown
+from affuse.models.options import check_options, current_options
+from affuse.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from affuse.features.stream import StreamSpec
@@ -24,18 +23,16 @@ NO_LICENCE = "none stated"
 
 #: Small streams that anybody can compute; published systems name their own.
 SMALL = ("audio/mfcc10", "video/faces48")
-RAVDESS = ("audio/mfcc10-reference", "video/faces224-reference")
+RAVDESS = ("audio/mfcc10-published", "video/faces224-published")
 TSAV = ("audio/tsav", "video/tsav")
 
 
 @dataclass(frozen=True)
-class ModelEntry:
+class ModelEntry(Entry):
     """What `list models` says about a model.
 
     Args:
-        target: `module:Class`.
-        summary: What it is, in a line.
-        modalities: Modalities that it reads.
+        modalities: Modalities that it reads; empty where only the class itself tells.
         task: What it is for; every model but an embedding can end in any head.
         streams: The streams that it was published on, or small ones; most models read any.
         parameters: Number of trainable values on these streams, with default options and 8 classes
@@ -44,19 +41,12 @@ class ModelEntry:
         licence: Licence of the reference code; empty where there is no such code.
     """
 
-    target: str
-    summary: str
     modalities: tuple[str, ...] = ("audio", "video")
     task: str = CLASSIFICATION
     streams: tuple[str, ...] = SMALL
     parameters: int | None = None
     paper: str = ""
     licence: str = ""
-
-    def load(self) -> type[Model]:
-        """Import the class."""
-        module, name = self.target.split(":")
-        return getattr(import_module(module), name)
 
 
 def _published(
@@ -70,56 +60,65 @@ def _published(
 ) -> ModelEntry:
     """The entry of a model from a paper; it reads the modalities of its streams."""
     modalities = tuple(dict.fromkeys(name.split("/", 1)[0] for name in streams))
-    return ModelEntry(target, summary, modalities, task, streams, parameters, paper, licence)
+    return ModelEntry(
+        target,
+        summary,
+        modalities=modalities,
+        task=task,
+        streams=streams,
+        parameters=parameters,
+        paper=paper,
+        licence=licence,
+    )
 
 
-MODELS: dict[str, ModelEntry] = {
+_OWN: dict[str, ModelEntry] = {
     "audio-only": ModelEntry(
-        "affuse.models.unimodal:AudioOnly",
+        "affuse.models.baselines.unimodal:AudioOnly",
         "one audio stream alone",
-        ("audio",),
+        modalities=("audio",),
         streams=SMALL[:1],
         parameters=225_864,
     ),
     "video-only": ModelEntry(
-        "affuse.models.unimodal:VideoOnly",
+        "affuse.models.baselines.unimodal:VideoOnly",
         "one video stream alone",
-        ("video",),
+        modalities=("video",),
         streams=SMALL[1:],
         parameters=143_032,
     ),
     "early": ModelEntry(
-        "affuse.models.early:EarlyFusion",
+        "affuse.models.baselines.early:EarlyFusion",
         "features of both, side by side in every frame",
         parameters=250_914,
     ),
     "concat": ModelEntry(
-        "affuse.models.concatenation:Concatenation",
+        "affuse.models.baselines.concatenation:Concatenation",
         "pooled features of both, side by side",
         parameters=398_952,
     ),
     "late": ModelEntry(
-        "affuse.models.late:LateFusion",
+        "affuse.models.baselines.late:LateFusion",
         "the decisions of both, multiplied (product of experts)",
         parameters=368_896,
     ),
     "combined": ModelEntry(
-        "affuse.models.combined:Combined",
+        "affuse.models.baselines.combined:Combined",
         "a voice and a face model trained apart, calibrated (affuse combine)",
         parameters=368_896,
     ),
     "gated": ModelEntry(
-        "affuse.models.gated:GatedFusion",
+        "affuse.models.baselines.gated:GatedFusion",
         "pooled features of both, weighed by a gate",
         parameters=427_656,
     ),
     "crossmodal": ModelEntry(
-        "affuse.models.crossmodal:CrossModal",
+        "affuse.models.baselines.crossmodal:CrossModal",
         "transformers across modalities (MulT style)",
         parameters=650_104,
     ),
     "chumachenko-lt": _published(
-        "affuse.models.chumachenko:LateTransformer",
+        "affuse.models.systems.chumachenko.model:LateTransformer",
         "cross-modal transformer after the branches",
         RAVDESS,
         2_043_486,
@@ -127,7 +126,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "chumachenko-it": _published(
-        "affuse.models.chumachenko:IntermediateTransformer",
+        "affuse.models.systems.chumachenko.model:IntermediateTransformer",
         "cross-modal transformer inside the branches",
         RAVDESS,
         1_936_350,
@@ -135,7 +134,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "chumachenko-ia": _published(
-        "affuse.models.chumachenko:IntermediateAttention",
+        "affuse.models.systems.chumachenko.model:IntermediateAttention",
         "frames weighted by the attention of the other modality",
         RAVDESS,
         1_815_646,
@@ -143,7 +142,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "avtca": _published(
-        "affuse.models.avtca:AVTCA",
+        "affuse.models.systems.avtca.model:AVTCA",
         "chumachenko-it, and self-attention after both branches, as released",
         RAVDESS,
         2_002_398,
@@ -151,7 +150,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "avtca-paper": _published(
-        "affuse.models.avtca:AVTCAPaper",
+        "affuse.models.systems.avtca.model:AVTCAPaper",
         "an interpretation of the diagram of AVT-CA",
         RAVDESS,
         2_199_518,
@@ -159,7 +158,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "auxformer": _published(
-        "affuse.models.auxformer:AuxFormer",
+        "affuse.models.systems.auxformer.model:AuxFormer",
         "cross-modal transformer, and one per modality; mean of three decisions",
         ("audio/wav2vec2", "video/emoca50"),
         1_163_016,
@@ -167,7 +166,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "auxformer-icassp": _published(
-        "affuse.models.auxformer:AuxFormerICASSP",
+        "affuse.models.systems.auxformer.model:AuxFormerICASSP",
         "the same in the size of its first release",
         ("audio/opensmile130", "video/vggface"),
         7_039_416,
@@ -175,7 +174,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "rjca": _published(
-        "affuse.models.rjca:RecursiveJointAttention",
+        "affuse.models.systems.rjca.model:RecursiveJointAttention",
         "co-attention with joint features between BLSTMs, as released",
         TSAV,
         15_947_859,
@@ -184,7 +183,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "rjca-paper": _published(
-        "affuse.models.rjca_paper:PaperJointAttention",
+        "affuse.models.systems.rjca.paper:PaperJointAttention",
         "recursive joint attention by the paper's formula",
         ("audio/tsav", "video/tsav-pooled"),
         12_552_706,
@@ -193,7 +192,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "jca": _published(
-        "affuse.models.rjca:JointCrossAttention",
+        "affuse.models.systems.rjca.model:JointCrossAttention",
         "co-attention with joint features before a BLSTM, as released",
         TSAV,
         8_586_323,
@@ -202,7 +201,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "leader-follower": _published(
-        "affuse.models.leader_follower:LeaderFollower",
+        "affuse.models.systems.leader_follower.model:LeaderFollower",
         "faces lead, streams of sound follow: attention across streams in every frame",
         ("video/faces40", "audio/vggish", "audio/mfcc39"),
         38_376_546,
@@ -211,7 +210,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "leader-follower-visual": _published(
-        "affuse.models.leader_follower:LeaderVisual",
+        "affuse.models.systems.leader_follower.model:LeaderVisual",
         "the leader of leader-follower alone",
         ("video/faces40",),
         38_252_610,
@@ -220,7 +219,7 @@ MODELS: dict[str, ModelEntry] = {
         VALENCE_AROUSAL,
     ),
     "tsav": _published(
-        "affuse.models.tsav:TwoStreamAuralVisual",
+        "affuse.models.systems.tsav.model:TwoStreamAuralVisual",
         "a residual network over the spectrogram, one over the pictures of a clip",
         ("audio/logmel64-tsav", "video/faces112"),
         42_478_565,
@@ -228,7 +227,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "efficientface": _published(
-        "affuse.models.frames:EfficientFaceFrames",
+        "affuse.models.systems.efficientface.model:EfficientFaceFrames",
         "EfficientFace on every picture, mean over time",
         ("video/faces224",),
         1_276_318,
@@ -236,7 +235,7 @@ MODELS: dict[str, ModelEntry] = {
         "MIT",
     ),
     "ir50": _published(
-        "affuse.models.frames:IR50Frames",
+        "affuse.models.systems.ir50.model:IR50Frames",
         "IR-50 on every small picture, mean over time",
         ("video/faces40",),
         37_287_624,
@@ -244,7 +243,7 @@ MODELS: dict[str, ModelEntry] = {
         NO_LICENCE,
     ),
     "vggish": _published(
-        "affuse.models.embedding:VGGishFeatures",
+        "affuse.models.systems.vggish.model:VGGishFeatures",
         "128 features for every second of sound or so",
         ("audio/logmel64-vggish",),
         72_141_184,
@@ -253,6 +252,16 @@ MODELS: dict[str, ModelEntry] = {
         EMBEDDING,
     ),
 }
+
+
+def _foreign(entry: Entry) -> ModelEntry:
+    """The entry of another package's model, of which only the class is known."""
+    return ModelEntry(entry.target, package=entry.package, modalities=(), streams=())
+
+
+MODELS = Registry(
+    "model", _OWN, group="affuse.models", listed_by="affuse list models", foreign=_foreign
+)
 
 
 def list_models() -> dict[str, ModelEntry]:
@@ -275,15 +284,14 @@ def create_model(
         AffuseError: No such model or option, a value that an option cannot have, or a modality
             without a stream.
     """
-    if name not in MODELS:
-        raise unknown("model", name, MODELS, "affuse list models")
     entry = MODELS[name]
+    build: type[Model] = entry.load()
     given = {spec.modality for spec in streams.values()}
-    for modality in entry.modalities:
+    for modality in entry.modalities or getattr(build, "modalities", ()):
         if modality not in given:
             listed = ", ".join(streams) or "none"
             raise AffuseError(f"model {name} needs a stream of {modality}; given: {listed}")
-    build = entry.load()
+    options = current_options(options)
     check_options(f"model {name}", build, options)
     try:
         return build(streams, outputs, **options)

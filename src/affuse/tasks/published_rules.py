@@ -14,7 +14,7 @@ import numpy as np
 from affuse.features.batch import TARGET_RATE
 from affuse.metrics.concordance import ccc, published_ccc
 from affuse.models.modelfile import Smoothing
-from affuse.models.published.rjca import FRAMES as RJCA_FRAMES
+from affuse.models.systems.rjca.published import FRAMES as RJCA_FRAMES
 from affuse.tasks.series import Edges, Series, rjca_smoothed
 
 
@@ -86,7 +86,7 @@ def _joined(
 
 
 def _zeros_count(tracks: Sequence[Track], name: str) -> float:
-    """As sound, but frames without annotation are zero and count."""
+    """As by default, but frames without annotation are zero and count."""
     kept = (np.where(track.labelled, track.raw, 0.0) for track in tracks)
     predicted = [_smoothed(x, t.smoothing).clip(-1, 1) for x, t in zip(kept, tracks, strict=True)]
     truth = [np.where(track.labelled, track.truth, 0.0) for track in tracks]
@@ -104,7 +104,7 @@ def _rjca(tracks: Sequence[Track], name: str) -> float | None:
 
 
 def _published_average(edges: Edges) -> Rule:
-    """As sound, but over RJCA's number of frames, with something beyond the ends."""
+    """As by default, but over RJCA's number of frames, with something beyond the ends."""
 
     def score(tracks: Sequence[Track], name: str) -> float | None:
         if name not in RJCA_FRAMES:
@@ -116,17 +116,17 @@ def _published_average(edges: Edges) -> Rule:
 
 
 _RULES: dict[str, Rule] = {
-    "sound": lambda tracks, _: ccc(*_joined(tracks, lambda t: t.final)),
+    "default": lambda tracks, _: ccc(*_joined(tracks, lambda t: t.final)),
     "published, RJCA": _rjca,
     "published, leader-follower": lambda tracks, _: leader_follower_ccc(tracks),
-    "sound, frames without annotation count as zeros": _zeros_count,
-    "sound, averaged over 20 / 50 frames": _published_average("nearest"),
-    "sound, averaged over 20 / 50 frames, zeros outside": _published_average("constant"),
-    "sound, not smoothed": lambda tracks, _: ccc(*_joined(tracks, lambda t: t.raw.clip(-1, 1))),
-    "sound, not clipped": lambda tracks, _: ccc(
+    "default, frames without annotation count as zeros": _zeros_count,
+    "default, averaged over 20 / 50 frames": _published_average("nearest"),
+    "default, averaged over 20 / 50 frames, zeros outside": _published_average("constant"),
+    "default, not smoothed": lambda tracks, _: ccc(*_joined(tracks, lambda t: t.raw.clip(-1, 1))),
+    "default, not clipped": lambda tracks, _: ccc(
         *_joined(tracks, lambda t: _smoothed(t.raw, t.smoothing))
     ),
-    "sound, unbiased variances": lambda tracks, _: published_ccc(
+    "default, unbiased variances": lambda tracks, _: published_ccc(
         *_joined(tracks, lambda t: t.final)
     ),
 }

@@ -13,8 +13,8 @@ from affuse.errors import BadInput
 from affuse.execution.checkpoint_files import read_training
 from affuse.models.checkpoints import import_state, system_module, system_of
 from affuse.models.options import defaults
-from affuse.models.published.names import translate
 from affuse.models.registry import MODELS
+from affuse.models.systems.renaming import translate
 from affuse.training.initial import Initial
 from affuse.training.recipe import Recipe
 

@@ -152,7 +152,7 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
         if scalar and dataset.specs[name].is_picture:
             statistics[name] = Normalisation((127.5,), (127.5,))
             continue
-        if scalar or name.startswith("audio/logmel"):
+        if scalar or dataset.specs[name].kind in ("spectrum", "maps"):
             count, total, squares = (np.full_like(part, part.sum()) for part in sums[name])
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0))

@@ -39,7 +39,7 @@ def apply_dropout(batch: Batch, dropout: Dropout) -> Batch:
     else:
         copies = [batch, _noise(batch, "audio"), _noise(batch, "video")]
     if not dropout.masks or dropout.kind == "noise":
-        copies = [Batch(copy.streams, batch.masks, copy.targets, copy.ids) for copy in copies]
+        copies = [replace(copy, masks=batch.masks) for copy in copies]
     return _concatenate(copies, torch.randperm(n * len(copies)))
 
 
@@ -51,7 +51,7 @@ def _scaled(batch: Batch, alpha: Tensor) -> Batch:
         return weight.to(x).reshape(-1, *[1] * (x.ndim - 1))
 
     streams = {name: x * factor(name, x) for name, x in batch.streams.items()}
-    return Batch(streams, batch.masks, batch.targets, batch.ids)
+    return replace(batch, streams=streams)
 
 
 def _noise(batch: Batch, modality: str) -> Batch:
@@ -60,7 +60,7 @@ def _noise(batch: Batch, modality: str) -> Batch:
         name: torch.randn(x.shape).to(x) if name.startswith(modality + "/") else x
         for name, x in batch.streams.items()
     }
-    return Batch(streams, batch.masks, batch.targets, batch.ids)
+    return replace(batch, streams=streams)
 
 
 def _drop(batch: Batch, probability: float) -> Batch:
@@ -74,7 +74,7 @@ def _drop(batch: Batch, probability: float) -> Batch:
         kept = (~gone).to(x.device)
         streams[name] = x * kept.reshape(-1, *[1] * (x.ndim - 1))
         masks[name] = batch.masks[name] & kept[:, None]
-    return Batch(streams, masks, batch.targets, batch.ids)
+    return replace(batch, streams=streams, masks=masks)
 
 
 def _shut_off(batch: Batch, dropout: Dropout) -> Batch:
@@ -97,4 +97,5 @@ def _concatenate(copies: list[Batch], order: Tensor) -> Batch:
         {name: torch.cat([c.masks[name] for c in copies])[index] for name in first.masks},
         targets,
         [(first.ids * len(copies))[i] for i in order.tolist()] if first.ids else [],
+        first.kinds,
     )

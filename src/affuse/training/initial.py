@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from affuse.corpora.leaks import Leak
+from affuse.audit.leaks import Leak
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest
 from affuse.features.batch import Normalisation
 from affuse.features.extractor import check_same_stream
+from affuse.features.renamed import current_name
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
 from affuse.models.entries import check_entries
 from affuse.models.modelfile import ModelSpec, load_model
-from affuse.models.options import defaults
+from affuse.models.options import current_options, defaults
 from affuse.models.registry import MODELS
 from affuse.models.trained_on import is_corpus, source_of, trainings
 from affuse.models.transfer import Taken, take_weights
@@ -134,6 +135,17 @@ class Initial:
             )
 
 
+def _current(spec: ModelSpec) -> ModelSpec:
+    """A spec with the names of today."""
+    streams = [replace(stream, name=current_name(name)) for name, stream in spec.streams.items()]
+    return replace(
+        spec,
+        options=current_options(spec.options),
+        streams={stream.name: stream for stream in streams},
+        normalisation={current_name(name): x for name, x in spec.normalisation.items()},
+    )
+
+
 def read_initial(recipe: Recipe) -> Initial:
     """The weights of the recipe's `init`.
 
@@ -141,7 +153,8 @@ def read_initial(recipe: Recipe) -> Initial:
         BadInput: The file cannot be used, or is of another model.
     """
     path = Path(recipe.init)
-    model, spec = load_model(path)
+    model, earlier = load_model(path)
+    spec = _current(earlier)
     if spec.model != recipe.model["name"] and not recipe.init_parts:
         raise BadInput(
             path,

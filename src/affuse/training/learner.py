@@ -15,7 +15,7 @@ from affuse.features.batch import Batch, Normalisation, normalise
 from affuse.models.base import Model
 from affuse.models.entries import not_finite
 from affuse.tasks.task import Task
-from affuse.training.augmentation import augment
+from affuse.training.augmentations.augment import augment
 from affuse.training.checkpoints import NotFinite
 from affuse.training.dropout import apply_dropout
 from affuse.training.recipe import Recipe

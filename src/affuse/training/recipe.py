@@ -13,11 +13,19 @@ from jsonargparse import ArgumentError, ArgumentParser
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.fields import check_number
+from affuse.features.renamed import current_name
 from affuse.features.stream import SECONDS
+from affuse.models.options import current_options
 from affuse.suggestions import hint, unknown
 from affuse.tasks.options import OverTime
 from affuse.tasks.registry import task_entry
-from affuse.training.recipe_parts import Augmentation, Dropout, Optimiser, Plateau
+from affuse.training.recipe_parts import (
+    RENAMED_KEYS,
+    Augmentation,
+    Dropout,
+    Optimiser,
+    Plateau,
+)
 
 TaskName = Literal["classification", "distribution", "valence-arousal"]
 
@@ -129,17 +137,9 @@ class Recipe:
                 "several values of over_time.smoothing, or optimiser.schedule=plateau, need "
                 "development clips: set selection=best"
             )
-        changed = [key for key in ("nothing", "mixup") if getattr(self.augmentation, key)]
+        changed = [key for key in ("outlier_exposure", "mixup") if getattr(self.augmentation, key)]
         if over_time and changed:
             raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
-        heard = ("tilt", "background", "room", "band", "nothing")
-        changed = [key for key in heard if getattr(self.augmentation, key)]
-        spectra = [name for name in self.streams if name.startswith("audio/logmel")]
-        other = [name for name in spectra if not name.endswith("-16k")]
-        if changed and other:
-            raise ValueError(
-                f"augmentation.{changed[0]} is for audio/logmel<N>-16k; it cannot change {other[0]}"
-            )
         if over_time and self.labels.file:
             raise ValueError("labels.file names classes, not values over time")
         if self.selects and self.selection == "last":
@@ -188,32 +188,39 @@ PARTS: dict[str, type] = {
 
 
 def list_recipes() -> dict[str, Path]:
-    """Recipes that come with affuse: name -> file."""
+    """Bundled recipes: name -> file."""
     folder = Path(__file__).parent / "recipes"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    source: str | Path, overrides: Sequence[str] = (), *, written: bool = False
+) -> Recipe:
     """A recipe by name or from a file, with `key=value` changes.
 
     Args:
         source: One of `list_recipes()`, or a YAML file.
         overrides: Such as `epochs=3`, `optimiser.lr=1e-4` or `model.heads=4`.
+        written: Whether affuse wrote it, perhaps a version that had other names for some keys.
 
     Raises:
         BadInput: The file is absent, no YAML mapping, or holds a wrong key or value.
         AffuseError: An override is wrong.
     """
-    path = list_recipes().get(str(source), Path(source))
+    known = list_recipes()
+    earlier = f"{str(source).removesuffix('-reference')}-published"
+    path = known.get(str(source)) or known.get(earlier, Path(source))
     if not path.is_file():
-        known = hint(str(source), list_recipes(), "affuse list recipes")
-        raise BadInput(source, f"no such recipe or file; {known}")
+        said = hint(str(source), known, "affuse list recipes")
+        raise BadInput(source, f"no such recipe or file; {said}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(path, "is not YAML: " + " ".join(str(error).split())) from error
     if not isinstance(values, dict):
         raise BadInput(path, "is not a recipe (a mapping of keys to values)")
+    if written:
+        values = _renamed(values)
     try:
         check_keys(values)
     except AffuseError as error:
@@ -225,6 +232,16 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         return _recipe(values)
     except (ArgumentError, TypeError, ValueError) as error:
         raise BadInput(path, " ".join(str(error).split())) from None
+
+
+def _renamed(values: dict[str, Any], part: str = "") -> dict[str, Any]:
+    """Keys of an earlier version as they are called now."""
+    renamed = {}
+    for key, value in values.items():
+        name = f"{part}.{key}" if part else str(key)
+        now = RENAMED_KEYS.get(name, name).removeprefix(f"{part}." if part else "")
+        renamed[now] = _renamed(value, name) if isinstance(value, dict) and name in PARTS else value
+    return renamed
 
 
 def parse_change(change: str) -> tuple[str, Any]:
@@ -272,6 +289,8 @@ def check_keys(values: Mapping[str, Any], part: str = "") -> None:
     own = [key for key in known if key.startswith(f"{part}.")] or known
     for key, value in values.items():
         name = f"{part}.{key}" if part else str(key)
+        if name in RENAMED_KEYS:
+            raise AffuseError(f"{name} is called {RENAMED_KEYS[name]} now")
         if isinstance(value, dict) and name not in known:
             check_keys(value, name)
         elif name not in known and name not in PARTS:
@@ -283,6 +302,10 @@ def _recipe(values: dict[str, Any]) -> Recipe:
     for part in PARTS:
         if not isinstance(values.get(part, {}), dict):
             raise ArgumentError(None, f"{part} must be a mapping of keys to values")
+    if isinstance(streams := values.get("streams"), list):
+        values = {**values, "streams": [current_name(str(name)) for name in streams]}
+    if isinstance(model := values.get("model"), dict):
+        values = {**values, "model": current_options(model)}
     if "precision" in values:  # YAML reads 32 as a number
         values = {**values, "precision": str(values["precision"])}
     parser = ArgumentParser(exit_on_error=False)

@@ -28,63 +28,89 @@ class Dropout:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes to training clips; all are off by default.
+    """Random changes to training clips, all off by default, named as in kornia and audiomentations.
 
     Args:
-        flip: Probability of mirroring all pictures of a clip.
-        rotation: Largest angle in degrees by which all pictures of a clip are turned.
+        horizontal_flip: Probability of mirroring all images of a clip.
+        rotation: Largest angle in degrees by which all images of a clip are turned.
         shift: Largest shift of the window in seconds, either way, beyond the free room of long
             clips.
         gain: Standard deviation of a value added to whole log spectra (normalised units).
-        noise: Standard deviation of noise added to vectors (normalised units).
-        speed: Largest relative change of the tempo of spectra.
-        pitch: Largest relative stretch, and shift in half widths, of the mel axis of spectra.
+        gaussian_noise: Standard deviation of noise added to vectors (normalised units).
+        time_stretch: Largest relative change of the tempo of spectra.
+        pitch_shift: Largest relative stretch, and shift in half widths, of the mel axis of spectra.
         frequency_masks: Widths, in bands, up to which a stretch of a spectrum is blanked.
         time_masks: Widths, in frames, up to which a stretch of a spectrum is blanked.
-        tilt: Standard deviation of a slope and a bend over the bands of a spectrum, as another
-            microphone has them (normalised units at the ends).
-        background: Probability that a spectrum gets a background: noise of any colour, 0 to 30 dB
-            below its loud frames.
-        room: Probability that a spectrum is heard in a room, its energy dying away over 0.2 to 1 s,
-            the highs up to twice as fast.
-        band: Probability that the bands above a frequency of 3 to 7 kHz are lost, as by telephones
-            and codecs; in half of these also those below one of 100 to 350 Hz.
-        nothing: Probability that a clip is replaced by what shows no emotion (noise or silence, a
-            picture of no face) and is to be learned as all classes alike; needs a task of classes.
+        parametric_eq: Standard deviation of a slope and a bend over the bands of a spectrum, as
+            another microphone has them (normalised units at the ends).
+        background_noise: Probability that a spectrum gets a background: noise of any colour, 0 to
+            30 dB below its loud frames.
+        room_simulator: Probability that a spectrum is heard in a room, its energy dying away over
+            0.2 to 1 s, the highs up to twice as fast.
+        band_pass_filter: Probability that the bands above a frequency of 3 to 7 kHz are lost, as by
+            telephones and codecs; in half of these also those below one of 100 to 350 Hz.
+        outlier_exposure: Probability that a clip is replaced by what shows no emotion (noise or
+            silence, an image of no face) and is to be learned as all classes alike; needs a task
+            of classes.
         mixup: Parameter of the Beta distribution of mixup; 0 for none.
-        zoom: Largest relative change of the size of pictures.
-        place: Largest shift of pictures, as a part of their width, either way.
-        light: Largest relative change of the contrast of pictures, and of their brightness in
+        scale: Largest relative change of the size of images.
+        translate: Largest shift of images, as a part of their width, either way.
+        color_jitter: Largest relative change of the contrast of images, and of their brightness in
             normalised units.
-        blur: Largest standard deviation, in pixels, of a blur of pictures; half of them stay sharp.
-        blocks: Probability of the damage that a video of few bits does to pictures (JPEG blocks).
-        erase: Side of a square that is blanked in half of the pictures, as a part of their width.
-        jitter: Pixels by which all pictures of a clip are moved at most, either way; what leaves
-            the picture is lost. A model that reads the middle of pictures then sees random crops.
+        gaussian_blur: Largest standard deviation, in pixels, of a blur; half of the clips stay
+            sharp.
+        jpeg: Probability of the artefacts of a low bit rate (8 x 8 blocks as in JPEG).
+        erasing: Side of a square that is blanked in half of the clips, as a part of the width.
+        crop: Pixels by which all images of a clip are moved at most, either way; what leaves the
+            image is lost. A model that reads the middle of images then sees random crops.
     """
 
-    flip: float = 0.0
+    horizontal_flip: float = 0.0
     rotation: float = 0.0
     shift: float = 0.0
     gain: float = 0.0
-    noise: float = 0.0
-    speed: float = 0.0
-    pitch: float = 0.0
+    gaussian_noise: float = 0.0
+    time_stretch: float = 0.0
+    pitch_shift: float = 0.0
     frequency_masks: tuple[int, ...] = ()
     time_masks: tuple[int, ...] = ()
-    tilt: float = 0.0
-    background: float = 0.0
-    room: float = 0.0
-    band: float = 0.0
-    nothing: float = 0.0
+    parametric_eq: float = 0.0
+    background_noise: float = 0.0
+    room_simulator: float = 0.0
+    band_pass_filter: float = 0.0
+    outlier_exposure: float = 0.0
     mixup: float = 0.0
-    zoom: float = 0.0
-    place: float = 0.0
-    light: float = 0.0
-    blur: float = 0.0
-    blocks: float = 0.0
-    erase: float = 0.0
-    jitter: int = 0
+    scale: float = 0.0
+    translate: float = 0.0
+    color_jitter: float = 0.0
+    gaussian_blur: float = 0.0
+    jpeg: float = 0.0
+    erasing: float = 0.0
+    crop: int = 0
+
+
+#: Keys of recipes that earlier versions of affuse wrote -> what they are called now.
+RENAMED_KEYS = {
+    f"augmentation.{old}": f"augmentation.{new}"
+    for old, new in {
+        "flip": "horizontal_flip",
+        "noise": "gaussian_noise",
+        "speed": "time_stretch",
+        "pitch": "pitch_shift",
+        "tilt": "parametric_eq",
+        "background": "background_noise",
+        "room": "room_simulator",
+        "band": "band_pass_filter",
+        "nothing": "outlier_exposure",
+        "zoom": "scale",
+        "place": "translate",
+        "light": "color_jitter",
+        "blur": "gaussian_blur",
+        "blocks": "jpeg",
+        "erase": "erasing",
+        "jitter": "crop",
+    }.items()
+}
 
 
 @dataclass(frozen=True)

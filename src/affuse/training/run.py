@@ -44,7 +44,7 @@ def read_recipe(run: Path) -> Recipe:
     Raises:
         BadInput: It cannot be read.
     """
-    recipe = load_recipe(run / "recipe.yaml")
+    recipe = load_recipe(run / "recipe.yaml", written=True)
     copy = labels_copy(run, recipe)
     return replace(recipe, labels=replace(recipe.labels, file=str(copy or "")))
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import lightning
 
+from affuse.audit.leaks import split_clips
+from affuse.audit.split_check import check_split, with_earlier
 from affuse.corpora.clip import Clip
-from affuse.corpora.leaks import split_clips
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_json, write_text
@@ -26,6 +27,7 @@ from affuse.models.registry import create_model
 from affuse.tasks.annotated_targets import delayed
 from affuse.tasks.registry import task_entry
 from affuse.tasks.targets import TrainingTargets
+from affuse.training.augmentations.augment import check_augmentation
 from affuse.training.continued import Continue, read_continued
 from affuse.training.data import (
     ClipDataset,
@@ -38,12 +40,11 @@ from affuse.training.initial import Initial, initial_leaks, read_initial
 from affuse.training.learner import Learner
 from affuse.training.plateau import freeze_backbone
 from affuse.training.precision import precision_here
-from affuse.training.recipe import Recipe
+from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, read_split
 from affuse.training.selection import learned_task, selected_score
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
-from affuse.training.split_check import check_split, with_earlier
 from affuse.training.targets import training_targets
 
 
@@ -66,7 +67,7 @@ def train(
         folds: Numbers from 0; all folds of the protocol by default.
         resume: Go on with a run that is there: finished folds are kept, an interrupted one
             continues after its last whole epoch, to the same weights as if never interrupted.
-        allow: Kinds of leaks (`affuse.corpora.leaks.KINDS`) that are let pass and written down.
+        allow: Kinds of leaks (`affuse.audit.leaks.KINDS`) that are let pass and written down.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:<number>` or `mps`.
         say: Called with a line about the weights that training starts from, or goes on with.
 
@@ -101,6 +102,7 @@ def train(
             )
     used = [*learned.clips, *learned.open]
     specs = {name: data.stream(name).spec for name in recipe.streams}
+    check_augmentation(recipe.augmentation, specs)
     initial = _initial(recipe, learned)
     before = initial_leaks(initial, protocol, wanted, data) if initial else []
     checked = check_split(protocol, wanted, used, data, recipe.streams, allow, before)
@@ -163,7 +165,7 @@ def _open_run(
     if saved.is_file():
         if not resume:
             raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
-        if saved.read_text(encoding="utf-8") != recipe.to_yaml():
+        if load_recipe(saved, written=True).to_yaml() != recipe.to_yaml():
             raise BadInput(saved, "differs from the recipe given; resume with the same one")
         if kept and kept.read_bytes() != Path(recipe.labels.file).read_bytes():
             raise BadInput(recipe.labels.file, f"differs from {kept}, which the run was begun with")

@@ -39,6 +39,6 @@ def check_auxformer(case: Case) -> Iterator[Measure]:
         arrange=arrange,
         heads=config["num_heads"],
         band=config["attn_mask"],
-        padding="reference",
+        padding="published",
         classifier="out_layer.bias",
     )

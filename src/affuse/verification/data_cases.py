@@ -31,8 +31,8 @@ from affuse.metrics.concordance import (
     rmse,
 )
 from affuse.models.backbones.ir50 import IR50, release_groups
-from affuse.models.published.ir50 import BACKBONE
-from affuse.models.published.names import inverse, translate
+from affuse.models.systems.ir50.published import BACKBONE
+from affuse.models.systems.renaming import inverse, translate
 from affuse.tasks.fold_fusion import centred_fusion, fold_agreement
 from affuse.tasks.published_rules import Track, rjca_ccc
 from affuse.tasks.series import rjca_smoothed

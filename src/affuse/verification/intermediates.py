@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from affuse.models.published.names import Rules, translate
+from affuse.models.systems.renaming import Rules, translate
 
 
 @dataclass(frozen=True)

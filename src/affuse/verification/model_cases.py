@@ -22,7 +22,7 @@ from affuse.features.batch import Batch
 from affuse.metrics.concordance import ccc_loss, ccc_window_loss
 from affuse.models.base import Model, Output
 from affuse.models.checkpoints import import_state, published_state_dict, system_module
-from affuse.models.published.names import inverse, translate
+from affuse.models.systems.renaming import inverse, translate
 from affuse.verification.intermediates import (
     intermediates_of,
     our_names,

@@ -13,9 +13,10 @@ from affuse.models.base import Model, Output
 from affuse.models.checkpoints import import_state
 from affuse.models.entries import load_exactly
 from affuse.models.layers.joint_attention import CoAttention
-from affuse.models.published import rjca, tsav
-from affuse.models.published.names import inverse, translate
-from affuse.models.tsav import TwoStreamAuralVisual
+from affuse.models.systems.renaming import inverse, translate
+from affuse.models.systems.rjca import published as rjca
+from affuse.models.systems.tsav import published as tsav
+from affuse.models.systems.tsav.model import TwoStreamAuralVisual
 from affuse.verification.intermediates import (
     intermediates_of,
     our_names,

@@ -15,12 +15,12 @@ from affuse.features.batch import Normalisation
 from affuse.features.catalogue import create_extractor, stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.checkpoints import convert, published_state_dict, system_module
-from affuse.models.leader_follower import LeaderFollower, LeaderVisual
 from affuse.models.modelfile import ModelSpec, save_model
-from affuse.models.published.leader_follower import EMBEDDING, FOLLOWERS, PICTURES
-from affuse.models.published.rjca import AUDIO, MAPS
 from affuse.models.registry import create_model
-from affuse.models.rjca import RecursiveJointAttention
+from affuse.models.systems.leader_follower.model import LeaderFollower, LeaderVisual
+from affuse.models.systems.leader_follower.published import EMBEDDING, FOLLOWERS, PICTURES
+from affuse.models.systems.rjca.model import RecursiveJointAttention
+from affuse.models.systems.rjca.published import AUDIO, MAPS
 
 
 def published(
@@ -59,18 +59,18 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 FUSIONS: dict[str, tuple[str, str, tuple[StreamSpec, ...], dict[str, Any]]] = {
-    "rjca": ("rjca", "rjca", (AUDIO, MAPS), RecursiveJointAttention.reference_options()),
+    "rjca": ("rjca", "rjca", (AUDIO, MAPS), RecursiveJointAttention.published_options()),
     "followers": (
         "leader-follower",
         "leader-follower",
         (EMBEDDING, *FOLLOWERS),
-        LeaderFollower.reference_options() | {"video": "vectors"},
+        LeaderFollower.published_options() | {"video": "vectors"},
     ),
     "pictures": (
         "leader-follower",
         "leader-follower-visual",
         (PICTURES,),
-        LeaderVisual.reference_options(),
+        LeaderVisual.published_options(),
     ),
 }
 

@@ -20,12 +20,12 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.base import Model
-from affuse.models.frames import IR50Frames
 from affuse.models.frontends import FrontEnd
 from affuse.models.frozen import front_end
 from affuse.models.frozen.network import as_input
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
+from affuse.models.systems.ir50.model import IR50Frames
 
 FRAMES = 150  # of the face pictures: 5 s
 STATISTICS = {"audio": Normalisation((-3.0,), (5.0,)), "video": Normalisation((110.0,), (60.0,))}
@@ -85,7 +85,8 @@ def directly(source: Path, read: str, clip: Clip) -> tuple[np.ndarray, np.ndarra
     stream = create_extractor(read).extract(clip)
     assert stream is not None
     with torch.no_grad():
-        x, mask = frontend(*as_input(stream.values, stream.mask, spec.normalisation[read]))
+        statistics, kind = spec.normalisation[read], spec.streams[read].kind
+        x, mask = frontend(*as_input(stream.values, stream.mask, statistics, kind))
     return x[0].numpy(), mask[0].numpy()
 
 
@@ -148,7 +149,9 @@ def test_files_that_cannot_be_the_source(tmp_path: Path) -> None:
     text.write_text("no weights")
     sound = trained(tmp_path / "sound.safetensors", "audio-only", "audio/mfcc10")
     plain = trained(tmp_path / "plain.safetensors", "audio-only", "audio/mfcc10", audio="vectors")
-    own = trained(tmp_path / "own.safetensors", "audio-only", StreamSpec("audio/own-x", 20.0, (4,)))
+    own = trained(
+        tmp_path / "own.safetensors", "audio-only", StreamSpec("audio/imported-x", 20.0, (4,))
+    )
     other = StreamSpec("audio/mfcc10", 22050 / 512, (10,), recipe={"extractor": "another"})
     changed = trained(tmp_path / "changed.safetensors", "audio-only", other)
     for stream, source, message in (
@@ -156,11 +159,11 @@ def test_files_that_cannot_be_the_source(tmp_path: Path) -> None:
         ("audio/frozen-x", tmp_path / "absent.safetensors", "no such file"),
         ("video/frozen-x", sound, "audio-only has no front-end for video"),
         ("audio/frozen-x", plain, "hands audio/mfcc10 on as it is"),
-        ("audio/frozen-x", own, "reads audio/own-x, which is imported itself"),
+        ("audio/frozen-x", own, "reads audio/imported-x, which is imported itself"),
         ("audio/frozen-x", changed, "the model was trained with"),
         ("video/ir50", sound, "holds the model audio-only; expected ir50"),
         ("video/tsav", sound, "holds the model audio-only; expected tsav"),
-        ("audio/tsav-reference", sound, "holds the model audio-only; expected tsav"),
+        ("audio/tsav-published", sound, "holds the model audio-only; expected tsav"),
     ):
         with pytest.raises(BadInput, match=message) as error:
             create_extractor(stream, source)

@@ -20,9 +20,9 @@ from affuse.features.tsav_mel import SHORTEST, tsav_mel, tsav_normalised
 from affuse.models.backbones.tsav import R2Plus1D
 from affuse.models.frozen import tsav as frozen
 from affuse.models.modelfile import ModelSpec, load_model, save_model
-from affuse.models.published.tsav import NORMALISATION, three_channels
 from affuse.models.registry import create_model
-from affuse.models.tsav import TwoStreamAuralVisual
+from affuse.models.systems.tsav.model import TwoStreamAuralVisual
+from affuse.models.systems.tsav.published import NORMALISATION, three_channels
 
 RATE = 44100
 
@@ -92,7 +92,7 @@ def test_the_pictures_of_a_row(
     clip = pictures(tmp_path, there)
     statistics = NORMALISATION["video/aligned112"]
     monkeypatch.setattr(frozen, "_network", lambda *_: (Levels(), statistics, (-2.0, 2.0)))
-    stream = extract("video/tsav-reference" if published else "video/tsav", source, clip)
+    stream = extract("video/tsav-published" if published else "video/tsav", source, clip)
     levels, faces = (stream.values[:, i : i + 8, 3, 3].astype(float) for i in (0, 8))
     assert len(stream.mask) == (600 if published else 75) and stream.start == 0
     for row in range(len(stream.mask)):
@@ -121,7 +121,7 @@ def test_the_maps_of_a_row(tmp_path: Path, source: Path, model: TwoStreamAuralVi
         levels = (np.array(numbers, float)[:, None] - mean) / std
         return torch.from_numpy(levels.T[None, :, :, None, None]).float().expand(1, 3, 8, 112, 112)
 
-    stream = extract("video/tsav-reference", source, clip)
+    stream = extract("video/tsav-published", source, clip)
     assert stream.mask.tolist() == [False] * 14 + [True] * 2
     network = R2Plus1D(3, pooled=False).eval()
     network.load_state_dict(three_channels(model.video.state_dict()))
@@ -160,7 +160,7 @@ def test_the_sound_of_a_row(sound: Clip, source: Path, model: TwoStreamAuralVisu
     def heard(part: np.ndarray) -> np.ndarray:
         return model.hear(torch.from_numpy(tsav_normalised(tsav_mel(part)))[None])[0].numpy()
 
-    stream = extract("audio/tsav-reference", source, sound)
+    stream = extract("audio/tsav-published", source, sound)
     assert stream.mask.all() and len(stream.mask) == 57 and stream.start == 0
     for row, (first, last) in {
         0: (0, 1),
@@ -184,7 +184,7 @@ def test_the_sound_of_a_row(sound: Clip, source: Path, model: TwoStreamAuralVisu
 
 
 def test_nothing_without_the_modality(source: Path, sound: Clip) -> None:
-    for name in ("video/tsav", "video/tsav-reference"):
+    for name in ("video/tsav", "video/tsav-published"):
         assert create_extractor(name, source).extract(Clip("b", audio=sound.audio)) is None
-    for name in ("audio/tsav", "audio/tsav-reference"):
+    for name in ("audio/tsav", "audio/tsav-published"):
         assert create_extractor(name, source).extract(Clip("b")) is None

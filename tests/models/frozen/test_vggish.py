@@ -14,7 +14,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.features.catalogue import create_extractor, stream_spec
 from affuse.features.extractor import check_same_stream
 from affuse.features.prepare import prepare
-from affuse.features.sound import Placing
+from affuse.features.sound import FrameAlignment
 from affuse.features.store import Store
 from affuse.features.stream import Stream
 from affuse.features.vggish_logmel import vggish_examples
@@ -25,10 +25,10 @@ from affuse.models.modelfile import ModelSpec, load_model, save_model
 
 soundfile = pytest.importorskip("soundfile")
 
-NAMES: dict[str, Placing] = {
+NAMES: dict[str, FrameAlignment] = {
     "audio/vggish": "centred",
     "audio/vggish-causal": "causal",
-    "audio/vggish-reference": "reference",
+    "audio/vggish-published": "published",
 }
 
 
@@ -121,7 +121,7 @@ def test_a_corpus_is_prepared_with_it(tmp_path: Path, source: Path) -> None:
     assert prepare(corpus, tmp_path / "store", [extractor]).computed == 0, "it is there"
 
 
-def test_the_recipe_tells_weights_and_placings_apart(tmp_path: Path, source: Path) -> None:
+def test_the_recipe_tells_weights_and_alignments_apart(tmp_path: Path, source: Path) -> None:
     recipes = [create_extractor(name, source).spec.recipe for name in NAMES]
     assert all(a != b for i, a in enumerate(recipes) for b in recipes[:i])
     model, spec = load_model(source)

@@ -20,7 +20,7 @@ ROLES = ("train", "development", "test")
 #: Role in a file of what plays no role, such as a publisher's set that another protocol tests.
 UNUSED = "unused"
 LEAVE_ONE_SPEAKER_OUT = "leave-one-speaker-out"
-#: Digests of the files that come with affuse, as `sha256sum` writes them.
+#: Digests of the bundled files, as `sha256sum` writes them.
 DIGESTS = "SHA256SUMS"
 
 #: The roles of a clip in a fold: one of `ROLES`, or several where a file gives it several; or
@@ -77,7 +77,7 @@ class Protocol:
 
 
 def list_protocols() -> list[str]:
-    """Names of the protocols that come with affuse."""
+    """Names of the bundled protocols."""
     folder = Path(__file__).parent
     files = sorted(folder.rglob("*.csv"))
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
@@ -92,7 +92,7 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
         clips: Clips of the corpus; `leave-one-speaker-out` is made from their speakers.
 
     Raises:
-        BadInput: The file is absent or malformed, or one that comes with affuse was changed.
+        BadInput: The file is absent or malformed, or a bundled one was changed.
     """
     if name == LEAVE_ONE_SPEAKER_OUT:
         return _leave_one_speaker_out(clips)

@@ -262,7 +262,7 @@ def _ferplus_protocols() -> list[Protocol]:
 
 
 def frozen_protocols() -> list[Protocol]:
-    """All protocols that are shipped as files."""
+    """All bundled protocols, as files."""
     return [
         *_ravdess_protocols(),
         *_cremad_protocols(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +20,10 @@ from affuse.features.stream import Stream, StreamSpec
 from affuse.media.face import Readings
 from affuse.models.backbones.ir50 import FEATURES, SIZE
 from affuse.models.base import Model
-from affuse.models.frames import IR50Frames
 from affuse.models.frontends import FrontEnd
 from affuse.models.frozen.network import as_input, frozen_model, weights_digest, weights_recipe
 from affuse.models.layers.framewise import present_features
+from affuse.models.systems.ir50.model import IR50Frames
 
 #: Frames of features on either side that are computed with a piece; no front-end sees further.
 CONTEXT = 16
@@ -76,7 +77,7 @@ class FrozenFrontEnd(RecordingExtractor):
             recipe={
                 "extractor": "front-end",
                 **weights_recipe(self.source, self.digest),
-                "reads": read.to_json(),
+                "reads": _facts(read),
             },
         )
 
@@ -102,7 +103,7 @@ class FrozenFrontEnd(RecordingExtractor):
         count, context = min(PIECE, most) * clock.stride, CONTEXT * clock.stride
         lead = clock.lead / clock.rate
         for piece, before, own in pieces(blocks, read, count, context, context):
-            x, mask = as_input(piece.values, piece.mask, statistics)
+            x, mask = as_input(piece.values, piece.mask, statistics, read.kind)
             with torch.inference_mode():
                 features, there = frontend(x, mask)
             first = before // clock.stride
@@ -110,6 +111,11 @@ class FrozenFrontEnd(RecordingExtractor):
             start = piece.start + before / read.rate + lead
             values, known = (t[0, rows].cpu().numpy() for t in (features.float(), there))
             yield Stream(values, known, start)
+
+
+def _facts(spec: StreamSpec) -> dict[str, Any]:
+    """What is read, as recipes tell it since before streams had kinds."""
+    return {key: value for key, value in spec.to_json().items() if key != "kind"}
 
 
 class FrozenIR50(RecordingExtractor):
@@ -133,7 +139,7 @@ class FrozenIR50(RecordingExtractor):
         read = self.input.spec
         recipe = {"extractor": "ir50", **weights_recipe(self.source, self.digest), "middle": SIZE}
         self.spec = StreamSpec(
-            "video/ir50", read.rate, (FEATURES,), recipe=recipe | {"reads": read.to_json()}
+            "video/ir50", read.rate, (FEATURES,), recipe=recipe | {"reads": _facts(read)}
         )
 
     def sources(self, clip: Clip) -> list[Path]:
@@ -152,7 +158,7 @@ class FrozenIR50(RecordingExtractor):
         edge = (STORED - SIZE) // 2
         middle = slice(edge, edge + SIZE)
         for block in blocks:
-            x, mask = as_input(block.values[:, middle, middle], block.mask, statistics)
+            x, mask = as_input(block.values[:, middle, middle], block.mask, statistics, "pictures")
             with torch.inference_mode():
                 values = present_features(model.backbone, x, mask)[0].cpu().numpy()
             yield Stream(values, block.mask, block.start)

@@ -12,6 +12,7 @@ from torch import Tensor
 from affuse.errors import BadInput
 from affuse.execution.files import file_digest
 from affuse.features.batch import Batch, Normalisation, normalise
+from affuse.features.stream import Kind
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, load_model, read_spec
 
@@ -63,10 +64,10 @@ def frozen_model(source: Path, digest: str) -> tuple[Model, ModelSpec]:
 
 
 def as_input(
-    values: np.ndarray, mask: np.ndarray, statistics: Normalisation
+    values: np.ndarray, mask: np.ndarray, statistics: Normalisation, kind: Kind
 ) -> tuple[Tensor, Tensor]:
     """Rows of one stream of one clip as a network takes them: (1, T, ...) and (1, T) bool."""
     raw = torch.from_numpy(np.ascontiguousarray(values))[None].to(device())
     there = torch.from_numpy(np.ascontiguousarray(mask))[None].to(device())
-    batch = normalise(Batch({"stream": raw}, {"stream": there}), {"stream": statistics})
-    return batch.streams["stream"], there
+    batch = Batch({"stream": raw}, {"stream": there}, kinds={"stream": kind})
+    return normalise(batch, {"stream": statistics}).streams["stream"], there

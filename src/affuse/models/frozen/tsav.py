@@ -34,10 +34,10 @@ from affuse.models.frozen.network import (
     weights_recipe,
 )
 from affuse.models.modelfile import ModelSpec
-from affuse.models.published.tsav import three_channels
-from affuse.models.tsav import MASK_MEAN, MASK_STD, TwoStreamAuralVisual
+from affuse.models.systems.tsav.model import MASK_MEAN, MASK_STD, TwoStreamAuralVisual
+from affuse.models.systems.tsav.published import three_channels
 
-Placing = Literal["trained", "reference"]
+FrameAlignment = Literal["trained", "published"]
 
 SIZE = 112  # pixels
 #: Frames of 30 Hz from one row to the next of what the networks were trained for.
@@ -53,12 +53,18 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 def _spec(
-    modality: str, placing: Placing, shape: tuple[int, ...], dtype: str, recipe: dict[str, Any]
+    modality: str,
+    alignment: FrameAlignment,
+    shape: tuple[int, ...],
+    dtype: str,
+    recipe: dict[str, Any],
 ) -> StreamSpec:
     name, rate = f"{modality}/tsav", RATE / STEP
-    if placing == "reference":
-        name, rate = f"{name}-reference", RATE
-    return StreamSpec(name, rate, shape, dtype, {"extractor": "tsav", "placing": placing, **recipe})
+    if alignment == "published":
+        name, rate = f"{name}-published", RATE
+    return StreamSpec(
+        name, rate, shape, dtype, {"extractor": "tsav", "alignment": alignment, **recipe}
+    )
 
 
 class TsavPictures(RecordingExtractor):
@@ -66,25 +72,25 @@ class TsavPictures(RecordingExtractor):
 
     Args:
         source: Model file of the model `tsav`.
-        placing: `trained`: at 3.75 Hz, of 8 pictures 6 frames of 30 Hz apart up to the frame, black
-            where no face is seen; absent where that is so in the frame itself. `reference`: at
+        alignment: `trained`: at 3.75 Hz, of 8 images 6 frames of 30 Hz apart up to the frame, black
+            where no face is seen; absent where that is so in the frame itself. `published`: at
             30 Hz, of 8 of the pictures in the 32 frames up to the frame that have a face, without
             the weights for a mask; absent where there are none.
 
     Raises:
         BadInput: No model file, or one of another model.
 
-    Source: Kuhnke et al. 2020 (TSAV); for `reference` Praveen et al. 2023, released code.
+    Source: Kuhnke et al. 2020 (TSAV); for `published` Praveen et al. 2023, released code.
     """
 
-    def __init__(self, source: Path, placing: Placing = "trained") -> None:
+    def __init__(self, source: Path, alignment: FrameAlignment = "trained") -> None:
         self.source = Path(source)
         self.digest = weights_digest(self.source, "tsav")
         self.input = create_extractor(f"video/aligned{SIZE}")
-        self.published = placing == "reference"
+        self.published = alignment == "published"
         recipe = weights_recipe(self.source, self.digest) | {"reads": self.input.spec.to_json()}
         shape = (FEATURES, SIZE // 16, SIZE // 16)
-        self.spec = _spec("video", placing, shape, "float16", recipe)
+        self.spec = _spec("video", alignment, shape, "float16", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
         """The face pictures, and the video."""
@@ -132,7 +138,7 @@ class TsavPictures(RecordingExtractor):
         there = (rows >= 0) & piece.mask[rows.clip(0)]
         pictures = piece.values[rows.clip(0)] * there[..., None, None, None]
         flat = pictures.reshape(-1, *pictures.shape[2:])
-        x, _ = as_input(flat, np.ones(len(flat), bool), statistics)
+        x, _ = as_input(flat, np.ones(len(flat), bool), statistics, "pictures")
         x = x.unflatten(1, rows.shape)[0]  # (N, 8, 3, H, W)
         if network.channels == 4:
             levels = torch.from_numpy(np.where(there, face[1], face[0])).to(x)
@@ -147,23 +153,23 @@ class TsavSound(SoundExtractor):
 
     Args:
         source: Model file of the model `tsav`.
-        placing: `trained`: at 3.75 Hz, of the 10 s around the frame, silence beyond the ends.
-            `reference`: at 30 Hz, of the 31 frames that end there, silence before the beginning.
+        alignment: `trained`: at 3.75 Hz, of the 10 s around the frame, silence beyond the ends.
+            `published`: at 30 Hz, of the 31 frames that end there, silence before the beginning.
 
     Raises:
         BadInput: No model file, or one of another model.
 
-    Source: Kuhnke et al. 2020 (TSAV); for `reference` Praveen et al. 2023, released code.
+    Source: Kuhnke et al. 2020 (TSAV); for `published` Praveen et al. 2023, released code.
     """
 
     sound_rate = SOUND_RATE
 
-    def __init__(self, source: Path, placing: Placing = "trained") -> None:
+    def __init__(self, source: Path, alignment: FrameAlignment = "trained") -> None:
         self.source = Path(source)
         self.digest = weights_digest(self.source, "tsav")
-        self.published = placing == "reference"
+        self.published = alignment == "published"
         recipe = weights_recipe(self.source, self.digest) | {"rate": SOUND_RATE}
-        self.spec = _spec("audio", placing, (FEATURES,), "float32", recipe)
+        self.spec = _spec("audio", alignment, (FEATURES,), "float32", recipe)
 
     def stream_of(self, sound: Sound) -> Stream:
         """(T, 512) float32."""
@@ -176,7 +182,7 @@ class TsavSound(SoundExtractor):
         for first in range(0, count, together):
             frames = range(first, min(first + together, count))
             levels = np.stack([tsav_mel(self._heard(audio, frame)) for frame in frames])
-            x, _ = as_input(levels, np.ones(len(levels), bool), statistics)
+            x, _ = as_input(levels, np.ones(len(levels), bool), statistics, "maps")
             with torch.inference_mode():
                 rows.append(model.hear(x[0]).cpu().numpy())
         return heard(sound, np.concatenate(rows), self.spec.rate)
@@ -211,10 +217,10 @@ def of_nothing(source: Path) -> tuple[Tensor, Tensor]:
     digest = weights_digest(source, "tsav")
     model, spec = _model(source, digest)
     levels = tsav_mel(np.zeros(0, np.float32))[None]
-    x, _ = as_input(levels, np.ones(1, bool), _statistics(spec, "audio"))
+    x, _ = as_input(levels, np.ones(1, bool), _statistics(spec, "audio"), "maps")
     network, statistics, _ = _network(source, digest, True)
     black = np.zeros((PICTURES, SIZE, SIZE, 3), np.uint8)
-    pictures, _ = as_input(black, np.ones(PICTURES, bool), statistics)
+    pictures, _ = as_input(black, np.ones(PICTURES, bool), statistics, "pictures")
     with torch.no_grad():
         return model.hear(x[0])[0].cpu(), network(pictures.transpose(1, 2))[0].cpu()
 

@@ -10,10 +10,10 @@ import torch
 
 from affuse.features.batch import TARGET_RATE
 from affuse.features.sound import (
-    Placing,
+    FrameAlignment,
     SoundExtractor,
+    aligned_name,
     masked,
-    placed_name,
     vggish_recipe,
 )
 from affuse.features.stream import Stream, StreamSpec
@@ -31,9 +31,9 @@ class Vggish(SoundExtractor):
 
     Args:
         source: A model file of `vggish`, which `affuse convert vggish` makes.
-        placing: Which 0.975 s of sound a moment's features are about. `centred`: those around it.
+        alignment: Which 0.975 s of sound a moment's features are about. `centred`: those around it.
             `causal`: those before it; the first half second is absent, because less than half of
-            the sound would be there. `reference`: those from it on, as published. Before the sound
+            the sound would be there. `published`: those from it on, as published. Before the sound
             its first sample is repeated, after it its last one.
 
     Raises:
@@ -44,19 +44,19 @@ class Vggish(SoundExtractor):
 
     sound_rate = RATE
 
-    def __init__(self, source: Path, placing: Placing = "centred") -> None:
-        self.source, self.placing = Path(source), placing
+    def __init__(self, source: Path, alignment: FrameAlignment = "centred") -> None:
+        self.source, self.alignment = Path(source), alignment
         self.digest = weights_digest(self.source, "vggish")
-        recipe = vggish_recipe(placing) | {
+        recipe = vggish_recipe(alignment) | {
             "extractor": "vggish",
             **weights_recipe(self.source, self.digest),
         }
-        name = placed_name("audio/vggish", placing)
+        name = aligned_name("audio/vggish", alignment)
         self.spec = StreamSpec(name, TARGET_RATE, (FEATURES,), recipe=recipe)
 
     def stream_of(self, sound: Sound) -> Stream:
         """(ceil(30 seconds), 128) float32, zero where absent."""
-        examples = vggish_examples(sound.samples, self.placing)
+        examples = vggish_examples(sound.samples, self.alignment)
         values = np.zeros((len(examples.mask), FEATURES), np.float32)
         network = frozen_model(self.source, self.digest)[0].get_submodule("backbone")
         with torch.inference_mode():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Spatial = Literal["sound", "reference"]
+Spatial = Literal["positions", "published"]
 
 
 class SpatialAttention(nn.Module):
@@ -23,7 +23,7 @@ class SpatialAttention(nn.Module):
         channels: Channels C of the map.
         positions: Its positions P, which are also the units of the attention.
         width: Channels of the audio features and of the result.
-        spatial: `reference` reads the map (C, P) as P rows of C values, so that a row mixes the
+        spatial: `published` reads the map (C, P) as P rows of C values, so that a row mixes the
             positions of several channels, and adds what comes from the sound per row instead of
             per unit.
     """
@@ -52,7 +52,7 @@ class SpatialAttention(nn.Module):
         present = maps[mask].flatten(2)
         rows = F.normalize(present.flatten(1)).view_as(present)
         heard = self.audio_units(F.relu(self.audio(audio[mask])))
-        if self.spatial == "reference":
+        if self.spatial == "published":
             rows = rows.reshape(len(rows), rows.shape[2], rows.shape[1])
             heard = heard.unsqueeze(2)
         else:

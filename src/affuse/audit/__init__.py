@@ -1,0 +1,1 @@
+"""Whether a corpus and a split can be trusted: integrity, duplicates, leaks."""

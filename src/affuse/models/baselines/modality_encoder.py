@@ -1,0 +1,99 @@
+"""The encoder of one modality with its classifier: what the simple fusions are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from affuse.errors import AffuseError
+from affuse.features.batch import Batch
+from affuse.features.stream import StreamSpec
+from affuse.models.base import Head, Model
+from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.layers.pooling import Pooling, build_pool
+
+
+class ModalityEncoder(nn.Module):
+    """Front-end, pooling over time, linear layer; `EncoderModel` runs it.
+
+    Args:
+        spec: The stream that it reads.
+        outputs: Number of classes C or of dimensions D.
+        frontend: Front-end of the stream; None for the one that suits it.
+        pooling: How time is pooled.
+        dropout: Probability of dropping a pooled feature in training.
+    """
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        outputs: int,
+        frontend: FrontEndChoice,
+        pooling: Pooling,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.stream = spec.name
+        self.frontend = build_frontend(spec, frontend)
+        self.pool, self.width = build_pool(pooling, self.frontend.channels[1])
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(self.width, outputs)
+
+
+class EncoderModel(Model):
+    """A model of modality encoders.
+
+    Args:
+        streams: The streams that it reads.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+
+    Raises:
+        AffuseError: Another pooling than `mean` where the head is per frame.
+    """
+
+    def __init__(
+        self, streams: Mapping[str, StreamSpec], outputs: int, head: Head, pooling: Pooling
+    ) -> None:
+        super().__init__(streams, outputs, head)
+        if head == "frames" and pooling != "mean":
+            raise AffuseError(f"pooling={pooling!r}: a head per frame pools nothing")
+
+    def embed(self, encoder: ModalityEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the head reads of a modality, and presence; see `Model.over_time`."""
+        x, mask = encoder.frontend(batch.streams[encoder.stream], batch.masks[encoder.stream])
+        pooled, present = self.over_time(x, mask, encoder.frontend.clock, batch, encoder.pool)
+        return encoder.dropout(pooled), present
+
+
+class BimodalModel(EncoderModel):
+    """What the simple fusions of two modalities share.
+
+    Args:
+        streams: An audio and a video stream.
+        outputs: Number of classes C or of dimensions D.
+        head: What it ends in.
+        audio: Front-end of the audio stream; None for the one that suits it.
+        video: Front-end of the video stream; None for the one that suits it.
+        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+        dropout: Probability of dropping a pooled feature in training.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, StreamSpec],
+        outputs: int,
+        *,
+        head: Head = "classes",
+        audio: FrontEndChoice = None,
+        video: FrontEndChoice = None,
+        pooling: Pooling = "mean",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(streams, outputs, head, pooling)
+        sound, picture = self.stream_of("audio"), self.stream_of("video")
+        self.streams = {spec.name: spec for spec in (sound, picture)}
+        self.audio = ModalityEncoder(sound, outputs, audio, pooling, dropout)
+        self.video = ModalityEncoder(picture, outputs, video, pooling, dropout)

@@ -1,0 +1,61 @@
+"""The streams that frozen networks compute, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from affuse.registry import Entry
+
+#: Pattern of names -> entry, as in `features.catalogue`.
+STREAMS: dict[str, Entry] = {
+    "audio/vggish": Entry(
+        "affuse.models.frozen.vggish:Vggish",
+        "128 features of VGGish on the second around each frame, 30 Hz; weights imported",
+        {"source": Path},
+    ),
+    "audio/vggish-causal": Entry(
+        "affuse.models.frozen.vggish:Vggish",
+        "the same on the second before each frame",
+        {"source": Path, "alignment": "causal"},
+    ),
+    "audio/vggish-published": Entry(
+        "affuse.models.frozen.vggish:Vggish",
+        "the same as published: on the second that begins with each frame",
+        {"source": Path, "alignment": "published"},
+    ),
+    "audio/tsav": Entry(
+        "affuse.models.frozen.tsav:TsavSound",
+        "512 features of TSAV on the 10 s around each frame, 3.75 Hz; weights imported",
+        {"source": Path},
+    ),
+    "audio/tsav-published": Entry(
+        "affuse.models.frozen.tsav:TsavSound",
+        "the same on the second before each frame, as joint attention reads it, 30 Hz",
+        {"source": Path, "alignment": "published"},
+    ),
+    "audio/frozen-<word>": Entry(
+        "affuse.models.frozen.front_end:FrozenFrontEnd",
+        "what the audio front-end of a model file makes of its stream",
+        {"name": str, "source": Path},
+    ),
+    "video/ir50": Entry(
+        "affuse.models.frozen.front_end:FrozenIR50",
+        "512 features of IR-50 on face pictures of 40 x 40 pixels, 30 Hz; weights imported",
+        {"source": Path},
+    ),
+    "video/tsav": Entry(
+        "affuse.models.frozen.tsav:TsavPictures",
+        "maps (512, 7, 7) of TSAV on 8 pictures up to each frame, 3.75 Hz; weights imported",
+        {"source": Path},
+    ),
+    "video/tsav-published": Entry(
+        "affuse.models.frozen.tsav:TsavPictures",
+        "the same as joint attention reads them, 30 Hz",
+        {"source": Path, "alignment": "published"},
+    ),
+    "video/frozen-<word>": Entry(
+        "affuse.models.frozen.front_end:FrozenFrontEnd",
+        "what the video front-end of a model file makes of its stream",
+        {"name": str, "source": Path},
+    ),
+}

@@ -1,0 +1,1 @@
+"""AuxFormer: Goncalves and Busso, ICASSP 2022."""

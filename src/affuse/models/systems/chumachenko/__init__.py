@@ -1,0 +1,1 @@
+"""Self-attention fusion: Chumachenko, Iosifidis and Gabbouj, ICPR 2022."""

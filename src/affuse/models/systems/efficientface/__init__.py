@@ -1,0 +1,1 @@
+"""EfficientFace: Zhao, Liu and Zhou, AAAI 2021."""

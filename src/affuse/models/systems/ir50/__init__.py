@@ -1,0 +1,1 @@
+"""IR-50, the face network of leader-follower fusion."""

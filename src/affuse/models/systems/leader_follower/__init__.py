@@ -1,0 +1,1 @@
+"""Leader-follower fusion: Zhang, Ding, Wei and Guan, ICCVW 2021."""

@@ -1,0 +1,1 @@
+"""Recursive joint attention: Praveen, Granger and Cardinal, ICASSP 2023."""

@@ -1,0 +1,1 @@
+"""TSAV: Kuhnke, Rumberg and Ostermann, FG 2020."""

@@ -1,0 +1,1 @@
+"""VGGish: Hershey et al., ICASSP 2017."""
