@@ -112,7 +112,7 @@ def slide(
     Args:
         model: In evaluation mode, on its device.
         spec: Its spec.
-        streams: By name.
+        streams: By name, none of a fixed span.
         duration: Of the recording in seconds.
         hop: Seconds from window to window; by default that of the task.
 
@@ -190,5 +190,5 @@ def _leave(
         before = np.zeros_like(after)
         for row, sample in enumerate(samples):
             before[row, : len(sample[name].mask)] = sample[name].mask
-        for share, left in zip(shares, share_left(spec, before, after), strict=True):
+        for share, left in zip(shares, share_left(before, after), strict=True):
             share[spec.modality] *= float(left)
