@@ -6,7 +6,7 @@ recording, `evaluate`, `ensemble` and the fusion of folds to the streams of a st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,40 +57,42 @@ class Sliding:
         self.shares: list[Mapping[str, float]] = []
         self._waiting: list[Window] = []
 
-    def push(self, name: str, part: Stream) -> Iterator[WindowAnswer]:
+    def push(self, name: str, part: Stream) -> list[WindowAnswer]:
         """Take consecutive frames of a stream, and say what can be said by now.
 
         Args:
             name: Of the stream.
             part: (T, ...) frames after those that were pushed before.
 
-        Yields:
-            Answers of windows, in their order.
+        Returns:
+            Answers of further windows, in their order.
 
         Raises:
             AffuseError: The model gives, or a frame holds, a number that is not finite.
         """
         self.windows.push(name, part)
-        yield from self._run(ended=False)
+        return self._run(ended=False)
 
-    def end(self, name: str) -> Iterator[WindowAnswer]:
+    def end(self, name: str) -> list[WindowAnswer]:
         """Nothing more comes of a stream; see `push`."""
         self.windows.end(name)
-        yield from self._run(ended=False)
+        return self._run(ended=False)
 
-    def finish(self) -> Iterator[WindowAnswer]:
+    def finish(self) -> list[WindowAnswer]:
         """Nothing more comes of any stream: the answers of all other windows; see `push`."""
         self.windows.end()
-        yield from self._run(ended=True)
+        return self._run(ended=True)
 
-    def _run(self, ended: bool) -> Iterator[WindowAnswer]:
+    def _run(self, ended: bool) -> list[WindowAnswer]:
         """Answers of windows, in batches."""
+        found: list[WindowAnswer] = []
         for window in self.windows.ready():
             self._waiting.append(window)
             if len(self._waiting) == self._task.batch:
-                yield from self._answers()
+                found += self._answers()
         if ended and self._waiting:
-            yield from self._answers()
+            found += self._answers()
+        return found
 
     def _answers(self) -> list[WindowAnswer]:
         group, self._waiting = self._waiting, []
@@ -110,7 +112,7 @@ def slide(
     Args:
         model: In evaluation mode, on its device.
         spec: Its spec.
-        streams: By name.
+        streams: By name, none of a fixed span.
         duration: Of the recording in seconds.
         hop: Seconds from window to window; by default that of the task.
 
@@ -188,5 +190,5 @@ def _leave(
         before = np.zeros_like(after)
         for row, sample in enumerate(samples):
             before[row, : len(sample[name].mask)] = sample[name].mask
-        for share, left in zip(shares, share_left(spec, before, after), strict=True):
+        for share, left in zip(shares, share_left(before, after), strict=True):
             share[spec.modality] *= float(left)

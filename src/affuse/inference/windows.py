@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream import Stream
 from affuse.inference.buffer import StreamBuffer
 from affuse.inference.fixed import FixedStream
 from affuse.models.sliding import WindowModel
@@ -56,7 +56,11 @@ class StreamWindows:
         plan: Where the windows lie.
         duration: Of the recording in seconds.
         name: Of the recording.
-        fixed: Makes the streams of a fixed span, which are not pushed.
+        fixed: Makes the streams of a fixed span, which are not pushed; a model that reads one
+            needs it.
+
+    Raises:
+        ValueError: It is missing.
     """
 
     def __init__(
@@ -75,6 +79,9 @@ class StreamWindows:
             for key, spec in self._specs.items()
             if spec.span is None
         }
+        spans = [key for key, spec in self._specs.items() if spec.span is not None]
+        if spans and fixed is None:
+            raise ValueError(f"nothing makes the stream {spans[0]}, which has a fixed span")
         self._fixed = {
             key: FixedStream(spec, plan.starts.tolist(), partial(fixed, key))
             for key, spec in self._specs.items()
@@ -160,11 +167,10 @@ class StreamWindows:
         return buffer.around(start, end)
 
 
-def share_left(spec: StreamSpec, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def share_left(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(B,) part of the present frames (B, T) of a stream that a condition leaves present.
 
     Args:
-        spec: Of the stream.
         before: (B, T) bool, present frames.
         after: (B, T) bool, those that are left.
     """
