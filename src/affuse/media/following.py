@@ -17,6 +17,7 @@ from affuse.media.tracks import LEAST_DETECTIONS, LEAST_PROBABILITY, Track
 from affuse.media.video import Frame
 
 SEARCH = 1.0  # seconds after which a whole image is searched again, for who else is in it
+SETTLED = 2.0  # the same where the last search found nobody but those who were followed
 CUT = 20.0  # mean difference of small images, of 255 levels, from which the scene has changed
 MOVES_ON = 0.5  # part of its last movement by which a face is expected to move again
 SURE = 0.9  # probability of a face that has to be found again, or is searched for
@@ -35,9 +36,9 @@ class _Expected:
 class Follower:
     """Finds the faces of images that come one after the other, and links them into tracks.
 
-    An image is searched when a second has passed since the last search, the scene has changed,
-    nobody is followed, or somebody who was there is not found where expected. In between the
-    detector only looks where each face should be.
+    An image is searched when one or two seconds have passed since the last search, the scene has
+    changed, nobody is followed, or somebody who was there is not found where expected. In between
+    the detector only looks where each face should be.
 
     Args:
         detector: What finds faces.
@@ -48,7 +49,7 @@ class Follower:
         self.detector = detector
         self.linking = Linking(step)
         self._expected: list[_Expected] = []
-        self._searched = -np.inf
+        self._due = -np.inf
         self._small: NDArray[np.uint8] | None = None
 
     def see(self, frame: Frame, moments: Sequence[float]) -> None:
@@ -63,7 +64,8 @@ class Follower:
         faces = self._where_expected(image, moments[0])
         if faces is None:
             (faces,) = self.detector.detect([image])
-            self._searched = moments[0]
+            settled = len(faces) == len(self._expected)
+            self._due = moments[0] + (SETTLED if settled else SEARCH)
         self._expect(faces)
         scaled = [face.scaled(frame.width / image.shape[1]) for face in faces]
         for moment in moments:
@@ -88,7 +90,7 @@ class Follower:
         before, self._small = self._small, small
         if before is None or float(cv2.absdiff(small, before).mean()) > CUT:
             return None
-        if not self._expected or time - self._searched > SEARCH - 1e-3:
+        if not self._expected or time > self._due - 1e-3:
             return None
         boxes = np.stack([expected.box for expected in self._expected])
         faces = []

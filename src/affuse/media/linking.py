@@ -39,6 +39,9 @@ class _Chain:
         self.number = number
         self.times: list[float] = []
         self.faces: list[Face] = []
+        self._near: tuple[tuple[int, int, float], Track] | None = (
+            None  # the last that was asked for
+        )
 
     def add(self, time: float, face: Face) -> None:
         self.times.append(time)
@@ -60,11 +63,17 @@ class _Chain:
     def at(self, time: float, step: float) -> Sight | None:
         """The face at a time, if it is there; see `Track.at`."""
         after = bisect_right(self.times, time)
-        near = self.track(step, slice(max(after - 1, 0), after + 1))
-        (box,), (there,) = near.at(np.array([time]))
+        nearest = min(abs(time - known) for known in self.times[max(after - 1, 0) : after + 1])
+        if nearest > LONGEST_BRIDGE * step:
+            return None
+        if self._near is None or self._near[0] != (after, len(self.times), step):
+            track = self.track(step, slice(max(after - 1, 0), after + 1))
+            self._near = (after, len(self.times), step), track
+        near, moment = self._near[1], np.array([time])
+        (box,), (there,) = near.at(moment)
         if not there:
             return None
-        points = None if near.landmarks is None else near.landmarks_at(np.array([time]))[0][0]
+        points = None if near.landmarks is None else near.landmarks_at(moment)[0][0]
         return Sight(self.number, box, points)
 
 
