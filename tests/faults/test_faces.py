@@ -13,7 +13,8 @@ import affuse
 from affuse.cli.main import main
 from affuse.inference.keyframes import key_frames
 from affuse.media.boxes import intersection_over_union
-from affuse.media.face import FaceOptions, find_face, main_track
+from affuse.media.face import FaceOptions, find_face
+from affuse.media.people import main_track
 from affuse.media.tracks import Track
 from tests.media.faces import crop_faces
 from tests.media.recordings import grey, write_recording

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from affuse.media import following
 from affuse.media.boxes import intersection_over_union
 from affuse.media.detectors import Detector, Face, create_detector
-from affuse.media.face import main_track
 from affuse.media.mtcnn import MTCNN
+from affuse.media.people import main_track
 from affuse.media.tracks import Track
 from tests.media.faces import track_faces
 from tests.media.recordings import grey, write_recording

@@ -9,8 +9,9 @@ import pytest
 
 from affuse.errors import BadInput
 from affuse.media.detectors import Detector, Face
-from affuse.media.face import FaceOptions, find_face, main_track
+from affuse.media.face import FaceOptions, find_face
 from affuse.media.linking import Linking
+from affuse.media.people import main_track
 from affuse.media.tracks import Track
 from tests.media.faces import track_faces
 from tests.media.recordings import beep, counting, write_recording

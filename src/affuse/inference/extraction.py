@@ -122,7 +122,8 @@ class Extraction:
         if hears and info.has_audio:
             readings.of(info.path).survey()
         blocks = begin_all(extractors, clip, readings)
-        face = readings.main_face(info.path)
+        search = readings.search_of(info.path)
+        face = None if search is None else search.track
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
         sound = None
         if hears and info.has_audio:

@@ -1,26 +1,27 @@
-"""The face that a recording is about."""
+"""Find the people of a recording, and cut out their faces."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
-from affuse.media.boxes import area
+from affuse.media.appearance import EVERY, Gallery
 from affuse.media.detectors import create_detector
 from affuse.media.following import Follower, Sampling
+from affuse.media.mouths import RATE, MouthMotion, Mouths
+from affuse.media.people import Choice, people_of
 from affuse.media.reading import Reading
 from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
 from affuse.media.tracks import Track
-from affuse.media.watching import Crops, Cut, Watch
+from affuse.media.watching import MOST, Crops, Cut, Observer, Watch
 
-Choice = Literal["largest", "longest"]
-
-RETURNING_SIZE = 2.0  # greatest ratio of the sides of a person who left and came back
 DOUBTFUL = 0.998  # mean probability of a face that is also looked for sideways and upside down
 
 
@@ -33,7 +34,7 @@ class FaceOptions:
         min_face_size: Side of the smallest face to be found, in pixels of the searched image.
         max_side: Longer side of the searched image in pixels; None searches at full size.
         every: Least time between two searches, in seconds.
-        choice: Which face counts, see `main_track`.
+        choice: Who is the main person, see `people_of`.
         margin: Part of the longer side of the box by which the square around it is larger.
         align: Turn and scale every face so that eyes and mouth come to lie in the same place.
     """
@@ -47,87 +48,24 @@ class FaceOptions:
     align: bool = False
 
 
-def main_track(tracks: list[Track], choice: Choice = "largest") -> Track | None:
-    """Choose the face that a recording is about.
-
-    There is one main face for the whole recording. Where it is not seen, other tracks fill in, the
-    foremost first: those that do not overlap in time with what is chosen and whose faces are at
-    most twice as large or small. So a person who leaves and comes back, or whom the camera shows
-    from elsewhere, stays the main face; but when two people are shown in turn, at about the same
-    size, the result changes from one to the other, and does so at the cut.
-
-    Args:
-        tracks: Of one recording.
-        choice: "largest" has the greatest area summed over its detections, "longest" the most
-            detections. The earlier track wins a tie.
-
-    Returns:
-        The main face with its stretches numbered in `parts`; None when there are no tracks.
-    """
-    if choice not in get_args(Choice):
-        raise ValueError(f"choice must be one of {', '.join(get_args(Choice))}, not {choice!r}")
-    if not tracks:
-        return None
-
-    def rank(track: Track) -> tuple[float, float]:
-        weight = area(track.boxes).sum() if choice == "largest" else len(track.times)
-        return -float(weight), float(track.times[0])
-
-    foremost, *others = sorted(tracks, key=rank)
-    chosen = [foremost]
-    for track in others:
-        ratio = _side(track) / _side(foremost)
-        apart = all(
-            track.times[0] > other.times[-1] or track.times[-1] < other.times[0] for other in chosen
-        )
-        if apart and 1 / RETURNING_SIZE <= ratio <= RETURNING_SIZE:
-            chosen.append(track)
-    chosen.sort(key=lambda track: track.times[0])
-    points = [track.landmarks for track in chosen if track.landmarks is not None]
-    return Track(
-        times=np.concatenate([track.times for track in chosen]),
-        boxes=np.concatenate([track.boxes for track in chosen]),
-        probabilities=np.concatenate([track.probabilities for track in chosen]),
-        landmarks=np.concatenate(points) if len(points) == len(chosen) else None,
-        step=foremost.step,
-        parts=np.repeat(np.arange(len(chosen)), [len(track.times) for track in chosen]),
-        numbers=tuple(number for track in chosen for number in track.numbers),
-        turn=foremost.turn,
-        others=_most_at_once(chosen, [t for t in others if all(t is not c for c in chosen)]),
-    )
-
-
-def _most_at_once(chosen: list[Track], others: list[Track]) -> int:
-    """How many other tracks there are at most at one time at which there is a chosen one."""
-
-    def count(tracks: list[Track], time: float) -> int:
-        return sum(bool(track.times[0] <= time <= track.times[-1]) for track in tracks)
-
-    # a greatest number is reached where one of the tracks begins
-    begins = [float(track.times[0]) for track in chosen + others]
-    return max((count(others, time) for time in begins if count(chosen, time)), default=0)
-
-
-def _side(track: Track) -> float:
-    return float(np.sqrt(np.median(area(track.boxes))))
-
-
 class FaceSearch:
-    """The main face of a window of a recording, and crops of it.
+    """The people in a window of a recording, and crops of the faces.
 
     Where the frames, upright and at the usual size, show none, some of them are looked at again at
-    a larger size and turned. Moving pictures are also turned where the face is doubtful, as one
-    that lies on its side is. Only then is the recording read twice.
+    a larger size and turned. Moving pictures are also turned where the main face is doubtful, as
+    one that lies on its side is. Only then is the recording read twice.
 
     Args:
         path: The recording.
-        options: How to find the face and which one to choose; not how to cut it out.
+        options: How to find faces and who is the main person; not how to cut them out.
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
         tracks: Which of its tracks are wanted; by default the file decides.
 
     Attributes:
-        track: The main face, once the recording has been read; None where there is none.
+        people: Once the recording has been read: the people, the main one first.
+        track: The one whose crops are given; at first the main one. None where there is none.
+        most: Faces of one frame that are cut out, the largest.
 
     Raises:
         BadInput: The recording has no pictures.
@@ -142,51 +80,77 @@ class FaceSearch:
         tracks: Tracks | None,
     ) -> None:
         self.path, self.options, self.start, self.end = path, options, start or None, end
-        self.tracks = tracks
+        self.tracks, self.most = tracks, MOST
+        self.people: list[Track] = []
         self.track: Track | None = None
         self._shown = showing(path, tracks)
-        self._wanted: list[Crops] = []
+        self._cuts: list[Crops] = []
         self._watch: Watch | None = None
+        self._gallery, self._mouths = Gallery(np.zeros(0)), Mouths(np.zeros(0))
+        self._voices = False
 
     def cut(self, wanted: Cut) -> Crops:
         """Ask for crops, before the recording is read."""
-        self._wanted.append(Crops(wanted))
-        return self._wanted[-1]
+        self._cuts.append(Crops(wanted))
+        return self._cuts[-1]
+
+    def watch_mouths(self) -> None:
+        """Ask for the motion of mouths, before the recording is read."""
+        self._voices = True
+
+    def mouth(self, person: Track) -> MouthMotion | None:
+        """How the mouth of somebody moved where several were seen, if it was asked for."""
+        return self._mouths.of(person)
 
     def watch(self, reading: Reading) -> None:
         """Ask for frames."""
-        self._watch = self._look(Look(self.options.max_side))
+        self._watch = self._look(Look(self.options.max_side), self._cuts)
         reading.watch(self._watch)
 
     def settle(self) -> None:
-        """Choose the main face, once the recording has been read."""
+        """Say who is who, once the recording has been read."""
         assert self._watch is not None
-        self.track = self._main(self._watch)
-        look = self._other_look(self.track)
+        self.people = self._people(self._watch)
+        look = self._other_look(self.people[0] if self.people else None)
         if look is not None:
-            reading = Reading(self.path, self.tracks)
-            wanted = [Crops(one.cut) for one in self._wanted]
-            watch = self._look(look, wanted)
+            reading, seen = Reading(self.path, self.tracks), (self._gallery, self._mouths)
+            cuts = [Crops(one.cut) for one in self._cuts]
+            watch = self._look(look, cuts)
             reading.watch(watch)
             reading.run()
-            if (found := self._main(watch)) is not None:
-                self.track = replace(found, turn=look.turn)
-                for own, other in zip(self._wanted, wanted, strict=True):
+            if people := self._people(watch):
+                self.people = [replace(person, turn=look.turn) for person in people]
+                for own, other in zip(self._cuts, cuts, strict=True):
                     own.become(other)
+            else:
+                self._gallery, self._mouths = seen
+        self.track = self.people[0] if self.people else None
 
-    def _look(self, look: Look, wanted: list[Crops] | None = None) -> Watch:
+    def _look(self, look: Look, cuts: Sequence[Crops]) -> Watch:
         options = self.options
         sampling = Sampling(self._shown, options.every, self.start, self.end)
         detector = create_detector(
             options.detector, min_face_size=options.min_face_size, max_side=look.max_side
         )
         follower = Follower(detector, sampling.step())
-        return Watch(
-            self._shown, follower, sampling, self._wanted if wanted is None else wanted, look.turn
-        )
+        observers: list[Observer] = list(cuts)
+        if cuts:  # then it matters who it is
+            self._gallery = Gallery(self._times(1 / EVERY))
+            observers.append(self._gallery)
+        if self._voices:
+            self._mouths = Mouths(self._times(RATE))
+            observers.append(self._mouths)
+        return Watch(self._shown, follower, sampling, observers, look.turn, self.most)
 
-    def _main(self, watch: Watch) -> Track | None:
-        return main_track(watch.follower.tracks(), self.options.choice)
+    def _times(self, rate: float) -> NDArray[np.float64]:
+        """Seconds within the window, so many per second."""
+        first, last = self._shown.times[[0, -1]].tolist()
+        first = first if self.start is None else max(first, self.start)
+        last = last + self._shown.last if self.end is None else min(last, self.end)
+        return np.asarray(first + np.arange(int(max(0.0, last - first) * rate) + 1) / rate)
+
+    def _people(self, watch: Watch) -> list[Track]:
+        return people_of(watch.follower.tracks(), self.options.choice, self._gallery.likeness)
 
     def _other_look(self, track: Track | None) -> Look | None:
         """Another way to search, where nothing was found, or something doubtful."""
@@ -241,9 +205,9 @@ class Readings:
             self._searches[wanted] = FaceSearch(*wanted, self.tracks)
         return self._searches[wanted]
 
-    def main_face(self, path: Path) -> Track | None:
-        """The face that was looked for in a file, once it has been read."""
-        found = [search.track for (file, *_), search in self._searches.items() if file == path]
+    def search_of(self, path: Path) -> FaceSearch | None:
+        """The search for faces in a file that was asked for first; None where nobody asked."""
+        found = [search for (file, *_), search in self._searches.items() if file == path]
         return found[0] if found else None
 
     def run(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,18 @@ class Crops:
         self._spool = Spool((cut.size, cut.size, 3), "uint8")
         self._of: dict[int, _Own] = defaultdict(_Own)
 
+    @property
+    def times(self) -> NDArray[np.floating]:
+        """(N,) seconds at which crops are wanted."""
+        return self.cut.times
+
+    def see(
+        self, frame: Frame, moment: float, rows: NDArray[np.intp], sights: Sequence[Sight]
+    ) -> None:
+        """Cut the faces out of a frame."""
+        for sight in sights:
+            self.add(frame, moment, rows, sight)
+
     def add(self, frame: Frame, moment: float, rows: NDArray[np.intp], sight: Sight) -> None:
         """Cut a face out of a frame.
 
@@ -111,15 +124,38 @@ class Crops:
             yield slice(first, first + len(places)), crops, present
 
 
+class Observer(Protocol):
+    """Somebody who is shown the faces of the frames that stand for some times."""
+
+    @property
+    def times(self) -> NDArray[np.floating]:
+        """(N,) seconds, not falling."""
+        ...
+
+    def see(
+        self, frame: Frame, moment: float, rows: NDArray[np.intp], sights: Sequence[Sight]
+    ) -> None:
+        """Take the faces of a frame.
+
+        Args:
+            frame: The frame.
+            moment: Seconds at which the faces were looked up.
+            rows: Which of the times the frame stands for.
+            sights: The faces, the largest first.
+        """
+        ...
+
+
 class Watch:
-    """Follows the faces of a recording and cuts them out.
+    """Follows the faces of a recording, and shows them to those who want some of them.
 
     Args:
         shown: When its frames are shown.
         follower: Finds and follows faces.
         sampling: Which frames are searched.
-        crops: What is cut out.
+        observers: Who wants faces.
         turn: Quarter turns counter-clockwise by which frames are turned before.
+        most: Faces of one frame that are shown, the largest.
 
     Attributes:
         start: The second from which frames are wanted.
@@ -131,18 +167,19 @@ class Watch:
         shown: Showing,
         follower: Follower,
         sampling: Sampling,
-        crops: list[Crops],
+        observers: Sequence[Observer],
         turn: int = 0,
+        most: int = MOST,
     ) -> None:
-        self.follower, self.sampling, self.crops, self.turn = follower, sampling, crops, turn
-        self._standing = [Standing(shown, one.cut.times) for one in crops]
+        self.follower, self.sampling, self.turn, self.most = follower, sampling, turn, most
+        self._observers = [(one, Standing(shown, one.times)) for one in observers]
         begin = -np.inf if sampling.start is None else shown.begin(sampling.start)
         end = np.inf if sampling.end is None else sampling.end
         self._searched = begin, end
-        self.start: float | None = min([begin, *(one.start for one in self._standing)])
-        last = max([end, *(one.end for one in self._standing)])
+        self.start: float | None = min([begin, *(one.start for _, one in self._observers)])
+        last = max([end, *(one.end for _, one in self._observers)])
         self.end: float | None = None if np.isinf(last) else last
-        self._pending: deque[tuple[Crops, Frame, float, NDArray[np.intp]]] = deque()
+        self._pending: deque[tuple[Observer, Frame, float, NDArray[np.intp]]] = deque()
         self._skipped: Frame | None = None
 
     def see(self, frame: Frame) -> None:
@@ -154,28 +191,29 @@ class Watch:
             if moments:
                 self.follower.see(frame, moments)
             self._skipped = None if moments else frame
-        for crops, standing in zip(self.crops, self._standing, strict=True):
+        for observer, standing in self._observers:
             if standing.start <= frame.time < standing.end:
-                self._wait(crops, standing.push(frame))
-        self._cut(self.follower.linking.decided())
+                self._wait(observer, standing.push(frame))
+        self._show(self.follower.linking.decided())
 
     def finish(self) -> None:
         """The last frame has come."""
         if self._skipped is not None:
             self.follower.see(self._skipped, [self._skipped.time])
-        for crops, standing in zip(self.crops, self._standing, strict=True):
-            self._wait(crops, standing.push(None))
-        self._cut(np.inf)
+        for observer, standing in self._observers:
+            self._wait(observer, standing.push(None))
+        self._show(np.inf)
 
-    def _wait(self, crops: Crops, found: tuple[Frame, float, NDArray[np.intp]] | None) -> None:
+    def _wait(
+        self, observer: Observer, found: tuple[Frame, float, NDArray[np.intp]] | None
+    ) -> None:
         if found is not None:
-            self._pending.append((crops, *found))
+            self._pending.append((observer, *found))
 
-    def _cut(self, until: float) -> None:
-        """Cut out of the frames up to a second, of which it is known who is in them."""
+    def _show(self, until: float) -> None:
+        """Show the frames up to a second, of which it is known who is in them."""
         while self._pending and self._pending[0][2] <= until:
-            crops, frame, moment, rows = self._pending.popleft()
+            observer, frame, moment, rows = self._pending.popleft()
             sights = self.follower.linking.at(moment)
             sights.sort(key=lambda sight: -float(area(sight.box)))
-            for sight in sights[:MOST]:
-                crops.add(frame, moment, rows, sight)
+            observer.see(frame, moment, rows, sights[: self.most])
