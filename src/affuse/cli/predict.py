@@ -14,9 +14,13 @@ from affuse.cli.sources import add_source, read_sources, with_trained_rates
 from affuse.cli.tracks import add_tracks, chosen_tracks
 
 if TYPE_CHECKING:
+    from affuse.inference.extraction import Voice
     from affuse.inference.predictor import Predictor
+    from affuse.tasks.prediction import Prediction
 
 HEARD = {"audio": "sound", "video": "face"}
+#: More people than a recording has.
+EVERYBODY = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also a video of each recording with images: the face and the predicted emotion",
     )
+    parser.add_argument(
+        "--people",
+        type=_people,
+        default=1,
+        metavar="largest|all|N",
+        help="a timeline of the main person (largest, the default), of everybody, or of the N "
+        "foremost people",
+    )
+    parser.add_argument(
+        "--voice",
+        choices=("all", "speaker"),
+        help="whose the sound is where several people are seen: everybody's, or that of the one "
+        "whose mouth goes with it (default: all for the main person, else speaker)",
+    )
     add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
@@ -70,6 +88,15 @@ def _smoothing(word: str) -> float | str:
     if not 0 <= seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{word!r} is neither seconds nor `published`")
     return seconds
+
+
+def _people(word: str) -> int:
+    """How many people at most."""
+    if word in ("largest", "all"):
+        return 1 if word == "largest" else EVERYBODY
+    if not (word.isascii() and word.isdecimal() and int(word)):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither largest, all nor a number of people")
+    return int(word)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -112,10 +139,11 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(done, BadInput):
             fail(done)
             continue
-        reading, notes = done
+        lines, notes = done
         for note in notes:
             print(f"affuse predict: {shown(path)}: {shown(note)}", file=sys.stderr)
-        print(f"{shown(path)}: {shown(reading)}")
+        for line in lines:
+            print(f"{shown(path)}{shown(line)}")
     return 2 if failed else 0
 
 
@@ -131,18 +159,26 @@ def _predictor(options: argparse.Namespace) -> Predictor:
 
 def _write_one(
     predictor: Predictor, path: Path, names: Mapping[Path, Path], options: argparse.Namespace
-) -> tuple[str, list[str]]:
-    """Write what there is of one recording; returns its reading, and notes, to be printed."""
-    from affuse.inference.output import check_free, write_timeline
+) -> tuple[list[str], list[str]]:
+    """Write what there is of one recording; returns lines about its people, and notes."""
+    from affuse.inference.output import check_free, write_people
 
     folder, name = options.out / names[path].parent, names[path].name
     check_free(path, folder, name)
-    timeline = predictor.predict(path, tracks=chosen_tracks(options))
-    write_timeline(timeline, folder, name, options.overlay)
+    voice: Voice = options.voice or ("all" if options.people == 1 else "speaker")
+    timelines = predictor.predict_people(path, options.people, voice, tracks=chosen_tracks(options))
+    write_people(timelines, folder, name, options.overlay)
+    return [_line(timeline) for timeline in timelines], timelines[0].notes
+
+
+def _line(timeline: Prediction) -> str:
+    """What is said about somebody, and on what it rests."""
     shares = ", ".join(f"{HEARD[n]} {p.summary}" for n, p in timeline.presence.items())
+    if timeline.people > 1:
+        return f", person {timeline.person}: {timeline.headline} ({shares})"
     people = "other person" if timeline.others == 1 else "other people"
     others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
-    return f"{timeline.headline} ({shares}){others}", timeline.notes
+    return f": {timeline.headline} ({shares}){others}"
 
 
 def _check_folder(out: Path) -> None:

@@ -52,6 +52,7 @@ class Sections:
         """The last samples have come."""
         if self._count:
             self._spool.append(self._rows(np.concatenate(self._held))[self._lead :])
+        self._held, self._count = [], 0
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The rows, a block after the other."""

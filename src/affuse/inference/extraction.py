@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 
@@ -24,17 +25,24 @@ from affuse.features.recorded import Blocks, begin_all
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.keyframes import KeyFrames
 from affuse.media.audio import Survey
-from affuse.media.face import Readings
+from affuse.media.face import FaceSearch, Readings
 from affuse.media.probe import MediaInfo
 from affuse.media.reading import Reading
 from affuse.media.shown import showing
 from affuse.media.sounding import Span, within
+from affuse.media.speaking import SOUND_RATE, Loudness, Speaking, speaking
 from affuse.media.tracks import Track
+from affuse.media.watching import MOST
 from affuse.models.embedded import unpack_networks
 from affuse.tasks.prediction import KeyFrame
 
 #: How a note ends on what cannot be used.
 LEFT_OUT = "; it is left out"
+#: Faces of one frame that are looked at, at most.
+CROWD = 32
+
+#: Whose the sound is: that of everybody who is seen, or of the one who speaks.
+Voice = Literal["all", "speaker"]
 
 
 class Extraction:
@@ -96,7 +104,12 @@ class Extraction:
         return self._extractors[name]
 
     def read(
-        self, info: MediaInfo, key_frames: bool = False, heard: Sequence[Span] | None = None
+        self,
+        info: MediaInfo,
+        key_frames: bool = False,
+        heard: Sequence[Span] | None = None,
+        people: int = 1,
+        voice: Voice = "all",
     ) -> Extracted:
         """Read a recording once, for all streams that describe the whole of it.
 
@@ -104,11 +117,15 @@ class Extraction:
             info: The recording.
             key_frames: Whether to take key frames.
             heard: (start, end) in seconds between which it has sound, if the file does not tell.
+            people: For how many people streams of faces are wanted, at most.
+            voice: Whether the sound belongs to all of them, or to the one who speaks.
 
         Raises:
             AffuseError: A stream is not made as the training clips' was.
         """
-        clip, readings = clip_of(info), Readings(info.tracks)
+        speaks = voice == "speaker" and info.has_audio and info.has_video
+        clip = clip_of(info)
+        readings = Readings(info.tracks, max(MOST, min(people, CROWD)), mouths=speaks)
         extractors = {
             name: extractor
             for name, spec in self.specs.items()
@@ -121,16 +138,22 @@ class Extraction:
         hears = any(spec.modality == "audio" for spec in self.specs.values())
         if hears and info.has_audio:
             readings.of(info.path).survey()
+        loudness = Loudness()
+        if speaks:
+            readings.of(info.path).listen(SOUND_RATE, None, None).to(loudness.push)
         blocks = begin_all(extractors, clip, readings)
         search = readings.search_of(info.path)
-        face = None if search is None else search.track
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
         sound = None
         if hears and info.has_audio:
             sound = _surveyed(readings.of(info.path), heard, notes)
-        turn = 0 if face is None else face.turn
+        turn = search.track.turn if search is not None and search.track is not None else 0
         taken = [] if frames is None else frames.turned(turn)
-        return Extracted(self.specs, blocks, sound, face, taken, notes)
+        found = Extracted(self.specs, blocks, sound, search, taken, notes)
+        if speaks and sound is not None and len(found.people) > 1 and search is not None:
+            mouths = [search.mouth(person) for person in found.people]
+            found.speaking = speaking(found.people, mouths, loudness.values)
+        return found
 
 
 @dataclass
@@ -141,23 +164,31 @@ class Extracted:
         specs: Of the streams of the model.
         blocks: Name -> parts of a stream.
         sound: What is to be known of its sound; None without sound.
-        face: The face that the streams follow; None where there is none.
+        search: The people in it; None where no stream looks for faces.
         key_frames: Small images, if they were asked for.
         notes: What cannot be used, or was put right.
+        speaking: Who of them speaks when; None where all hear the sound as their own.
     """
 
     specs: Mapping[str, StreamSpec]
     blocks: Mapping[str, Blocks]
     sound: Survey | None
-    face: Track | None
+    search: FaceSearch | None
     key_frames: list[KeyFrame]
     notes: list[str]
+    speaking: Speaking | None = None
 
-    def parts(self, duration: float) -> Iterator[tuple[str, Stream | None]]:
+    @property
+    def people(self) -> list[Track]:
+        """The people who are seen, the main one first."""
+        return [] if self.search is None else self.search.people
+
+    def parts(self, duration: float, person: int = 0) -> Iterator[tuple[str, Stream | None]]:
         """Consecutive parts of the streams, those of all streams in the order of time.
 
         Args:
             duration: Of the recording in seconds.
+            person: Whose face streams are of, from 0.
 
         Yields:
             The name of a stream, and a part of it; None at its end.
@@ -166,6 +197,8 @@ class Extracted:
             BadInput: A file that belongs to the recording, such as imported features, cannot be
                 used.
         """
+        if self.search is not None and self.people:
+            self.search.track = self.people[person]
         names = [name for name, spec in self.specs.items() if spec.span is None]
         running = {name: self._of(name) for name in names}
         due = dict.fromkeys(names, -np.inf)
@@ -178,7 +211,15 @@ class Extracted:
                 continue
             rate = self.specs[name].rate
             due[name] = part.start + len(part.mask) / rate if rate else np.inf
-            yield name, where_heard(part, self.specs[name], self.sound, duration)
+            part = where_heard(part, self.specs[name], self.sound, duration)
+            yield name, self._spoken(part, self.specs[name], person)
+
+    def _spoken(self, part: Stream, spec: StreamSpec, person: int) -> Stream:
+        """A part of a stream without the sound that is not somebody's voice."""
+        if self.speaking is None or spec.modality != "audio" or not spec.rate:
+            return part
+        times = part.start + np.arange(len(part.mask)) / spec.rate
+        return replace(part, mask=part.mask & self.speaking.of(person, times))
 
     def _of(self, name: str) -> Iterator[Stream]:
         if name in self.blocks:

@@ -116,7 +116,7 @@ def _say(
         return nothing
     try:
         heard = live.heard(begin, until) if live.sounded >= SHORTEST else ()
-        timeline = predictor.read(path, heard=heard)
+        (timeline,) = predictor.read(path, heard=heard)
     except Unusable:  # too little in the window of what the model reads
         return nothing
     moment = np.array([time - begin])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from affuse.errors import BadInput, shown
@@ -19,11 +20,17 @@ from affuse.tasks.prediction import Prediction
 _ENDINGS = (".csv", ".png", ".html", ".json")
 
 
-def write_timeline(timeline: Prediction, folder: Path, name: str, overlay: bool = False) -> None:
-    """Write `name.csv`, `.json`, `.png` and `.html` into a folder, all of them or none.
+def write_people(
+    timelines: Sequence[Prediction], folder: Path, name: str, overlay: bool = False
+) -> None:
+    """Write the timelines of a recording's people into a folder, all of them or none.
+
+    Those of the main person are `name.csv`, `.json`, `.png` and `.html`, those of the second
+    `name-person2.csv` and so on. Files of people whom an earlier call found and this one does not
+    are removed.
 
     Args:
-        timeline: What is written.
+        timelines: The main person's first.
         folder: Made where there is none.
         name: Of the files, without a suffix.
         overlay: Whether also `name-overlay.mp4`, of a recording with pictures.
@@ -31,20 +38,49 @@ def write_timeline(timeline: Prediction, folder: Path, name: str, overlay: bool 
     Raises:
         BadInput: A file cannot be written, or is there and is not of the same recording.
     """
-    writers: dict[str, Callable[[Path], None]] = {
+    source = timelines[0].source
+    writers: dict[str, Callable[[Path], None]] = {}
+    for timeline in timelines:
+        own = name_of(name, timeline.person)
+        check_free(source, folder, own)
+        writers |= {f"{own}{end}": write for end, write in _writers(timeline, folder).items()}
+    if overlay and probe(source).has_video:
+        writers[f"{name}{OVERLAY}"] = lambda path: write_overlay(timelines, path)
+    with together(folder) as place:
+        for file, write in writers.items():
+            path = place(file)
+            with written(folder / file, path):
+                write(path)
+    _remove_others(source, folder, name, writers)
+
+
+def write_timeline(timeline: Prediction, folder: Path, name: str, overlay: bool = False) -> None:
+    """Write the timeline of one person; see `write_people`."""
+    write_people([timeline], folder, name, overlay)
+
+
+def name_of(name: str, person: int) -> str:
+    """The name of the files of a person, without a suffix."""
+    return name if person == 1 else f"{name}-person{person}"
+
+
+def _writers(timeline: Prediction, folder: Path) -> dict[str, Callable[[Path], None]]:
+    return {
         ".csv": timeline.write_csv,
         ".png": lambda path: plot_timeline(timeline, path),
         ".html": lambda path: write_text(path, timeline_page(timeline)),
         ".json": lambda path: timeline.write_json(path, folder),
     }
-    if overlay and probe(timeline.source).has_video:
-        writers[OVERLAY] = lambda path: write_overlay(timeline, path)
-    check_free(timeline.source, folder, name)
-    with together(folder) as place:
-        for ending, write in writers.items():
-            path = place(f"{name}{ending}")
-            with written(folder / f"{name}{ending}", path):
-                write(path)
+
+
+def _remove_others(source: Path, folder: Path, name: str, kept: Collection[str]) -> None:
+    """Remove the files of people of the same recording who are not among those kept."""
+    for path in sorted(folder.glob(f"{glob.escape(name)}-person*.json")):
+        own = path.stem
+        number = own.removeprefix(f"{name}-person")
+        if path.name not in kept and number.isdecimal() and _is_of(source, path):
+            for ending in _ENDINGS:
+                (folder / f"{own}{ending}").unlink(missing_ok=True)
 
 
 def check_free(source: Path, folder: Path, name: str) -> None:

@@ -13,7 +13,7 @@ from affuse.errors import AffuseError, BadInput, Unusable
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream
-from affuse.inference.extraction import Extracted, Extraction, clip_of, where_heard
+from affuse.inference.extraction import Extracted, Extraction, Voice, clip_of, where_heard
 from affuse.inference.sliding import Sliding
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
@@ -100,12 +100,44 @@ class Predictor:
             Unusable: It is too short, or has neither sound nor a face that can be used, or none of
                 what the model cannot do without.
         """
-        timeline = self.read(path, thumbnails, tracks)
-        if not timeline.known.any():
-            there = {name for name, p in timeline.presence.items() if p.share}
-            absent = frozenset(timeline.presence) - there or frozenset(timeline.presence)
-            raise Unusable(timeline.source, "; ".join(timeline.notes) or _NOTHING[absent])
+        (timeline,) = self.predict_people(path, 1, "all", thumbnails, tracks)
         return timeline
+
+    def predict_people(
+        self,
+        path: Path,
+        people: int,
+        voice: Voice = "speaker",
+        thumbnails: bool = True,
+        tracks: Tracks | None = None,
+    ) -> list[Prediction]:
+        """What the model says about the people of one recording, each by themselves.
+
+        Args:
+            path: As in `predict`.
+            people: For how many people there are timelines at most.
+            voice: Whether the sound is taken to be that of everybody who is seen, or of the one
+                whose mouth goes with it; where that is not sure it is nobody's.
+            thumbnails: As in `predict`.
+            tracks: As in `predict`.
+
+        Returns:
+            One for each of them, the main person first; without those about whom nothing can be
+            said.
+
+        Raises:
+            BadInput: As in `predict`.
+            Unusable: As in `predict`, of the main person.
+            AffuseError: More than one person, and a model that reads streams of a fixed span.
+        """
+        if fixed := [n for n, spec in self.spec.streams.items() if spec.span and people > 1]:
+            raise AffuseError(f"the model reads {fixed[0]}, which is of the main person only")
+        first, *others = self.read(path, thumbnails, tracks, people=people, voice=voice)
+        if not first.known.any():
+            there = {name for name, p in first.presence.items() if p.share}
+            absent = frozenset(first.presence) - there or frozenset(first.presence)
+            raise Unusable(first.source, "; ".join(first.notes) or _NOTHING[absent])
+        return [first, *(timeline for timeline in others if timeline.known.any())]
 
     def read(
         self,
@@ -113,14 +145,18 @@ class Predictor:
         thumbnails: bool = False,
         tracks: Tracks | None = None,
         heard: Sequence[Span] | None = None,
-    ) -> Prediction:
-        """The same as `predict`, also where nothing can be said throughout.
+        people: int = 1,
+        voice: Voice = "all",
+    ) -> list[Prediction]:
+        """The same as `predict_people`, also where nothing can be said throughout.
 
         Args:
-            path: The recording.
-            thumbnails: Whether to take key frames.
-            tracks: Which tracks of sound and pictures to read; by default the file decides.
+            path: As in `predict`.
+            thumbnails: As in `predict`.
+            tracks: As in `predict`.
             heard: (start, end) in seconds between which it has sound, if the file does not tell.
+            people: As in `predict_people`.
+            voice: As in `predict_people`.
 
         Raises:
             BadInput: The file cannot be decoded.
@@ -135,13 +171,18 @@ class Predictor:
                 f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows, {hop:g} s apart; "
                 f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
+        found = self.streams.read(info, thumbnails, heard, people, voice)
+        count = max(1, min(people, len(found.people)))
+        return [self._of_person(info, found, person, count) for person in range(count)]
+
+    def _of_person(self, info: MediaInfo, found: Extracted, person: int, count: int) -> Prediction:
+        """What the model says about one of some people."""
         moments = self.task.moments(info)
-        found = self.streams.read(info, thumbnails, heard)
         plan = self.task.plan(self.spec, self.model.leader, moments.duration, self.hop)
         fixed = partial(self._fixed, info, found.sound)
         sliding = Sliding(self.task, self._applied, plan, moments.duration, fixed=fixed)
         try:
-            answers = [*self._answers(sliding, found, moments.duration)]
+            answers = [*self._answers(sliding, found, moments.duration, person)]
         except NotFinite as error:
             raise BadInput(self.file, str(error)) from error
         except BadInput:
@@ -153,14 +194,17 @@ class Predictor:
             stream = sliding.windows.present(name)
             there = presence_of(stream, spec, moments.duration, found.sound)
             presence.setdefault(spec.modality, there)
+        face = found.people[person] if found.people else None
         recording = Recording(
             info.path,
             info.tracks,
             presence,
             found.key_frames,
-            0 if found.face is None else found.face.others,
+            0 if face is None else face.others,
             list(dict.fromkeys(found.notes)),
-            found.face,
+            face,
+            person + 1,
+            count,
         )
         leader = self.model.leader
         return self.task.prediction(
@@ -174,9 +218,11 @@ class Predictor:
         )
 
     @staticmethod
-    def _answers(sliding: Sliding, found: Extracted, duration: float) -> Iterator[WindowAnswer]:
+    def _answers(
+        sliding: Sliding, found: Extracted, duration: float, person: int
+    ) -> Iterator[WindowAnswer]:
         """What is said about all windows."""
-        for name, part in found.parts(duration):
+        for name, part in found.parts(duration, person):
             yield from sliding.end(name) if part is None else sliding.push(name, part)
         yield from sliding.finish()
 

@@ -14,7 +14,9 @@ def remarks(timeline: Prediction) -> list[str]:
     absent = {"audio": "there is no sound", "video": "there is no face"}
     lines = [absent.get(name, f"no {name}") for name, p in timeline.presence.items() if not p.share]
     lines += timeline.notes
-    if timeline.others:
+    if timeline.people > 1:
+        lines.append(f"this is person {timeline.person} of {timeline.people}")
+    elif timeline.others:
         people = "person is" if timeline.others == 1 else "people are"
         lines.append(f"{timeline.others} other {people} in the picture, and not read")
     return lines

@@ -61,11 +61,12 @@ class FaceSearch:
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
         tracks: Which of its tracks are wanted; by default the file decides.
+        most: Faces of one frame that are cut out, the largest.
+        mouths: Whether it is looked how mouths move where several people are seen.
 
     Attributes:
         people: Once the recording has been read: the people, the main one first.
         track: The one whose crops are given; at first the main one. None where there is none.
-        most: Faces of one frame that are cut out, the largest.
 
     Raises:
         BadInput: The recording has no pictures.
@@ -78,25 +79,22 @@ class FaceSearch:
         start: float | None,
         end: float | None,
         tracks: Tracks | None,
+        most: int = MOST,
+        mouths: bool = False,
     ) -> None:
         self.path, self.options, self.start, self.end = path, options, start or None, end
-        self.tracks, self.most = tracks, MOST
+        self.tracks, self.most, self._looks_at_mouths = tracks, most, mouths
         self.people: list[Track] = []
         self.track: Track | None = None
         self._shown = showing(path, tracks)
         self._cuts: list[Crops] = []
         self._watch: Watch | None = None
         self._gallery, self._mouths = Gallery(np.zeros(0)), Mouths(np.zeros(0))
-        self._voices = False
 
     def cut(self, wanted: Cut) -> Crops:
         """Ask for crops, before the recording is read."""
         self._cuts.append(Crops(wanted))
         return self._cuts[-1]
-
-    def watch_mouths(self) -> None:
-        """Ask for the motion of mouths, before the recording is read."""
-        self._voices = True
 
     def mouth(self, person: Track) -> MouthMotion | None:
         """How the mouth of somebody moved where several were seen, if it was asked for."""
@@ -137,7 +135,7 @@ class FaceSearch:
         if cuts:  # then it matters who it is
             self._gallery = Gallery(self._times(1 / EVERY))
             observers.append(self._gallery)
-        if self._voices:
+        if self._looks_at_mouths:
             self._mouths = Mouths(self._times(RATE))
             observers.append(self._mouths)
         return Watch(self._shown, follower, sampling, observers, look.turn, self.most)
@@ -181,10 +179,14 @@ class Readings:
 
     Args:
         tracks: Which of their tracks are wanted; by default the files decide.
+        most: Faces of one frame that are cut out, the largest.
+        mouths: Whether it is looked how mouths move where several people are seen.
     """
 
-    def __init__(self, tracks: Tracks | None = None) -> None:
-        self.tracks = tracks
+    def __init__(
+        self, tracks: Tracks | None = None, most: int = MOST, mouths: bool = False
+    ) -> None:
+        self.tracks, self.most, self.mouths = tracks, most, mouths
         self._readings: dict[Path, Reading] = {}
         self._searches: dict[tuple[Any, ...], FaceSearch] = {}
 
@@ -202,7 +204,7 @@ class Readings:
         options = replace(options, margin=0.0, align=False)
         wanted = path, options, start or None, end
         if wanted not in self._searches:
-            self._searches[wanted] = FaceSearch(*wanted, self.tracks)
+            self._searches[wanted] = FaceSearch(*wanted, self.tracks, self.most, self.mouths)
         return self._searches[wanted]
 
     def search_of(self, path: Path) -> FaceSearch | None:

@@ -40,6 +40,8 @@ class Recording:
         others: How many people are seen at once besides the one who is read, at most.
         notes: What of the recording could not be used, or was put right.
         face: The face that the model looks at, if any.
+        person: Number of whose timeline it is; 1 is the main person.
+        people: How many people of the recording have a timeline.
     """
 
     source: Path
@@ -49,6 +51,8 @@ class Recording:
     others: int
     notes: list[str]
     face: Track | None
+    person: int = 1
+    people: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,8 @@ class Prediction(ABC):
         others: How many people are seen at once besides the one who is read, at most.
         notes: What of the recording could not be used, or was put right.
         face: The face that the model looks at, if any.
+        person: Number of whose timeline it is; 1 is the main person.
+        people: How many people of the recording have a timeline.
     """
 
     source: Path
@@ -76,6 +82,8 @@ class Prediction(ABC):
     others: int = 0
     notes: list[str] = field(default_factory=list)
     face: Track | None = None
+    person: int = 1
+    people: int = 1
 
     @property
     def images(self) -> bool:
@@ -91,6 +99,14 @@ class Prediction(ABC):
     @abstractmethod
     def headline(self) -> str:
         """The whole recording in a few words."""
+
+    @abstractmethod
+    def brief(self, time: float) -> str:
+        """What is said about a moment in a word or two; empty where nothing is known.
+
+        Args:
+            time: Seconds.
+        """
 
     @abstractmethod
     def latest(self, time: float, images_ended: bool) -> np.ndarray:

@@ -81,6 +81,11 @@ class Timeline(Prediction):
             return np.asarray(near[int(share > 0.5)])
         return np.asarray(near.T @ np.array([1 - share, share]))
 
+    def brief(self, time: float) -> str:
+        """The class that stands out at a moment, or `unclear`; see `Prediction.brief`."""
+        row = self.at(time)
+        return "" if np.isnan(row).any() else named(self.classes, row)
+
     def latest(self, time: float, images_ended: bool) -> np.ndarray:
         """(C,) probabilities of the last window; see `Prediction.latest`."""
         row: np.ndarray = self.probabilities[-1]
@@ -165,6 +170,7 @@ class Timeline(Prediction):
                 },
                 "presence": self._presence_json(),
                 "others": self.others,
+                "person": {"number": self.person, "of": self.people},
                 "windows": windows,
             },
         )

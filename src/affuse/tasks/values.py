@@ -38,6 +38,11 @@ class ValuesTimeline(Prediction):
         """(N,) bool, which rows have values."""
         return ~np.isnan(self.values).any(1)
 
+    def brief(self, time: float) -> str:
+        """The values of the nearest frame; see `Prediction.brief`."""
+        row = self.values[int(np.abs(self.times - time).argmin())]
+        return "" if np.isnan(row).any() else " ".join(f"{value:+.1f}" for value in row)
+
     def latest(self, time: float, images_ended: bool) -> np.ndarray:
         """(D,) values of the nearest frame, if it is not too far away; see `Prediction.latest`."""
         nearest = int(np.abs(self.times - time).argmin())
@@ -106,6 +111,7 @@ class ValuesTimeline(Prediction):
                 "gaps": [[round(a, 4), round(b, 4)] for a, b in self.gaps],
                 "presence": self._presence_json(),
                 "others": self.others,
+                "person": {"number": self.person, "of": self.people},
                 "times": [round(float(time), 4) for time in self.times],
                 "values": {
                     name: [None if np.isnan(x) else round(float(x), 6) for x in column]

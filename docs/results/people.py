@@ -1,0 +1,169 @@
+"""Whose voice it is, and who is who, on clips of two people: the numbers of people.md.
+
+    python docs/results/people.py ../shared/data [--out FOLDER]
+
+Puts recordings of one speaker each beside each other, with the sound of the one, of the other, or of
+both in turn, and asks for every half second whose voice is heard. Then it compares the first third of
+every recording with its last third, and with those of other people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from affuse.media.appearance import DIFFERENT, SAME, Gallery
+from affuse.media.audio import read_sound
+from affuse.media.face import FaceOptions, Readings
+from affuse.media.speaking import SOUND_RATE, Loudness, Speaking, speaking
+from affuse.media.video import read_frames
+from affuse.media.watching import Cut
+
+RATE, HEIGHT, FPS = 16000, 360, 25
+
+
+def frames_of(path: Path, seconds: float) -> Iterator[np.ndarray]:
+    """Frames 360 pixels high at 25 per second; the last one is held."""
+    frames = read_frames(path)
+    frame = next(frames)
+    following = next(frames, None)
+    for k in range(int(seconds * FPS)):
+        while following is not None and following.time <= k / FPS + 1e-3:
+            frame, following = following, next(frames, None)
+        image = frame.rgb()
+        width = 2 * round(image.shape[1] * HEIGHT / image.shape[0] / 2)
+        yield np.asarray(cv2.resize(image, (width, HEIGHT)), np.uint8)
+
+
+def sound_of(path: Path, seconds: float) -> np.ndarray:
+    """(N,) at 16 kHz."""
+    found = read_sound(path, RATE)
+    samples = np.zeros(0, np.float32) if found is None else found.samples
+    return np.pad(samples, (0, round(60 * RATE)))[: round(seconds * RATE)]
+
+
+def write(path: Path, left: list[np.ndarray], right: list[np.ndarray], sound: np.ndarray) -> Path:
+    """Two people side by side."""
+    container: Any
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", FPS, options={"crf": "18"})
+        images = [np.hstack(pair) for pair in zip(left, right, strict=True)]
+        video.height, video.width = images[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        heard = container.add_stream("pcm_s16le", RATE, layout="mono")
+        for image in images:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(video.encode())
+        steps = np.clip(sound * 32767, -32768, 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(steps[None], format="s16", layout="mono")
+        frame.sample_rate = RATE
+        container.mux(heard.encode(frame))
+        container.mux(heard.encode())
+    return path
+
+
+def who_speaks(path: Path) -> tuple[Speaking, list[int]]:
+    """What is found, and which of the people, from left to right."""
+    readings, loudness = Readings(mouths=True), Loudness()
+    search = readings.face(path, FaceOptions())
+    search.cut(Cut(np.zeros(1), 48, align=True))
+    readings.of(path).listen(SOUND_RATE, None, None).to(loudness.push)
+    readings.run()
+    found = speaking(search.people, [search.mouth(p) for p in search.people], loudness.values)
+    places = [float(person.boxes[:, 0].mean()) for person in search.people]
+    return found, np.argsort(np.argsort(places)).tolist()
+
+
+def judged(path: Path, truth: np.ndarray, rate: float) -> tuple[int, int, int]:
+    """Right, wrong and unsure half seconds, of those in which somebody speaks."""
+    found, order = who_speaks(path)
+    right = wrong = unsure = 0
+    for time, speaker in zip(found.times, found.speaker, strict=True):
+        place = min(int(time * rate), len(truth) - 1)
+        if truth[place] < 0:
+            continue
+        if speaker < 0:
+            unsure += 1
+        elif order[speaker] == truth[place]:
+            right += 1
+        else:
+            wrong += 1
+    return right, wrong, unsure
+
+
+def pairs(paths: list[Path], folder: Path) -> None:
+    """Every two of some recordings, three ways."""
+    for way in ("side by side", "in turn"):
+        total = np.zeros(3, int)
+        for a, b in itertools.permutations(paths, 2):
+            seconds = 3.0
+            left, right = list(frames_of(a, seconds)), list(frames_of(b, seconds))
+            if way == "side by side":
+                sound, truth = sound_of(a, seconds), np.zeros(30, int)
+            else:
+                left, right = left + left[-1:] * len(left), right[:1] * len(right) + right
+                sound = np.concatenate([sound_of(a, seconds), sound_of(b, seconds)])
+                truth = np.repeat([0, 1], 30)
+            voiced = np.array([x.std() > 0.01 for x in np.array_split(sound, len(truth))])
+            truth = np.where(voiced, truth, -1)
+            path = write(folder / "pair.mkv", left, right, sound)
+            total += judged(path, truth, 10.0)
+        right_, wrong_, unsure = (int(x) for x in total)
+        share = right_ / max(right_ + wrong_, 1)
+        print(f"| {way} | {right_} | {wrong_} | {unsure} | {share:.1%} |")
+
+
+def looks(paths: list[Path], same: dict[str, str]) -> None:
+    """How often one person is taken for two, and two for one."""
+    found = {}
+    for path in paths:
+        for part in (0, 1):
+            times = np.array([frame.time for frame in read_frames(path)])
+            start, end = (0.0, times[-1] / 3) if part == 0 else (times[-1] * 2 / 3, times[-1] + 1)
+            search = Readings().face(path, FaceOptions(), start, end)
+            readings = Readings()
+            search = readings.face(path, FaceOptions(), start, end)
+            search.cut(Cut(np.array([start + 0.1]), 48, align=True))
+            readings.run()
+            if search.track is not None:
+                found[path, part] = search._gallery, search.track
+    alike, unlike = [], []
+    for (a, one), (b, other) in itertools.combinations(found.items(), 2):
+        gallery = Gallery(np.zeros(0))
+        gallery._sums[0] = sum(one[0]._sums[k] for k in one[1].numbers)
+        gallery._sums[1] = sum(other[0]._sums[k] for k in other[1].numbers)
+        tracks = [type(one[1])(*[getattr(one[1], f) for f in ("times", "boxes", "probabilities", "landmarks", "step", "parts")], (k,)) for k in (0, 1)]
+        likeness = gallery.likeness(*tracks)
+        mine = same.get(a[0].name, a[0].name) == same.get(b[0].name, b[0].name)
+        (alike if mine else unlike).append(likeness)
+    one, two = np.array(alike), np.array(unlike)
+    print(f"| the same person | {len(one)} | {(one >= SAME).mean():.1%} | {(one < DIFFERENT).mean():.1%} |")
+    print(f"| two people | {len(two)} | {(two >= SAME).mean():.1%} | {(two < DIFFERENT).mean():.1%} |")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    options = parser.parse_args()
+    grid = sorted((options.data / "videos").glob("*.mpg"))
+    crema = sorted((options.data / "cremad_videos").glob("*.flv"))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, paths in (("GRID", grid), ("CREMA-D, one actress", crema)):
+            print(f"\n{name}: | who speaks | right | wrong | unsure | right of the sure |")
+            pairs(paths, Path(folder))
+    every = [p for p in sorted((options.data / "videos").iterdir()) if p.stem not in ("crowd_1080p", "no_face", "face_noface")]
+    print("\n| pairs | number | taken for one | taken for two |")
+    looks([*every, *crema], {path.name: "actress" for path in crema})
+
+
+if __name__ == "__main__":
+    main()
