@@ -24,7 +24,7 @@ GAP = 0.1
 SIDE = 64
 _CELL = SIDE / 112  # of the pixels in which the places of an aligned face are known
 # rows and columns of an aligned face of 112 pixels
-_MOUTH, _EYES = (76, 108, 36, 76), (30, 64, 24, 88)
+_MOUTH = (76, 108, 36, 76)
 _UPPER_LIP, _LOWER_LIP, _FLOW = (74, 90, 42, 70), (94, 110, 42, 70), (60, 112, 24, 88)
 
 
@@ -35,14 +35,12 @@ class MouthMotion:
     Attributes:
         times: (N,) seconds, rising.
         motion: (N,) mean change of the pixels of the mouth from image to image, in levels.
-        rest: (N,) the same of the eyes and the nose.
         opening: (N,) pixels by which the lips went apart, of an aligned face of 64 pixels.
         contrast: (N,) deviation of the levels of the mouth: high while it is open.
     """
 
     times: Floats
     motion: Floats
-    rest: Floats
     opening: Floats
     contrast: Floats
 
@@ -83,7 +81,7 @@ class Mouths:
 
 
 def _compared(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[float, ...]:
-    """Motion, rest, opening and contrast between two images."""
+    """Motion, opening and contrast between two images."""
     changes = cv2.absdiff(cv2.GaussianBlur(before, (0, 0), 1), cv2.GaussianBlur(after, (0, 0), 1))
     around = _part(_FLOW)
     start = np.zeros((*after[around].shape, 2), np.float32)
@@ -92,8 +90,7 @@ def _compared(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[floa
         before[around], after[around], start, 0.5, 2, 9, 2, 5, 1.1, 0
     )
     lower, upper = (float(flow[_part(lip)][..., 1].mean()) for lip in (_LOWER_LIP, _UPPER_LIP))
-    motion, rest = (float(changes[_part(place)].mean()) for place in (_MOUTH, _EYES))
-    return motion, rest, lower - upper, float(after[_part(_MOUTH)].std())
+    return float(changes[_part(_MOUTH)].mean()), lower - upper, float(after[_part(_MOUTH)].std())
 
 
 def _part(edges: tuple[int, int, int, int]) -> tuple[slice, slice]:

@@ -20,13 +20,19 @@ SECONDS = 3.0
 STEP = 0.5
 """Seconds from one comparison to the next."""
 
-LEAST, MARGIN = 0.4, 0.2
-"""The agreement that a speaker has at least, of 3, and by how much it exceeds that of others
-(chosen on docs/results/people.md)."""
+STILL = 1.0
+"""By how much the logarithm of the motion of a mouth exceeds that of all others, near a moment at
+which there is sound, when these are still: then it is the one that speaks."""
+
+LEAST, MARGIN = 0.6, 0.2
+"""The agreement that a speaker has at least, of 3.5, and by how much it exceeds that of others
+(chosen on the clips of docs/results/people.md)."""
 
 _FLOOR = 1e-3  # of the loudness, so that silence is not all that counts
 _CHANGES = 0.15  # least deviation of the logarithm of the loudness: else nobody is heard to speak
 _PART = 0.6  # of the compared seconds in which a face must be seen
+_NEAR = 0.75  # seconds from a moment within which mouths can be still
+_HEARD = 0.1  # part of the greatest loudness from which there is sound
 _LEVELS = 0.3  # of 255, below which a change of pixels is noise
 
 
@@ -84,8 +90,9 @@ def speaking(
 ) -> Speaking:
     """Find out who speaks when.
 
-    Over three seconds each it is compared, for every face, how much its mouth moves in relation to
-    the rest of it, how it opens, and how open it is, with how loud the sound is and becomes.
+    Where one mouth alone moves, it is that one. Else it is compared for every face, over three
+    seconds, how much its mouth moves, how it opens, and how open it is, with how loud the sound is
+    and becomes.
 
     Args:
         people: The people.
@@ -114,6 +121,8 @@ def _speaker(
     loud = _smooth(np.log(loudness[places] + _FLOOR), 3)
     if len(grid) < RATE or loud.std() < _CHANGES:
         return -1
+    if (only := _only_mover(time, seen, mouths, loudness)) >= 0:
+        return only
     found = [
         _agreement(mouth, grid, loud) if there and mouth is not None else -np.inf
         for there, mouth in zip(seen, mouths, strict=True)
@@ -123,8 +132,25 @@ def _speaker(
     return int(order[0]) if best >= LEAST and best - second >= MARGIN else -1
 
 
+def _only_mover(
+    time: float, seen: np.ndarray, mouths: Sequence[MouthMotion | None], loudness: Floats
+) -> int:
+    """Whose mouth moves about a time while those of the others are still; -1 where several do."""
+    moved = np.full(len(seen), np.nan)
+    for k, mouth in enumerate(mouths):
+        if seen[k] and mouth is not None:
+            near = np.abs(mouth.times - time) <= _NEAR
+            loud = loudness[np.round(mouth.times * RATE).astype(int).clip(0, len(loudness) - 1)]
+            near &= loud > _HEARD * loudness.max()
+            moved[k] = np.log(mouth.motion[near] + _LEVELS).mean() if near.sum() > 2 else np.nan
+    if np.isnan(moved[seen]).any():
+        return -1
+    order = np.argsort(np.where(seen, moved, -np.inf))[::-1]
+    return int(order[0]) if moved[order[0]] - moved[order[1]] >= STILL else -1
+
+
 def _agreement(mouth: MouthMotion, grid: Floats, loud: Floats) -> float:
-    """How well a mouth goes with a sound, -3 to 3."""
+    """How well a mouth goes with a sound, -3.5 to 3.5."""
     near = (mouth.times >= grid[0] - 1 / RATE) & (mouth.times <= grid[-1] + 1 / RATE)
     if near.sum() < _PART * len(grid):
         return -np.inf
@@ -133,12 +159,13 @@ def _agreement(mouth: MouthMotion, grid: Floats, loud: Floats) -> float:
     def on_grid(values: Floats) -> Floats:
         return np.interp(grid, times, values[near])
 
-    motion = np.log(on_grid(mouth.motion) + _LEVELS) - np.log(on_grid(mouth.rest) + _LEVELS)
+    motion = np.log(on_grid(mouth.motion) + _LEVELS)
     opening, contrast = on_grid(mouth.opening), on_grid(mouth.contrast)
+    # how loud a sound becomes while a mouth opens is most specific
     return (
         _correlation(_smooth(motion, 3), loud)
-        + _correlation(_smooth(opening, 2), np.gradient(loud))
-        + _correlation(contrast, loud)
+        + 2 * _correlation(_smooth(opening, 3), np.gradient(_smooth(loud, 3)))
+        + _correlation(contrast, loud) / 2
     )
 
 
