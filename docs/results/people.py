@@ -1,10 +1,10 @@
 """Whose voice it is, and who is who, on clips of two people: the numbers of people.md.
 
-    python docs/results/people.py ../shared/data [--out FOLDER]
+    python docs/results/people.py ../shared/data
 
-Puts recordings of one speaker each beside each other, with the sound of the one, of the other, or of
-both in turn, and asks for every half second whose voice is heard. Then it compares the first third of
-every recording with its last third, and with those of other people.
+Puts recordings of one speaker each beside each other, with the sound of the one, or of both in
+turn, and asks for every half second whose voice is heard. Then it compares the first third of every
+recording with its last third, and with those of other people.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import av
 import cv2
 import numpy as np
 
-from affuse.media.appearance import DIFFERENT, SAME, Gallery
+from affuse.media.appearance import DIFFERENT, SAME
 from affuse.media.audio import read_sound
-from affuse.media.face import FaceOptions, Readings
+from affuse.media.face import FaceOptions, Readings, find_face
 from affuse.media.speaking import SOUND_RATE, Loudness, Speaking, speaking
 from affuse.media.video import read_frames
 from affuse.media.watching import Cut
@@ -124,29 +124,20 @@ def pairs(paths: list[Path], folder: Path) -> None:
 def looks(paths: list[Path], same: dict[str, str]) -> None:
     """How often one person is taken for two, and two for one."""
     found = {}
-    for path in paths:
-        for part in (0, 1):
-            times = np.array([frame.time for frame in read_frames(path)])
-            start, end = (0.0, times[-1] / 3) if part == 0 else (times[-1] * 2 / 3, times[-1] + 1)
-            search = Readings().face(path, FaceOptions(), start, end)
-            readings = Readings()
-            search = readings.face(path, FaceOptions(), start, end)
-            search.cut(Cut(np.array([start + 0.1]), 48, align=True))
-            readings.run()
-            if search.track is not None:
-                found[path, part] = search._gallery, search.track
+    for path, part in itertools.product(paths, (0, 1)):
+        last = [frame.time for frame in read_frames(path)][-1]
+        window = (0.0, last / 3) if part == 0 else (last * 2 / 3, last + 1)
+        track = find_face(path, FaceOptions(), *window)
+        if track is not None and track.looks is not None:
+            found[path, part] = track.looks / np.linalg.norm(track.looks)
     alike, unlike = [], []
     for (a, one), (b, other) in itertools.combinations(found.items(), 2):
-        gallery = Gallery(np.zeros(0))
-        gallery._sums[0] = sum(one[0]._sums[k] for k in one[1].numbers)
-        gallery._sums[1] = sum(other[0]._sums[k] for k in other[1].numbers)
-        tracks = [type(one[1])(*[getattr(one[1], f) for f in ("times", "boxes", "probabilities", "landmarks", "step", "parts")], (k,)) for k in (0, 1)]
-        likeness = gallery.likeness(*tracks)
         mine = same.get(a[0].name, a[0].name) == same.get(b[0].name, b[0].name)
-        (alike if mine else unlike).append(likeness)
+        (alike if mine else unlike).append(float(one @ other))
     one, two = np.array(alike), np.array(unlike)
-    print(f"| the same person | {len(one)} | {(one >= SAME).mean():.1%} | {(one < DIFFERENT).mean():.1%} |")
-    print(f"| two people | {len(two)} | {(two >= SAME).mean():.1%} | {(two < DIFFERENT).mean():.1%} |")
+    for name, pairs_ in (("the same person", one), ("two people", two)):
+        same_, other_ = (pairs_ >= SAME).mean(), (pairs_ < DIFFERENT).mean()
+        print(f"| {name} | {len(pairs_)} | {same_:.1%} | {other_:.1%} |")
 
 
 def main() -> None:
@@ -158,9 +149,11 @@ def main() -> None:
     crema = sorted((options.data / "cremad_videos").glob("*.flv"))
     with tempfile.TemporaryDirectory() as folder:
         for name, paths in (("GRID", grid), ("CREMA-D, one actress", crema)):
-            print(f"\n{name}: | who speaks | right | wrong | unsure | right of the sure |")
+            print(f"\n{name}\n\n| who speaks | right | wrong | unsure | right of the sure |")
+            print("|---|---|---|---|---|")
             pairs(paths, Path(folder))
-    every = [p for p in sorted((options.data / "videos").iterdir()) if p.stem not in ("crowd_1080p", "no_face", "face_noface")]
+    others = ("crowd_1080p", "no_face", "face_noface")
+    every = [p for p in sorted((options.data / "videos").iterdir()) if p.stem not in others]
     print("\n| pairs | number | taken for one | taken for two |")
     looks([*every, *crema], {path.name: "actress" for path in crema})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,24 @@ ALIGNED_LANDMARKS = np.array(
 """Where five landmarks come to lie in an aligned crop of 112 by 112 pixels (Deng et al. 2019)."""
 
 Images = NDArray[np.uint8]
+
+
+class Picture(Protocol):
+    """What faces are cut out of: a `Frame`, or an image."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        ...
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Images:
+        """See `Frame.part`."""
+        ...
 
 
 class Standing:
@@ -73,7 +93,7 @@ class Standing:
 
 
 def cut_out(
-    frame: Frame, box: Floats, landmarks: Floats | None, size: int, margin: float, align: bool
+    frame: Picture, box: Floats, landmarks: Floats | None, size: int, margin: float, align: bool
 ) -> Images:
     """A face, cut out of a frame.
 
@@ -102,7 +122,7 @@ def cut_out(
     return _aligned(frame, landmarks, size, margin)
 
 
-def _square(frame: Frame, box: Floats, size: int, margin: float) -> Images:
+def _square(frame: Picture, box: Floats, size: int, margin: float) -> Images:
     height, width = frame.height, frame.width
     longer = max(box[2] - box[0], box[3] - box[1]) * (1 + margin)
     side = int(np.clip(round(longer), 1, min(height, width)))
@@ -116,7 +136,7 @@ def _resized(image: cv2.typing.MatLike, size: int) -> Images:
     return cv2.resize(image, (size, size), interpolation=method).astype(np.uint8, copy=False)
 
 
-def _aligned(frame: Frame, points: Floats, size: int, margin: float) -> Images:
+def _aligned(frame: Picture, points: Floats, size: int, margin: float) -> Images:
     """The similarity transform that maps landmarks (5, 2) best onto the template, applied."""
     target = size / 2 + (ALIGNED_LANDMARKS / 112 - 0.5) * size / (1 + margin)
     # least squares over complex numbers: turning and scaling are one multiplication

@@ -26,11 +26,13 @@ class Face:
         landmarks: (5, 2) float64 x, y in pixels: the eye, the other eye, the tip of the nose and
             the corners of the mouth, each pair from left to right in the image; None from a
             detector that finds none.
+        looks: See `affuse.media.appearance.looks_of`; None where nobody looked.
     """
 
     box: tuple[float, float, float, float]
     probability: float
     landmarks: NDArray[np.float64] | None = None
+    looks: NDArray[np.float64] | None = None
 
     @property
     def area(self) -> float:
@@ -43,7 +45,7 @@ class Face:
         x1, y1, x2, y2 = self.box
         landmarks = None if self.landmarks is None else self.landmarks * factor
         box = (x1 * factor, y1 * factor, x2 * factor, y2 * factor)
-        return Face(box, self.probability, landmarks)
+        return Face(box, self.probability, landmarks, self.looks)
 
     def moved(self, x: float, y: float) -> Face:
         """The same face so many pixels to the right and further down."""

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
-from affuse.media.appearance import EVERY, Gallery
 from affuse.media.detectors import create_detector
 from affuse.media.following import Follower, Sampling
 from affuse.media.mouths import RATE, MouthMotion, Mouths
@@ -89,7 +88,7 @@ class FaceSearch:
         self._shown = showing(path, tracks)
         self._cuts: list[Crops] = []
         self._watch: Watch | None = None
-        self._gallery, self._mouths = Gallery(np.zeros(0)), Mouths(np.zeros(0))
+        self._mouths = Mouths(np.zeros(0))
 
     def cut(self, wanted: Cut) -> Crops:
         """Ask for crops, before the recording is read."""
@@ -111,7 +110,7 @@ class FaceSearch:
         self.people = self._people(self._watch)
         look = self._other_look(self.people[0] if self.people else None)
         if look is not None:
-            reading, seen = Reading(self.path, self.tracks), (self._gallery, self._mouths)
+            reading, mouths = Reading(self.path, self.tracks), self._mouths
             cuts = [Crops(one.cut) for one in self._cuts]
             watch = self._look(look, cuts)
             reading.watch(watch)
@@ -121,7 +120,7 @@ class FaceSearch:
                 for own, other in zip(self._cuts, cuts, strict=True):
                     own.become(other)
             else:
-                self._gallery, self._mouths = seen
+                self._mouths = mouths
         self.track = self.people[0] if self.people else None
 
     def _look(self, look: Look, cuts: Sequence[Crops]) -> Watch:
@@ -132,9 +131,6 @@ class FaceSearch:
         )
         follower = Follower(detector, sampling.step())
         observers: list[Observer] = list(cuts)
-        if cuts:  # then it matters who it is
-            self._gallery = Gallery(self._times(1 / EVERY))
-            observers.append(self._gallery)
         if self._looks_at_mouths:
             self._mouths = Mouths(self._times(RATE))
             observers.append(self._mouths)
@@ -148,7 +144,7 @@ class FaceSearch:
         return np.asarray(first + np.arange(int(max(0.0, last - first) * rate) + 1) / rate)
 
     def _people(self, watch: Watch) -> list[Track]:
-        return people_of(watch.follower.tracks(), self.options.choice, self._gallery.likeness)
+        return people_of(watch.follower.tracks(), self.options.choice)
 
     def _other_look(self, track: Track | None) -> Look | None:
         """Another way to search, where nothing was found, or something doubtful."""

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.media.appearance import looks_of
 from affuse.media.boxes import intersection_over_union
 from affuse.media.detectors import Detector, Face
 from affuse.media.linking import Linking
@@ -51,6 +52,7 @@ class Follower:
         self._expected: list[_Expected] = []
         self._due = -np.inf
         self._small: NDArray[np.uint8] | None = None
+        self._cut = False
 
     def see(self, frame: Frame, moments: Sequence[float]) -> None:
         """Find the faces of an image.
@@ -67,9 +69,12 @@ class Follower:
             settled = len(faces) == len(self._expected)
             self._due = moments[0] + (SETTLED if settled else SEARCH)
         self._expect(faces)
-        scaled = [face.scaled(frame.width / image.shape[1]) for face in faces]
+        scale = frame.width / image.shape[1]
+        seen = [replace(face, looks=looks_of(image, face)).scaled(scale) for face in faces]
+        if self._cut:
+            self.linking.cut()
         for moment in moments:
-            self.linking.add(moment, scaled)
+            self.linking.add(moment, seen)
 
     def tracks(self) -> list[Track]:
         """The faces so far, by the time of their first detection.
@@ -88,7 +93,8 @@ class Follower:
         """The faces where they are expected; None where the whole image is to be searched."""
         small = np.asarray(cv2.resize(image, _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
         before, self._small = self._small, small
-        if before is None or float(cv2.absdiff(small, before).mean()) > CUT:
+        self._cut = before is not None and float(cv2.absdiff(small, before).mean()) > CUT
+        if before is None or self._cut:
             return None
         if not self._expected or time > self._due - 1e-3:
             return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from affuse.media.appearance import DIFFERENT
 from affuse.media.boxes import intersection_over_union
 from affuse.media.detectors import Face
 from affuse.media.tracks import LONGEST_BRIDGE, Floats, Track
@@ -47,6 +48,12 @@ class _Chain:
         self.times.append(time)
         self.faces.append(face)
 
+    @property
+    def looks(self) -> Floats | None:
+        """The mean of what it looks like."""
+        known = [face.looks for face in self.faces if face.looks is not None]
+        return np.asarray(np.mean(known, axis=0)) if known else None
+
     def track(self, step: float, part: slice = slice(None)) -> Track:
         faces = self.faces[part]
         points = [face.landmarks for face in faces if face.landmarks is not None]
@@ -58,6 +65,7 @@ class _Chain:
             step=step,
             parts=np.zeros(len(faces), np.intp),
             numbers=(self.number,),
+            looks=self.looks,
         )
 
     def at(self, time: float, step: float) -> Sight | None:
@@ -81,7 +89,7 @@ class Linking:
     """Links faces, image by image.
 
     A face continues the track whose last box it overlaps most, or lies next to with about the same
-    size; the best pairs first.
+    size; the best pairs first. After a cut, or where it was lost, it must look like it too.
 
     Args:
         step: Seconds between two images.
@@ -95,6 +103,7 @@ class Linking:
         self.times: list[float] = []
         self._chains: list[_Chain] = []
         self._recent: list[_Chain] = []
+        self._changed = -np.inf  # the last image before the last cut
 
     def add(self, time: float, faces: list[Face]) -> None:
         """Continue tracks with the faces of an image, and begin new ones.
@@ -112,6 +121,7 @@ class Linking:
             for i, chain in enumerate(alive)
             for j, face in enumerate(faces)
             if (closeness := _closeness(chain.faces[-1], face)) is not None
+            and (self._is_near(chain, time) or not _unlike(chain.faces[-1], face))
         ]
         free = set(range(len(faces)))
         for _, i, j in sorted(pairs, key=lambda pair: -pair[0]):
@@ -123,6 +133,15 @@ class Linking:
             chain.add(time, faces[j])
             self._chains.append(chain)
             self._recent.append(chain)
+
+    def cut(self) -> None:
+        """Say that the scene changes with the next image."""
+        self._changed = self.times[-1] if self.times else -np.inf
+
+    def _is_near(self, chain: _Chain, time: float) -> bool:
+        """Whether a face was there in the image before, of the same scene."""
+        last = chain.times[-1]
+        return last > self._changed and time - last <= 1.5 * self.step
 
     def tracks(self) -> list[Track]:
         """All tracks by the time of their first detection, which is also that of their numbers."""
@@ -148,6 +167,13 @@ class Linking:
         """
         sights = [chain.at(time, self.step) for chain in self._recent]
         return [sight for sight in sights if sight is not None]
+
+
+def _unlike(old: Face, new: Face) -> bool:
+    """Whether two faces are of different people."""
+    if old.looks is None or new.looks is None:
+        return False
+    return float(old.looks @ new.looks) < DIFFERENT
 
 
 def _closeness(old: Face, new: Face) -> float | None:

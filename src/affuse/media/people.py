@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -13,19 +13,11 @@ from affuse.media.boxes import area
 from affuse.media.tracks import Track
 
 Choice = Literal["largest", "longest"]
-#: Two tracks -> how alike they look, -1 to 1, or None where nothing tells.
-Likeness = Callable[[Track, Track], float | None]
 
 RETURNING_SIZE = 2.0  # greatest ratio of the sides of a person who left and came back
 
 
-def _unknown(one: Track, other: Track) -> float | None:
-    return None
-
-
-def people_of(
-    tracks: Sequence[Track], choice: Choice = "largest", alike: Likeness = _unknown
-) -> list[Track]:
+def people_of(tracks: Sequence[Track], choice: Choice = "largest") -> list[Track]:
     """The people of a recording, the main one first.
 
     A person is one face for the whole recording. Where it is not seen, other tracks go on with it,
@@ -37,7 +29,6 @@ def people_of(
         tracks: Of one recording.
         choice: "largest" ranks by the area summed over the detections, "longest" by their number.
             The earlier track wins a tie.
-        alike: How alike two tracks look.
 
     Returns:
         Tracks whose stretches are numbered in `parts`.
@@ -55,7 +46,7 @@ def people_of(
         foremost, *others = left
         group, left = [foremost], []
         for track in others:
-            (group if _goes_on(track, group, alike) else left).append(track)
+            (group if _goes_on(track, group) else left).append(track)
         groups.append(sorted(group, key=lambda track: float(track.times[0])))
     people = [_joined(group, groups) for group in groups]
     return sorted(people, key=rank)
@@ -67,16 +58,24 @@ def main_track(tracks: Sequence[Track], choice: Choice = "largest") -> Track | N
     return people[0] if people else None
 
 
-def _goes_on(track: Track, group: Sequence[Track], alike: Likeness) -> bool:
+def _goes_on(track: Track, group: Sequence[Track]) -> bool:
     """Whether a track is of the person of a group, of which the first is the foremost."""
     if any(track.times[0] <= o.times[-1] and track.times[-1] >= o.times[0] for o in group):
         return False
-    known = [x for other in group if (x := alike(track, other)) is not None]
+    known = [x for other in group if (x := _likeness(track, other)) is not None]
     if known and max(known) >= SAME:
         return True
     ratio = _side(track) / _side(group[0])
     sized = 1 / RETURNING_SIZE <= ratio <= RETURNING_SIZE
     return sized and (not known or max(known) >= DIFFERENT)
+
+
+def _likeness(one: Track, other: Track) -> float | None:
+    """How alike two faces are, -1 to 1; None where nothing tells."""
+    if one.looks is None or other.looks is None:
+        return None
+    size = float(np.linalg.norm(one.looks) * np.linalg.norm(other.looks))
+    return float(one.looks @ other.looks) / size if size else None
 
 
 def _joined(group: Sequence[Track], groups: Sequence[Sequence[Track]]) -> Track:

@@ -27,6 +27,7 @@ class Track:
         parts: (K,) number of the stretch that a detection belongs to; between stretches the
             face was lost, or the scene changed, so nothing is interpolated.
         numbers: Of each of its stretches among the tracks of the recording, from 0.
+        looks: What the face looks like on average (`affuse.media.appearance`), or None.
         turn: Quarter turns counter-clockwise after which the face is upright. Boxes and landmarks
             are those of the picture so turned.
         others: How many other people are seen at once while this one is followed, at most.
@@ -39,6 +40,7 @@ class Track:
     step: float
     parts: NDArray[np.intp]
     numbers: tuple[int, ...] = (0,)
+    looks: Floats | None = None
     turn: int = 0
     others: int = 0
 
