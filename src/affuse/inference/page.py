@@ -37,7 +37,7 @@ def timeline_page(timeline: Prediction) -> str:
     template, facts = _shown_facts(timeline)
     tick_unit, ticks = _ticks(timeline.duration)
     text: str = environment.get_template(template).render(
-        name=shown(timeline.source.name),
+        name=timeline.title,
         headline=shown(timeline.headline),
         remarks=[shown(remark) for remark in remarks(timeline)],
         duration=timeline.duration,

@@ -59,7 +59,7 @@ def _figure(timeline: Prediction) -> Any:
     _draw_presence(last, timeline)
     if plane is not None:
         _draw_plane(figure, figure.add_subplot(grid[:, 1]), timeline, plane)
-    name = _shortened(shown(timeline.source.name))
+    name = _shortened(timeline.title)
     figure.suptitle(f"{name}: {shown(timeline.headline)} on average", fontsize=11)
     return figure
 

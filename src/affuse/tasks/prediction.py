@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from affuse.corpora.clip import Tracks
+from affuse.errors import shown
 from affuse.media.tracks import Track
 from affuse.tasks.presence import Presence
 
@@ -84,6 +85,12 @@ class Prediction(ABC):
     face: Track | None = None
     person: int = 1
     people: int = 1
+
+    @property
+    def title(self) -> str:
+        """The name of the recording, and whose timeline it is where several people have one."""
+        whose = f", person {self.person}" if self.people > 1 else ""
+        return f"{shown(self.source.name)}{whose}"
 
     @property
     def images(self) -> bool:
