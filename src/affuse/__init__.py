@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Models come after features; what their frozen networks compute are streams all the same.
 add_later("affuse.streams", "affuse.models.frozen.streams:STREAMS")
 
-__all__ = ["create_model", "evaluate", "list_models", "load_model", "predict"]
+__all__ = ["create_model", "evaluate", "list_models", "load_model", "predict", "predict_people"]
 
 
 def predict(
@@ -59,6 +59,33 @@ def predict(
     file = DAY_ONE if model is None else Path(model)
     predictor = Predictor(file, hop, windows=windows, smoothing=smoothing)
     return predictor.predict(Path(path), tracks=Tracks(audio_track, video_track))
+
+
+def predict_people(
+    path: str | Path,
+    people: int = 1_000_000,
+    voice: Literal["all", "speaker"] = "speaker",
+    model: str | Path | None = None,
+    hop: float | None = None,
+) -> list[Prediction]:
+    """The emotions over time of the people in one recording, the main person's first.
+
+    Args:
+        path: As in `predict`.
+        people: Of how many at most.
+        voice: Whose the sound is where several are seen: everybody's, or that of the one whose
+            mouth goes with it.
+        model: As in `predict`.
+        hop: As in `predict`.
+
+    Raises:
+        affuse.errors.BadInput: A file cannot be used.
+    """
+    from affuse.inference.predictor import Predictor
+    from affuse.models.bundled import DAY_ONE
+
+    file = DAY_ONE if model is None else Path(model)
+    return Predictor(file, hop).predict_people(Path(path), people, voice)
 
 
 def evaluate(

@@ -153,6 +153,11 @@ class Extraction:
         if speaks and sound is not None and len(found.people) > 1 and search is not None:
             mouths = [search.mouth(person) for person in found.people]
             found.speaking = speaking(found.people, mouths, loudness.values)
+            if (unsure := found.speaking.unsure) >= 0.005:
+                notes.append(
+                    f"where several people are seen it is not clear who speaks for {unsure:.0%} of "
+                    "the time; the sound counts for nobody then"
+                )
         return found
 
 
