@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Protocol
 
 import cv2
@@ -138,24 +140,54 @@ def _resized(image: cv2.typing.MatLike, size: int) -> Images:
 
 def _aligned(frame: Picture, points: Floats, size: int, margin: float) -> Images:
     """The similarity transform that maps landmarks (5, 2) best onto the template, applied."""
-    target = size / 2 + (ALIGNED_LANDMARKS / 112 - 0.5) * size / (1 + margin)
+    target, centre = _template(size, margin)
     # least squares over complex numbers: turning and scaling are one multiplication
-    z, w = points @ (1, 1j), target @ (1, 1j)
-    turn = np.vdot(z - z.mean(), w - w.mean()) / np.vdot(z - z.mean(), z - z.mean()).real
-    # a strong reduction by bilinear interpolation would skip pixels: sample finely, then average
-    fine = int(np.clip(np.ceil(1 / max(abs(turn), 1e-3)), 1, 8))
-    turn, shift = turn * fine, (w.mean() - turn * z.mean() + 0.5 + 0.5j) * fine - (0.5 + 0.5j)
-    # what the corners come from, and two pixels around it for the interpolation
-    corners = (np.array([0, 1, 1j, 1 + 1j]) * (size * fine) - shift) / turn
-    edges = np.stack([corners.real, corners.imag], 1)
-    limits = np.array([frame.width, frame.height])
-    x1, y1 = np.clip(np.floor(edges.min(0)) - 2, 0, limits - 1).astype(int).tolist()
-    x2, y2 = np.clip(np.ceil(edges.max(0)) + 3, [x1 + 1, y1 + 1], limits).astype(int).tolist()
-    image = frame.part(x1, y1, x2, y2)
-    shift += turn * complex(x1, y1)
+    z = [complex(x, y) for x, y in points.tolist()]
+    middle = sum(z) / len(z)
+    apart = [point - middle for point in z]
+    spread = sum(abs(point) ** 2 for point in apart) or 1e-9
+    turn = sum(p.conjugate() * w for p, w in zip(apart, target, strict=True)) / spread
+    shift = centre - turn * middle
+    # what the corners come from, and some pixels around it for the interpolation
+    corners = [(corner * size - shift) / turn for corner in (0, 1, 1j, 1 + 1j)]
+    # a strong reduction by bilinear interpolation would skip pixels: average before and after
+    reduction = min(max(math.ceil(1 / max(abs(turn), 1e-3)), 1), 8)
+    before = max(1, reduction // 2)
+    fine = -(-reduction // before)
+    x1, x2 = _reach([corner.real for corner in corners], frame.width, 2 * before)
+    y1, y2 = _reach([corner.imag for corner in corners], frame.height, 2 * before)
+    image = _averaged(frame.part(x1, y1, x2, y2), before)
+    # from centres of pixels to centres of pixels, which lie half a pixel after their corners
+    half = 0.5 + 0.5j
+    shift += turn * (complex(x1, y1) - half) + half
+    turn, shift = turn * before * fine, (shift + turn * before * half) * fine - half
     matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
     wide = (size * fine, size * fine)
     warped = cv2.warpAffine(
         image, matrix, wide, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return _resized(warped, size)
+
+
+def _averaged(image: Images, side: int) -> Images:
+    """The means of squares of pixels; what does not fill one is left out."""
+    height, width = image.shape[0] // side, image.shape[1] // side
+    if side == 1 or not height or not width:
+        return image
+    whole = image[: height * side, : width * side]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _template(size: int, margin: float) -> tuple[list[complex], complex]:
+    """Where landmarks come to lie in a crop, from their middle, and the middle."""
+    target = size / 2 + (ALIGNED_LANDMARKS / 112 - 0.5) * size / (1 + margin)
+    points = [complex(x, y) for x, y in target.tolist()]
+    middle = sum(points) / len(points)
+    return [point - middle for point in points], middle
+
+
+def _reach(edges: list[float], length: int, around: int) -> tuple[int, int]:
+    """The pixels of a side that are needed: the first, and that after the last."""
+    first = min(max(math.floor(min(edges)) - around, 0), length - 1)
+    return first, min(max(math.ceil(max(edges)) + around + 1, first + 1), length)
