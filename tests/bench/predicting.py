@@ -122,9 +122,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     report: dict[str, dict[str, float]] = {}
-    print(
-        "| video | seconds | decode, CPU s | predict, CPU s | ratio | passes, s | x real time | MB |"
-    )
+    titles = ("video", "seconds", "decode, CPU s", "predict, CPU s", "ratio", "passes, s")
+    print(f"| {' | '.join(titles)} | times real time | MB |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         videos = options.videos or [

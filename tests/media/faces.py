@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,7 +68,10 @@ class Known:
     def decided(self) -> float:
         return np.inf
 
-    def at(self, time: float) -> list[Sight]:
+    def at(self, times: Sequence[float]) -> list[list[Sight]]:
+        return [self._at(time) for time in times]
+
+    def _at(self, time: float) -> list[Sight]:
         if self.track is None:
             return []
         moment = np.array([time])

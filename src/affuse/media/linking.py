@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,21 +69,16 @@ class _Chain:
             looks=self.looks,
         )
 
-    def at(self, time: float, step: float) -> Sight | None:
-        """The face at a time, if it is there; see `Track.at`."""
-        after = bisect_right(self.times, time)
-        nearest = min(abs(time - known) for known in self.times[max(after - 1, 0) : after + 1])
-        if nearest > LONGEST_BRIDGE * step:
-            return None
-        if self._near is None or self._near[0] != (after, len(self.times), step):
-            track = self.track(step, slice(max(after - 1, 0), after + 1))
-            self._near = (after, len(self.times), step), track
-        near, moment = self._near[1], np.array([time])
-        (box,), (there,) = near.at(moment)
-        if not there:
-            return None
-        points = None if near.landmarks is None else near.landmarks_at(moment)[0][0]
-        return Sight(self.number, box, points)
+    def at(self, times: Floats, step: float) -> Iterator[tuple[int, Sight]]:
+        """Numbers of the rising times at which the face is there, and the face; see `Track.at`."""
+        first = max(bisect_right(self.times, float(times[0])) - 1, 0)
+        if self.times[first] > times[-1] + step or self.times[-1] < times[0] - step:
+            return
+        near = self.track(step, slice(first, bisect_right(self.times, float(times[-1])) + 1))
+        boxes, there = near.at(times)
+        points = None if near.landmarks is None else near.landmarks_at(times)[0]
+        for k in np.flatnonzero(there).tolist():
+            yield k, Sight(self.number, boxes[k], None if points is None else points[k])
 
 
 class Linking:
@@ -159,14 +155,19 @@ class Linking:
         ]
         return min([now - self.step / 2, *lost])
 
-    def at(self, time: float) -> list[Sight]:
-        """The faces at a time; see `Track.at`.
+    def at(self, times: Sequence[float]) -> list[list[Sight]]:
+        """The faces at each of some times; see `Track.at`.
 
         Args:
-            time: Seconds; not so long ago that a face may have been lost since.
+            times: Seconds, not falling, N of them; not so long ago that a face may have been lost
+                since.
         """
-        sights = [chain.at(time, self.step) for chain in self._recent]
-        return [sight for sight in sights if sight is not None]
+        sights: list[list[Sight]] = [[] for _ in times]
+        if len(times):
+            for chain in self._recent:
+                for k, sight in chain.at(np.array(times), self.step):
+                    sights[k].append(sight)
+        return sights
 
 
 def _unlike(old: Face, new: Face) -> bool:

@@ -7,9 +7,11 @@ crops: P-Net at all windows of an image pyramid, R-Net and O-Net at what is left
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from affuse.media.boxes import Array, non_maximum_suppression
 from affuse.media.detectors import Detector, Face
 from affuse.media.mtcnn_networks import networks
 from affuse.media.summed_area import resize_crops, resize_images, summed_area
+
+#: Numbers of boxes and the boxes (N, 4) -> what is in them, (N, side, side, 3) levels.
+_Cropping = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float32]]
 
 CELL, STRIDE = 12, 2  # side and step of P-Net's window, in pixels
 P_NET_PIXELS = 100_000  # per pass; more fall out of the cache and take longer
@@ -63,25 +68,21 @@ class MTCNN(Detector):
         """See `Detector`: R-Net at two sizes around each box, and O-Net on the better one."""
         if not len(boxes):
             return []
-        corner, part = _surroundings(image, boxes)
-        sums = summed_area(part[None])
-        squares = _square(np.asarray(boxes - np.tile(corner, 2), np.float32))
+        squares = _square(np.asarray(boxes, np.float32))
         middle = (squares[:, :2] + squares[:, 2:]) / 2
         half = squares[:, 2:] - middle
         tried = np.stack(
             [np.hstack([middle - half * side, middle + half * side]) for side in AROUND], 1
         ).reshape(-1, 4)
         found: list[Face | None] = [None] * len(boxes)
-        likely = _classify(self.r_net, 24, LIKELY, sums, np.zeros(len(tried), np.intp), tried)
+        likely = _classify(self.r_net, LIKELY, tried, _crops_of(image, 24), image.shape)
         of_box = likely.rows // len(AROUND)
         order = np.lexsort((-likely.scores, of_box))
         best = order[np.unique(of_box[order], return_index=True)[1]]
         refined = _square(likely.refined()[best])
-        sure = _classify(
-            self.o_net, 48, self.thresholds[2], sums, np.zeros(len(best), np.intp), refined
-        )
+        sure = _classify(self.o_net, self.thresholds[2], refined, _crops_of(image, 48), image.shape)
         for row, face in zip(sure.rows, sure.faces(), strict=True):
-            found[of_box[best[row]]] = face.moved(*corner)
+            found[of_box[best[row]]] = face
         return found
 
     def _scales(self, height: int, width: int) -> list[float]:
@@ -122,7 +123,8 @@ class MTCNN(Detector):
         self, sums: NDArray[np.int32], source: NDArray[np.intp], boxes: Array
     ) -> tuple[NDArray[np.intp], Array]:
         """R-Net: those of the boxes that hold a face, corrected and square again."""
-        found = _classify(self.r_net, 24, self.thresholds[1], sums, source, boxes)
+        crops = _crops_from(sums, source, 24)
+        found = _classify(self.r_net, self.thresholds[1], boxes, crops, _shape(sums))
         source = source[found.rows]
         keep = _suppress(source, found.boxes, found.scores, 0.7)
         return source[keep], _square(found.refined()[keep])
@@ -131,7 +133,8 @@ class MTCNN(Detector):
         self, sums: NDArray[np.int32], source: NDArray[np.intp], boxes: Array
     ) -> list[list[Face]]:
         """O-Net: the faces of each image with their landmarks."""
-        found = _classify(self.o_net, 48, self.thresholds[2], sums, source, boxes)
+        crops = _crops_from(sums, source, 48)
+        found = _classify(self.o_net, self.thresholds[2], boxes, crops, _shape(sums))
         source, described = source[found.rows], found.faces()
         faces: list[list[Face]] = [[] for _ in range(len(sums))]
         # this last suppression counts the last row and column of a box as part of it
@@ -177,15 +180,26 @@ class _Classified:
         ]
 
 
-def _surroundings(
-    image: NDArray[np.uint8], boxes: NDArray[np.floating]
-) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Corner (2,) x, y of the part of an image that boxes and a margin around them lie in; it."""
-    margin = (boxes[:, 2:] - boxes[:, :2]).max()
-    size = np.array(image.shape[1::-1])
-    first = np.clip(np.floor(boxes[:, :2].min(0) - margin), 0, size - 1).astype(int)
-    last = np.clip(np.ceil(boxes[:, 2:].max(0) + margin), first + 1, size).astype(int)
-    return first.astype(np.float64), image[first[1] : last[1], first[0] : last[0]]
+def _shape(sums: NDArray[np.int32]) -> tuple[int, ...]:
+    """Height and width of summed images."""
+    return sums.shape[1] - 1, sums.shape[2] - 1
+
+
+def _crops_from(sums: NDArray[np.int32], source: NDArray[np.intp], side: int) -> _Cropping:
+    """Cuts boxes out of images (N,) of a batch, as the published rule does."""
+    return lambda rows, boxes: resize_crops(sums, source[rows], boxes, side)
+
+
+def _crops_of(image: NDArray[np.uint8], side: int) -> _Cropping:
+    """Cuts a few boxes out of one image, without sums over all of it."""
+    size = (side, side)
+    return lambda rows, boxes: np.array(
+        [
+            cv2.resize(image[y1:y2, x1:x2], size, interpolation=cv2.INTER_AREA)
+            for x1, y1, x2, y2 in boxes.tolist()
+        ],
+        np.float32,
+    ).reshape(-1, side, side, 3)
 
 
 def _network_input(levels: NDArray[np.float32]) -> Tensor:
@@ -227,26 +241,24 @@ def _suppress(
 
 def _classify(
     network: torch.nn.Module,
-    side: int,
     threshold: float,
-    sums: NDArray[np.int32],
-    source: NDArray[np.intp],
     boxes: Array,
+    crops: _Cropping,
+    shape: tuple[int, ...],
 ) -> _Classified:
-    """Run R-Net or O-Net on boxes (N, 4) of images (N,) and keep what it takes for a face."""
-    height, width = sums.shape[1] - 1, sums.shape[2] - 1
+    """Run R-Net or O-Net on boxes (N, 4) of images of a shape and keep what it takes for a face."""
+    height, width = shape[:2]
     pixels = np.trunc(boxes).astype(np.intp)
     # the published rule counts pixels from one: its box takes in pixel x1 - 1
     inside = np.hstack(
         [np.maximum(pixels[:, :2], 1) - 1, np.minimum(pixels[:, 2:], [width, height])]
     )
-    visible = (inside[:, 2:] > inside[:, :2]).all(1)
-    rows = np.flatnonzero(visible)
-    source, boxes, inside = source[visible], boxes[visible], inside[visible]
+    rows = np.flatnonzero((inside[:, 2:] > inside[:, :2]).all(1))
+    boxes, inside = boxes[rows], inside[rows]
     found = []
     for first in range(0, max(1, len(boxes)), CROPS):  # no box: one empty pass gives the shapes
         part = slice(first, first + CROPS)
-        levels = resize_crops(sums, source[part], inside[part], side)
+        levels = crops(rows[part], inside[part])
         found.append([output.numpy() for output in network(_network_input(levels))])
     scores, shift, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
     keep = scores >= threshold

@@ -212,8 +212,11 @@ class Watch:
 
     def _show(self, until: float) -> None:
         """Show the frames up to a second, of which it is known who is in them."""
+        known = []
         while self._pending and self._pending[0][2] <= until:
-            observer, frame, moment, rows = self._pending.popleft()
-            sights = self.follower.linking.at(moment)
+            known.append(self._pending.popleft())
+        known.sort(key=lambda one: one[2])
+        faces = self.follower.linking.at([moment for _, _, moment, _ in known])
+        for (observer, frame, moment, rows), sights in zip(known, faces, strict=True):
             sights.sort(key=lambda sight: -float(area(sight.box)))
             observer.see(frame, moment, rows, sights[: self.most])
