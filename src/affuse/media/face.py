@@ -12,6 +12,7 @@ from affuse.corpora.clip import Tracks
 from affuse.media.boxes import area
 from affuse.media.detectors import create_detector
 from affuse.media.following import Follower, Sampling
+from affuse.media.quality import FaceSeries
 from affuse.media.reading import Reading
 from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
@@ -153,6 +154,13 @@ class FaceSearch:
         self._wanted.append(Crops(wanted))
         return self._wanted[-1]
 
+    @property
+    def quality(self) -> FaceSeries | None:
+        """How well the main face is seen where it was cut out, once the recording was read."""
+        if self.track is None or not self._wanted:
+            return None
+        return self._wanted[0].quality(self.track)
+
     def watch(self, reading: Reading) -> None:
         """Ask for frames."""
         self._watch = self._look(Look(self.options.max_side))
@@ -245,6 +253,11 @@ class Readings:
         """The face that was looked for in a file, once it has been read."""
         found = [search.track for (file, *_), search in self._searches.items() if file == path]
         return found[0] if found else None
+
+    def face_quality(self, path: Path) -> FaceSeries | None:
+        """How well the face that was looked for in a file is seen, once it has been read."""
+        found = [search.quality for (file, *_), search in self._searches.items() if file == path]
+        return next((series for series in found if series is not None), None)
 
     def run(self) -> None:
         """Read the files; what cannot be read is told to who asks for it."""
