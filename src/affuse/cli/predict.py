@@ -55,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also a video of each recording with images: the face and the predicted emotion",
     )
+    parser.add_argument(
+        "--low-quality",
+        choices=("withhold", "keep"),
+        help="what is said where nothing is seen or heard well enough, such as a blurred face in "
+        "silence: left out, or kept and marked (default: emotions that are named are left out, "
+        "values over time are kept)",
+    )
     add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
@@ -125,7 +132,13 @@ def _predictor(options: argparse.Namespace) -> Predictor:
 
     sources = with_trained_rates(options.source, read_spec(options.model).streams)
     return Predictor(
-        options.model, options.hop, options.device, sources, options.windows, options.smoothing
+        options.model,
+        options.hop,
+        options.device,
+        sources,
+        options.windows,
+        options.smoothing,
+        options.low_quality,
     )
 
 
@@ -134,6 +147,7 @@ def _write_one(
 ) -> tuple[str, list[str]]:
     """Write what there is of one recording; returns its reading, and notes, to be printed."""
     from affuse.inference.output import check_free, write_timeline
+    from affuse.inference.quality_marks import withheld_summary
 
     folder, name = options.out / names[path].parent, names[path].name
     check_free(path, folder, name)
@@ -142,7 +156,9 @@ def _write_one(
     shares = ", ".join(f"{HEARD[n]} {p.summary}" for n, p in timeline.presence.items())
     people = "other person" if timeline.others == 1 else "other people"
     others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
-    return f"{timeline.headline} ({shares}){others}", timeline.notes
+    withheld = withheld_summary(timeline)
+    left_out = f"; {withheld}" if withheld else ""
+    return f"{timeline.headline} ({shares}){others}{left_out}", timeline.notes
 
 
 def _check_folder(out: Path) -> None:

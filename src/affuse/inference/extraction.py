@@ -26,6 +26,7 @@ from affuse.inference.keyframes import KeyFrames
 from affuse.media.audio import Survey
 from affuse.media.face import Readings
 from affuse.media.probe import MediaInfo
+from affuse.media.quality import FaceSeries
 from affuse.media.reading import Reading
 from affuse.media.shown import showing
 from affuse.media.sounding import Span, within
@@ -123,13 +124,14 @@ class Extraction:
             readings.of(info.path).survey()
         blocks = begin_all(extractors, clip, readings)
         face = readings.main_face(info.path)
+        seen = readings.face_quality(info.path)
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
         sound = None
         if hears and info.has_audio:
             sound = _surveyed(readings.of(info.path), heard, notes)
         turn = 0 if face is None else face.turn
         taken = [] if frames is None else frames.turned(turn)
-        return Extracted(self.specs, blocks, sound, face, taken, notes)
+        return Extracted(self.specs, blocks, sound, face, taken, notes, seen)
 
 
 @dataclass
@@ -143,6 +145,7 @@ class Extracted:
         face: The face that the streams follow; None where there is none.
         key_frames: Small images, if they were asked for.
         notes: What cannot be used, or was put right.
+        face_quality: How well the face is seen over time; None where it was not cut out.
     """
 
     specs: Mapping[str, StreamSpec]
@@ -151,6 +154,7 @@ class Extracted:
     face: Track | None
     key_frames: list[KeyFrame]
     notes: list[str]
+    face_quality: FaceSeries | None = None
 
     def parts(self, duration: float) -> Iterator[tuple[str, Stream | None]]:
         """Consecutive parts of the streams, those of all streams in the order of time.
