@@ -168,7 +168,7 @@ class FaceSeries:
 
 
 class FaceNotes:
-    """Collects how well a face is seen, frame by frame, in 32 bytes each."""
+    """Collects how well a face is seen, frame by frame, in 24 bytes each."""
 
     def __init__(self) -> None:
         self._values = array("f")
