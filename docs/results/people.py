@@ -23,7 +23,7 @@ import numpy as np
 from affuse.media.appearance import DIFFERENT, SAME
 from affuse.media.audio import read_sound
 from affuse.media.face import FaceOptions, Readings, find_face
-from affuse.media.speaking import SOUND_RATE, Loudness, Speaking, speaking
+from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.video import read_frames
 from affuse.media.watching import Cut
 
@@ -72,7 +72,7 @@ def write(path: Path, left: list[np.ndarray], right: list[np.ndarray], sound: np
 
 def who_speaks(path: Path) -> tuple[Speaking, list[int]]:
     """What is found, and which of the people, from left to right."""
-    readings, loudness = Readings(mouths=True), Loudness()
+    readings, loudness = Readings(mouths=True), Envelope()
     search = readings.face(path, FaceOptions())
     search.cut(Cut(np.zeros(1), 48, align=True))
     readings.of(path).listen(SOUND_RATE, None, None).to(loudness.push)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from affuse.registry import add_later
 
 if TYPE_CHECKING:
+    from affuse.inference.predictor import LowQuality
     from affuse.models.base import Model
     from affuse.models.modelfile import ModelSpec, Windows
     from affuse.models.registry import ModelEntry
@@ -34,6 +35,7 @@ def predict(
     smoothing: float | Literal["published"] | None = None,
     audio_track: int | None = None,
     video_track: int | None = None,
+    low_quality: LowQuality | None = None,
 ) -> Prediction:
     """The emotion over time of one recording: probabilities of classes, or values.
 
@@ -48,6 +50,8 @@ def predict(
             default as the model file says.
         audio_track: Which track of sound to read, from 0; by default the file decides.
         video_track: Which track of pictures to read, from 0; by default the file decides.
+        low_quality: `withhold` what rests on nothing that is seen or heard well, or `keep` it; by
+            default emotions that are named are withheld, and values over time are kept.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.
@@ -57,7 +61,7 @@ def predict(
     from affuse.models.bundled import DAY_ONE
 
     file = DAY_ONE if model is None else Path(model)
-    predictor = Predictor(file, hop, windows=windows, smoothing=smoothing)
+    predictor = Predictor(file, hop, windows=windows, smoothing=smoothing, low_quality=low_quality)
     return predictor.predict(Path(path), tracks=Tracks(audio_track, video_track))
 
 

@@ -15,7 +15,7 @@ from tests.media.recordings import grey, write_recording
 from affuse.cli.main import main
 from affuse.inference.predictor import Predictor
 from affuse.media.face import FaceOptions, Readings
-from affuse.media.speaking import SOUND_RATE, Loudness, Speaking, speaking
+from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.tracks import Track
 from affuse.media.watching import Cut
 from affuse.models.bundled import DAY_ONE
@@ -23,7 +23,7 @@ from affuse.models.bundled import DAY_ONE
 
 def who_speaks(path: Path) -> tuple[Speaking, list[int]]:
     """Who is found to speak, and the places of people from left to right."""
-    readings, loudness = Readings(mouths=True), Loudness()
+    readings, loudness = Readings(mouths=True), Envelope()
     search = readings.face(path, FaceOptions())
     search.cut(Cut(np.zeros(1), 48, align=True))
     readings.of(path).listen(SOUND_RATE, None, None).to(loudness.push)

@@ -73,6 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose the sound is where several people are seen: everybody's, or that of the one "
         "whose mouth goes with it (default: all for the main person, else speaker)",
     )
+    parser.add_argument(
+        "--low-quality",
+        choices=("withhold", "keep"),
+        help="what is said where nothing is seen or heard well enough, such as a blurred face in "
+        "silence: left out, or kept and marked (default: emotions that are named are left out, "
+        "values over time are kept)",
+    )
     add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
@@ -153,7 +160,13 @@ def _predictor(options: argparse.Namespace) -> Predictor:
 
     sources = with_trained_rates(options.source, read_spec(options.model).streams)
     return Predictor(
-        options.model, options.hop, options.device, sources, options.windows, options.smoothing
+        options.model,
+        options.hop,
+        options.device,
+        sources,
+        options.windows,
+        options.smoothing,
+        options.low_quality,
     )
 
 
@@ -173,12 +186,16 @@ def _write_one(
 
 def _line(timeline: Prediction) -> str:
     """What is said about somebody, and on what it rests."""
+    from affuse.inference.quality_marks import withheld_summary
+
     shares = ", ".join(f"{HEARD[n]} {p.summary}" for n, p in timeline.presence.items())
     if timeline.people > 1:
         return f", person {timeline.person}: {timeline.headline} ({shares})"
     people = "other person" if timeline.others == 1 else "other people"
     others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
-    return f": {timeline.headline} ({shares}){others}"
+    withheld = withheld_summary(timeline)
+    left_out = f"; {withheld}" if withheld else ""
+    return f": {timeline.headline} ({shares}){others}{left_out}"
 
 
 def _check_folder(out: Path) -> None:

@@ -26,11 +26,13 @@ from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.keyframes import KeyFrames
 from affuse.media.audio import Survey
 from affuse.media.face import FaceSearch, Readings
+from affuse.media.loudness import Loudness
 from affuse.media.probe import MediaInfo
+from affuse.media.quality import FaceSeries
 from affuse.media.reading import Reading
 from affuse.media.shown import showing
 from affuse.media.sounding import Span, within
-from affuse.media.speaking import SOUND_RATE, Loudness, Speaking, speaking
+from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.tracks import Track
 from affuse.media.watching import MOST
 from affuse.models.embedded import unpack_networks
@@ -138,9 +140,9 @@ class Extraction:
         hears = any(spec.modality == "audio" for spec in self.specs.values())
         if hears and info.has_audio:
             readings.of(info.path).survey()
-        loudness = Loudness()
+        envelope = Envelope()
         if speaks:
-            readings.of(info.path).listen(SOUND_RATE, None, None).to(loudness.push)
+            readings.of(info.path).listen(SOUND_RATE, None, None).to(envelope.push)
         blocks = begin_all(extractors, clip, readings)
         search = readings.search_of(info.path)
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
@@ -152,7 +154,7 @@ class Extraction:
         found = Extracted(self.specs, blocks, sound, search, taken, notes)
         if speaks and sound is not None and len(found.people) > 1 and search is not None:
             mouths = [search.mouth(person) for person in found.people]
-            found.speaking = speaking(found.people, mouths, loudness.values)
+            found.speaking = speaking(found.people, mouths, envelope.values)
             if (unsure := found.speaking.unsure) >= 0.005:
                 notes.append(
                     f"where several people are seen it is not clear who speaks for {unsure:.0%} of "
@@ -187,6 +189,15 @@ class Extracted:
     def people(self) -> list[Track]:
         """The people who are seen, the main one first."""
         return [] if self.search is None else self.search.people
+
+    @property
+    def loudness(self) -> Loudness | None:
+        """How loud the sound is over time; None without sound."""
+        return None if self.sound is None else self.sound.loudness
+
+    def quality_of(self, person: int) -> FaceSeries | None:
+        """How well the face of somebody is seen over time; None where it was not cut out."""
+        return self.search.quality(self.people[person]) if self.search and self.people else None
 
     def parts(self, duration: float, person: int = 0) -> Iterator[tuple[str, Stream | None]]:
         """Consecutive parts of the streams, those of all streams in the order of time.

@@ -14,8 +14,15 @@ from affuse.errors import shown
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.plot import presence_spans
+from affuse.inference.quality_marks import (
+    low_spans,
+    low_summary,
+    quality_rows,
+    quality_sentence,
+    quality_words,
+)
 from affuse.inference.remarks import remarks
-from affuse.tasks.naming import CLEAR, MARGIN, named
+from affuse.tasks.naming import CLEAR, MARGIN
 from affuse.tasks.prediction import KeyFrame, Prediction
 from affuse.tasks.timeline import Timeline
 from affuse.tasks.values import ValuesTimeline
@@ -49,9 +56,28 @@ def timeline_page(timeline: Prediction) -> str:
         frames=[(100 * f.time / timeline.duration, _jpeg(f.picture)) for f in timeline.key_frames],
         frames_ratio=_ratio(timeline.key_frames),
         presence=_presence(timeline),
-        **facts,
+        low=_low(timeline),
+        quality=quality_sentence(timeline),
+        **facts | {"data": facts["data"] | _quality_data(timeline)},
     )
     return text
+
+
+def _low(timeline: Prediction) -> tuple[str, list[tuple[float, float]]] | None:
+    """How much is of low quality, with left edge and width of its stretches in percent."""
+    spans = [_percent(span, timeline) for span in low_spans(timeline)]
+    return (low_summary(timeline), spans) if spans else None
+
+
+def _quality_data(timeline: Prediction) -> dict[str, Any]:
+    """What is measured of each row, and why it is of low quality."""
+    reasons = timeline.quality.reasons
+    return {
+        "measures": quality_words(timeline),
+        "quality": quality_rows(timeline),
+        "low": {k: "; ".join(why) for k, why in enumerate(reasons) if why},
+        "withheld": [] if timeline.withheld is None else np.flatnonzero(timeline.withheld).tolist(),
+    }
 
 
 def _ticks(duration: float) -> tuple[str, list[tuple[str, float]]]:
@@ -106,7 +132,11 @@ def _classes(timeline: Timeline) -> tuple[str, dict[str, Any]]:
     colours = colours_of(timeline.classes)
     order = np.argsort(-timeline.overall, kind="stable")
     return "classes.html", {
-        "ranking": [(names[k], float(timeline.overall[k]), colours[k]) for k in order],
+        "ranking": [
+            (names[k], float(timeline.overall[k]), colours[k])
+            for k in order
+            if timeline.known.any()
+        ],
         "curves": [
             (name, colours[k], _class_lines(timeline, 1 - timeline.probabilities[:, k]))
             for k, name in enumerate(names)
@@ -121,8 +151,8 @@ def _classes(timeline: Timeline) -> tuple[str, dict[str, Any]]:
             "times": [round(float(t), 3) for t in timeline.centres],
             "rows": _rounded(timeline.probabilities),
             "said": [
-                None if np.isnan(row).any() else shown(named(timeline.classes, row))
-                for row in timeline.probabilities
+                None if np.isnan(row).any() else shown(str(timeline.said(k)))
+                for k, row in enumerate(timeline.probabilities)
             ],
         },
     }
@@ -161,6 +191,7 @@ def _values(timeline: ValuesTimeline) -> tuple[str, dict[str, Any]]:
         "facts": [
             (name, *(float(of(column)) for of in (np.nanmean, np.nanmin, np.nanmax)))
             for name, column in zip(timeline.dimensions, timeline.values.T, strict=True)
+            if timeline.known.any()
         ],
         "words": [
             (word, *place(word, 1.06), ("end", "middle", "start")[side(word) + 1]) for word in WORDS

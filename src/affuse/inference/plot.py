@@ -13,6 +13,7 @@ from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
+from affuse.inference.quality_marks import low_spans, low_summary
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import Presence
 from affuse.tasks.timeline import Timeline
@@ -39,7 +40,10 @@ def _figure(timeline: Prediction) -> Any:
     from matplotlib.figure import Figure
 
     frames = timeline.key_frames
-    heights = ([1.0] if frames else []) + [3.2, 0.3 * len(timeline.presence)]
+    heights = ([1.0] if frames else []) + [
+        3.2,
+        0.3 * (len(timeline.presence) + bool(low_spans(timeline))),
+    ]
     height = 1.4 + sum(heights)
     plane = plane_of(timeline)
     width = 0.0 if plane is None else 1.15 * height
@@ -59,8 +63,9 @@ def _figure(timeline: Prediction) -> Any:
     _draw_presence(last, timeline)
     if plane is not None:
         _draw_plane(figure, figure.add_subplot(grid[:, 1]), timeline, plane)
+    average = " on average" if timeline.known.any() else ""
     name = _shortened(timeline.title)
-    figure.suptitle(f"{name}: {shown(timeline.headline)} on average", fontsize=11)
+    figure.suptitle(f"{name}: {shown(timeline.headline)}{average}", fontsize=11)
     return figure
 
 
@@ -137,24 +142,26 @@ def _draw_values(timeline: ValuesTimeline, axes: Any) -> None:
 def _finish_curves(axes: Any, timeline: Prediction) -> None:
     axes.set_xlim(0, timeline.duration)
     axes.grid(alpha=0.25)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
+    if axes.get_legend_handles_labels()[0]:  # else all is withheld
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
 
 
 def _draw_presence(axes: Any, timeline: Prediction) -> None:
-    """A bar per modality, filled where it was there."""
+    """A bar per modality, filled where it was there, and one where their quality is low."""
     names = list(timeline.presence)
     for row, name in enumerate(names):
         for start, end in presence_spans(timeline.presence[name], timeline.duration):
             axes.barh(row, end - start, left=start, height=0.6, color="#4477aa")
-    labels = {"audio": "sound", "video": "face"}
-    axes.set_yticks(
-        range(len(names)),
-        [
-            f"{labels.get(n, n)} {timeline.presence[n].summary}".replace(", of", ",\nof")
-            for n in names
-        ],
-    )
-    axes.set_ylim(-0.5, len(names) - 0.5)
+    words = {"audio": "sound", "video": "face"}
+    labels = [
+        f"{words.get(n, n)} {timeline.presence[n].summary}".replace(", of", ",\nof") for n in names
+    ]
+    if low := low_spans(timeline):
+        for start, end in low:
+            axes.barh(len(labels), end - start, left=start, height=0.6, color="#ee8866")
+        labels.append(f"low quality {low_summary(timeline)}".replace(" (", "\n(", 1))
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(-0.5, len(labels) - 0.5)
     axes.set_xlim(0, timeline.duration)
     axes.set_xlabel("seconds")
     for edge in ("top", "right", "left"):

@@ -24,9 +24,12 @@ from affuse.models.systems.rjca.published import FRAMES
 from affuse.models.systems.rjca.published import MODELS as JOINT_ATTENTION
 from affuse.tasks.prediction import Prediction, Recording
 from affuse.tasks.presence import Presence, presence_of
+from affuse.tasks.quality import Measures
 from affuse.tasks.registry import TASKS, task_entry, task_of
 from affuse.tasks.windows import NotFinite, WindowAnswer
 
+#: What becomes of what is said about a moment of low quality.
+LowQuality = Literal["withhold", "keep"]
 #: Windows of one recording at most.
 _WINDOWS = 1_000_000
 _NOTHING = {
@@ -50,6 +53,9 @@ class Predictor:
         windows: How windows lie, of a model of values over time; by default as its file says.
         smoothing: Seconds over which its values are averaged, or `published`: 20 frames of
             valence and 50 of arousal; by default as its file says.
+        low_quality: What `predict` does with what rests on nothing that is seen or heard well
+            (`affuse.tasks.quality`): `withhold` it, or `keep` it; by default emotions that are
+            named are withheld, and values over time are kept.
 
     Raises:
         BadInput: The model file cannot be used: its model gives features alone, ends in something
@@ -65,7 +71,9 @@ class Predictor:
         source: Sources = None,
         windows: Windows | None = None,
         smoothing: float | Literal["published"] | None = None,
+        low_quality: LowQuality | None = None,
     ) -> None:
+        self.low_quality = low_quality
         self.file = model
         self.model, spec = load_model(model)
         if spec.task not in TASKS:
@@ -137,7 +145,10 @@ class Predictor:
             there = {name for name, p in first.presence.items() if p.share}
             absent = frozenset(first.presence) - there or frozenset(first.presence)
             raise Unusable(first.source, "; ".join(first.notes) or _NOTHING[absent])
-        return [first, *(timeline for timeline in others if timeline.known.any())]
+        found = [first, *(timeline for timeline in others if timeline.known.any())]
+        if self.low_quality == "keep":
+            return found
+        return [one.withhold(everything=self.low_quality == "withhold") for one in found]
 
     def read(
         self,
@@ -205,6 +216,9 @@ class Predictor:
             face,
             person + 1,
             count,
+            Measures(
+                found.quality_of(person), None if found.sound is None else found.sound.loudness
+            ),
         )
         leader = self.model.leader
         return self.task.prediction(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from affuse.inference.quality_marks import withheld_summary
 from affuse.tasks.prediction import Prediction
 
 
@@ -14,6 +15,8 @@ def remarks(timeline: Prediction) -> list[str]:
     absent = {"audio": "there is no sound", "video": "there is no face"}
     lines = [absent.get(name, f"no {name}") for name, p in timeline.presence.items() if not p.share]
     lines += timeline.notes
+    if withheld := withheld_summary(timeline):
+        lines.append(f"{withheld}: too little can be seen and heard to say more")
     if timeline.people > 1:
         lines.append(f"this is person {timeline.person} of {timeline.people}")
     elif timeline.others:

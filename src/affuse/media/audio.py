@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from affuse.corpora.clip import Tracks
 from affuse.media.channels import Mixer, Samples
+from affuse.media.loudness import Loudness, LoudnessMeter
 from affuse.media.probe import Recording, open_recording
 from affuse.media.sound_clock import SoundClock
 from affuse.media.sounding import Levels, Span, Spans, within
@@ -60,12 +61,14 @@ class Survey:
         silences: (start, end) of its stretches that are below `SILENCE`.
         silent: Their share of the spans.
         notes: As in `Sound`.
+        loudness: How loud it is over time.
     """
 
     spans: tuple[Span, ...]
     silences: tuple[Span, ...]
     silent: float
     notes: tuple[str, ...]
+    loudness: Loudness
 
     @property
     def seconds(self) -> float:
@@ -163,7 +166,7 @@ class Listener:
     Args:
         recording: Open; it says its length.
         taps: Those who want it resampled.
-        levels: Whether silence is looked for.
+        levels: Whether silence is looked for, and loudness measured.
     """
 
     def __init__(self, recording: Recording, taps: Sequence[Tap], levels: bool = False) -> None:
@@ -182,6 +185,7 @@ class Listener:
             native = frame.sample_rate
             self._clock = clock_of(self._recording, frame)
             self._spans, self._mixer, self._levels = Spans(native), Mixer(native), Levels(native)
+            self._meter = LoudnessMeter(native)
             for tap in self._taps:
                 tap.begin(native)
         position, samples = self._clock.place(frame, self._recording.time_of(frame))
@@ -192,6 +196,7 @@ class Listener:
         self._spans.note(place, len(part))
         if self._looks:
             self._levels.add(place, part)
+            self._meter.add(place, part)
         for tap in self._taps:
             tap.push(place, part)
 
@@ -208,7 +213,8 @@ class Listener:
             tap.finish()
         notes = self._clock.notes(self._recording.path)
         levels = self._levels
-        return Survey(self._spans.between(0.0, None), levels.silences, levels.silent, notes)
+        spans, loudness = self._spans.between(0.0, None), self._meter.loudness
+        return Survey(spans, levels.silences, levels.silent, notes, loudness)
 
     def spans(self, start: float | None, end: float | None) -> tuple[Span, ...]:
         """Where in a window there was sound, in seconds since its start."""

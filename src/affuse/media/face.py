@@ -15,6 +15,7 @@ from affuse.media.detectors import create_detector
 from affuse.media.following import Follower, Sampling
 from affuse.media.mouths import RATE, MouthMotion, Mouths
 from affuse.media.people import Choice, people_of
+from affuse.media.quality import FaceSeries
 from affuse.media.reading import Reading
 from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
@@ -98,6 +99,10 @@ class FaceSearch:
     def mouth(self, person: Track) -> MouthMotion | None:
         """How the mouth of somebody moved where several were seen, if it was asked for."""
         return self._mouths.of(person)
+
+    def quality(self, person: Track) -> FaceSeries | None:
+        """How well somebody is seen where the face was cut out, once the recording was read."""
+        return self._cuts[0].quality(person) if self._cuts else None
 
     def watch(self, reading: Reading) -> None:
         """Ask for frames."""

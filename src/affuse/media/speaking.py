@@ -36,7 +36,7 @@ _HEARD = 0.1  # part of the greatest loudness from which there is sound
 _LEVELS = 0.3  # of 255, below which a change of pixels is noise
 
 
-class Loudness:
+class Envelope:
     """The loudness of a sound that comes part by part, `RATE` times a second."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ def speaking(
     Args:
         people: The people.
         mouths: How their mouths moved where several were seen.
-        loudness: Of `Loudness`.
+        loudness: Of `Envelope`.
     """
     times = np.arange(0, len(loudness) / RATE, STEP)
     seen = np.array([person.at(times)[1] for person in people]).reshape(len(people), len(times))

@@ -15,6 +15,7 @@ from affuse.media.boxes import area
 from affuse.media.crops import Images, Standing, cut_out
 from affuse.media.following import Follower, Sampling
 from affuse.media.linking import Sight
+from affuse.media.quality import FaceNotes, FaceSeries, face_quality
 from affuse.media.shown import Showing
 from affuse.media.tracks import Track
 from affuse.media.video import Frame
@@ -50,6 +51,7 @@ class _Own:
     places: list[int] = field(default_factory=list)
     rows: list[NDArray[np.intp]] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
+    quality: FaceNotes = field(default_factory=FaceNotes)
 
 
 class Crops:
@@ -91,6 +93,18 @@ class Crops:
         own.moments.append(moment)
         crop = cut_out(frame, sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
         self._spool.append(crop[None])
+        own.quality.add(face_quality(crop, sight.box, sight.landmarks, cut.margin))
+
+    def quality(self, track: Track) -> FaceSeries:
+        """How well a face, of one track or several, is seen in the frames it is cut out of."""
+        times, values = [np.zeros(0)], [FaceNotes().values]
+        for part, number in enumerate(track.numbers):
+            moments = np.array(self._of[number].moments)
+            ours = track.parts_at(moments) == part
+            times.append(moments[ours])
+            values.append(self._of[number].quality.values[ours])
+        order = np.argsort(joined := np.concatenate(times), kind="stable")
+        return FaceSeries(joined[order], np.concatenate(values)[order])
 
     def become(self, other: Crops) -> None:
         """Hold what others hold instead."""

@@ -10,6 +10,8 @@ import numpy as np
 CLEAR, MARGIN = 0.4, 0.1
 #: What is said where no class stands out.
 UNCLEAR = "unclear"
+#: What is said where nothing is seen or heard well enough to say more.
+WITHHELD = "withheld"
 
 
 def named(classes: Sequence[str], probabilities: np.ndarray) -> str:

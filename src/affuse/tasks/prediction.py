@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from affuse.corpora.clip import Tracks
 from affuse.errors import shown
 from affuse.media.tracks import Track
 from affuse.tasks.presence import Presence
+from affuse.tasks.quality import Measures, Quality
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Recording:
         face: The face that the model looks at, if any.
         person: Number of whose timeline it is; 1 is the main person.
         people: How many people of the recording have a timeline.
+        measures: How well it is seen, and how loud the sound is.
     """
 
     source: Path
@@ -54,6 +56,7 @@ class Recording:
     face: Track | None
     person: int = 1
     people: int = 1
+    measures: Measures = field(default_factory=Measures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,9 @@ class Prediction(ABC):
         face: The face that the model looks at, if any.
         person: Number of whose timeline it is; 1 is the main person.
         people: How many people of the recording have a timeline.
+        measures: How well it is seen, and how loud the sound is.
+        withheld: Bool for each moment: whether what the model says about it was taken away, for it
+            would rest on nothing that can be seen or heard well; None where nothing was.
     """
 
     source: Path
@@ -85,6 +91,8 @@ class Prediction(ABC):
     face: Track | None = None
     person: int = 1
     people: int = 1
+    measures: Measures = field(default_factory=Measures)
+    withheld: np.ndarray | None = None
 
     @property
     def title(self) -> str:
@@ -101,6 +109,23 @@ class Prediction(ABC):
     @abstractmethod
     def known(self) -> np.ndarray:
         """Bool for each moment: whether anything can be said about it."""
+
+    @property
+    def claimed(self) -> np.ndarray:
+        """Bool for each moment: whether what is said about it is withheld if it is worthless.
+
+        By default nothing is: the limits were measured with emotions.
+        """
+        return np.zeros(len(self.known), bool)
+
+    @property
+    @abstractmethod
+    def quality(self) -> Quality:
+        """On what each moment rests."""
+
+    @abstractmethod
+    def without(self, moments: np.ndarray) -> Self:
+        """The same without what the model says about some moments, a bool for each."""
 
     @property
     @abstractmethod
@@ -136,6 +161,19 @@ class Prediction(ABC):
             path: The file.
             folder: Where it is going to lie, if not there yet.
         """
+
+    def withhold(self, everything: bool = False) -> Self:
+        """The same without what rests on nothing that is seen or heard well (`Quality`).
+
+        Args:
+            everything: Also what is not `claimed`.
+        """
+        rows = self.quality.worthless & (self.known if everything else self.claimed)
+        return self.without(rows) if rows.any() else self
+
+    def is_withheld(self, row: int) -> bool:
+        """Whether what the model says about a moment was taken away."""
+        return self.withheld is not None and bool(self.withheld[row])
 
     def _source_json(self, folder: Path) -> dict[str, Any]:
         """The name of the recording, and the way to it from the folder of the file."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from affuse.execution.files import write_csv, write_json
-from affuse.tasks.naming import UNCLEAR, named
+from affuse.tasks.naming import UNCLEAR, WITHHELD, named
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
+from affuse.tasks.quality import Quality, quality_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,26 @@ class Timeline(Prediction):
     def known(self) -> np.ndarray:
         """(W,) bool, in which windows something was present."""
         return ~np.isnan(self.probabilities).any(1)
+
+    @property
+    def claimed(self) -> np.ndarray:
+        """(W,) bool, in which windows an emotion is named: `unclear` can stay where it is said."""
+        rows = range(len(self.probabilities))
+        return np.array([self.said(k) not in (None, UNCLEAR, WITHHELD) for k in rows], bool)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """On what each window rests."""
+        return quality_of(self.measures, self.starts, self.ends, self.window_presence)
+
+    def without(self, moments: np.ndarray) -> Self:
+        """Without what the model says about some windows (W,) bool."""
+        return replace(
+            self,
+            probabilities=np.where(moments[:, None], np.nan, self.probabilities),
+            ratings={name: np.where(moments, np.nan, x) for name, x in self.ratings.items()},
+            withheld=moments,
+        )
 
     @property
     def centres(self) -> np.ndarray:
@@ -93,17 +115,23 @@ class Timeline(Prediction):
 
     @property
     def overall(self) -> np.ndarray:
-        """(C,) mean probabilities over the windows in which something was present."""
+        """(C,) mean probabilities over the windows that are known; NaN without any."""
+        if not self.known.any():
+            return np.full(len(self.classes), np.nan, np.float32)
         return np.asarray(np.nanmean(self.probabilities, axis=0))
 
     @property
     def emotion(self) -> str:
-        """The class whose mean probability stands out, or `unclear`."""
+        """The class whose mean probability stands out, or `unclear`, or `withheld`."""
+        if not self.known.any():
+            return WITHHELD
         return named(self.classes, self.overall)
 
     @property
     def headline(self) -> str:
         """The class that stands out and its mean probability, or the two likeliest."""
+        if self.emotion == WITHHELD:
+            return f"{WITHHELD}: {', '.join(self.quality.counts())}"
         first, *others = np.argsort(-self.overall, kind="stable")
         likeliest = f"{self.classes[first]} {self.overall[first]:.2f}"
         if self.emotion != UNCLEAR:
@@ -111,11 +139,22 @@ class Timeline(Prediction):
         seconds = (f", {self.classes[k]} {self.overall[k]:.2f}" for k in others[:1])
         return f"{UNCLEAR}: {likeliest}{''.join(seconds)}"
 
+    def said(self, window: int) -> str | None:
+        """What stands out in a window, `unclear`, `withheld`, or None without a reading."""
+        row = self.probabilities[window]
+        if np.isnan(row).any():
+            return WITHHELD if self.is_withheld(window) else None
+        return named(self.classes, row)
+
     def write_csv(self, path: Path) -> None:
-        """One row per window: start, end, what stands out, probabilities, presence, ratings."""
+        """One row per window, with what stands out, probabilities, presence, ratings and quality.
+
+        Probabilities that are withheld are empty.
+        """
         names = list(self.window_presence)
         header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
         header += [f"{name}_experimental" for name in self.ratings]
+        header += self.quality.header
         rows = []
         for k, row in enumerate(self.probabilities):
             known = not np.isnan(row).any()
@@ -123,10 +162,11 @@ class Timeline(Prediction):
                 [
                     f"{self.starts[k]:.3f}",
                     f"{self.ends[k]:.3f}",
-                    named(self.classes, row) if known else "",
+                    self.said(k) or "",
                     *(f"{value:.6f}" if known else "" for value in row),
                     *(f"{self.window_presence[name][k]:.3f}" for name in names),
                     *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
+                    *self.quality.cells(k),
                 ]
             )
         write_csv(path, header, rows)
@@ -153,6 +193,9 @@ class Timeline(Prediction):
                 else {c: round(float(p), 6) for c, p in zip(self.classes, row, strict=True)},
                 "present": {n: round(float(v[k]), 4) for n, v in self.window_presence.items()},
                 **self._experimental(k),
+                "quality": self.quality.to_json(k),
+                "low_quality": list(self.quality.reasons[k]),
+                "withheld": self.is_withheld(k),
             }
             for k, row in enumerate(self.probabilities)
         ]
@@ -167,7 +210,9 @@ class Timeline(Prediction):
                 "emotion": self.emotion,
                 "probabilities": {
                     c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)
-                },
+                }
+                if self.known.any()
+                else None,
                 "presence": self._presence_json(),
                 "others": self.others,
                 "person": {"number": self.person, "of": self.people},

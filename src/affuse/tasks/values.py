@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from affuse.execution.files import write_csv, write_json
 from affuse.features.stream import Stream, StreamSpec
+from affuse.tasks.naming import WITHHELD
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
+from affuse.tasks.quality import Quality, quality_of
 
 #: Seconds for which a face may be out of sight and nothing is left empty.
 UNSEEN = 0.2
+#: Seconds before and after a moment over which the quality of face and sound is summed up.
+AROUND = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,17 @@ class ValuesTimeline(Prediction):
         row = self.values[int(np.abs(self.times - time).argmin())]
         return "" if np.isnan(row).any() else " ".join(f"{value:+.1f}" for value in row)
 
+    @cached_property
+    def quality(self) -> Quality:
+        """On what each row rests: half a second before and after it."""
+        there = {name: p.at(self.times).astype(float) for name, p in self.presence.items()}
+        return quality_of(self.measures, self.times - AROUND, self.times + AROUND, there)
+
+    def without(self, moments: np.ndarray) -> Self:
+        """Without the values of some rows (N,) bool."""
+        values = np.where(moments[:, None], np.nan, self.values)
+        return replace(self, values=values, withheld=moments)
+
     def latest(self, time: float, images_ended: bool) -> np.ndarray:
         """(D,) values of the nearest frame, if it is not too far away; see `Prediction.latest`."""
         nearest = int(np.abs(self.times - time).argmin())
@@ -59,17 +76,22 @@ class ValuesTimeline(Prediction):
 
     @property
     def overall(self) -> np.ndarray:
-        """(D,) means over the known pictures."""
+        """(D,) means over the known pictures; NaN without any."""
+        if not self.known.any():
+            return np.full(len(self.dimensions), np.nan, np.float32)
         return np.asarray(np.nanmean(self.values, axis=0))
 
     @property
     def headline(self) -> str:
         """The means."""
+        if not self.known.any():
+            return f"{WITHHELD}: {', '.join(self.quality.counts())}"
         means = zip(self.dimensions, self.overall, strict=True)
         return ", ".join(f"{name} {mean:+.2f}" for name, mean in means)
 
     def write_csv(self, path: Path) -> None:
-        """One row per picture: its number from 1, its time, the values, whether face and sound.
+        """One row per picture: its number from 1, its time, the values, whether face and sound,
+        and their quality.
 
         Rows of sound before the first picture and after the last one have no number.
         """
@@ -77,12 +99,14 @@ class ValuesTimeline(Prediction):
         numbers = np.cumsum(shown)
         there = {name: self.presence[name].at(self.times) for name in self.presence}
         header = ["frame", "time", *self.dimensions, *(f"{name}_present" for name in there)]
+        header += self.quality.header
         rows = [
             [
                 numbers[k] if shown[k] else "",
                 f"{time:.4f}",
                 *("" if np.isnan(value) else f"{value:.6f}" for value in self.values[k]),
                 *(int(present[k]) for present in there.values()),
+                *self.quality.cells(k),
             ]
             for k, time in enumerate(self.times)
         ]
@@ -105,7 +129,10 @@ class ValuesTimeline(Prediction):
                 "model": self.model,
                 "notes": self.notes,
                 "dimensions": {
-                    name: {fact: round(float(of(column)), 6) for fact, of in facts.items()}
+                    name: {
+                        fact: round(float(of(column)), 6) if self.known.any() else None
+                        for fact, of in facts.items()
+                    }
                     for name, column in columns.items()
                 },
                 "gaps": [[round(a, 4), round(b, 4)] for a, b in self.gaps],
@@ -117,6 +144,9 @@ class ValuesTimeline(Prediction):
                     name: [None if np.isnan(x) else round(float(x), 6) for x in column]
                     for name, column in columns.items()
                 },
+                "quality": self.quality.columns_json(),
+                "low_quality": [list(reasons) for reasons in self.quality.reasons],
+                "withheld": [self.is_withheld(k) for k in range(len(self.times))],
             },
         )
 
