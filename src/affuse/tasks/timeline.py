@@ -81,11 +81,6 @@ class Timeline(Prediction):
             return np.asarray(near[int(share > 0.5)])
         return np.asarray(near.T @ np.array([1 - share, share]))
 
-    def latest(self, time: float, images_ended: bool) -> np.ndarray:
-        """(C,) probabilities of the last window; see `Prediction.latest`."""
-        row: np.ndarray = self.probabilities[-1]
-        return row
-
     @property
     def overall(self) -> np.ndarray:
         """(C,) mean probabilities over the windows in which something was present."""
