@@ -12,7 +12,7 @@ from tests.inference.recordings import values_model
 import affuse
 from affuse.errors import AffuseError
 from affuse.features.blocks import joined
-from affuse.features.catalogue import stream_spec
+from affuse.features.catalogue import create_extractor, stream_spec
 from affuse.features.stream import window_of
 from affuse.inference.live import KEPT, Line, follow
 from affuse.inference.predictor import Predictor
@@ -22,6 +22,7 @@ from affuse.media.probe import probe
 from affuse.media.source import open_source
 from affuse.models.bundled import DAY_ONE
 from affuse.models.modelfile import ModelSpec, save_model
+from affuse.models.registry import create_model
 
 
 def replayed(path: Path, model: Path, hop: float, delay: float = 0.0) -> list[Line]:
@@ -128,3 +129,26 @@ def test_a_line_rests_on_nothing_later(tmp_path: Path) -> None:
         if a.time < 1.95:
             np.testing.assert_allclose(a.values, b.values, atol=1e-5)
     assert len(two) == 16
+
+
+def test_what_a_frozen_front_end_makes_of_faces_is_computed_of_each_window(
+    tmp_path: Path, varying: Path
+) -> None:
+    source = values_model(tmp_path / "face.safetensors", ("video/faces48",), "video-only")
+    extractor = create_extractor("video/frozen-face", source)
+    network = create_model("video-only", {extractor.spec.name: extractor.spec}, 3)
+    spec = ModelSpec(
+        "video-only", {}, {extractor.spec.name: extractor.spec}, {}, ["a", "b", "c"], window=2.0
+    )
+    save_model(tmp_path / "m.safetensors", network, spec)
+    predictor = Predictor(tmp_path / "m.safetensors", source=source)
+    with open_source(str(varying)) as packets:
+        lines = [*follow(predictor, Live(packets, 4.0), 0.5, 0.0)]
+    said = {line.time: line.values for line in lines}
+    timeline = Predictor(tmp_path / "m.safetensors", 0.5, source=source).predict(varying)
+    differences = [
+        np.abs(said[start + 2.0] - row).max()
+        for start, row in zip(timeline.starts, timeline.probabilities, strict=True)  # type: ignore[attr-defined]
+        if start + 2.0 in said
+    ]
+    assert len(differences) >= 8 and np.mean(differences) < 0.02

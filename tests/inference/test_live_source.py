@@ -149,6 +149,21 @@ def test_either_modality_may_go_and_come_back(tmp_path: Path) -> None:
     assert lines[-1].time == pytest.approx(6.0, abs=0.1)
 
 
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_source_that_lacks_a_modality_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("skimage")
+    model = values_model(tmp_path / "m.safetensors", window=1.0)
+    if kind == "audio":
+        path = write_wav(tmp_path / "a.wav", voice(5.0), RATE)
+    else:
+        path = face_video(tmp_path / "a.mov", 5.0, None)
+    with open_source(str(path)) as packets:
+        live = Live(packets, 4.0)
+        for line in follow(Predictor(model), live, 0.2, 0.0):
+            assert line.present == {"video": kind == "video", "audio": kind == "audio"}
+            assert live.end < line.time + 0.7 or live.ended
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow(hearing: Path, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", np.tile(voice(20.0), 60), RATE)

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from affuse.errors import AffuseError, BadInput
-from affuse.features.arriving import Arriving, WindowSound, arriving
+from affuse.features.arriving import Arriving
 from affuse.features.extractor import SHORTEST
+from affuse.features.live import live_stream
+from affuse.features.recomputed import Whole
 from affuse.features.stream import Stream
 from affuse.inference.predictor import Predictor
 from affuse.inference.recent import RecentRows, continued
@@ -88,11 +90,11 @@ class LiveWindows:
         self._task, self.spec = predictor.task, predictor.spec
         self._applied = WindowModel(predictor.model, predictor.spec)
         self._rows: dict[str, RecentRows] = {}
-        self._whole: dict[str, WindowSound] = {}
+        self._whole: dict[str, Whole] = {}
         for name, spec in self.spec.streams.items():
             if spec.recipe.get("extractor") in _BY_NAME:
                 raise AffuseError(f"the model reads {name}, which a live source does not have")
-            stream = arriving(predictor.streams.extractor(name), live, predictor.window)
+            stream = live_stream(predictor.streams.extractor(name), live, predictor.window)
             if isinstance(stream, Arriving):
                 self._rows[name] = RecentRows(stream, self._applied, live.packets.source)
             else:
@@ -103,11 +105,13 @@ class LiveWindows:
         """Take what has come; see `Arriving.take`."""
         for rows in self._rows.values():
             rows.collect(until, ended)
+        for stream in self._whole.values():
+            stream.collect(until, ended)
 
     def complete(self, until: float) -> bool:
         """Whether all that a window up to a second rests on is here."""
         return all(rows.complete(until) for rows in self._rows.values()) and (
-            self._live.ended or all(x.reaches(until) or not x.came for x in self._whole.values())
+            self._live.ended or all(stream.reaches(until) for stream in self._whole.values())
         )
 
     def say(

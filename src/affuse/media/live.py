@@ -76,6 +76,9 @@ class Live:
         self._geometries: dict[tuple[int, int, int], Geometry] = {}
         # of the latest frame and the latest sound, which may be long
         self._begins = {stream.type: -math.inf for stream in streams}
+        for stream in streams:
+            if stream.type == "audio" and self.sound is not None:
+                self.sound.expect(stream.codec_context.sample_rate, stream.codec_context.channels)
         self._ends = dict(self._begins)
 
     def faces_of(self, options: FaceOptions) -> LiveFaces:
@@ -203,12 +206,17 @@ class Live:
         newest = max(self._begins.values(), default=0.0)
         if self.clocked:
             newest = max(newest, self.now() or 0.0)
-        until = newest - self.late
-        if until > 0:
-            for faces in self.faces:
-                faces.give_up(until)
-            if self.sound is not None:
-                self.sound.give_up(until)
+        for faces in self.faces:
+            faces.give_up(newest - self._patience("video", newest))
+        if self.sound is not None:
+            self.sound.give_up(newest - self._patience("audio", newest))
+
+    def _patience(self, kind: str, newest: float) -> float:
+        """Seconds for which sound or frames are waited for: less once they are lost."""
+        if kind not in self._ends:
+            return 0.0
+        lost = self.clocked and newest - max(self._ends[kind], self._offset) > self.late
+        return BEHIND if lost else self.late
 
     def _time_of(self, frame: Any, kind: str) -> float | None:
         if self._origin is None:

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds for which it is remembered where there was sound, and where it was silent.
 _REMEMBERED = 10.0
+_RATE = 48000  # Hz of sound of which nothing is known
 
 
 class LiveSound:
@@ -40,6 +41,11 @@ class LiveSound:
         self._taps: list[Tap] = []
         self._clock: SoundClock | None = None
         self._given_up = 0.0
+        self._expected = _RATE, 1  # rate in Hz and channels, as far as the source says
+
+    def expect(self, rate: int, channels: int) -> None:
+        """The source says that it has sound of a rate in Hz, of so many channels."""
+        self._expected = rate or _RATE, channels or 1
 
     def tap(self, rate: int, sink: Callable[[Samples], None]) -> None:
         """Let a sink have the samples (N,) float32 at a rate in Hz, one part after the other."""
@@ -55,16 +61,10 @@ class LiveSound:
         Returns:
             When it begins and ends, in seconds of the source.
         """
-        if self._clock is None:
-            native = frame.sample_rate
-            self._clock = SoundClock(native, channels=frame.layout.nb_channels)
-            self._spans, self._levels = Spans(native), Levels(native)
-            self._mixer = LiveMixer(native)
-            for tap in self._taps:
-                tap.begin(native)
-        rate, before = self._clock.rate, self._clock.wrong
-        place, samples = self._clock.place(frame, time)
-        wrong = self._clock.wrong - before
+        counted = self._clock or self._begin(frame.sample_rate, frame.layout.nb_channels)
+        rate, before = counted.rate, counted.wrong
+        place, samples = counted.place(frame, time)
+        wrong = counted.wrong - before
         if wrong and not before:
             log.warning(
                 "%s: its sound has samples that are not a number, or beyond ±%g; filled in",
@@ -85,12 +85,20 @@ class LiveSound:
 
     def give_up(self, until: float) -> None:
         """Wait no longer for what came before a second."""
-        if self._clock is None or until <= max(self.end, self._given_up):
+        if until <= max(self.end, self._given_up):
             return
-        self._given_up = until
+        counted, self._given_up = self._clock or self._begin(*self._expected), until
         for tap in self._taps:
-            tap.push(round(until * self._clock.rate), np.zeros(0, np.float32))
+            tap.push(round(until * counted.rate), np.zeros(0, np.float32))
         self._forget(until - self._keep)
+
+    def _begin(self, rate: int, channels: int) -> SoundClock:
+        """Get ready for sound."""
+        self._clock = SoundClock(rate, channels=channels)
+        self._spans, self._levels, self._mixer = Spans(rate), Levels(rate), LiveMixer(rate)
+        for tap in self._taps:
+            tap.begin(rate)
+        return self._clock
 
     def finish(self) -> None:
         """The last of it has come."""

@@ -91,9 +91,10 @@ class FrozenFrontEnd(RecordingExtractor):
         (T', C) float32, T' as the front-end makes of T frames, its lead after their start.
         """
         read = begin(self.input, clip, readings)
-        return lambda: self._features(read())
+        return lambda: self.features(read())
 
-    def _features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
+    def features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
+        """What is made of consecutive parts of the stream that it reads."""
         model, trained = frozen_model(self.source, self.digest)
         frontend = _front_end(model, self.spec.modality)
         assert frontend is not None
