@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.faults.sounds import voice, write_wav
-from tests.inference.recordings import values_model
+from tests.inference.recordings import rewrite, values_model
 
 import affuse
 from affuse.errors import AffuseError
@@ -59,6 +59,11 @@ def test_classes_of_real_recordings(shared_data: Path, name: str, hop: float, le
 
 def test_classes_where_the_frame_rate_varies(varying: Path) -> None:
     assert_same_windows(varying, DAY_ONE, 0.25, 12)
+
+
+def test_classes_where_a_face_goes_and_comes_back(varying: Path, tmp_path: Path) -> None:
+    path = rewrite(varying, tmp_path / "a.mkv", hidden=(1.6, 3.3), silent=2.5, codec="mjpeg")
+    assert_same_windows(path, DAY_ONE, 0.25, 12)
 
 
 def test_values_over_time(both: Path, varying: Path) -> None:

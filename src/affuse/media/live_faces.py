@@ -91,11 +91,21 @@ class LiveCrops:
             moment = max(frame.time, self.first) if held else frame.time
             self._pending.append(_Pending(frame, moment, rows))
 
-    def settle(self, until: float, faces: LiveFaces) -> None:
-        """Cut out of the frames up to a second."""
+    def settle(self, until: float, faces: LiveFaces, waits: bool = True) -> None:
+        """Cut out of the frames up to a second.
+
+        Args:
+            until: Seconds.
+            faces: Who is in them.
+            waits: Whether a face that is new may still be seen often enough to count.
+        """
         while self._pending and self._pending[0].moment <= until:
-            pending = self._pending.popleft()
-            sight = faces.main.of(faces.follower.linking.at(pending.moment))
+            pending = self._pending[0]
+            sights = faces.follower.linking.at(pending.moment)
+            sight = faces.main.of(sights)
+            if sight is None and waits and faces.main.may_be(sights):
+                return
+            self._pending.popleft()
             if sight is not None:
                 crop = cut_out(
                     pending.frame,
@@ -112,7 +122,7 @@ class LiveCrops:
         stop = self.row_at(until)
         if stop > self._next or (self._pending and self._pending[0].rows[0] < stop):
             faces.end_of_frames(self, until)
-            self.settle(until, faces)
+            self.settle(until, faces, waits=False)
             self._next = max(self._next, stop)
 
 
@@ -160,7 +170,9 @@ class LiveFaces:
         self._searched = self._look(frame)
         if previous is not None:
             self._stand(previous, frame)
-        self._settle(self.follower.linking.decided(0.0))
+        decided = self.follower.linking.decided(0.0)
+        for crops in self.crops:
+            crops.settle(decided, self)
 
     def finish(self) -> None:
         """The last frame has come."""
@@ -171,7 +183,8 @@ class LiveFaces:
             self._found(last, [last.time])
         for crops in self.crops:
             crops.stand(last, self._shown, last.time + self._shown.usual)
-        self._settle(np.inf)
+        for crops in self.crops:
+            crops.settle(np.inf, self, waits=False)
 
     def give_up(self, until: float) -> None:
         """Wait no longer for frames of before a second."""
@@ -206,7 +219,3 @@ class LiveFaces:
         for moment in moments:
             self.main.add(moment, linking.latest())
         linking.forget(moments[-1] - _REMEMBERED)
-
-    def _settle(self, until: float) -> None:
-        for crops in self.crops:
-            crops.settle(until, self)

@@ -53,7 +53,7 @@ class MainFace:
 
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
-        self._images = 0
+        self._images, self._time = 0, 0.0
         self._seen: dict[int, _Seen] = {}
         self._chosen: list[int] = []
 
@@ -64,7 +64,7 @@ class MainFace:
             time: Seconds.
             faces: Each with the number of its track.
         """
-        self._images += 1
+        self._images, self._time = self._images + 1, time
         for number, face in faces:
             seen = self._seen.setdefault(number, _Seen(number, time))
             seen.add(time, face)
@@ -77,6 +77,11 @@ class MainFace:
         """The main one of the faces of a moment, if it is there."""
         there = {sight.number: sight for sight in sights}
         return next((there[number] for number in self._chosen if number in there), None)
+
+    def may_be(self, sights: Sequence[Sight]) -> bool:
+        """Whether one of the faces of a moment was seen too seldom so far to count."""
+        known = (self._seen[x.number] for x in sights if x.number in self._seen)
+        return any(x.count < LEAST_DETECTIONS and x.last == self._time for x in known)
 
     def _rank(self, seen: _Seen) -> tuple[float, float]:
         weight = seen.area if self.choice == "largest" else seen.count
