@@ -138,6 +138,19 @@ def test_a_pipe_that_stalls_goes_on_and_one_that_ends_ends(hearing: Path, tmp_pa
     assert lines[-1].time > 3.0 and packets.lost == 0
 
 
+def test_a_pipe_that_is_faster_than_time_loses_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("skimage")
+    model = values_model(tmp_path / "m.safetensors", window=1.0)
+    path = face_video(tmp_path / "a.mkv", 6.0, voice(6.0))
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()), daemon=True).start()
+    with open_source(str(fifo)) as packets:
+        lines = [*follow(Predictor(model), Live(packets, 4.0), 0.5, 0.0)]
+    assert [line.time for line in lines] == pytest.approx(np.arange(1, 13) * 0.5)
+    assert lines[-1].dropped == 0
+
+
 def test_either_modality_may_go_and_come_back(tmp_path: Path) -> None:
     pytest.importorskip("skimage")
     model = values_model(tmp_path / "m.safetensors", window=1.0)

@@ -112,7 +112,7 @@ class Live:
         if found is not None:
             frame, came = found
             if frame is not None:
-                self.waited = clock.monotonic() - came
+                self.waited = self._waited(clock.monotonic() - came)
                 self._take(frame)
             self._give_up()
             return True
@@ -128,6 +128,10 @@ class Live:
             if self.sound is not None:
                 self.sound.finish()
         return False
+
+    def _waited(self, seconds: float) -> float:
+        """How long something waited that came so long ago: not at all if it is ahead of time."""
+        return seconds if self.realtime else min(seconds, self.behind(self.end))
 
     def _decoded(self) -> Iterator[tuple[Any, float]]:
         """Frames and sound, with the second of the clock at which they came; None while nothing."""
