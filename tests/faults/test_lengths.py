@@ -310,9 +310,7 @@ def test_a_live_source_whose_stamps_jump_ends_when_its_content_does(
     for path in (twin, restamped(twin, tmp_path / "moved.ts", MOVES[move])):
         with open_source(str(path)) as packets:
             live = Live(packets, 2.0)
-            while live.advance(live.end + 0.5):
+            while live.step():
                 pass
-            assert live.write(tmp_path / "window.mov", live.end - 1, live.end) is not None
             ends.append(live.end)
     assert ends[1] == pytest.approx(ends[0], abs=2 / FPS)
-    assert probe(tmp_path / "window.mov").duration == pytest.approx(1.0, abs=2 / FPS)

@@ -39,7 +39,7 @@ def test_what_comes_later_than_the_delay_changes_nothing(both, varying, tmp_path
         same = [a[key] for key in said] == [b[key] for key in said]
         assert same or a["time"] + 0.5 > 3.0
         assert not (same and a["time"] > 3.2)
-        assert a["latency"] > 1.0
+        assert a["latency"] > 1.0 and a["dropped"] == 0
     assert two[-1] == two[-1] | {"valence": None, "arousal": None, "face": False, "sound": True}
 
 
@@ -62,32 +62,9 @@ def test_a_stream_says_about_what_predict_says(tmp_path, capsys):
     assert max(alike, key=alike.get) == 0 and alike[0] > 0.8
 
 
-def test_the_last_seconds_are_what_a_recording_of_them_would_be(varying, tmp_path):
-    from tests.media.recordings import read_audio
-
-    from affuse.media.live import Live
-    from affuse.media.source import open_source
-    from affuse.media.video import read_frames
-
-    part = tmp_path / "part.mov"
-    with open_source(str(varying)) as packets:
-        live = Live(packets, keep=2.0)
-        for until in (1.0, 2.5, 4.5):
-            assert live.advance(until)
-        assert live.write(part, 2.5, 4.5) == 2.5
-    sound = read_audio(part, 16000)
-    assert len(sound) == 32000
-    np.testing.assert_allclose(sound, read_audio(varying, 16000, 2.5, 4.5), atol=5e-3)
-    pictures = [frame for frame in read_frames(varying, 2.5) if frame.time <= 4.5]
-    kept = list(read_frames(part))
-    assert [f.time + 2.5 for f in kept] == pytest.approx([f.time for f in pictures], abs=1e-4)
-    for one, two in zip(kept, pictures, strict=True):
-        assert np.abs(one.rgb().astype(int) - two.rgb()).mean() < 3
-
-
 def test_a_stream_of_a_face_says_about_what_predict_says(both, varying, capsys):
     timeline = affuse.predict(varying, both)
-    lines = lines_of(capsys, varying, "--model", both, "--hop", 0.48)
+    lines = lines_of(capsys, varying, "--model", both, "--hop", 0.48, "--delay", 0.96)
     there = [np.abs(timeline.times - line["time"]).argmin() for line in lines]
     values = np.array([line["valence"] for line in lines])
     assert np.abs(values - timeline.values[there, 0]).mean() < 0.15
@@ -103,7 +80,7 @@ def test_classes_have_probabilities(varying, tmp_path, capsys):
     spec = ModelSpec("audio-only", {}, specs, {}, ["a", "b", "c"], window=2.0)
     save_model(tmp_path / "m.safetensors", network, spec)
     lines = lines_of(capsys, varying, "--model", tmp_path / "m.safetensors")
-    assert [line["time"] for line in lines] == [0, 1, 2, 3, 4, 5, 6][: len(lines)]
+    assert [line["time"] for line in lines] == [1, 2, 3, 4, 5, 6][: len(lines)]
     for line in lines:
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
@@ -139,7 +116,7 @@ def test_ctrl_c_ends_it(both, varying, tmp_path, stalled):
             data = rewrite(varying, tmp_path / "x.mkv", codec="mjpeg").read_bytes()
             process.stdin.write(data)  # and it stays open
             process.stdin.flush()
-        assert json.loads(process.stdout.readline())["time"] == 0
+        assert json.loads(process.stdout.readline())["time"] == 1
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
         printed = process.stderr.read().decode()
@@ -155,9 +132,10 @@ def test_a_file_is_read_no_faster_than_it_was_recorded(tmp_path):
     with open_source(str(path)) as packets:
         live = Live(packets, keep=2.0, realtime=True)
         began = time.monotonic()
-        assert live.advance(0.9)
+        while live.step():
+            pass
         assert 0.8 < time.monotonic() - began < 2
-        assert not live.advance(1.5) and live.end == pytest.approx(1.0)
+        assert live.end == pytest.approx(1.0)
 
 
 def test_features_that_belong_to_files_cannot_follow_a_source(varying, tmp_path, capsys):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
@@ -24,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delay",
         type=float,
-        default=1.0,
-        help="seconds that a line waits for what follows its moment (default: 1)",
+        default=0.0,
+        help="seconds that a line waits for what follows its moment (default: 0)",
     )
     parser.add_argument("--format", help="FFmpeg's name of a device's format, such as v4l2")
     parser.add_argument(
@@ -39,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a line per hop until the source ends; exit code 130 on Ctrl-C."""
     from affuse.errors import AffuseError
-    from affuse.inference.live import follow
+    from affuse.inference.live import KEPT, follow
     from affuse.inference.predictor import Predictor
-    from affuse.media.live import LATE, Live
+    from affuse.media.live import Live
     from affuse.media.source import open_source
     from affuse.models.modelfile import read_spec
 
@@ -58,16 +57,18 @@ def run(options: argparse.Namespace) -> int:
             f"not {options.delay:g}"
         )
     kinds = {spec.modality for spec in predictor.spec.streams.values()}
-    paced = options.realtime or not Path(options.input).is_file()
-    keep = window + options.hop + LATE
     try:
         with open_source(options.input, kinds, options.format, chosen_tracks(options)) as packets:
-            live = Live(packets, keep, realtime=options.realtime)
-            lines = follow(predictor, live, options.hop, options.delay, paced)
-            for number, line in enumerate(lines):
-                if number == 0:
-                    _state(options.delay, options.hop, line.latency, window)
-                print(json.dumps(line.to_json(predictor.spec)), flush=True)
+            live = Live(packets, window + KEPT, realtime=options.realtime)
+            counts = {"lines": 0, "left_out": 0}
+            try:
+                for line in follow(predictor, live, options.hop, options.delay, counts):
+                    if not counts["lines"]:
+                        _state(options.delay, options.hop, line.latency, window)
+                    counts["lines"] += 1
+                    print(json.dumps(line.to_json(predictor.spec)), flush=True)
+            finally:
+                _sum_up(counts, live.dropped, packets.lost)
     except KeyboardInterrupt:
         print("affuse live: interrupted", file=sys.stderr)
         return 130
@@ -77,7 +78,16 @@ def run(options: argparse.Namespace) -> int:
 def _state(delay: float, hop: float, latency: float, window: float) -> None:
     print(
         f"affuse live: latency {latency:.2f} s: {delay:g} s delay, {hop:g} s from line to line, "
-        f"{latency - delay - hop:.2f} s computing (more until the window of {window:g} s is full; "
-        "every line says its own)",
+        f"{latency - delay - hop:.2f} s waiting and computing (every line says its own); "
+        f"the first {window:g} s rest on less than a window",
         file=sys.stderr,
     )
+
+
+def _sum_up(counts: dict[str, int], dropped: int, lost: int) -> None:
+    if counts["lines"]:
+        print(
+            f"affuse live: {counts['lines']} lines, {counts['left_out']} left out and "
+            f"{dropped} frames dropped because computing was late, source lost {lost} times",
+            file=sys.stderr,
+        )

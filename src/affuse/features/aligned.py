@@ -105,6 +105,18 @@ class AlignedFaces(RecordingExtractor):
             return self._crops(clip, clip.video, readings)
         return lambda: self._given(clip)
 
+    @property
+    def cut(self) -> tuple[float, int]:
+        """Seconds of the first crop of a recording, and the side in pixels in which it is cut."""
+        return 0.0, self._cut
+
+    def sized(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Crops (N, S, S, 3) in the size of the stream."""
+        size = self.spec.shape[0]
+        if self._cut == size or not len(crops):
+            return crops.reshape(-1, *self.spec.shape)
+        return np.stack([self._resized(crop, size) for crop in crops])
+
     def _given(self, clip: Clip) -> Iterator[Stream]:
         """What comes with the corpus."""
         if clip.images is not None and clip.row is not None:
@@ -153,7 +165,7 @@ class AlignedFaces(RecordingExtractor):
             wanted = np.zeros(1)
         else:
             wanted = moments(clip, end_of(picture_times(video, clip.tracks)), video)
-        face, size, reading = self.options, self.spec.shape[0], readings.of(video)
+        face, reading = self.options, readings.of(video)
         search = readings.face(video, face, clip.start, clip.end)
         found = search.cut(Cut(wanted, self._cut, face.margin, face.align))
 
@@ -161,9 +173,7 @@ class AlignedFaces(RecordingExtractor):
             if not decoded(reading):
                 return
             for part, crops, present in found.blocks(search.track):
-                if self._cut != size:
-                    crops = np.stack([self._resized(crop, size) for crop in crops])
-                yield Stream(crops, present, part.start / RATE)
+                yield Stream(self.sized(crops), present, part.start / RATE)
 
         return blocks
 

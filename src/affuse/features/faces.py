@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
@@ -56,6 +57,15 @@ class Faces(_Pictures):
         self.options = options or FaceOptions()
         recipe = {"extractor": "faces", "size": size, **asdict(self.options)}
         self.spec = StreamSpec(f"video/faces{size}", RATE, (size, size, 3), "uint8", recipe)
+
+    @property
+    def cut(self) -> tuple[float, int]:
+        """Seconds of the first crop of a recording, and the side in pixels in which it is cut."""
+        return 0.5 / RATE, self.spec.shape[0]
+
+    def sized(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Crops (N, S, S, 3) in the size of the stream, which they have."""
+        return crops
 
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
         """See `RecordingExtractor`; (T, size, size, 3) uint8 RGB."""

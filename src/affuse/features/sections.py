@@ -22,12 +22,19 @@ class Sections:
         spec: Of the rows.
         hop: Samples from row to row.
         context: Rows before and after a section whose sound its own rows may depend on.
+        sectioned: Whether sections are computed when they are there; otherwise `flush` does it.
     """
 
     def __init__(
-        self, rows: Callable[[Samples], np.ndarray], spec: StreamSpec, hop: int, context: int
+        self,
+        rows: Callable[[Samples], np.ndarray],
+        spec: StreamSpec,
+        hop: int,
+        context: int,
+        sectioned: bool = True,
     ) -> None:
         self._rows, self._hop, self._context = rows, hop, context
+        self._sectioned = sectioned
         self._spool = Spool(spec.shape, spec.dtype)
         self._held: list[Samples] = []
         self._count = 0  # samples that are held
@@ -40,7 +47,7 @@ class Sections:
         """Take samples (N,), one part after the other."""
         self._held.append(samples)
         self._count += len(samples)
-        while self._count >= (self._lead + ROWS + self._context) * self._hop:
+        while self._sectioned and self._count >= (self._lead + ROWS + self._context) * self._hop:
             audio = np.concatenate(self._held)
             own = self._lead + ROWS
             computed = self._rows(audio[: (own + self._context) * self._hop])
@@ -53,6 +60,32 @@ class Sections:
         if self._count:
             self._spool.append(self._rows(np.concatenate(self._held))[self._lead :])
         self._held, self._count = [], 0
+
+    def there(self, ahead: int) -> int:
+        """How many rows `flush` would give."""
+        return max(0, self._count // self._hop - ahead - self._lead)
+
+    def flush(self, ahead: int) -> np.ndarray:
+        """The rows that are not given yet and whose sound is there, instead of a section.
+
+        Args:
+            ahead: Rows after a row whose sound it depends on, at most `context`.
+        """
+        own = self._lead + self.there(ahead)
+        if own == self._lead:
+            return np.zeros((0, *self._spool.shape), self._spool.dtype)
+        audio = np.concatenate(self._held)
+        computed = self._rows(audio)[self._lead : own]
+        gone = max(own - self._context, 0)
+        audio = audio[gone * self._hop :]
+        self._held, self._count, self._lead = [audio], len(audio), own - gone
+        return computed
+
+    def rest(self) -> np.ndarray:
+        """The rows that are not given yet when the last samples have come."""
+        if not self._count:
+            return np.zeros((0, *self._spool.shape), self._spool.dtype)
+        return self._rows(np.concatenate(self._held))[self._lead :]
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The rows, a block after the other."""

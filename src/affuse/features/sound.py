@@ -105,13 +105,15 @@ class LocalExtractor(SoundExtractor):
 
     Attributes:
         hop: Samples from row to row.
-        context: Rows on either side whose sound a row may depend on.
+        context: Rows on either side whose sound a row may depend on, at most.
+        ahead: Rows after a row whose sound it does depend on.
         first: Seconds of the moment that the first row belongs to.
         left_out: Rows at the end that lack what comes after them.
     """
 
     hop: int
     context = 8
+    ahead = 2
     first = 0.0
     left_out = 0
 

@@ -99,6 +99,14 @@ class Extraction:
         there = clip.video if self.specs[name].modality == "video" else clip.audio
         if there is None and source_of(name, self.source) is None:
             return None
+        return self.extractor(name)
+
+    def extractor(self, name: str) -> Extractor:
+        """What makes a stream.
+
+        Raises:
+            AffuseError: The stream is not made as the training clips' was.
+        """
         if name not in self._extractors:
             extractor = create_extractor(name, self.source)
             check_same_stream(extractor.spec, self.specs[name])

@@ -63,6 +63,64 @@ class Mixer:
             yield from block.mixed(self._before, self.rate)
 
 
+class LiveMixer:
+    """The same at once: what turns a channel is the last second or two so far.
+
+    Args:
+        rate: Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._last, self._block = _Block(), _Block()
+        self._before: NDArray[np.float32] | None = None
+
+    def push(self, position: int, samples: Samples) -> tuple[int, Samples]:
+        """The mean of some samples; see `Mixer.push`."""
+        if samples.ndim == 1:
+            return position, samples
+        self._block.add(0, position, samples)
+        self._block.parts.clear()
+        both = (
+            self._block
+            if not self._last.count
+            else _Block(
+                count=self._last.count + self._block.count,
+                sums=self._last.sums + self._block.sums,
+                products=self._last.products + self._block.products,
+            )
+        )
+        signs = both.signs(self._before, self.rate)
+        before = signs if self._before is None else self._before
+        self._before = signs
+        if self._block.count >= BLOCK * self.rate:
+            self._last, self._block = self._block, _Block()
+        return position, turned(samples, before, signs, 0, self.rate)
+
+
+def turned(
+    part: Samples,
+    before: NDArray[np.float32],
+    signs: NDArray[np.float32],
+    since: int,
+    rate: int,
+) -> Samples:
+    """(N,) the mean of samples (N, C) whose channels are turned from some signs to others.
+
+    Args:
+        part: The samples.
+        before: (C,) signs until then.
+        signs: (C,) signs from then on.
+        since: Samples between the turn and the first of them.
+        rate: Hz.
+    """
+    if (signs == 1).all() and (before == 1).all():
+        return np.asarray(part.mean(1, dtype=np.float32))
+    share = np.clip((since + np.arange(len(part))) / (FADE * rate), 0, 1)
+    weights = before + share.astype(np.float32)[:, None] * (signs - before)
+    return np.asarray((part * weights).mean(1, dtype=np.float32))
+
+
 def _in_blocks(position: int, samples: Samples, size: int) -> Iterator[tuple[int, Samples]]:
     first = 0
     while first < len(samples):
@@ -106,9 +164,4 @@ class _Block:
         before = signs if self.before is None else self.before
         begin = self.number * round(BLOCK * rate)
         for place, part in self.parts:
-            if (signs == 1).all() and (before == 1).all():
-                yield place, part.mean(1, dtype=np.float32)
-                continue
-            share = np.clip((place - begin + np.arange(len(part))) / (FADE * rate), 0, 1)
-            weights = before + share.astype(np.float32)[:, None] * (signs - before)
-            yield place, (part * weights).mean(1, dtype=np.float32)
+            yield place, turned(part, before, signs, place - begin, rate)

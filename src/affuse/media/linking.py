@@ -55,6 +55,12 @@ class _Chain:
         known = [face.looks for face in self.faces if face.looks is not None]
         return np.asarray(np.mean(known, axis=0)) if known else None
 
+    def forget(self, before: float) -> None:
+        """Let go of the detections before a second, but for the last one."""
+        gone = min(bisect_right(self.times, before), len(self.times) - 1)
+        if gone > 0:
+            del self.times[:gone], self.faces[:gone]
+
     def track(self, step: float, part: slice = slice(None)) -> Track:
         faces = self.faces[part]
         points = [face.landmarks for face in faces if face.landmarks is not None]
@@ -100,6 +106,7 @@ class Linking:
         self._chains: list[_Chain] = []
         self._recent: list[_Chain] = []
         self._changed = -np.inf  # the last image before the last cut
+        self._begun = 0
 
     def add(self, time: float, faces: list[Face]) -> None:
         """Continue tracks with the faces of an image, and begin new ones.
@@ -125,7 +132,8 @@ class Linking:
                 alive[i].add(time, faces[j])
                 free.remove(j)
         for j in sorted(free):
-            chain = _Chain(len(self._chains))
+            chain = _Chain(self._begun)
+            self._begun += 1
             chain.add(time, faces[j])
             self._chains.append(chain)
             self._recent.append(chain)
@@ -143,17 +151,35 @@ class Linking:
         """All tracks by the time of their first detection, which is also that of their numbers."""
         return [chain.track(self.step) for chain in self._chains]
 
-    def decided(self) -> float:
-        """Up to which second it is known who is there: what comes later can change the rest."""
+    def latest(self) -> list[tuple[int, Face]]:
+        """The faces of the last image, each with the number of its track."""
+        now = self.times[-1]
+        return [(one.number, one.faces[-1]) for one in self._recent if one.times[-1] == now]
+
+    def forget(self, before: float) -> None:
+        """Let go of what was found before a second, which nobody asks about any more."""
+        del self.times[: bisect_right(self.times, before)]
+        self._chains = [chain for chain in self._chains if chain.times[-1] >= before]
+        for chain in self._chains:
+            chain.forget(before)
+
+    def decided(self, margin: float | None = None) -> float:
+        """Up to which second it is known who is there: what comes later can change the rest.
+
+        Args:
+            margin: Seconds before the last image that a new face may still turn out to have been
+                there; by default half a step. None of them, if images never come so soon.
+        """
         if not self.times:
             return -np.inf
+        margin = self.step / 2 if margin is None else margin
         now = self.times[-1]
         lost = [
             chain.times[-1]
             for chain in self._recent
             if 0 < now - chain.times[-1] < LONGEST_BRIDGE * self.step
         ]
-        return min([now - self.step / 2, *lost])
+        return min([now - margin, *lost])
 
     def at(self, times: Sequence[float]) -> list[list[Sight]]:
         """The faces at each of some times; see `Track.at`.

@@ -10,7 +10,7 @@ import numpy as np
 
 from affuse.media.appearance import DIFFERENT, SAME
 from affuse.media.boxes import area
-from affuse.media.tracks import Track
+from affuse.media.tracks import Floats, Track
 
 Choice = Literal["largest", "longest"]
 
@@ -62,20 +62,29 @@ def _goes_on(track: Track, group: Sequence[Track]) -> bool:
     """Whether a track is of the person of a group, of which the first is the foremost."""
     if any(track.times[0] <= o.times[-1] and track.times[-1] >= o.times[0] for o in group):
         return False
-    known = [x for other in group if (x := _likeness(track, other)) is not None]
-    if known and max(known) >= SAME:
+    known = [x for other in group if (x := likeness(track.looks, other.looks)) is not None]
+    return goes_on(max(known, default=None), _side(track) / _side(group[0]))
+
+
+def goes_on(alike: float | None, ratio: float) -> bool:
+    """Whether a face goes on with a person who was seen at another time.
+
+    Args:
+        alike: How alike they look, -1 to 1, or None where nothing tells.
+        ratio: Of their sides.
+    """
+    if alike is not None and alike >= SAME:
         return True
-    ratio = _side(track) / _side(group[0])
     sized = 1 / RETURNING_SIZE <= ratio <= RETURNING_SIZE
-    return sized and (not known or max(known) >= DIFFERENT)
+    return sized and (alike is None or alike >= DIFFERENT)
 
 
-def _likeness(one: Track, other: Track) -> float | None:
-    """How alike two faces are, -1 to 1; None where nothing tells."""
-    if one.looks is None or other.looks is None:
+def likeness(one: Floats | None, other: Floats | None) -> float | None:
+    """How alike two faces are by their mean looks, -1 to 1; None where nothing tells."""
+    if one is None or other is None:
         return None
-    size = float(np.linalg.norm(one.looks) * np.linalg.norm(other.looks))
-    return float(one.looks @ other.looks) / size if size else None
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / size if size else None
 
 
 def _joined(group: Sequence[Track], groups: Sequence[Sequence[Track]]) -> Track:

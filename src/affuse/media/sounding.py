@@ -38,6 +38,10 @@ class Spans:
         elif count:
             self._spans.append([position, end])
 
+    def forget(self, before: float) -> None:
+        """Let go of what ended before a second."""
+        self._spans = [span for span in self._spans if span[1] >= before * self.rate]
+
     def between(self, start: float, end: float | None) -> tuple[Span, ...]:
         """Those of a window, in seconds since its start."""
         stop = np.inf if end is None else end - start
@@ -70,6 +74,11 @@ class Levels:
         ):
             before = self._blocks.get(number, (0.0, 0))
             self._blocks[number] = (before[0] + energy, before[1] + count)
+
+    def forget(self, before: float) -> None:
+        """Let go of what was before a second."""
+        first = int(before * self.rate / self._size)
+        self._blocks = {k: block for k, block in self._blocks.items() if k >= first}
 
     def _silent(self) -> dict[int, int]:
         """Number of a silent block -> its samples."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time as clock
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from typing import Any
 
 import av
@@ -19,9 +21,28 @@ from affuse.media.selection import streams_of
 
 log = logging.getLogger(__name__)
 
-#: Packets that may wait: a device must not lose pictures while something is computed.
+#: Packets that may wait: a device must not lose frames while something is computed.
 _WAITING = 64
 _NAMES = {"audio": "sound", "video": "pictures"}
+#: Seconds until a source that was lost is opened again: at first, and at most.
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+#: Seconds that an address may take to answer, and to send on, before it counts as lost.
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A packet of a source.
+
+    Attributes:
+        packet: Of PyAV; None where the source was opened again.
+        time: When it came, by `time.monotonic`.
+        streams: The PyAV streams that are read from here on, where it was opened again.
+    """
+
+    packet: Any
+    time: float
+    streams: list[Any] | None = None
 
 
 class Packets:
@@ -35,6 +56,7 @@ class Packets:
 
     Attributes:
         streams: The PyAV streams that are read, once it is open.
+        lost: How often it was lost after it had been open.
     """
 
     def __init__(
@@ -47,9 +69,25 @@ class Packets:
         self.source, self.kinds, self.driver = source, kinds, driver
         self.tracks = tracks
         self.streams: list[Any] = []
+        self.lost = 0
         self._queue: Queue[Any] = Queue(_WAITING)
-        self._stopped = threading.Event()
+        self._stopped, self._drained = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, which is there as a whole."""
+        return self.driver is None and self.source != "-" and Path(self.source).is_file()
+
+    @property
+    def returns(self) -> bool:
+        """Whether it is opened again when it is lost: a device or an address, not a pipe."""
+        if self.source == "-":
+            return False
+        path = Path(self.source)
+        if self.driver is not None or path.is_char_device():
+            return True
+        return "://" in self.source and not path.exists()
 
     def open(self) -> None:
         """Wait until the source is open.
@@ -68,42 +106,93 @@ class Packets:
             raise AffuseError(f"{self.source}: has no {missing}")
         self.streams = found
 
-    def next(self) -> Any:
-        """The next packet, or None at the end."""
-        packet = self._queue.get()
-        if packet is None:
+    def next(self, timeout: float | None = None) -> Arrival | None:
+        """The next packet, or None at the end.
+
+        Args:
+            timeout: Seconds to wait for it; None waits as long as it takes.
+
+        Raises:
+            TimeoutError: Nothing came.
+        """
+        try:
+            found = self._queue.get(timeout=timeout)
+        except Empty as error:
+            raise TimeoutError from error
+        if found is None:
             self._queue.put(None)  # for who asks again
-        return packet
+            return None
+        if isinstance(found, threading.Event):  # what was decoded so far is no longer needed
+            found.set()
+            return self.next(timeout)
+        if isinstance(found, list):
+            self.streams = found
+            return Arrival(None, clock.monotonic(), found)
+        packet, time = found
+        return Arrival(packet, time)
 
     def stop(self) -> None:
         """Let go of the source, if it does not stall."""
         self._stopped.set()
+        self._drained.set()
         self._thread.join(0.5)
 
     def _read(self) -> None:
         """Put the streams, the packets and None, or an error, into the queue."""
-        try:
-            container: Any = av.open(self._place(), format=self.driver, metadata_errors="replace")
-        except Exception as error:  # PyAV raises ValueError, MemoryError and more
-            self._put(error)
-            return
-        with container:
+        wait = FIRST_WAIT
+        while not self._stopped.is_set():
+            came: bool | None = False
             try:
-                there = [] if container.format.name == "tty" else streams_of(container, self.tracks)
-                streams = [s for s in there if s is not None and s.type in self.kinds]
-                for stream in streams:
-                    stream.thread_type = "SLICE"  # whole pictures in threads would come later
+                container = self._opened()
+            except Exception as error:  # PyAV raises ValueError, MemoryError and more
+                if not self.streams:
+                    self._put(error)
+                    return
+            else:
+                with container:
+                    came = self._read_on(container)
+                if came is None:
+                    return
+            wait = FIRST_WAIT if came else min(2 * wait, LONGEST_WAIT)
+            self._stopped.wait(wait)
+
+    def _opened(self) -> Any:
+        timeout = _TIMEOUT if self.returns and self.driver is None else None
+        return av.open(
+            self._place(), format=self.driver, metadata_errors="replace", timeout=timeout
+        )
+
+    def _read_on(self, container: Any) -> bool | None:
+        """Read an open source to its end: whether anything came; None where it is over."""
+        first, came, ended = not self.streams, False, True
+        try:
+            there = [] if container.format.name == "tty" else streams_of(container, self.tracks)
+            streams = [s for s in there if s is not None and s.type in self.kinds]
+            for stream in streams:
+                stream.thread_type = "SLICE"  # whole pictures in threads would come later
+            if streams or first:
                 self._put(streams)
-                for packet in packets_of(container, streams) if streams else ():
-                    if not self._put(packet):
-                        break
-            except LookupError as error:  # there is no such track
+            for packet in packets_of(container, streams) if streams else ():
+                came = True
+                if not self._put((packet, clock.monotonic())):
+                    break
+        except LookupError as error:  # there is no such track
+            if first:
                 self._put(error)
-                return
-            except Exception as error:  # the source broke off; PyAV raises errors of many kinds
-                log.warning("%s: %s", self.source, error)
+                return None
+        except Exception as error:  # the source broke off; PyAV raises errors of many kinds
+            ended = False
+            log.warning("%s: %s", self.source, error)
+        whole = ended and self.driver is None and container.duration is not None
+        if not self.returns or (whole and came) or (first and not streams):
             self._put(None)
             self._stopped.wait()  # packets that are not decoded yet need what closing would free
+            return None
+        self.lost += came
+        self._drained.clear()
+        if self._put(self._drained):
+            self._drained.wait()
+        return came
 
     def _place(self) -> str:
         """What FFmpeg opens: what is a file here is one, whatever its name looks like."""

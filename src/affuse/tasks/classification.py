@@ -155,6 +155,16 @@ class Classification(Task):
             {n: np.array([x.ratings[n] for x in answers], np.float32) for n in names},
         )
 
+    def latest(
+        self,
+        said: ClassWindows,
+        spec: ModelSpec,
+        times: np.ndarray,
+        leader: tuple[StreamSpec, Stream],
+    ) -> np.ndarray:
+        """Those of the window; see `Task.latest`."""
+        return np.asarray(said.probabilities[-1])
+
     def moments(self, info: MediaInfo) -> Moments:
         """The windows alone; see `Task.moments`."""
         return window_moments(info)

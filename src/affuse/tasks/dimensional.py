@@ -151,6 +151,19 @@ class Dimensional(Task):
         series = Series(np.where(mask[:, None], seen / share.clip(1e-9), 0), mask, plan.rate)
         return series.later(spec.delay)
 
+    def latest(
+        self,
+        said: Series,
+        spec: ModelSpec,
+        times: np.ndarray,
+        leader: tuple[StreamSpec, Stream],
+    ) -> np.ndarray:
+        """Smoothed as the model file says, and clipped; see `Task.latest`."""
+        (values,) = said.smoothed(spec.smoothing).clipped().at(times[:1])
+        read, there = leader
+        hidden = read.modality == "video" and len(there.mask) and unseen(there, read, times)[0]
+        return np.full_like(values, np.nan) if hidden else values
+
     def moments(self, info: MediaInfo) -> Moments:
         """The time stamps of the images; see `Task.moments`."""
         return frame_moments(info)

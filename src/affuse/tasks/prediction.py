@@ -141,15 +141,6 @@ class Prediction(ABC):
         """
 
     @abstractmethod
-    def latest(self, time: float, images_ended: bool) -> np.ndarray:
-        """(C,) or (D,) outputs at a moment near the end; NaN where nothing is known.
-
-        Args:
-            time: Seconds.
-            images_ended: Whether images that the model follows ended before the recording.
-        """
-
-    @abstractmethod
     def write_csv(self, path: Path) -> None:
         """The table: one row per moment."""
 

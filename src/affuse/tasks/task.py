@@ -185,6 +185,19 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def latest(
+        self, said: Any, spec: ModelSpec, times: np.ndarray, leader: tuple[StreamSpec, Stream]
+    ) -> np.ndarray:
+        """(C,) or (D,) outputs at a moment of the last window; NaN where nothing is known.
+
+        Args:
+            said: What `joined` gave.
+            spec: Of the model.
+            times: (2,) seconds: the moment, and up to when the source has been read.
+            leader: The stream whose frames values follow, and when it is there.
+        """
+
+    @abstractmethod
     def moments(self, info: MediaInfo) -> Moments:
         """How long a recording is for this task, and when something is said about it."""
 

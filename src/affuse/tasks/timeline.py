@@ -108,11 +108,6 @@ class Timeline(Prediction):
         row = self.at(time)
         return "" if np.isnan(row).any() else named(self.classes, row)
 
-    def latest(self, time: float, images_ended: bool) -> np.ndarray:
-        """(C,) probabilities of the last window; see `Prediction.latest`."""
-        row: np.ndarray = self.probabilities[-1]
-        return row
-
     @property
     def overall(self) -> np.ndarray:
         """(C,) mean probabilities over the windows that are known; NaN without any."""

@@ -60,14 +60,6 @@ class ValuesTimeline(Prediction):
         values = np.where(moments[:, None], np.nan, self.values)
         return replace(self, values=values, withheld=moments)
 
-    def latest(self, time: float, images_ended: bool) -> np.ndarray:
-        """(D,) values of the nearest frame, if it is not too far away; see `Prediction.latest`."""
-        nearest = int(np.abs(self.times - time).argmin())
-        if images_ended or abs(self.times[nearest] - time) > UNSEEN:
-            return np.full(len(self.dimensions), np.nan)
-        row: np.ndarray = self.values[nearest]
-        return row
-
     @property
     def gaps(self) -> list[tuple[float, float]]:
         """(start, end) in seconds of the stretches without values, up to the next picture."""

@@ -91,9 +91,10 @@ class FrozenFrontEnd(RecordingExtractor):
         (T', C) float32, T' as the front-end makes of T frames, its lead after their start.
         """
         read = begin(self.input, clip, readings)
-        return lambda: self._features(read())
+        return lambda: self.features(read())
 
-    def _features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
+    def features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
+        """What is made of consecutive parts of the stream that it reads."""
         model, trained = frozen_model(self.source, self.digest)
         frontend = _front_end(model, self.spec.modality)
         assert frontend is not None
@@ -149,19 +150,19 @@ class FrozenIR50(RecordingExtractor):
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
         """See `RecordingExtractor`; (T, 512) float32, zero where no face is seen."""
         read = begin(self.input, clip, readings)
-        return lambda: self._features(read())
+        return lambda: map(self.features_of, read())
 
-    def _features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
+    def features_of(self, block: Stream) -> Stream:
+        """What the network makes of some pictures (T, 48, 48, 3) uint8 RGB: (T, 512) float32."""
         model, trained = frozen_model(self.source, self.digest)
         assert isinstance(model, IR50Frames)
         (statistics,) = trained.normalisation.values()
         edge = (STORED - SIZE) // 2
         middle = slice(edge, edge + SIZE)
-        for block in blocks:
-            x, mask = as_input(block.values[:, middle, middle], block.mask, statistics, "pictures")
-            with torch.inference_mode():
-                values = present_features(model.backbone, x, mask)[0].cpu().numpy()
-            yield Stream(values, block.mask, block.start)
+        x, mask = as_input(block.values[:, middle, middle], block.mask, statistics, "pictures")
+        with torch.inference_mode():
+            values = present_features(model.backbone, x, mask)[0].cpu().numpy()
+        return Stream(values, block.mask, block.start)
 
 
 def _front_end(model: Model, modality: str) -> FrontEnd | None:

@@ -102,9 +102,10 @@ class TsavPictures(RecordingExtractor):
         Zero where absent: 50 KB a row, 90 MB a minute at 30 Hz.
         """
         read = begin(self.input, clip, readings)
-        return lambda: self._features(read())
+        return lambda: self.features(read())
 
-    def _features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
+    def features(self, blocks: Iterator[Stream]) -> Iterator[Stream]:
+        """What is made of consecutive parts of the stream that it reads."""
         step = 1 if self.published else STEP
         before = CLIP_FRAMES - 1 if self.published else DILATION * (PICTURES - 1)
         read = self.input.spec
