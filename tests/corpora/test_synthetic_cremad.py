@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
 from tests.corpora.interrupt import interrupted
+from tests.folders import digests
 from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip, Corpus
@@ -56,14 +56,6 @@ def votes(out: Path) -> list[dict[str, str]]:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def odd(corpus: Corpus) -> tuple[Clip, Clip]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
 from tests.corpora.interrupt import interrupted
+from tests.folders import digests
 from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip, Corpus
@@ -38,14 +38,6 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def corpus(out: Path) -> Corpus:
     return read(out)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def test_the_reader_finds_every_turn(out: Path, corpus: Corpus) -> None:
