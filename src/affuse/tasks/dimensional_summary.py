@@ -42,15 +42,15 @@ def dimensional_lines(result: Mapping[str, Any]) -> Iterator[str | list[dict[str
 
 
 def _by_rule(rules: Mapping[str, Any], dimensions: list[str]) -> list[dict[str, object]]:
-    sound = rules["sound"]
+    default = rules["default"]
     return [
         {
             "rule": rule,
             **{name: _shown(scores[name]) for name in dimensions},
             **{
-                f"{name} - sound": ""
-                if scores[name] is None or rule == "sound"
-                else f"{scores[name] - sound[name]:+.3f}"
+                f"{name} - default": ""
+                if scores[name] is None or rule == "default"
+                else f"{scores[name] - default[name]:+.3f}"
                 for name in dimensions
             },
         }
