@@ -26,7 +26,7 @@ from affuse.models.systems.leader_follower.model import (
     StreamNorm,
 )
 from affuse.models.systems.leader_follower.published import EMBEDDING, FOLLOWERS, PICTURES
-from tests.models.base import MFCC, OPENFACE, ModelContract, random_batch
+from affuse.verification.contracts.model import MFCC, OPENFACE, ModelContract, random_batch
 from tests.models.published import filled
 
 PUBLISHED = {spec.name: spec for spec in (EMBEDDING, *FOLLOWERS)}
