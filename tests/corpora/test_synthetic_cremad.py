@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import cv2
+import cv2.data as cascades
 import numpy as np
 import pytest
 
@@ -157,7 +158,7 @@ def test_the_pictures_are_those_that_were_drawn(corpus: Corpus) -> None:
     assert 40 < frames.mean() < 215 and frames.std() > 30
     moved = np.abs(np.diff(frames, axis=0)).mean((1, 2, 3))
     assert moved.min() > 0 and np.median(moved) < 12
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    cascade = cv2.CascadeClassifier(cascades.haarcascades + "haarcascade_frontalface_default.xml")
     grey = frames[::15].mean(3).astype(np.uint8)
     assert all(len(cascade.detectMultiScale(picture, 1.1, 3, minSize=(60, 60))) for picture in grey)
 

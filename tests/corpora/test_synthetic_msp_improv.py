@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import cv2
+import cv2.data as cascades
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -142,7 +143,7 @@ def test_the_voice_tells_arousal(corpus: Corpus) -> None:
 
 
 def test_the_face_tells_valence(corpus: Corpus) -> None:
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    cascade = cv2.CascadeClassifier(cascades.haarcascades + "haarcascade_frontalface_default.xml")
 
     def look(clip: Clip) -> NDArray[np.float64]:
         crops = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import cv2
+import cv2.data as cascades
 import numpy as np
 import pytest
 
@@ -156,7 +157,7 @@ def test_without_scikit_image_the_user_learns_what_to_install(
 
 
 def test_a_face_detector_finds_the_face(corpus: Path) -> None:
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    cascade = cv2.CascadeClassifier(cascades.haarcascades + "haarcascade_frontalface_default.xml")
     found = []
     for path in sorted(corpus.rglob("*.mp4")):
         with av.open(str(path)) as container:

@@ -152,7 +152,7 @@ class Evil:
 class TestTrainer:
     def test_its_best_weights(self, state: dict[str, Tensor], tmp_path: Path, capsys: Any) -> None:
         """With code in the file that must not run."""
-        trainer = Trainer()
+        trainer: Any = Trainer()
         trainer.best_epoch_info = {"model_weights": state, "ccc": 0.4}
         trainer.evil = Evil(tmp_path / "it ran")
         path = pickled(tmp_path / "checkpoint.pkl", {"trainer": trainer, "param_control": trainer})
