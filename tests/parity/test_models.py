@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.commands import run
 
 from affuse.errors import BadInput
 from affuse.verification.model_cases import tensor_error
@@ -90,6 +91,16 @@ def test_recordings_that_are_not_here_are_no_failure(parity_cases: Path, tmp_pat
     case = replace(read(parity_cases, "data_mtcnn"), data=tmp_path / "none")
     result = check_case(case)
     assert result.passed is None and "none" in result.note
+
+
+def test_a_command_says_where_the_recordings_are(
+    parity_cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cases").mkdir()
+    shutil.copy(parity_cases.parent / "fill.py", tmp_path)
+    shutil.copy(parity_cases / "data_mtcnn.json", tmp_path / "cases")
+    assert run("parity", tmp_path, "--recordings", tmp_path / "mine") == 0
+    assert f"not computed: needs the recordings in {tmp_path / 'mine'}" in capsys.readouterr().out
 
 
 def test_what_is_not_implemented_is_listed(parity_cases: Path, tmp_path: Path) -> None:
