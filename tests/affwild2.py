@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.commands import run
+
 #: Its one test clip of the publisher, which nobody annotated.
 HIDDEN = "3-25-320x240"
 #: Test clip of fold 0 and of fold 1; each is the development clip of the other.
@@ -23,24 +25,18 @@ video4_2,video4,train,train
 
 def trained_affwild2(folder: Path) -> None:
     """Make `synthetic`, `store`, `split.csv` and `run` in a folder."""
-    from affuse.cli.main import main
-
-    def run(*words: object) -> None:
-        assert main([str(word) for word in words]) == 0
-
-    run("synth", "affwild2", folder / "synthetic", "videos=6", "seconds=5", "--workers", 1)
+    root = folder / "synthetic"
+    assert run("synth", "affwild2", root, "videos=6", "seconds=5", "--workers", 1) == 0
     streams = "audio/logmel64-16k,video/aligned48"
     words = ("--store", folder / "store", "--streams", streams, "--workers", 1)
-    run("prepare", "affwild2", folder / "synthetic", *words)
+    assert run("prepare", "affwild2", root, *words) == 0
     (folder / "split.csv").write_text(_SPLIT)
     train_affwild2(folder, "run", "over_time.smoothing=[0,0.4]")
 
 
 def train_affwild2(folder: Path, name: str, *changes: str) -> Path:
     """Train both folds for one epoch with some changes to the recipe."""
-    from affuse.cli.main import main
-
     words = [f"protocol={folder / 'split.csv'}", "epochs=1", "window=3", "hop=2", *changes]
     options = ["--store", folder / "store", "--out", folder / name]
-    assert main(["train", "affwild2-compact", *map(str, options), *words]) == 0
+    assert run("train", "affwild2-compact", *options, *words) == 0
     return folder / name

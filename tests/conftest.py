@@ -1,4 +1,4 @@
-"""What all tests share: real recordings and parity cases where they are, and a synthetic corpus."""
+"""What all tests share: real recordings where they are, parity cases, and a synthetic corpus."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from affuse.execution import download
 from tests.loopback import Server, serve
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+PARITY = Path(__file__).parent / "parity" / "cases"
 
 
 def pytest_configure() -> None:
@@ -28,10 +29,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def parity_cases() -> Path:
-    """Parity cases beside the project."""
-    if not (SHARED / "parity" / "cases").is_dir():
-        pytest.skip("the parity cases (../shared/parity) are not here")
-    return SHARED / "parity" / "cases"
+    """The parity cases that come with the project."""
+    return PARITY
 
 
 @pytest.fixture

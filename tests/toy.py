@@ -9,11 +9,14 @@ import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.registry import read_corpus
+from affuse.features.batch import Batch
 from affuse.features.prepare import prepare
 from affuse.features.stream import Stream, StreamSpec
+from affuse.models.base import Model, Output
 
 CLASSES = ("neutral", "calm", "happy", "sad")
 AUDIO = StreamSpec("audio/mfcc10", 40.0, (10,))
+SOUND30 = StreamSpec("audio/mfcc10", 30.0, (10,))
 VIDEO = StreamSpec("video/openface", 30.0, (6,))
 
 
@@ -90,6 +93,14 @@ def curves(clip: int, time: float) -> tuple[float, float]:
     """Valence and arousal of a clip at a second."""
     phase = 1.7 * clip
     return 0.8 * np.sin(1.1 * time + phase), 0.8 * np.cos(0.7 * time + phase)
+
+
+class Level(Model):
+    """The first value of each video frame."""
+
+    def forward(self, batch: Batch) -> Output:
+        x, mask = batch.streams[VIDEO.name], batch.masks[VIDEO.name]
+        return self.answer(x[..., :1], mask.unsqueeze(-1))
 
 
 def timed_store(folder: Path, *specs: StreamSpec) -> Corpus:

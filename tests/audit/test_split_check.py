@@ -12,17 +12,13 @@ import av
 import numpy as np
 import pytest
 import yaml
+from tests.commands import run
 
-from affuse.cli.main import main
 from affuse.corpora.synthetic.encode import write_video, write_wav
 from affuse.corpora.synthetic.voice import SAMPLE_RATE, Manner, Speaker, speak
 
 SYLLABLES = [("k", "i"), ("t", "a"), ("d", "o"), ("s", "i"), ("b", "a"), ("z", "o")]
 ROLES = ("train", "train", "development", "test")
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 def voice(number: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,6 +26,9 @@ def hundred_thousand_clips() -> dict[str, float]:
     return result
 
 
+T = TypeVar("T")
+
+
 def _measure() -> dict[str, float]:
     from affuse.audit.duplicates import exact_duplicates
     from affuse.audit.leaks import find_leaks
@@ -35,7 +39,7 @@ def _measure() -> dict[str, float]:
 
     seconds: dict[str, float] = {}
 
-    def timed(name: str, step: Callable[[], object]) -> object:
+    def timed(name: str, step: Callable[[], T]) -> T:
         began = time.perf_counter()
         result = step()
         seconds[f"{name}, s"] = round(time.perf_counter() - began, 2)

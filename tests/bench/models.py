@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +134,7 @@ def efficientface_training() -> Versions:
         with torch.autocast("cpu", torch.bfloat16):
             net(pictures).square().sum().backward()
 
-    return {n: (lambda m=m: learn(m)) for n, m in (("ours", ours), ("plain", plain))}
+    return {n: partial(learn, m) for n, m in (("ours", ours), ("plain", plain))}
 
 
 def plain_conv2d(conv: nn.Conv2d) -> nn.Conv2d:

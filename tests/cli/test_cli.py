@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import run
 from tests.toy import toy_recipe
 
 from affuse.cli.main import RENAMED, VERBS, main
@@ -35,10 +36,6 @@ def test_list_prints_a_table_and_json(kind, capsys):
     table = [line for line in lines if not line.startswith(" ")]  # long cells go on below
     assert main(["list", kind, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == len(table) - 1 >= 2
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 def test_train_and_evaluate_by_command(toy, capsys):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import refused, run
 
-from affuse.cli.main import main
 from affuse.corpora.synthetic import cremad, msp_improv
 
 #: Corpus -> size of the synthetic, options of the corpus, recipe, changes, what has to be let pass.
@@ -26,10 +26,6 @@ SYNTHETIC = {
     "msp-improv": (["turns=6"], ["emotions=secondary"], "msp-improv-compact", [], []),
     "affwild2": (["videos=5", "seconds=6"], [], "affwild2-compact", ["window=3", "hop=2"], []),
 }
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +103,6 @@ def edit(path: Path, line: int, old: str, new: str) -> None:
     assert old in lines[line - 1]
     lines[line - 1] = lines[line - 1].replace(old, new, 1)
     path.write_text("".join(lines))
-
-
-def refused(capsys, *words: object) -> str:
-    """The one line with which a command ends."""
-    capsys.readouterr()
-    assert run(*words) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
 
 
 def test_a_wrong_root_ends_with_one_line(tmp_path, capsys):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import refused, run
 from tests.ferplus import COLUMNS, Drawn, draw, write_archive, write_tables
 
-from affuse.cli.main import main
 from affuse.corpora.ferplus import read
 from affuse.features.aligned import AlignedFaces
 from affuse.features.prepare import prepare
@@ -25,10 +25,6 @@ from affuse.models.registry import create_model
 FORMS = {"npz": write_archive, "csv": write_tables}
 TRAINING = ("model.video.width=4", "epochs=1", "batch_size=16")
 COUNT = 150
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -152,14 +148,6 @@ def test_pictures_are_brought_to_the_size_of_the_stream(archive, size):
     plain = AlignedFaces(48).extract(clip).values[0]
     back = cv2.resize(stream.values[0], (48, 48), interpolation=cv2.INTER_AREA).astype(int)
     assert np.abs(back - plain).mean() < 6
-
-
-def refused(capsys, *words: object) -> str:
-    """The one line with which a command ends."""
-    capsys.readouterr()
-    assert run(*words) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
 
 
 def drop_column(root: Path) -> None:

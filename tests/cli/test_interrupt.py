@@ -4,11 +4,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from tests.folders import tree
 from tests.toy import toy_recipe
 
 AFFUSE = [sys.executable, "-m", "affuse"]
@@ -30,10 +30,6 @@ def interrupt(words: list[str], when) -> subprocess.CompletedProcess[str]:
         process.send_signal(signal.SIGINT)
         _, printed = process.communicate(timeout=60)
     return subprocess.CompletedProcess(words, process.returncode, stderr=printed)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import refused, run
 
-from affuse.cli.main import main
 from affuse.corpora.cremad import CLASSES
 from affuse.corpora.protocols.protocol import Protocol, read_protocol
 from affuse.corpora.registry import read_corpus
@@ -29,19 +29,6 @@ SETS = (
 )
 VIDEO = r"C:\Users\me\RAVDESS\ACTOR{actor}\{name}_facecroppad.npy"
 SOUND = "/home/me/RAVDESS/ACTOR{actor}/03{name}_croppad.wav"
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line that says why a command is refused."""
-    capsys.readouterr()
-    assert run(*words) == 2
-    line = capsys.readouterr().err
-    assert line.count("\n") == 1 and "Traceback" not in line
-    return line
 
 
 def noises(paths: Sequence[Path]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.commands import run
 from tests.media.recordings import counting, write_recording
 
-from affuse.cli.main import main
 from affuse.cli.sources import read_sources
 from affuse.errors import AffuseError
 from affuse.features.catalogue import Rated, create_extractor
@@ -18,10 +18,6 @@ from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
 
 STREAMS = ("audio/wav2vec2", "video/emoca50")
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 def test_a_path_is_for_all_that_are_not_named(tmp_path: Path) -> None:

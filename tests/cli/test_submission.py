@@ -8,12 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.affwild2 import HIDDEN, TESTED
-
-from affuse.cli.main import main
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
+from tests.commands import run
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.commands import run
 
-from affuse.cli.main import main
 from affuse.corpora.synthetic.ravdess import synthesise
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,13 @@
 from pathlib import Path
 
 import pytest
+from tests.folders import touch
 
 from affuse.corpora.affwild2 import read
 from affuse.errors import BadInput
 
 TRAIN = "VA_Set/Train_Set"
 VALIDATION = "VA_Set/Validation_Set"
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("valence,arousal\n0,0\n")
 
 
 @pytest.fixture

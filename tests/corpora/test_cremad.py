@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.folders import touch
 
 from affuse.corpora.cremad import BAD, CLASSES, LICENCE, clip_names, read
 from affuse.corpora.registry import read_corpus
@@ -15,13 +16,6 @@ from affuse.errors import BadInput
 ANGRY, HAPPY, NEUTRAL = "1001_IEO_ANG_HI", "1001_IEO_HAP_LO", "1002_DFA_NEU_XX"
 LISTED = (ANGRY, HAPPY, NEUTRAL)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 84000\n"
-
-
-def touch(root: Path, *names: str, content: bytes = b"x") -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 def tables(root: Path, folder: str = "processedResults") -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.folders import touch
 
 from affuse.corpora.msp_improv import CLASSES, EMOTIONS, read, read_ratings
 from affuse.corpora.registry import read_corpus
@@ -15,13 +16,6 @@ TURN = "MSP-IMPROV-S01A-F01-P-FM01"
 MEANS = "A:2.571429; V:3.000000; D:3.571429 ; N:3.571429;"
 RATER = "R00200001; Neutral; Neutral,Concerned; A:3.000000; V:4.000000; D:2.000000; N:4.000000;"
 BLOCK = f"UTD-IMPROV-S01A-F01-P-FM01.avi; N; {MEANS}\n{RATER}\n"
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
 
 
 def rate(root: Path, text: str, name: str = "Evalution.txt") -> Path:

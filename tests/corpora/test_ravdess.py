@@ -1,17 +1,9 @@
-from pathlib import Path
-
 import pytest
+from tests.folders import touch
 
 from affuse.corpora.ravdess import CLASSES
 from affuse.corpora.registry import read_corpus
 from affuse.errors import AffuseError, BadInput
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
 
 
 def test_the_files_of_one_performance_are_one_clip(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
+
+from tests.folders import digests
 
 from affuse.audit.leaks import find_leaks
 from affuse.corpora.affwild2 import LICENCE, read
@@ -41,14 +42,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def clips(corpus: Path) -> dict[str, Clip]:
     return {clip.id: clip for clip in read(corpus).clips}
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def truth(corpus: Path, clip: Clip, times: np.ndarray) -> np.ndarray:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from collections import Counter
 from pathlib import Path
 
 import cv2
+import cv2.data as cascades
 import numpy as np
 import pytest
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
 from tests.corpora.interrupt import interrupted
+from tests.folders import digests
 from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip, Corpus
@@ -56,14 +57,6 @@ def votes(out: Path) -> list[dict[str, str]]:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def odd(corpus: Corpus) -> tuple[Clip, Clip]:
@@ -165,7 +158,7 @@ def test_the_pictures_are_those_that_were_drawn(corpus: Corpus) -> None:
     assert 40 < frames.mean() < 215 and frames.std() > 30
     moved = np.abs(np.diff(frames, axis=0)).mean((1, 2, 3))
     assert moved.min() > 0 and np.median(moved) < 12
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    cascade = cv2.CascadeClassifier(cascades.haarcascades + "haarcascade_frontalface_default.xml")
     grey = frames[::15].mean(3).astype(np.uint8)
     assert all(len(cascade.detectMultiScale(picture, 1.1, 3, minSize=(60, 60))) for picture in grey)
 

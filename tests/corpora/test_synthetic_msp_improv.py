@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
 import cv2
+import cv2.data as cascades
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
 from tests.corpora.interrupt import interrupted
+from tests.folders import digests
 from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip, Corpus
@@ -38,14 +39,6 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def corpus(out: Path) -> Corpus:
     return read(out)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def test_the_reader_finds_every_turn(out: Path, corpus: Corpus) -> None:
@@ -150,7 +143,7 @@ def test_the_voice_tells_arousal(corpus: Corpus) -> None:
 
 
 def test_the_face_tells_valence(corpus: Corpus) -> None:
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    cascade = cv2.CascadeClassifier(cascades.haarcascades + "haarcascade_frontalface_default.xml")
 
     def look(clip: Clip) -> NDArray[np.float64]:
         crops = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from fractions import Fraction
@@ -10,12 +9,14 @@ from pathlib import Path
 
 import av
 import cv2
+import cv2.data as cascades
 import numpy as np
 import pytest
 
 pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
 
 from tests.corpora.interrupt import interrupted
+from tests.folders import digests
 
 from affuse.corpora.synthetic.portrait import photograph
 from affuse.corpora.synthetic.ravdess import synthesise
@@ -30,14 +31,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("ravdess")
     assert synthesise(out, actors=(1, 2, 11), seconds=1.5, **ONE_OF_EACH) == 24
     return out
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def test_an_actor_has_the_publishers_sixty_clips(tmp_path: Path) -> None:
@@ -164,7 +157,7 @@ def test_without_scikit_image_the_user_learns_what_to_install(
 
 
 def test_a_face_detector_finds_the_face(corpus: Path) -> None:
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    cascade = cv2.CascadeClassifier(cascades.haarcascades + "haarcascade_frontalface_default.xml")
     found = []
     for path in sorted(corpus.rglob("*.mp4")):
         with av.open(str(path)) as container:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.models.base import MFCC, OPENFACE, pick, random_batch
 
 from affuse.evaluation.conditions import CONDITIONS, condition
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.registry import create_model
+from affuse.verification.contracts.model import MFCC, OPENFACE, pick, random_batch
 
 #: As published: a fixed window of frames, whose absent ones are zeros that count.
 FIXED = {spec.name: replace(spec, span=3.6) for spec in (MFCC, OPENFACE)}

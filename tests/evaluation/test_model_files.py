@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import torch
 from tests.affwild2 import HIDDEN, TESTED
+from tests.commands import run
 from tests.toy import AUDIO, CLASSES, VIDEO, Toy, toy_recipe, toy_store
 
 import affuse
-from affuse.cli.main import main
 from affuse.corpora.clip import Corpus
 from affuse.evaluation.evaluate import evaluate
 from affuse.features.batch import Normalisation
@@ -25,10 +25,6 @@ from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import ModelSpec, load_model, save_model
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

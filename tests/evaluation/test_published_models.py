@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 import torch
 from scipy.ndimage import uniform_filter1d
+from tests.commands import run
 
-from affuse.cli.main import main
 from affuse.corpora.clip import Clip, Corpus
 from affuse.features import emoca
 from affuse.features.batch import Batch
@@ -90,10 +90,6 @@ def checkpoint(folder: Path, name: str, streams: list[StreamSpec], outputs: int,
     path = folder / f"{name}.pth"
     torch.save({"state_dict": published_state_dict(model)}, path)
     return path
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
 
 
 def converted(folder: Path, system: str, path: Path, *options: str) -> Path:

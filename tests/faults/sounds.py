@@ -50,9 +50,9 @@ def write_pieces(
         audio = container.add_stream("pcm_s16le", rate=rate, layout="mono")
         if video is not None and pictures is not None:
             for number in range(round(pictures[0] * 25), round(pictures[1] * 25)):
-                frame = av.VideoFrame.from_ndarray(grey(100), format="rgb24")
-                frame.pts, frame.time_base = number * TICKS // 25, Fraction(1, TICKS)
-                container.mux(video.encode(frame))
+                image = av.VideoFrame.from_ndarray(grey(100), format="rgb24")
+                image.pts, image.time_base = number * TICKS // 25, Fraction(1, TICKS)
+                container.mux(video.encode(image))
             container.mux(video.encode())
         for start, sound in pieces:
             whole = np.clip(np.rint(sound * 32767), -32768, 32767).astype(np.int16)

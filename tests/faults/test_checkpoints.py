@@ -91,7 +91,7 @@ def killed_at(folder: Path, what: str, number: int, **more: Any) -> None:
                 count(Path(target))
             return result
 
-        torch.save, Path.replace = written, replaced  # type: ignore[assignment]
+        torch.save, Path.replace = written, replaced
         run(folder, resume=True, **more)
 
     process = multiprocessing.get_context("fork").Process(target=child)

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-import affuse
 from affuse.cli.main import main
 from affuse.inference.keyframes import key_frames
 from affuse.media.boxes import intersection_over_union
@@ -19,6 +18,7 @@ from affuse.media.tracks import Track
 from tests.media.faces import crop_faces
 from tests.media.recordings import grey, write_recording
 from tests.media.test_tracks import face, link_faces
+from tests.predictions import timeline_of
 
 TIMES = np.array([0.1, 0.5, 0.9])
 
@@ -64,7 +64,7 @@ def test_a_small_face_in_a_large_picture_is_found_as_in_a_small_one(
         for name, picture in (("large.png", large), ("small.png", small)):
             cv2.imwrite(str(tmp_path / name), picture[..., ::-1])
             paths.append(tmp_path / name)
-        results = [affuse.predict(path) for path in paths]
+        results = [timeline_of(path) for path in paths]
         assert [result.presence["video"].share for result in results] == [1.0, 1.0]
         np.testing.assert_allclose(results[0].overall, results[1].overall, atol=0.05)
         return

@@ -217,11 +217,11 @@ def test_predictions_that_are_no_probabilities_are_named(tmp_path: Path) -> None
     rows = ["av;a;a1 ;joy;0,75;0,25", "av;b;A2;anger;0,5;0,5", "audio;b;A2;anger;nan;0,5"]
     path = tmp_path / "predictions.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
-    labels, shares = _told(path, spec, {"b"})  # type: ignore[arg-type]
+    labels, shares = _told(path, spec, {"b"})
     assert labels == ["joy"] and shares.tolist() == [[0.75, 0.25]]
     path.write_text("\n".join([header, rows[0], "av;c;a3;joy;nan;0,5"]) + "\n")
     with pytest.raises(BadInput, match="line 3: holds no probabilities"):
-        _told(path, spec, set())  # type: ignore[arg-type]
+        _told(path, spec, set())
 
 
 @pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/../../../x", "x" * 300, "a\0b", ".."])

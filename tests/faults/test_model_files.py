@@ -30,9 +30,9 @@ from affuse.inference.predictor import Predictor
 from affuse.models.embedded import unpack_networks
 from affuse.models.entries import content_digest
 from affuse.models.modelfile import DIGEST, KEY, ModelSpec, load_model, read_digest, save_model
+from affuse.verification.contracts.model import MFCC, random_batch
 from tests.conftest import SHARED
 from tests.media.recordings import write_recording
-from tests.models.base import MFCC, random_batch
 from tests.toy import AUDIO, CLASSES, toy_store
 
 FILES = SHARED / "faults"

@@ -85,11 +85,11 @@ def test_bars_still_move_on_a_wrapped_terminal():
             return True
 
     terminal, before = Terminal(), (sys.stdout, sys.stderr)
-    sys.stdout, sys.stderr = io.StringIO(), Printable(terminal)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = io.StringIO(), Printable(terminal)
     try:
         for item in progress(["a"], "label [/x] \x1b[2J"):
             print(f"said {item}")
-        said = sys.stdout.getvalue()  # type: ignore[attr-defined]
+        said = sys.stdout.getvalue()
     finally:
         sys.stdout, sys.stderr = before
     assert said == "said a\n"  # the standard output goes elsewhere: it is not drawn above the bar

@@ -17,6 +17,7 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store, read_failures
 from tests.faults.sounds import RATE, face_video, voice, with_garbage, write_wav
 from tests.inference.recordings import values_model
+from tests.predictions import timeline_of, values_of
 
 pytest.importorskip("skimage")
 
@@ -38,7 +39,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def probabilities(path: Path) -> np.ndarray:
-    timeline = affuse.predict(path)
+    timeline = timeline_of(path)
     assert len(timeline.starts) == 1
     return timeline.probabilities[0]
 
@@ -52,7 +53,7 @@ def probabilities(path: Path) -> np.ndarray:
     ],
 )
 def test_predict_reads_the_other(folder, name, alone, note, tmp_path, capsys) -> None:
-    timeline = affuse.predict(folder / name)
+    timeline = timeline_of(folder / name)
     assert timeline.probabilities[0] == pytest.approx(probabilities(folder / alone), abs=0.02)
     assert timeline.notes == [f"{note}; it is left out"]
     gone = "audio" if "sound" in name else "video"
@@ -78,12 +79,12 @@ def test_where_nothing_is_left_the_reasons_are_told(folder, tmp_path, capsys) ->
 
 
 def test_sound_ends_and_begins_in_the_middle(tmp_path) -> None:
-    ends = affuse.predict(face_video(tmp_path / "ends.mov", 6.0, voice(2.0)))
+    ends = timeline_of(face_video(tmp_path / "ends.mov", 6.0, voice(2.0)))
     assert ends.presence["audio"].share == pytest.approx(1 / 3, abs=0.01)
     assert ends.presence["video"].share == 1.0
-    late = affuse.predict(face_video(tmp_path / "late.mov", 6.0, voice(2.0), sound_start=4.0))
+    late = timeline_of(face_video(tmp_path / "late.mov", 6.0, voice(2.0), sound_start=4.0))
     assert late.presence["audio"].spans == [pytest.approx((4.0, 6.0), abs=0.07)]
-    face = affuse.predict(face_video(tmp_path / "face.mov", 6.0, None))
+    face = timeline_of(face_video(tmp_path / "face.mov", 6.0, None))
     beyond = ends.starts >= 2.1
     assert beyond.any() and ends.starts == pytest.approx(face.starts)
     assert ends.probabilities[beyond] == pytest.approx(face.probabilities[beyond], abs=1e-5)
@@ -100,9 +101,9 @@ def test_sound_ends_and_begins_in_the_middle(tmp_path) -> None:
 def test_values_over_time(folder, tmp_path) -> None:
     """A model that follows the face reads a voice whose pictures cannot be used as a voice."""
     model = values_model(tmp_path / "va.safetensors")
-    alone = affuse.predict(folder / "voice.wav", model)
+    alone = values_of(folder / "voice.wav", model)
     for name in ("video_broken.mov", "video_short.mov"):
-        timeline = affuse.predict(folder / name, model)
+        timeline = values_of(folder / name, model)
         assert timeline.known.mean() > 0.95
         near = [np.abs(alone.times - time).argmin() for time in timeline.times]
         assert timeline.values == pytest.approx(alone.values[near], abs=0.05)
@@ -110,7 +111,7 @@ def test_values_over_time(folder, tmp_path) -> None:
         tmp_path / "a.safetensors", ("audio/logmel64-16k",), "audio-only", window=2.0
     )
     path = face_video(tmp_path / "pictures_end.mov", 1.0, voice(3.0))
-    timeline = affuse.predict(path, heard)
+    timeline = values_of(path, heard)
     assert timeline.times[-1] > 2.9 and timeline.known.all()
     timeline.write_csv(tmp_path / "a.csv")
     rows = [line.split(",") for line in (tmp_path / "a.csv").read_text().splitlines()[1:]]

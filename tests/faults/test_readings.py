@@ -118,7 +118,7 @@ def test_every_output_says_unclear(tmp_path):
     assert "unclear" in _figure(timeline)._suptitle.get_text()
     said: list[str] = []
     panel = ClassesPanel(timeline, 480)
-    panel._text = lambda image, text, *more: said.append(text)  # type: ignore[method-assign]
+    panel._text = lambda image, text, *more: said.append(text)
     panel.draw(1.0)
     assert said[0] == "unclear"
     assert classes_timeline(Path("x.mp4")).headline == "neutral 0.80"

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import affuse
 from affuse.cli.main import main
 from affuse.errors import BadInput
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
 from tests.faults.test_geometry import texture
+from tests.predictions import timeline_of
 
 # texture(64, 48), HEVC in HEIF, stored upright on its side with an `irot` of three quarter turns
 HEIC = """
@@ -207,7 +207,7 @@ def test_one_photograph_is_read_alike_however_it_is_stored(tmp_path: Path) -> No
     image = photograph()
     plain = tmp_path / "plain.png"
     Image.fromarray(image).save(plain)
-    expected = affuse.predict(plain)
+    expected = timeline_of(plain)
     assert expected.presence["video"].share == 1
     exif = Image.Exif()
     exif[0x0112] = 7
@@ -216,5 +216,5 @@ def test_one_photograph_is_read_alike_however_it_is_stored(tmp_path: Path) -> No
     Image.fromarray(image).save(tmp_path / "noname", "TIFF")
     Image.fromarray(image).save(tmp_path / "photo.avif", "AVIF", quality=90)
     for name in ("seven", "photo.jfif", "noname", "photo.avif"):
-        found = affuse.predict(tmp_path / name)
+        found = timeline_of(tmp_path / name)
         np.testing.assert_allclose(found.overall, expected.overall, atol=0.05)

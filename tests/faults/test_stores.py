@@ -26,13 +26,10 @@ from affuse.features.archive import write_archive
 from affuse.features.prepare import prepare
 from affuse.features.store import Store, StreamFile, damages, stream_path
 from tests.faults.misbehaving import Numbers, corpus
+from tests.folders import tree
 
 ROOT = Path(__file__).parents[2]
 STREAMS = ("audio/one", "video/two")
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def numbers() -> list[Numbers]:

@@ -166,14 +166,14 @@ def test_what_programs_leave_beside_recordings_is_left_aside(tmp_path: Path) -> 
 @pytest.mark.parametrize("in_table", ["NFC", "NFD"])
 def test_accents_composed_or_not_are_one_name(tmp_path: Path, on_disk: str, in_table: str) -> None:
     name = "Zoë\u00a0é/Ünï.mp4"
-    path = touch(tmp_path / unicodedata.normalize(on_disk, name))  # type: ignore[arg-type]
-    text = unicodedata.normalize(in_table, name)  # type: ignore[arg-type]
+    path = touch(tmp_path / unicodedata.normalize(on_disk, name))
+    text = unicodedata.normalize(in_table, name)
     touch(tmp_path / "clips.csv", f"path,label\n{text},joy\n")
     (clip,) = read_corpus("folder", tmp_path).clips
     assert clip.id == "Zoë é/Ünï" and clip.video == path
     source = tmp_path / "features"
     for form in ("NFC", "NFD"):
-        own = path_below(source, unicodedata.normalize(form, clip.id), ".npy")  # type: ignore[arg-type]
+        own = path_below(source, unicodedata.normalize(form, clip.id), ".npy")
         touch(own)
         assert clip_place(source, clip, (".npy",)) == own
         own.unlink()

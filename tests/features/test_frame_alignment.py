@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affuse.corpora.clip import Clip
+from affuse.features.blocks import BlockExtractor
 from affuse.features.catalogue import create_extractor
 from affuse.features.mfcc39 import mfcc39
 from affuse.features.sound import FrameAlignment
@@ -197,6 +198,7 @@ class TestExamples:
         expected = vggish_examples(sound, "centred").some(np.arange(300))
         np.testing.assert_allclose(whole.values, expected, rtol=0, atol=1e-3)
         extractor = create_extractor(name)
+        assert isinstance(extractor, BlockExtractor)
         path = next(tmp_path.glob("*.wav"))
         blocks = list(extractor.blocks(Clip("x", audio=path)))
         assert len(blocks) > 1, "in parts"

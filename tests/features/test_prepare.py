@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.folders import tree
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import BadInput
@@ -59,10 +60,6 @@ TEXTS = {"a/b": "1 2 3", "b": "4", "c": "5 6 7 8"}
 def numbers(tmp_path):
     (tmp_path / "raw" / "a").mkdir(parents=True)
     return corpus(tmp_path / "raw", TEXTS)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_streams_come_back_as_they_were(tmp_path, numbers):

@@ -82,7 +82,7 @@ def test_values_over_time(both: Path, varying: Path) -> None:
         begin = (frames - seconds) / rate
         if begin <= 0 or line.time > info.duration - 0.3:
             continue
-        own = window_of(streams, predictor.spec.streams, begin, 2.0)  # type: ignore[arg-type]
+        own = window_of(streams, predictor.spec.streams, begin, 2.0)
         for name, stream in own.items():
             stream.start = 0.0 if name.startswith("audio") else 0.5 / rate
         said = slide(predictor.model, predictor.spec, own, seconds / rate)

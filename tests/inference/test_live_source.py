@@ -106,7 +106,7 @@ def test_frames_that_wait_too_long_are_dropped_and_nothing_queues(tmp_path: Path
     slow = Slow()
     with open_source(str(path), {"video"}) as packets:
         live = Live(packets, 2.0, realtime=True)
-        live.faces.append(slow)  # type: ignore[arg-type]
+        live.faces.append(slow)
         began, late = time.monotonic(), []
         while live.step():
             late.append(live.behind(live.end))

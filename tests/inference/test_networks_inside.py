@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.predictions import values_of
 
-import affuse
 from affuse.cli.main import main
 from affuse.corpora.registry import read_corpus
 from affuse.features import prepare as preparing
@@ -15,6 +15,7 @@ from affuse.features.catalogue import create_extractor
 from affuse.features.prepare import prepare
 from affuse.inference.predictor import Predictor
 from affuse.models.modelfile import load_model
+from affuse.tasks.values import ValuesTimeline
 
 FACE = "video/frozen-face"
 
@@ -33,9 +34,10 @@ def trained(folder: Path, run: Path) -> Path:
 def test_prediction_needs_the_model_file_alone(affwild2_run: Path, tmp_path: Path) -> None:
     model = trained(tmp_path, affwild2_run)
     recording = next((affwild2_run / "synthetic/videos").glob("*.mp4"))
-    alone = affuse.predict(recording, model)
+    alone = values_of(recording, model)
     source = {FACE: affwild2_run / "run/fold0/model.safetensors"}
     told = Predictor(model, source=source).predict(recording)
+    assert isinstance(told, ValuesTimeline)
     np.testing.assert_array_equal(alone.values, told.values)
     assert alone.known.any()
     network, spec = load_model(model)

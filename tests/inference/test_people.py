@@ -19,6 +19,7 @@ from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.tracks import Track
 from affuse.media.watching import Cut
 from affuse.models.bundled import DAY_ONE
+from affuse.tasks.timeline import Timeline
 
 
 def who_speaks(path: Path) -> tuple[Speaking, list[int]]:
@@ -109,6 +110,8 @@ def test_the_main_person_is_as_if_nobody_else_had_been_asked_for(tmp_path: Path)
     predictor = Predictor(DAY_ONE)
     (one,) = predictor.predict_people(path, 1, "all")
     first, second = predictor.predict_people(path, 5, "all")
+    assert isinstance(one, Timeline) and isinstance(first, Timeline)
+    assert isinstance(second, Timeline)
     np.testing.assert_array_equal(one.probabilities, first.probabilities)
     assert (first.person, first.people, second.person) == (1, 2, 2)
     assert np.abs(first.probabilities - second.probabilities).max() > 1e-3

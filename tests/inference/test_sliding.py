@@ -67,8 +67,8 @@ def sliding_of(
     model: torch.nn.Module, spec: ModelSpec, whole: bool = False, seconds: float = SECONDS
 ) -> Sliding:
     task = task_of(spec.task, spec.outputs)
-    plan = task.plan(spec, model.leader, seconds)  # type: ignore[arg-type]
-    applied = WindowModel(model, spec, list(spec.streams) if whole else ())  # type: ignore[arg-type]
+    plan = task.plan(spec, model.leader, seconds)
+    applied = WindowModel(model, spec, list(spec.streams) if whole else ())
     assert whole or applied.embedded
     return Sliding(task, applied, plan, seconds)
 
@@ -100,7 +100,7 @@ def same(found: list[WindowAnswer], expected: list[WindowAnswer], tolerance: flo
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.values, b.values, rtol=0, atol=tolerance)
         assert (a.mask is None) == (b.mask is None)
-        assert a.mask is None or np.array_equal(a.mask, b.mask)  # type: ignore[arg-type]
+        assert a.mask is None or np.array_equal(a.mask, b.mask)
         for name, value in b.ratings.items():
             assert a.ratings[name] == pytest.approx(value, abs=tolerance, nan_ok=True)
 

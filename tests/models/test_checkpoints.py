@@ -33,7 +33,7 @@ from affuse.models.systems.ir50 import published as ir50
 from affuse.models.systems.ir50.published import FACES
 from affuse.models.systems.vggish import published as vggish
 from affuse.models.systems.vggish.published import EXAMPLES
-from tests.models.base import FACES224, MFCC, OPENFACE, random_batch
+from affuse.verification.contracts.model import FACES224, MFCC, OPENFACE, random_batch
 from tests.models.published import Malicious, filled
 
 LISTINGS = {

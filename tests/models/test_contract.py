@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from affuse.features.stream import StreamSpec
 from affuse.models.systems.chumachenko.model import IntermediateAttention, LateTransformer
-from tests.models.base import FACES224, MFCC, OPENFACE, ModelContract, uncovered
+from affuse.verification.contracts.model import FACES224, MFCC, OPENFACE, ModelContract
+from tests.models.base import uncovered
 
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
 

@@ -24,7 +24,7 @@ from affuse.models.layers.framewise import CHUNK, present_features
 from affuse.models.layers.pooling import AttentiveMaxPool
 from affuse.models.options import accepted
 from affuse.models.registry import create_model
-from tests.models.base import FACES224, MFCC, OPENFACE
+from affuse.verification.contracts.model import FACES224, MFCC, OPENFACE
 
 LOGMEL = StreamSpec("audio/logmel64-16k", 50.0, (64,))
 FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")

@@ -16,7 +16,7 @@ from affuse.features.batch import Normalisation
 from affuse.models.bundled import DAY_ONE
 from affuse.models.entries import content_digest
 from affuse.models.modelfile import DIGEST, KEY, ModelSpec, load_model, read_spec, save_model
-from tests.models.base import MFCC, random_batch
+from affuse.verification.contracts.model import MFCC, random_batch
 
 
 @pytest.fixture

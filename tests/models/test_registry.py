@@ -14,7 +14,7 @@ from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
 from affuse.models.registry import MODELS, create_model, list_models
-from tests.models.base import MFCC, OPENFACE
+from affuse.verification.contracts.model import MFCC, OPENFACE
 
 STREAMS = {s.name: s for s in (MFCC, OPENFACE)}
 TASKS = ("classification", "valence-arousal", "embedding")

@@ -12,7 +12,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
 from affuse.models.registry import create_model
 from affuse.models.transfer import Taken, take_weights
-from tests.models.base import MFCC, OPENFACE
+from affuse.verification.contracts.model import MFCC, OPENFACE
 
 STREAMS = {spec.name: spec for spec in (MFCC, OPENFACE)}
 

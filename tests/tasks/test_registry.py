@@ -45,7 +45,7 @@ def test_a_task_goes_from_a_model_to_scores(name: str) -> None:
             continue
         learned = task.learned_by(model, OverTime())
         loss = learned.loss(scores.requires_grad_(), TARGETS[name], 0.0)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         assert loss.ndim == 0 and scores.grad is not None and scores.grad.abs().sum() > 0
         parts = [learned.seen(scores.detach(), TARGETS[name]) for _ in range(2)]
         targets, predicted = (np.concatenate(part) for part in zip(*parts, strict=True))

@@ -52,7 +52,7 @@ def test_the_loss_of_a_step_is_a_third_of_each_network(name: str) -> None:
     torch.manual_seed(1)
     heads = model(batch).auxiliary
     assert set(heads) == {"main", "audio", "video"}
-    published = sum(0.3333 * mean_cross_entropy(x, batch.targets) for x in heads.values())
+    published = sum((0.3333 * mean_cross_entropy(x, batch.targets) for x in heads.values()), 0.0)
     assert found == pytest.approx(published, rel=1e-5)
 
 

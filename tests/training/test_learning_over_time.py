@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.toy import AUDIO, VIDEO, curves, timed_store, toy_recipe
+from tests.toy import AUDIO, SOUND30, VIDEO, Level, curves, timed_store, toy_recipe
 
 from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.store import Store
-from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream import Stream
 from affuse.inference.sliding import slide
 from affuse.metrics.concordance import ccc, ccc_loss, ccc_window_loss
-from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, load_model, read_spec
 from affuse.models.registry import create_model
 from affuse.tasks.dimensional import Dimensional
@@ -27,16 +26,8 @@ from affuse.training.spliced import SplicedDataset
 from affuse.training.targets import training_targets
 from affuse.training.train import train
 
-SOUND30 = StreamSpec("audio/mfcc10", 30.0, (10,))
 TASK = {"task": "valence-arousal", "window": 4.0, "hop": 2.0, "batch_size": 4}
 MODEL = {"name": "early", "head": "frames"}
-
-
-@pytest.fixture(scope="module")
-def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("timed")
-    timed_store(folder, SOUND30, VIDEO)
-    return folder
 
 
 def recipe(folder: Path, **changes: object) -> Recipe:
@@ -155,14 +146,6 @@ def test_one_mean_for_all_values_of_a_stream(timed: Path) -> None:
     assert len(set(found.mean)) == len(set(found.std)) == 1
     each = training_statistics(data)["video/openface"]
     assert found.mean[0] == pytest.approx(np.mean(each.mean))
-
-
-class Level(Model):
-    """The picture's first value on every frame, and where the window begins to be present."""
-
-    def forward(self, batch):
-        x, mask = batch.streams["video/openface"], batch.masks["video/openface"]
-        return self.answer(x[..., :1], mask.unsqueeze(-1))
 
 
 def test_sliding_gives_back_a_series_of_any_length() -> None:

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.toy import VIDEO, curves, timed_store, toy_recipe
+from tests.toy import SOUND30, VIDEO, Level, curves, toy_recipe
 
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
 from affuse.features.batch import Normalisation
 from affuse.features.store import Store
-from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream import Stream
 from affuse.inference.sliding import slide
 from affuse.metrics.concordance import ccc_loss, ccc_window_loss, masked_ccc_loss
-from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, read_spec
 from affuse.models.registry import create_model
 from affuse.tasks.annotated_targets import delayed
@@ -30,7 +29,6 @@ from affuse.training.spliced import SplicedDataset
 from affuse.training.targets import training_targets
 from affuse.training.train import train
 
-SOUND30 = StreamSpec("audio/mfcc10", 30.0, (10,))
 TASK = {
     "task": "valence-arousal",
     "window": 4.0,
@@ -38,13 +36,6 @@ TASK = {
     "batch_size": 4,
     "model": {"name": "early", "head": "frames"},
 }
-
-
-@pytest.fixture(scope="module")
-def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("timed")
-    timed_store(folder, SOUND30, VIDEO)
-    return folder
 
 
 def recipe(folder: Path, *changes: str) -> Recipe:
@@ -130,14 +121,6 @@ class TestDelay:
         (start,) = starts
         assert start == pytest.approx(curves(5, 0.0), abs=1e-4) and len(seen) == 2
         assert all(not m[:30].any() and m[30:].all() for m in seen)
-
-
-class Level(Model):
-    """The picture's first value on every frame."""
-
-    def forward(self, batch):
-        x, mask = batch.streams["video/openface"], batch.masks["video/openface"]
-        return self.answer(x[..., :1], mask.unsqueeze(-1))
 
 
 class TestWeights:

@@ -58,7 +58,7 @@ def fitted(
 ) -> Watched:
     watched = Watched(model, scores)
     stages = PlateauStages(chosen, 1e-5, "ccc", folder / "best.ckpt", mode)
-    data = DataLoader(torch.ones(2, 1))
+    data: DataLoader[torch.Tensor] = DataLoader(torch.ones(2, 1))
     trainer = lightning.Trainer(
         max_epochs=len(scores),
         accelerator="cpu",

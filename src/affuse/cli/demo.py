@@ -83,6 +83,6 @@ def run(options: argparse.Namespace) -> int:
     for name, result in results.items():
         scores = (result["conditions"][c]["accuracy"] for c in ("av", "audio", "video"))
         print(f"{name:26}" + "".join(f"{score:8.2f}" for score in scores))
-    print(f"{path.name} (happy) is read as {timeline.emotion}")
+    print(f"{path.name} (happy) is predicted as {timeline.emotion}")
     print(f"report: {out / 'report.html'}")
     return 0

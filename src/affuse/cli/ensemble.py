@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--corpus",
         type=Path,
         metavar="ROOT",
-        help="where the corpus lies: a row per picture of its videos (else 30 per second)",
+        help="where the corpus lies: a row per frame of its videos (else 30 per second)",
     )
     parser.add_argument(
         "--truth",

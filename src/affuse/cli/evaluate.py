@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--truth",
         type=Path,
         metavar="DIR",
-        help="for values over time: folder with <clip>.csv (time and a column per dimension) that "
-        "is used instead of the annotation",
+        help="for continuous valence and arousal: folder with <clip>.csv (time and a column per "
+        "dimension) that is used instead of the annotation",
     )
     parser.add_argument(
         "--role",
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judge the run or the model files and print one row per condition."""
+    """Evaluate the run or the model files and print one row per condition."""
     from affuse.cli.tables import print_table
     from affuse.evaluation.evaluate import evaluate
     from affuse.evaluation.subject import results_folder

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("cases", type=Path, help="folder with the parity cases")
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        metavar="DIR",
+        help="recordings that some cases are about (default: ../data/videos beside the folder)",
+    )
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print JSON to stdout")
 
@@ -29,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     from affuse.verification.parity import count_cases, run_parity
 
     total = count_cases(options.cases)
-    results = list(progress(run_parity(options.cases, options.device), "parity", total=total))
+    found = run_parity(options.cases, options.device, options.recordings)
+    results = list(progress(found, "parity", total=total))
     if options.json:
         print(json.dumps([asdict(result) for result in results], indent=2))
     else:

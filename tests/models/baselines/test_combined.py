@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from affuse.models.base import Head
-from tests.models.base import ModelContract
+from affuse.verification.contracts.model import ModelContract
 
 
 class TestCombined(ModelContract):

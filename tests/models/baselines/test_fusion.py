@@ -9,7 +9,7 @@ from affuse.features.batch import Batch
 from affuse.models.base import Model
 from affuse.models.baselines.concatenation import Concatenation
 from affuse.models.registry import create_model
-from tests.models.base import CLASSES, MFCC, OPENFACE, random_batch, settle
+from affuse.verification.contracts.model import CLASSES, MFCC, OPENFACE, random_batch, settle
 
 STREAMS = {spec.name: spec for spec in (MFCC, OPENFACE)}
 

@@ -25,7 +25,7 @@ from affuse.models.layers.encoder import Encoder, EncoderDropout, Steps, sinusoi
 from affuse.models.modelfile import load_model
 from affuse.models.registry import MODELS, create_model
 from affuse.models.systems.auxformer.model import AuxFormer
-from tests.models.base import MFCC, OPENFACE, ModelContract, random_batch, tensors
+from affuse.verification.contracts.model import MFCC, OPENFACE, ModelContract, random_batch, tensors
 from tests.models.published import Malicious, filled
 
 SOUND, FACE = StreamSpec("audio/wav2vec2", 50.0, (24,)), StreamSpec("video/emoca50", 30.0, (20,))

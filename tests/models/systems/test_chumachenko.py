@@ -10,7 +10,7 @@ import torch
 from affuse.features.batch import Batch
 from affuse.models.registry import create_model
 from affuse.models.systems.chumachenko.model import Chumachenko
-from tests.models.base import FACES224, MFCC, OPENFACE, random_batch, settle
+from affuse.verification.contracts.model import FACES224, MFCC, OPENFACE, random_batch, settle
 
 SMALL = {s.name: s for s in (MFCC, OPENFACE)}
 VARIANTS = ("chumachenko-lt", "chumachenko-it", "chumachenko-ia")

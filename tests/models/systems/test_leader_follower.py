@@ -26,7 +26,7 @@ from affuse.models.systems.leader_follower.model import (
     StreamNorm,
 )
 from affuse.models.systems.leader_follower.published import EMBEDDING, FOLLOWERS, PICTURES
-from tests.models.base import MFCC, OPENFACE, ModelContract, random_batch
+from affuse.verification.contracts.model import MFCC, OPENFACE, ModelContract, random_batch
 from tests.models.published import filled
 
 PUBLISHED = {spec.name: spec for spec in (EMBEDDING, *FOLLOWERS)}
@@ -339,7 +339,7 @@ class TestOtherSizes:
     """`-cnn1d_channels` and `-cnn1d_kernel_size` of the published trainer."""
 
     def test_channels_and_kernel_are_options(self) -> None:
-        model = published(channels=[24, 16], follower_channels=[8], kernel=3)
+        model: Any = published(channels=[24, 16], follower_channels=[8], kernel=3)
         (first, second), (only,) = model.video.temporal.blocks, model.followers[0].temporal.blocks
         assert (first.conv1.out_channels, second.conv2.out_channels) == (24, 16)
         assert first.conv1.kernel_size == only.conv2.kernel_size == (3,)

@@ -21,8 +21,8 @@ from affuse.models.registry import create_model
 from affuse.models.systems.leader_follower.model import LeaderFollower
 from affuse.models.systems.leader_follower.published import EMBEDDING, FOLLOWERS, PICTURES
 from affuse.training.recipe import load_recipe
+from affuse.verification.contracts.model import random_batch
 from tests.execution.tensorflow_writer import write_v1, write_v2
-from tests.models.base import random_batch
 
 STREAMS = {spec.name: spec for spec in (EMBEDDING, *FOLLOWERS)}
 VGGISH, MFCC = (spec.name for spec in FOLLOWERS)
@@ -152,7 +152,7 @@ class Evil:
 class TestTrainer:
     def test_its_best_weights(self, state: dict[str, Tensor], tmp_path: Path, capsys: Any) -> None:
         """With code in the file that must not run."""
-        trainer = Trainer()
+        trainer: Any = Trainer()
         trainer.best_epoch_info = {"model_weights": state, "ccc": 0.4}
         trainer.evil = Evil(tmp_path / "it ran")
         path = pickled(tmp_path / "checkpoint.pkl", {"trainer": trainer, "param_control": trainer})

@@ -22,7 +22,7 @@ from affuse.models.modelfile import load_model
 from affuse.models.registry import MODELS, create_model
 from affuse.models.systems.rjca.model import RecursiveJointAttention
 from affuse.models.systems.rjca.paper import PaperJointAttention
-from tests.models.base import MFCC, ModelContract, pick, random_batch
+from affuse.verification.contracts.model import MFCC, ModelContract, pick, random_batch
 from tests.models.published import filled
 
 SMALL: dict[str, Any] = {"width": 16, "dropout": 0.0}

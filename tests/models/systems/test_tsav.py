@@ -19,7 +19,7 @@ from affuse.models.checkpoints import import_state, published_state_dict
 from affuse.models.registry import create_model
 from affuse.models.systems.tsav.model import TwoStreamAuralVisual
 from affuse.models.systems.tsav.published import TASKS
-from tests.models.base import ModelContract, random_batch
+from affuse.verification.contracts.model import ModelContract, random_batch
 from tests.models.published import filled
 
 SOUND = StreamSpec("audio/logmel64-tsav", 100.0, (64,))

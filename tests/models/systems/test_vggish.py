@@ -11,7 +11,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.vggish import VGGish
 from affuse.models.registry import create_model
 from affuse.models.systems.vggish.model import VGGishFeatures
-from tests.models.base import MFCC, pick, random_batch, with_holes
+from affuse.verification.contracts.model import MFCC, pick, random_batch, with_holes
 
 EXAMPLES = StreamSpec("audio/logmel64-vggish", 30.0, (96, 64))
 
