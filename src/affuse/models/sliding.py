@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.base import Model, Output
-from affuse.models.layers.framewise import CHUNK
+from affuse.models.layers.folding import folded
+from affuse.models.layers.framewise import CHUNK, FrameEmbedder
 from affuse.models.spec import ModelSpec
 
 #: Frames that are normalised and embedded together: memory does not depend on the recording.
@@ -31,7 +33,7 @@ class WindowModel:
     def __init__(self, model: Model, spec: ModelSpec, whole: Collection[str] = ()) -> None:
         self.model, self.spec = model, spec
         self._embedders = {
-            name: part
+            name: _for_prediction(part)
             for name, part in model.frame_embedders().items()
             if name not in whole and spec.streams[name].span is None
         }
@@ -115,3 +117,8 @@ class WindowModel:
         batch = change(batch) if change else batch
         with torch.inference_mode():
             return self.model(batch), batch
+
+
+def _for_prediction(part: FrameEmbedder) -> FrameEmbedder:
+    """A part of a model that gives the same, sooner."""
+    return folded(part) if isinstance(part, nn.Module) else part

@@ -21,6 +21,8 @@ class ResidualBlock(nn.Module):
         stride: Of the first convolution.
     """
 
+    folds = (("conv1", "norm1"), ("conv2", "norm2"))
+
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)

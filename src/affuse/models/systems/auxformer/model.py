@@ -143,7 +143,7 @@ class AuxFormer(PairModel):
 
     def frame_embedders(self) -> dict[str, FrameEmbedder]:
         """None where absent frames count as input; see `Model.frame_embedders`."""
-        return {} if self.padding == "reference" else super().frame_embedders()
+        return {} if self.padding == "published" else super().frame_embedders()
 
     def _series(self, frontend: FrontEnd, project: nn.Module, batch: Batch) -> tuple[Tensor, Steps]:
         """The frames of a modality, (B, T, width), and how they are counted."""

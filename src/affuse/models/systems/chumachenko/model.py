@@ -83,7 +83,7 @@ class Chumachenko(PairModel):
 
     def frame_embedders(self) -> dict[str, FrameEmbedder]:
         """None where absent frames count as input; see `Model.frame_embedders`."""
-        return {} if self.masking == "reference" else super().frame_embedders()
+        return {} if self.masking == "published" else super().frame_embedders()
 
     def branches(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Both branches, fused: (B, Ta, Ca2), (B, Ta), (B, Tv, Cv2), (B, Tv)."""
