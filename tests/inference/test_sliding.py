@@ -189,17 +189,21 @@ def test_a_frame_that_is_not_finite_is_refused() -> None:
         all_answers(sliding_of(model, spec), streams)
 
 
-@pytest.fixture(scope="module")
-def recorded(varying: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
-    """Recordings, the face of one away for a while, in a store whose corpus says their length."""
+@pytest.fixture(scope="module", params=["told", "whole"])
+def recorded(
+    request: pytest.FixtureRequest, varying: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Store]:
+    """Recordings, the face of one away for a while; their corpus says their length, or does not."""
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "raw").mkdir()
     path = folder / "raw" / "a.mp4"
     path.write_bytes(varying.read_bytes())
     hidden = rewrite(varying, folder / "raw" / "b.mp4", hidden=(1.5, 5.0))
+    ends = [f",0,{probe(one).duration!r}" for one in (path, hidden)]
+    told = request.param == "told"
     (folder / "raw" / "clips.csv").write_text(
-        "path,id,label,speaker,start,end\n"
-        f"a.mp4,a,x,s,0,{probe(path).duration!r}\nb.mp4,b,y,t,0,{probe(hidden).duration!r}\n"
+        f"path,id,label,speaker{',start,end' if told else ''}\n"
+        f"a.mp4,a,x,s{ends[0] if told else ''}\nb.mp4,b,y,t{ends[1] if told else ''}\n"
     )
     corpus = read_corpus("folder", folder / "raw")
     names = {"audio/mfcc10", "audio/logmel64-16k", "video/faces48", "video/aligned48"}

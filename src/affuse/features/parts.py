@@ -18,7 +18,7 @@ from affuse.execution.files import NotWritten
 from affuse.execution.names import path_below
 from affuse.features.archive import open_archive, write_archive
 from affuse.features.extractor import Extractor, undecodable
-from affuse.features.recorded import Blocks
+from affuse.features.recorded import Blocks, duration_of
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.probe import probe
 
@@ -85,6 +85,8 @@ def write_part(path: Path, clip: Clip, extractor: Extractor, blocks: Blocks) -> 
                 facts["broken"] = str(error)
         if len(masks) == 1 and not notes and "broken" not in facts:
             facts |= _broken(clip, extractor)
+        if len(masks) > 1:
+            facts |= _seconds(clip, extractor)
         waiting.seek(0)
         mask = np.concatenate(masks)
         write_archive(
@@ -95,6 +97,16 @@ def write_part(path: Path, clip: Clip, extractor: Extractor, blocks: Blocks) -> 
             },
             {"start": start, **facts, **({"notes": list(notes)} if notes else {})},
         )
+
+
+def _seconds(clip: Clip, extractor: Extractor) -> dict[str, float]:
+    """How long the clip is, where the stream is made from its recording."""
+    place = clip.video or clip.audio
+    if place is None or place not in extractor.sources(clip):
+        return {}
+    duration = duration_of(place, clip.tracks)
+    end = duration if clip.end is None else min(clip.end, duration)
+    return {"seconds": round(end - clip.start, 6)}
 
 
 def _broken(clip: Clip, extractor: Extractor) -> dict[str, str]:

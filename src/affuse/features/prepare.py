@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,11 +216,12 @@ def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
 def _said(
     clips: Sequence[Clip], kept: Collection[str], old: StreamFile | None, parts: Path
 ) -> dict[str, dict[str, Any]]:
-    """`notes` and `broken` -> what is to be told of clips, where there is something."""
-    said: dict[str, dict[str, Any]] = {"notes": {}, "broken": {}}
+    """`notes`, `broken` and `seconds` -> what is to be told of clips, where there is something."""
+    said: dict[str, dict[str, Any]] = {"notes": {}, "broken": {}, "seconds": {}}
     for clip in clips:
         if old is not None and clip.id in kept:
-            facts = {"notes": old.notes[clip.id]} if clip.id in old.notes else {}
+            known: dict[str, Mapping[str, Any]] = {"notes": old.notes, "seconds": old.seconds}
+            facts = {what: of[clip.id] for what, of in known.items() if clip.id in of}
         else:
             facts = read_facts(part_path(parts, clip.id))
         for what, told in said.items():

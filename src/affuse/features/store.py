@@ -66,6 +66,8 @@ class StreamFile:
             self.notes: dict[str, list[str]] = metadata.get("notes", {})
             #: Clip -> why it could not be decoded, so that it is absent.
             self.broken: dict[str, str] = metadata.get("broken", {})
+            #: Clip -> its length in seconds, where it is a recording.
+            self.seconds: dict[str, float] = metadata.get("seconds", {})
         except (KeyError, TypeError) as error:
             raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
         except ValueError as error:

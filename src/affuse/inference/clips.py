@@ -94,7 +94,9 @@ class ClipModel:
         """The windows that cover a clip; streams of a fixed span hold one per clip."""
         specs = self.spec.streams
         streams = {name: self.data.stream(name)[clip.id] for name in specs}
-        duration = _duration(clip, stream_duration(streams, specs))
+        files = [self.data.stream(name) for name in specs]
+        told = max((x.seconds[clip.id] for x in files if clip.id in x.seconds), default=None)
+        duration = _duration(clip, told, stream_duration(streams, specs))
         plan = self.task.plan(self.spec, self._leader, duration)
         if any(spec.span is not None for spec in specs.values()):
             plan = replace(plan, starts=np.zeros(1))
@@ -107,12 +109,12 @@ class ClipModel:
         return plan, list(cut.ready())
 
 
-def _duration(clip: Clip, streamed: float) -> float:
-    """Seconds of a clip: as its corpus says, where its streams reach so far, or else theirs.
+def _duration(clip: Clip, recorded: float | None, streamed: float) -> float:
+    """Seconds of a clip: as its recording or corpus says, if its streams reach so far, or theirs.
 
     Streams end up to a frame earlier or later than what they were made of.
     """
-    told = None if clip.end is None else clip.end - clip.start
+    told = recorded if clip.end is None else clip.end - clip.start
     return streamed if told is None or abs(told - streamed) > _FRAME else told
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from affuse.media.probe import MediaInfo
 from affuse.media.quality import FaceSeries
 from affuse.media.reading import Reading
 from affuse.media.shown import showing
-from affuse.media.sounding import Span, within
+from affuse.media.sounding import within
 from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.tracks import Track
 from affuse.media.watching import MOST
@@ -117,7 +117,6 @@ class Extraction:
         self,
         info: MediaInfo,
         key_frames: bool = False,
-        heard: Sequence[Span] | None = None,
         people: int = 1,
         voice: Voice = "all",
     ) -> Extracted:
@@ -126,7 +125,6 @@ class Extraction:
         Args:
             info: The recording.
             key_frames: Whether to take key frames.
-            heard: (start, end) in seconds between which it has sound, if the file does not tell.
             people: For how many people streams of faces are wanted, at most.
             voice: Whether the sound belongs to all of them, or to the one who speaks.
 
@@ -156,7 +154,7 @@ class Extraction:
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
         sound = None
         if hears and info.has_audio:
-            sound = _surveyed(readings.of(info.path), heard, notes)
+            sound = _surveyed(readings.of(info.path), notes)
         turn = search.track.turn if search is not None and search.track is not None else 0
         taken = [] if frames is None else frames.turned(turn)
         found = Extracted(self.specs, blocks, sound, search, taken, notes)
@@ -253,12 +251,10 @@ class Extracted:
                 self.notes.append(f"{error.reason}{LEFT_OUT}")
 
 
-def _surveyed(reading: Reading, heard: Sequence[Span] | None, notes: list[str]) -> Survey | None:
+def _surveyed(reading: Reading, notes: list[str]) -> Survey | None:
     """What is to be known of the sound of a recording; `notes` get what is wrong with it."""
     try:
         found = reading.surveyed()
-        if found is not None and heard is not None:
-            return replace(found, spans=tuple(heard))
         if found is not None:
             check_length(reading.path, found.seconds, "its sound")
             notes += found.notes

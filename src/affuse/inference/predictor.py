@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from affuse.inference.extraction import Extracted, Extraction, Voice, clip_of, w
 from affuse.inference.sliding import Sliding
 from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
-from affuse.media.sounding import Span
 from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
 from affuse.models.sliding import WindowModel
 from affuse.models.systems.rjca.published import FRAMES
@@ -155,7 +154,6 @@ class Predictor:
         path: Path,
         thumbnails: bool = False,
         tracks: Tracks | None = None,
-        heard: Sequence[Span] | None = None,
         people: int = 1,
         voice: Voice = "all",
     ) -> list[Prediction]:
@@ -165,7 +163,6 @@ class Predictor:
             path: As in `predict`.
             thumbnails: As in `predict`.
             tracks: As in `predict`.
-            heard: (start, end) in seconds between which it has sound, if the file does not tell.
             people: As in `predict_people`.
             voice: As in `predict_people`.
 
@@ -182,7 +179,7 @@ class Predictor:
                 f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows, {hop:g} s apart; "
                 f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
-        found = self.streams.read(info, thumbnails, heard, people, voice)
+        found = self.streams.read(info, thumbnails, people, voice)
         count = max(1, min(people, len(found.people)))
         return [self._of_person(info, found, person, count) for person in range(count)]
 
