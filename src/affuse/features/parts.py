@@ -18,7 +18,7 @@ from affuse.execution.files import NotWritten
 from affuse.execution.names import path_below
 from affuse.features.archive import open_archive, write_archive
 from affuse.features.extractor import Extractor, undecodable
-from affuse.features.recorded import Blocks, duration_of
+from affuse.features.recorded import Blocks, RecordingExtractor, duration_of
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.probe import probe
 
@@ -102,7 +102,8 @@ def write_part(path: Path, clip: Clip, extractor: Extractor, blocks: Blocks) -> 
 def _seconds(clip: Clip, extractor: Extractor) -> dict[str, float]:
     """How long the clip is, where the stream is made from its recording."""
     place = clip.video or clip.audio
-    if place is None or place not in extractor.sources(clip):
+    recorded = isinstance(extractor, RecordingExtractor)
+    if place is None or not recorded or place not in extractor.sources(clip):
         return {}
     duration = duration_of(place, clip.tracks)
     end = duration if clip.end is None else min(clip.end, duration)
