@@ -91,18 +91,18 @@ def test_a_batch_goes_on_and_names_each_file(batch, capsys, monkeypatch, tmp_pat
 
     folder, paths = batch
     errors = [error if type(error) is not AffuseError else BadInput("x", "y") for error in errors]
-    whole = Predictor.predict
+    whole = Predictor.predict_people
     fails = dict(zip(paths, errors, strict=True))
 
-    def predict(self, path, **more):
+    def predict(self, path, *words, **more):
         if fails[path] is not None:
             raise fails[path]
-        return whole(self, path, **more)
+        return whole(self, path, *words, **more)
 
     out = tmp_path_factory.mktemp("out")
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        patch.setattr(Predictor, "predict", predict)
+        patch.setattr(Predictor, "predict_people", predict)
         # in this process, where the errors are thrown, and not in one that may die
         patch.setattr(running, "map_unordered", lambda each, paths, **_: map(each, paths))
         words = ["--model", str(folder / "m.safetensors"), "--out", str(out)]
