@@ -67,6 +67,8 @@ def test_capitals_and_separators_do_not_count(where):
         ("chumachenko_ia", "models", "chumachenko-ia"),
         ("optimizer.lr", "keys", "optimiser.lr"),
         ("optimiser.learning_rate", "keys", "optimiser.lr"),
+        ("lbaels.smoothing", "keys", "labels.smoothing"),
+        ("overtime.smoothing", "keys", "over_time.smoothing"),
         ("epoch", "keys", "epochs"),
         ("normalization", "keys", "normalisation"),
         ("label.rule", "keys", "labels.rule"),

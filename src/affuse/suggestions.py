@@ -29,20 +29,18 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     if plain in names:
         return names[plain]
     parent, _, last = plain.rpartition(".")
-    own = {one for one in names if parent and one.rpartition(".")[0] == parent}
+    own = [one for one in names if parent and one.rpartition(".")[0] == parent]
     initials = "".join(word[:1] for word in last.split("-"))
-    for one in own or names:
-        if one.rpartition(".")[2] in (last, initials if len(initials) > 1 else last):
-            return names[one]
-    near = difflib.get_close_matches(plain, own or names, 5, 0.8 if own else 0.65)
+    endings = last, initials if len(initials) > 1 else last
+    near = [one for one in own or names if one.rpartition(".")[2] in endings]
     if not near:
-        return None
+        near = difflib.get_close_matches(plain, own or names, 5, 0.8 if own else 0.65)
 
     def similarity(one: str) -> float:
         exchanged = sorted(one) == sorted(plain)
         return difflib.SequenceMatcher(None, plain, one).ratio() + 0.1 * exchanged
 
-    return names[max(near, key=similarity)]
+    return names[max(near, key=similarity)] if near else None
 
 
 def hint(name: str, known: Iterable[str], listed_by: str = "") -> str:
