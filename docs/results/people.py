@@ -22,7 +22,7 @@ import numpy as np
 
 from affuse.media.appearance import DIFFERENT, SAME
 from affuse.media.audio import read_sound
-from affuse.media.face import FaceOptions, Readings, find_face
+from affuse.media.face import FaceOptions, Readings
 from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.video import read_frames
 from affuse.media.watching import Cut
@@ -127,9 +127,11 @@ def looks(paths: list[Path], same: dict[str, str]) -> None:
     for path, part in itertools.product(paths, (0, 1)):
         last = [frame.time for frame in read_frames(path)][-1]
         window = (0.0, last / 3) if part == 0 else (last * 2 / 3, last + 1)
-        track = find_face(path, FaceOptions(), *window)
-        if track is not None and track.looks is not None:
-            found[path, part] = track.looks / np.linalg.norm(track.looks)
+        readings = Readings()
+        search = readings.face(path, FaceOptions(), *window)
+        readings.run()
+        if search.track is not None and search.track.looks is not None:
+            found[path, part] = search.track.looks / np.linalg.norm(search.track.looks)
     alike, unlike = [], []
     for (a, one), (b, other) in itertools.combinations(found.items(), 2):
         mine = same.get(a[0].name, a[0].name) == same.get(b[0].name, b[0].name)

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from affuse.cli.main import main
-from affuse.inference.keyframes import key_frames
 from affuse.media.boxes import intersection_over_union
-from affuse.media.face import FaceOptions, find_face
-from affuse.media.people import main_track
+from affuse.media.face import FaceOptions
+from affuse.media.people import people_of
 from affuse.media.tracks import Track
-from tests.media.faces import crop_faces
+from tests.media.faces import crop_faces, find_face, key_frames
 from tests.media.recordings import grey, write_recording
 from tests.media.test_tracks import face, link_faces
 from tests.predictions import timeline_of
@@ -127,9 +126,7 @@ def seen(*people: tuple[float, float, float]) -> list[Track]:
 
 
 def others(found: list[Track]) -> int:
-    track = main_track(found)
-    assert track is not None
-    return track.others
+    return people_of(found)[0].others
 
 
 def test_others_are_those_who_are_seen_at_the_same_time() -> None:

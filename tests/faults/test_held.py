@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 import affuse
 from affuse.features.pictures import nearest
-from affuse.inference.keyframes import key_frames
 from affuse.media.counts import HOLE
 from affuse.media.shown import showing
 from affuse.media.timestamps import picture_times
 from affuse.media.tracks import Track
 from affuse.media.video import read_frames
 from affuse.tasks.timeline import Timeline
-from tests.media.faces import crop_faces, track_faces
+from tests.media.faces import crop_faces, key_frames, track_faces
 from tests.media.recordings import beep, grey, write_recording
 from tests.media.test_tracks import Scripted
 

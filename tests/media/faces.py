@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from affuse.corpora.clip import Tracks
+from affuse.inference.keyframes import KeyFrames
 from affuse.media.crops import Images
 from affuse.media.detectors import Detector
+from affuse.media.face import FaceOptions, Readings
 from affuse.media.following import Follower, Sampling
 from affuse.media.linking import Sight
 from affuse.media.reading import Reading
 from affuse.media.shown import showing
 from affuse.media.tracks import Track
 from affuse.media.watching import Crops, Cut, Watch
+from affuse.tasks.prediction import KeyFrame
 
 
 def track_faces(
@@ -32,6 +35,25 @@ def track_faces(
     follower = Follower(detector, sampling.step())
     read(Reading(path), Watch(showing(path), follower, sampling, []))
     return follower.tracks()
+
+
+def find_face(
+    path: Path, options: FaceOptions, start: float | None = None, end: float | None = None
+) -> Track | None:
+    """The main face of a recording, or of a window of it."""
+    readings = Readings()
+    search = readings.face(path, options, start, end)
+    readings.run()
+    readings.of(path).check_frames()
+    return search.track
+
+
+def key_frames(path: Path, duration: float, turn: int = 0) -> list[KeyFrame]:
+    """The key frames of a recording."""
+    reading, taken = Reading(path), KeyFrames(showing(path), duration)
+    reading.watch(taken)
+    reading.run()
+    return taken.turned(turn)
 
 
 def crop_faces(

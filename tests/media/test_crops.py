@@ -12,12 +12,12 @@ from affuse.features.catalogue import create_extractor
 from affuse.features.faces import PublishedFaces
 from affuse.media.crops import ALIGNED_LANDMARKS
 from affuse.media.detectors import create_detector
-from affuse.media.face import FaceOptions, find_face
+from affuse.media.face import FaceOptions
 from affuse.media.published_faces import published_faces, reference_frames
 from affuse.media.tracks import Track
 from affuse.media.video import read_frames
 from affuse.verification.media_cases import check_faces224
-from tests.media.faces import crop_faces
+from tests.media.faces import crop_faces, find_face
 from tests.media.recordings import counting, grey, write_recording
 
 

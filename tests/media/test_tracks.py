@@ -9,11 +9,11 @@ import pytest
 
 from affuse.errors import BadInput
 from affuse.media.detectors import Detector, Face
-from affuse.media.face import FaceOptions, find_face
+from affuse.media.face import FaceOptions
 from affuse.media.linking import Linking
-from affuse.media.people import main_track
+from affuse.media.people import people_of
 from affuse.media.tracks import Track
-from tests.media.faces import track_faces
+from tests.media.faces import find_face, track_faces
 from tests.media.recordings import beep, counting, write_recording
 
 
@@ -85,29 +85,24 @@ def test_the_main_face_is_the_largest_or_the_longest() -> None:
     large = [(0.2 * i, face(400, side=160)) for i in range(5)]
     faces = [[f for t, f in small + large if t == 0.2 * i] for i in range(20)]
     tracks = link_faces(0.2 * np.arange(20), faces, 0.2)
-    largest, longest = main_track(tracks), main_track(tracks, "longest")
-    assert largest is not None
-    assert longest is not None
+    largest, longest = people_of(tracks)[0], people_of(tracks, "longest")[0]
     assert (len(largest.times), len(longest.times)) == (5, 20)
-    assert main_track(tracks[::-1]) is not None
-    assert np.array_equal(main_track(tracks[::-1]).boxes, largest.boxes)
-    assert main_track([]) is None
+    assert np.array_equal(people_of(tracks[::-1])[0].boxes, largest.boxes)
+    assert people_of([]) == []
     with pytest.raises(ValueError, match="largest, longest"):
-        main_track(tracks, "loudest")
+        people_of(tracks, "loudest")
 
 
 def test_a_person_who_comes_back_elsewhere_stays_the_main_face() -> None:
     faces = [[100.0]] * 5 + [[]] * 10 + [[600.0]] * 5
-    track = main_track(link(faces))
-    assert track is not None
+    track = people_of(link(faces))[0]
     boxes, present = track.at(np.array([0.4, 1.9, 3.4]))
     assert present.tolist() == [True, False, True]
     assert boxes[[0, 2], 0] == pytest.approx([60, 560])
 
 
 def test_nothing_is_interpolated_across_a_cut() -> None:
-    track = main_track(link([[100.0]] * 5 + [[600.0]] * 5))
-    assert track is not None
+    track = people_of(link([[100.0]] * 5 + [[600.0]] * 5))[0]
     boxes, present = track.at(np.array([0.85, 0.95]))
     assert present.all()
     assert boxes[:, 0] == pytest.approx([60, 560])

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from affuse.corpora.clip import Tracks
-from affuse.media.reading import Reading
-from affuse.media.shown import Showing, showing
+from affuse.media.shown import Showing
 from affuse.media.video import Frame
 from affuse.tasks.prediction import KeyFrame
 
@@ -56,23 +53,6 @@ class KeyFrames:
     def turned(self, turns: int) -> list[KeyFrame]:
         """The frames, 96 pixels high, turned by quarter turns counter-clockwise."""
         return [KeyFrame(x.time, _high(np.rot90(x.picture, turns))) for x in self._taken]
-
-
-def key_frames(
-    path: Path, duration: float, turn: int = 0, tracks: Tracks | None = None
-) -> list[KeyFrame]:
-    """The key frames of a recording by themselves.
-
-    Args:
-        path: A recording with pictures.
-        duration: Its length in seconds.
-        turn: Quarter turns counter-clockwise after which people in it are upright.
-        tracks: Which of its tracks are wanted; by default the file decides.
-    """
-    reading, taken = Reading(path, tracks), KeyFrames(showing(path, tracks), duration)
-    reading.watch(taken)
-    reading.run()
-    return taken.turned(turn)
 
 
 def _small(frame: Frame) -> np.ndarray:

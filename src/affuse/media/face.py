@@ -222,29 +222,3 @@ class Readings:
         for (path, *_), search in self._searches.items():
             if self.of(path).has_frames:
                 search.settle()
-
-
-def find_face(
-    path: str | Path,
-    options: FaceOptions,
-    start: float | None = None,
-    end: float | None = None,
-    tracks: Tracks | None = None,
-) -> Track | None:
-    """Find and follow the main face of a recording; None when there is none.
-
-    Args:
-        path: As in `FaceSearch`.
-        options: As in `FaceSearch`.
-        start: As in `FaceSearch`.
-        end: As in `FaceSearch`.
-        tracks: As in `FaceSearch`.
-
-    Raises:
-        BadInput: The recording has no pictures or cannot be decoded.
-    """
-    readings = Readings(tracks)
-    search = readings.face(Path(path), options, start, end)
-    readings.run()
-    readings.of(Path(path)).check_frames()
-    return search.track

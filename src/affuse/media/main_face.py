@@ -9,7 +9,7 @@ import numpy as np
 
 from affuse.media.detectors import Face
 from affuse.media.linking import Sight
-from affuse.media.people import Choice, goes_on, likeness
+from affuse.media.people import Choice, foremost
 from affuse.media.tracks import LEAST_DETECTIONS, LEAST_PROBABILITY, Floats
 
 _MOST = 64  # tracks that are remembered
@@ -46,12 +46,12 @@ class _Seen:
 
 
 class MainFace:
-    """Chooses the main face by the rule of `main_track`, again with every image.
+    """Chooses the main face by the rule of `people_of`, again with every image.
 
     A face that has become the main one is so from then on; what was cut out before stays.
 
     Args:
-        choice: See `main_track`.
+        choice: See `people_of`.
     """
 
     def __init__(self, choice: Choice) -> None:
@@ -97,13 +97,5 @@ class MainFace:
             for one in self._seen.values()
             if one.count >= least and one.probability / one.count >= LEAST_PROBABILITY
         ]
-        if not tracks:
-            return []
-        foremost, *others = sorted(tracks, key=self._rank)
-        chosen = [foremost]
-        for one in others:
-            apart = all(one.first > other.last or one.last < other.first for other in chosen)
-            known = [x for o in chosen if (x := likeness(one.looks, o.looks)) is not None]
-            if apart and goes_on(max(known, default=None), one.side / foremost.side):
-                chosen.append(one)
-        return [one.number for one in chosen]
+        person, _ = foremost(sorted(tracks, key=self._rank))
+        return [one.number for one in person]

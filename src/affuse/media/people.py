@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 
@@ -38,48 +38,70 @@ def people_of(tracks: Sequence[Track], choice: Choice = "largest") -> list[Track
 
     def rank(track: Track) -> tuple[float, float]:
         weight = area(track.boxes).sum() if choice == "largest" else len(track.times)
-        return -float(weight), float(track.times[0])
+        return -float(weight), track.first
 
     left = sorted(tracks, key=rank)
     groups: list[list[Track]] = []
     while left:
-        foremost, *others = left
-        group, left = [foremost], []
-        for track in others:
-            (group if _goes_on(track, group) else left).append(track)
-        groups.append(sorted(group, key=lambda track: float(track.times[0])))
+        group, left = foremost(left)
+        groups.append(sorted(group, key=lambda track: track.first))
     people = [_joined(group, groups) for group in groups]
     return sorted(people, key=rank)
 
 
-def main_track(tracks: Sequence[Track], choice: Choice = "largest") -> Track | None:
-    """The main one of `people_of`; None when there are no tracks."""
-    people = people_of(tracks, choice)
-    return people[0] if people else None
+class Seen(Protocol):
+    """What tells whether a face goes on with a person: a `Track`, or what is known of one."""
+
+    @property
+    def first(self) -> float:
+        """Seconds of the first detection."""
+        ...
+
+    @property
+    def last(self) -> float:
+        """Seconds of the last detection."""
+        ...
+
+    @property
+    def side(self) -> float:
+        """Median side in pixels."""
+        ...
+
+    @property
+    def looks(self) -> Floats | None:
+        """What the face looks like on average, of any length; None where nothing tells."""
+        ...
 
 
-def _goes_on(track: Track, group: Sequence[Track]) -> bool:
-    """Whether a track is of the person of a group, of which the first is the foremost."""
-    if any(track.times[0] <= o.times[-1] and track.times[-1] >= o.times[0] for o in group):
-        return False
-    known = [x for other in group if (x := likeness(track.looks, other.looks)) is not None]
-    return goes_on(max(known, default=None), _side(track) / _side(group[0]))
+S = TypeVar("S", bound=Seen)
 
 
-def goes_on(alike: float | None, ratio: float) -> bool:
-    """Whether a face goes on with a person who was seen at another time.
+def foremost(ranked: Iterable[S]) -> tuple[list[S], list[S]]:
+    """Those of some faces that are the person of the first one, see `people_of`, and the others.
 
     Args:
-        alike: How alike they look, -1 to 1, or None where nothing tells.
-        ratio: Of their sides.
+        ranked: The foremost first.
     """
+    person: list[S] = []
+    others: list[S] = []
+    for one in ranked:
+        (person if not person or _goes_on(one, person) else others).append(one)
+    return person, others
+
+
+def _goes_on(one: Seen, person: Sequence[Seen]) -> bool:
+    """Whether a face is that of a person, of whose faces the first is the foremost."""
+    if any(one.first <= other.last and one.last >= other.first for other in person):
+        return False
+    known = [x for other in person if (x := _likeness(one.looks, other.looks)) is not None]
+    alike = max(known, default=None)
     if alike is not None and alike >= SAME:
         return True
-    sized = 1 / RETURNING_SIZE <= ratio <= RETURNING_SIZE
+    sized = 1 / RETURNING_SIZE <= one.side / person[0].side <= RETURNING_SIZE
     return sized and (alike is None or alike >= DIFFERENT)
 
 
-def likeness(one: Floats | None, other: Floats | None) -> float | None:
+def _likeness(one: Floats | None, other: Floats | None) -> float | None:
     """How alike two faces are by their mean looks, -1 to 1; None where nothing tells."""
     if one is None or other is None:
         return None
@@ -106,12 +128,8 @@ def _most_at_once(chosen: Sequence[Track], others: Sequence[Track]) -> int:
     """How many other tracks there are at most at one time at which there is a chosen one."""
 
     def count(tracks: Sequence[Track], time: float) -> int:
-        return sum(bool(track.times[0] <= time <= track.times[-1]) for track in tracks)
+        return sum(track.first <= time <= track.last for track in tracks)
 
     # a greatest number is reached where one of the tracks begins
-    begins = [float(track.times[0]) for track in (*chosen, *others)]
+    begins = [track.first for track in (*chosen, *others)]
     return max((count(others, time) for time in begins if count(chosen, time)), default=0)
-
-
-def _side(track: Track) -> float:
-    return float(np.sqrt(np.median(area(track.boxes))))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affuse.media.boxes import area
+
 Floats = NDArray[np.float64]
 
 LEAST_DETECTIONS = 3  # of a track; fewer are taken for a mistake of the detector
@@ -43,6 +45,21 @@ class Track:
     looks: Floats | None = None
     turn: int = 0
     others: int = 0
+
+    @property
+    def first(self) -> float:
+        """Seconds of the first detection."""
+        return float(self.times[0])
+
+    @property
+    def last(self) -> float:
+        """Seconds of the last detection."""
+        return float(self.times[-1])
+
+    @property
+    def side(self) -> float:
+        """Median side in pixels of a square as large as the face."""
+        return float(np.sqrt(np.median(area(self.boxes))))
 
     def at(self, times: NDArray[np.floating]) -> tuple[Floats, NDArray[np.bool_]]:
         """Boxes (N, 4) at times (N,) in seconds, and whether the face is there (N,) bool.
