@@ -33,6 +33,7 @@ from affuse.media.quality import face_quality, turn_of
 from affuse.models.bundled import DAY_ONE
 from affuse.models.modelfile import load_model
 from affuse.models.sliding import WindowModel
+from affuse.tasks.timeline import Timeline
 
 HOME = {name: emotion for emotion, names in EMOTIONS.items() for name in names}
 FACES, UNHEARD = "video/aligned48", ("11", "13", "18", "22")
@@ -198,11 +199,11 @@ def of_found(data: Path, most: int) -> None:
     predictor = Predictor(DAY_ONE, low_quality="keep")
     changes: list[tuple[str, Change]] = [("as it is", lambda x: x)]
     for side in (112, 56, 40, 28, 20, 14, 10):
-        changes.append((f"{side} pixels", lambda x, s=side: _in_scene(x, s)))  # type: ignore[misc]
+        changes.append((f"{side} pixels", partial(_in_scene, side=side)))
     for sigma in (2.0, 4.0, 8.0, 16.0, 24.0):
-        changes.append((f"blur of {sigma:g}", lambda x, s=sigma: _blurred(x, s)))  # type: ignore[misc]
+        changes.append((f"blur of {sigma:g}", partial(_blurred, sigma=sigma)))
     for gain in (0.25, 0.1, 0.05, 0.02):
-        changes.append((f"darkened to {gain:g}", lambda x, g=gain: _darkened(x, g)))  # type: ignore[misc]
+        changes.append((f"darkened to {gain:g}", partial(_darkened, gain=gain)))
     print(f"{len(rows)} faces of DiffusionFER, 224 x 224 pixels, as images\n")
     print("| | found | UAR of these | 95 % interval | size | sharpness | light |")
     print("|---|---|---|---|---|---|---|")
@@ -219,7 +220,8 @@ def of_found(data: Path, most: int) -> None:
                 except (Unusable, BadInput):
                     continue
                 labels.append(list(EMOTIONS).index(HOME[row["annotated_label"]]))
-                said.append(int(timeline.probabilities[0].argmax()))  # type: ignore[attr-defined]
+                assert isinstance(timeline, Timeline)
+                said.append(int(timeline.probabilities[0].argmax()))
                 noted.append([float(x[0]) for x in list(timeline.quality.values.values())[:3]])
             if not said:
                 print(f"| {title} | 0 | | | | | |")
@@ -272,7 +274,8 @@ def of_voices(data: Path, most: int) -> None:
                     samples, rate = soundfile.read(clip.audio, dtype="float64")
                     soundfile.write(path, change(samples, level, rng), rate, subtype="PCM_24")
                     timeline = predictor.predict(path)
-                    said.append(int(timeline.overall.argmax()))  # type: ignore[attr-defined]
+                    assert isinstance(timeline, Timeline)
+                    said.append(int(timeline.overall.argmax()))
                     values = timeline.quality.values
                     noted.append(
                         [float(np.nanmedian(values[f"sound_{x}"])) for x in ("level", "snr")]

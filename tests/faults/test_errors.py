@@ -125,7 +125,7 @@ def test_a_batch_goes_on_and_names_each_file(batch, capsys, monkeypatch, tmp_pat
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
 @pytest.mark.parametrize("words", [["list", "models"], ["--help"], ["list", "models", "--json"]])
 def test_a_full_standard_output_is_one_line(words):
-    with open("/dev/full", "w") as full:  # noqa: PTH123
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "affuse", *words], stdout=full, stderr=subprocess.PIPE, text=True
         )

@@ -77,13 +77,13 @@ def map_unordered(
     items = iter(inputs)
     try:
         for done in crew.work(items, workers):
-            if done.reason:
+            if isinstance(done, _Lost):
                 suspects.append(done.item)
             else:
                 yield done.result
         for item in suspects:
             for done in crew.work(iter([item]), 1):
-                if not done.reason:
+                if isinstance(done, _Done):
                     yield done.result
                 elif lost is None:
                     raise AffuseError(f"a worker process {done.reason}")
@@ -105,13 +105,19 @@ def _here(function: Callable[[T], R], items: Iterable[T], error: Exception) -> I
 
 
 @dataclass
-class _Done(Generic[T, R]):
-    """A finished input: its result, or the reason why there is none."""
+class _Done(Generic[R]):
+    """What came of an input."""
+
+    result: R
+
+
+@dataclass
+class _Lost(Generic[T]):
+    """An input whose process died: what happened, and what it had told until then."""
 
     item: T
-    result: R
-    reason: str = ""
-    told: Sequence[Any] = ()
+    reason: str
+    told: Sequence[Any]
 
 
 @dataclass
@@ -140,7 +146,7 @@ class _Crew(Generic[T, R]):
         self.busy: dict[Worker, _Job[T]] = {}
         self.failed = 0
 
-    def work(self, items: Iterator[T], count: int) -> Iterator[_Done[T, R]]:
+    def work(self, items: Iterator[T], count: int) -> Iterator[_Done[R] | _Lost[T]]:
         """Have inputs worked on by up to so many workers; each comes back once."""
         again: list[T] = []
         more = True
@@ -165,7 +171,7 @@ class _Crew(Generic[T, R]):
                 case ("result", result):
                     self.free.append(worker)
                     del self.busy[worker]
-                    yield _Done(job.item, result)
+                    yield _Done(result)
                 case ("error", error):
                     raise error
                 case ("refused", error):
@@ -175,7 +181,7 @@ class _Crew(Generic[T, R]):
                     del self.busy[worker]
                     reason = _ending(worker.end(), job.limit if late else None)
                     if job.begun:
-                        yield _Done(job.item, None, reason, job.told)  # type: ignore[arg-type]
+                        yield _Lost(job.item, reason, job.told)
                     else:
                         self._not_begun(reason)
                         again.append(job.item)

@@ -26,8 +26,7 @@ def short(value: object, length: int = 60) -> str:
 
 def check_number(name: str, value: object, low: float, high: float) -> None:
     """A number, not a bool, within a range."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:  # type: ignore[operator]  # mypy: no narrowing
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} is {short(value)}; expected {low:,g} to {high:,g}")
 
 

@@ -53,7 +53,7 @@ class StreamSpec:
     dtype: str = "float32"
     recipe: dict[str, Any] = field(default_factory=dict)
     span: float | None = None
-    kind: Kind = None  # type: ignore[assignment]  # set below
+    kind: Kind = None  # type: ignore[assignment]  # None is replaced when the spec is made
 
     def __post_init__(self) -> None:
         if self.kind is None:

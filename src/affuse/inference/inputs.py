@@ -104,7 +104,8 @@ def _matching(pattern: Path, out: Path | None) -> dict[Path, Path]:
     fixed = next(k for k, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
     found: dict[Path, Path] = {}
-    matches = map(Path, glob.glob(str(pattern), recursive=True))  # noqa: PTH207  # absolute, too
+    # Path.glob takes no absolute pattern
+    matches = map(Path, glob.glob(str(pattern), recursive=True))  # noqa: PTH207
     for path in sorted(matches, key=lambda path: (len(path.parts), path)):
         for file in _below(path, out) if path.is_dir() else [path]:
             if not _is_output(file):
