@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.cli.tables import print_table
     from affuse.evaluation.evaluate import evaluate
     from affuse.evaluation.subject import results_folder
-    from affuse.tasks.registry import DEFAULT_TASK, task_entry
+    from affuse.tasks.registry import DEFAULT_TASK, TASKS
     from affuse.training.recipe import parse_change
 
     changes = [parse_change(change) for change in options.labels]
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
         return 0
-    task = task_entry(result.get("task", DEFAULT_TASK)).load()
+    task = TASKS[result.get("task", DEFAULT_TASK)].load()
     for part in task.summary(result):
         if isinstance(part, str):
             print(part)

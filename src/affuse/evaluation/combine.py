@@ -24,7 +24,7 @@ from affuse.models.baselines.combined import Combined
 from affuse.models.embedded import unpack_networks
 from affuse.models.modelfile import ModelSpec, load_model, save_model
 from affuse.tasks.judgement import PREDICTIONS_FILE
-from affuse.tasks.registry import task_entry
+from affuse.tasks.registry import TASKS
 from affuse.training.run import (
     MODEL_FILE,
     evaluation_folder,
@@ -159,7 +159,7 @@ def _open(part: Part, modality: str) -> tuple[Any, ModelSpec, set[str]]:
     """The model of a part, its spec, and the clips that it is judged on."""
     file = _model_file(part)
     model, spec = load_model(file)
-    if spec.model != f"{modality}-only" or task_entry(spec.task).over_time:
+    if spec.model != f"{modality}-only" or TASKS[spec.task].over_time:
         raise BadInput(part.run, f"holds a model {spec.model}; {modality}-only of classes is meant")
     split = read_split(file.parent)
     return model, spec, set(split["test"] or split["development"])

@@ -24,7 +24,7 @@ from affuse.media.timestamps import picture_times
 from affuse.metrics.concordance import ccc
 from affuse.tasks.annotated_targets import truth_of
 from affuse.tasks.fold_fusion import centred_fusion, mean_fusion
-from affuse.tasks.registry import task_entry
+from affuse.tasks.registry import TASKS
 from affuse.tasks.series import Series, filled
 
 Fusion = Literal["centred", "mean", "weighted"]
@@ -97,7 +97,7 @@ def fuse(
     if by_role and files and protocol is None:
         raise BadInput(files[0], "is a model file; --protocol says its development clips")
     folds = read_members(runs, store, protocol, fold)
-    if classes := [one.file for one in folds if not task_entry(one.spec.task).over_time]:
+    if classes := [one.file for one in folds if not TASKS[one.spec.task].over_time]:
         raise BadInput(classes[0], "predicts classes; affuse evaluate scores several files as one")
     if len({one.data.corpus for one in folds}) > 1:
         raise AffuseError("the runs are of different corpora")

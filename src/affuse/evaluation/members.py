@@ -13,7 +13,7 @@ from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
-from affuse.tasks.registry import TASKS, task_entry, task_of
+from affuse.tasks.registry import TASKS, task_of
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
 
 
@@ -176,7 +176,7 @@ def check_dimensions(data: Store, names: Sequence[str]) -> None:
         BadInput: It lacks one of them.
     """
     if other := [name for name in names if name not in data.classes]:
-        what = "dimensions" if task_entry(data.task).over_time else "classes"
+        what = "dimensions" if TASKS[data.task].over_time else "classes"
         raise BadInput(
             data.path, f"has the {what} {', '.join(data.classes)}; the model predicts {other[0]}"
         )
@@ -195,7 +195,7 @@ def _own_fold(spec: ModelSpec, protocol: Protocol | None) -> int:
 def _check_store(member: Member) -> None:
     """Refuse a store of another task, or whose streams are not those of the model."""
     data, spec = member.data, member.spec
-    held, task = task_entry(data.task), task_entry(spec.task)
+    held, task = TASKS[data.task], TASKS[spec.task]
     if task.over_time:
         check_dimensions(data, spec.outputs)
     elif held.over_time:

@@ -15,7 +15,7 @@ from affuse.evaluation.members import Member, is_model_file, read_members
 from affuse.evaluation.seen import seen_in_training
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
-from affuse.tasks.registry import task_entry, task_of
+from affuse.tasks.registry import TASKS, task_of
 from affuse.tasks.task import Task
 from affuse.training.run import evaluation_folder
 
@@ -245,7 +245,7 @@ def _check_together(members: Sequence[Member]) -> None:
             raise BadInput(
                 other.file, f"is for {other.spec.task}, {first.name} for {first.spec.task}"
             )
-        if not task_entry(first.spec.task).over_time and set(other.spec.outputs) != set(
+        if not TASKS[first.spec.task].over_time and set(other.spec.outputs) != set(
             first.spec.outputs
         ):
             raise BadInput(

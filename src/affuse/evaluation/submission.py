@@ -16,7 +16,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import BadInput
 from affuse.execution.names import path_below
 from affuse.media.timestamps import picture_times
-from affuse.tasks.registry import task_entry
+from affuse.tasks.registry import TASKS
 
 
 def submission_text(names: Sequence[str], values: np.ndarray) -> str:
@@ -47,7 +47,7 @@ def submission_problems(folder: Path, corpus: Corpus) -> tuple[list[str], list[s
     if not folder.is_dir():
         raise BadInput(folder, "no such folder")
     tested = {clip.id: clip for clip in corpus.clips if clip.partition == "test"}
-    if not task_entry(corpus.task).over_time or not tested:
+    if not TASKS[corpus.task].over_time or not tested:
         raise BadInput(corpus.root, "has no test clips with values over time")
     found, unchecked = [], []
     for clip in tested.values():

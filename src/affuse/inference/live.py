@@ -24,7 +24,7 @@ from affuse.media.live import BEHIND, Live
 from affuse.models.modelfile import ModelSpec
 from affuse.models.sliding import WindowModel
 from affuse.tasks.presence import Presence
-from affuse.tasks.registry import task_entry
+from affuse.tasks.registry import TASKS
 from affuse.tasks.windows import NotFinite, WindowPlan
 
 #: Extractors of features that belong to recordings by their names.
@@ -58,7 +58,7 @@ class Line:
         values: dict[str, Any] = dict.fromkeys(spec.outputs)
         if self.values is not None:
             values = {n: round(float(x), 4) for n, x in zip(spec.outputs, self.values, strict=True)}
-        if not task_entry(spec.task).over_time:
+        if not TASKS[spec.task].over_time:
             values = {"probabilities": None if self.values is None else values}
         there = {
             "face": self.present.get("video"),

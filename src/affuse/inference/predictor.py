@@ -24,7 +24,7 @@ from affuse.models.systems.rjca.published import MODELS as JOINT_ATTENTION
 from affuse.tasks.prediction import Prediction, Recording
 from affuse.tasks.presence import Presence, presence_of
 from affuse.tasks.quality import Measures
-from affuse.tasks.registry import TASKS, task_entry, task_of
+from affuse.tasks.registry import TASKS, task_of
 from affuse.tasks.windows import NotFinite, WindowAnswer
 
 #: What becomes of what is said about a moment of low quality.
@@ -204,18 +204,16 @@ class Predictor:
             presence.setdefault(spec.modality, there)
         face = found.people[person] if found.people else None
         recording = Recording(
-            info.path,
-            info.tracks,
-            presence,
-            found.key_frames,
-            0 if face is None else face.others,
-            list(dict.fromkeys(found.notes)),
-            face,
-            person + 1,
-            count,
-            Measures(
-                found.quality_of(person), None if found.sound is None else found.sound.loudness
-            ),
+            source=info.path,
+            presence=presence,
+            key_frames=found.key_frames,
+            tracks=info.tracks,
+            others=0 if face is None else face.others,
+            notes=list(dict.fromkeys(found.notes)),
+            face=face,
+            person=person + 1,
+            people=count,
+            measures=Measures(found.quality_of(person), found.loudness),
         )
         leader = self.model.leader
         return self.task.prediction(
@@ -258,7 +256,7 @@ def _applied(
         AffuseError: Windows that lie end to end have no distance, or the distance would leave
             something out.
     """
-    if (windows, smoothing) != (None, None) and not task_entry(spec.task).over_time:
+    if (windows, smoothing) != (None, None) and not TASKS[spec.task].over_time:
         raise BadInput(path, "gives no values over time; windows and smoothing are for these")
     if "published" in (windows, smoothing) and spec.model not in JOINT_ATTENTION:
         raise BadInput(

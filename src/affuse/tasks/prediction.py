@@ -30,45 +30,14 @@ class KeyFrame:
     picture: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What was found about a recording, whatever a model says about it.
+    """What was found in a recording, whatever a model says about it.
 
     Args:
         source: The file.
-        tracks: Which of its tracks were read.
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         key_frames: Small images, in the order of time.
-        others: How many people are seen at once besides the one who is read, at most.
-        notes: What of the recording could not be used, or was put right.
-        face: The face that the model looks at, if any.
-        person: Number of whose timeline it is; 1 is the main person.
-        people: How many people of the recording have a timeline.
-        measures: How well it is seen, and how loud the sound is.
-    """
-
-    source: Path
-    tracks: Tracks
-    presence: dict[str, Presence]
-    key_frames: list[KeyFrame]
-    others: int
-    notes: list[str]
-    face: Track | None
-    person: int = 1
-    people: int = 1
-    measures: Measures = field(default_factory=Measures)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction(ABC):
-    """What every model says about a recording.
-
-    Args:
-        source: The recording.
-        duration: Seconds.
-        presence: `audio` and `video` -> when it was there, for the modalities the model reads.
-        model: Name of the model and what it was trained on, for the record.
-        key_frames: Small pictures, in the order of time.
         tracks: Which tracks of sound and pictures of the recording were read.
         others: How many people are seen at once besides the one who is read, at most.
         notes: What of the recording could not be used, or was put right.
@@ -76,14 +45,10 @@ class Prediction(ABC):
         person: Number of whose timeline it is; 1 is the main person.
         people: How many people of the recording have a timeline.
         measures: How well it is seen, and how loud the sound is.
-        withheld: Bool for each moment: whether what the model says about it was taken away, for it
-            would rest on nothing that can be seen or heard well; None where nothing was.
     """
 
     source: Path
-    duration: float
     presence: dict[str, Presence]
-    model: dict[str, Any]
     key_frames: list[KeyFrame] = field(default_factory=list)
     tracks: Tracks = field(default_factory=Tracks)
     others: int = 0
@@ -92,6 +57,21 @@ class Prediction(ABC):
     person: int = 1
     people: int = 1
     measures: Measures = field(default_factory=Measures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Recording, ABC):
+    """What every model says about a recording.
+
+    Args:
+        duration: Seconds.
+        model: Name of the model and what it was trained on, for the record.
+        withheld: Bool for each moment: whether what the model says about it was taken away, for it
+            would rest on nothing that can be seen or heard well; None where nothing was.
+    """
+
+    duration: float
+    model: dict[str, Any]
     withheld: np.ndarray | None = None
 
     @property

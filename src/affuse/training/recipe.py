@@ -18,7 +18,7 @@ from affuse.features.stream import SECONDS
 from affuse.models.options import current_options
 from affuse.suggestions import hint, unknown
 from affuse.tasks.options import OverTime
-from affuse.tasks.registry import task_entry
+from affuse.tasks.registry import TASKS
 from affuse.training.recipe_parts import (
     RENAMED_KEYS,
     Augmentation,
@@ -123,7 +123,7 @@ class Recipe:
         for key in ("hop", "limit"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative, and is {getattr(self, key)}")
-        over_time = task_entry(self.task).over_time
+        over_time = TASKS[self.task].over_time
         if not self.over_time.smoothing or min(self.over_time.smoothing) < 0:
             raise ValueError("over_time.smoothing must list seconds, none below zero")
         if self.over_time.delay < 0 or min(self.over_time.weights.values(), default=0) < 0:
@@ -144,7 +144,7 @@ class Recipe:
             raise ValueError("labels.file names classes, not values over time")
         if self.selects and self.selection == "last":
             raise ValueError("selects has no meaning with selection=last")
-        if task_entry(self.task).votes and self.labels.rule == "given":
+        if TASKS[self.task].votes and self.labels.rule == "given":
             raise ValueError(
                 f"task={self.task} needs votes: set labels.rule to distribution, plurality or "
                 "majority"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from affuse.features.store import Store
-from affuse.tasks.registry import task_entry
+from affuse.tasks.registry import TASKS
 from affuse.tasks.targets import TrainingTargets
 from affuse.training.recipe import Recipe
 
@@ -19,6 +19,6 @@ def training_targets(recipe: Recipe, data: Store) -> TrainingTargets:
         BadInput: The store lacks a stream, or no clip has a label.
         AffuseError: The label rule does not fit the corpus or the task.
     """
-    entry = task_entry(recipe.task)
+    entry = TASKS[recipe.task]
     outputs = recipe.over_time.dimensions if entry.over_time else ()
     return entry.load().targets(data, recipe.streams, recipe.labels, outputs)

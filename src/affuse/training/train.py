@@ -25,7 +25,7 @@ from affuse.models.embedded import network_entries
 from affuse.models.modelfile import ModelSpec, read_spec, save_model
 from affuse.models.registry import create_model
 from affuse.tasks.annotated_targets import delayed
-from affuse.tasks.registry import task_entry
+from affuse.tasks.registry import TASKS
 from affuse.tasks.targets import TrainingTargets
 from affuse.training.augmentations.augment import check_augmentation
 from affuse.training.continued import Continue, read_continued
@@ -85,8 +85,8 @@ def train(
         raise BadInput(
             store, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
         )
-    held = task_entry(data.task)
-    if held.over_time and not task_entry(recipe.task).over_time:
+    held = TASKS[data.task]
+    if held.over_time and not TASKS[recipe.task].over_time:
         raise BadInput(store, f"holds {held.predicts}; set task={data.task}, not {recipe.task}")
     learned = training_targets(recipe, data)
     protocol = load_protocol(recipe.protocol, data.clips)
