@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from affuse.cli.main import main
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import read_checkpoint
 from affuse.features.batch import Normalisation
-from affuse.features.catalogue import stream_spec
 from affuse.models.checkpoints import (
     SYSTEMS,
     convert,
@@ -25,16 +22,15 @@ from affuse.models.checkpoints import (
     load_backbone,
     published_state_dict,
 )
-from affuse.models.modelfile import ModelSpec, load_model
-from affuse.models.registry import MODELS, create_model
-from affuse.models.systems.chumachenko import published as chumachenko
+from affuse.models.modelfile import load_model
+from affuse.models.registry import create_model
 from affuse.models.systems.chumachenko.published import AUDIO, VIDEO
 from affuse.models.systems.ir50 import published as ir50
 from affuse.models.systems.ir50.published import FACES
 from affuse.models.systems.vggish import published as vggish
 from affuse.models.systems.vggish.published import EXAMPLES
 from affuse.verification.contracts.model import FACES224, MFCC, OPENFACE, random_batch
-from tests.models.published import Malicious, filled
+from tests.models.published import filled
 
 LISTINGS = {
     "chumachenko": ("lt", "it", "ia"),
@@ -93,16 +89,6 @@ def published(
     if system == "ir50":
         return system, ir50_alone(parity_cases, listing), {}
     return system, filled(parity_cases, listing), OPTIONS.get(listing, {})
-
-
-@pytest.fixture(scope="module")
-def faces(parity_cases: Path) -> dict[str, Tensor]:
-    return filled(parity_cases, "efficientface")
-
-
-@pytest.fixture(scope="module")
-def fusion(parity_cases: Path) -> dict[str, Tensor]:
-    return filled(parity_cases, "ia")
 
 
 def test_there_and_back(published: tuple[str, dict[str, Tensor], dict[str, Any]]) -> None:
@@ -332,180 +318,3 @@ class TestBack:
         with pytest.raises(BadInput, match="is a folder"):
             convert("efficientface", there, tmp_path)
         assert there.read_bytes() == before
-
-
-class TestRefusals:
-    @pytest.mark.parametrize(
-        "options",
-        [{"heads": "abc"}, {"heads": None}, {"classes": 3}, {"classes": ["a"] * 8}, {"heads": 2.5}],
-    )
-    def test_values_that_an_option_cannot_have(
-        self, fusion: dict[str, Tensor], options: dict[str, Any]
-    ) -> None:
-        with pytest.raises(BadInput):
-            import_state("chumachenko", Path("x"), fusion, **options)
-
-    def test_entries_without_axes(self, fusion: dict[str, Tensor]) -> None:
-        with pytest.raises(BadInput):
-            import_state(
-                "chumachenko", Path("x"), fusion | {"classifier_1.0.bias": torch.tensor(1.0)}
-            )
-
-    @pytest.mark.parametrize(
-        ("content", "message"),
-        [
-            ("malicious", r"holds code \(\S*getenv\)"),
-            ("module", r"holds code \(torch.nn.modules.linear.Linear\)"),
-            ("list", "holds a list, not weights"),
-            ("numbers", "holds no weights"),
-        ],
-    )
-    def test_pickled(self, tmp_path: Path, content: str, message: str) -> None:
-        path = tmp_path / "x.pth"
-        value = {
-            "malicious": {"state_dict": {}, "x": Malicious()},
-            "module": torch.nn.Linear(2, 2),
-            "list": [1, 2],
-            "numbers": {"epoch": 1},
-        }[content]
-        torch.save(value, path)
-        with pytest.raises(BadInput, match=message) as error:
-            read_checkpoint(path)
-        assert "\n" not in str(error.value) and str(path) in str(error.value)
-
-    @pytest.mark.parametrize("content", [b"", b"text, no checkpoint", json.dumps({}).encode()])
-    def test_not_a_checkpoint(self, tmp_path: Path, content: bytes) -> None:
-        path = tmp_path / "x.pth"
-        path.write_bytes(content)
-        with pytest.raises(BadInput, match="not a PyTorch checkpoint"):
-            read_checkpoint(path)
-
-    def test_truncated(self, tmp_path: Path) -> None:
-        path = tmp_path / "x.pth"
-        torch.save({"w": torch.zeros(1000)}, path)
-        path.write_bytes(path.read_bytes()[:2000])
-        with pytest.raises(BadInput, match="damaged"):
-            read_checkpoint(path)
-
-    def test_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(BadInput, match="no such file"):
-            read_checkpoint(tmp_path / "x.pth")
-
-    def test_unknown_system_and_option(self, tmp_path: Path) -> None:
-        with pytest.raises(AffuseError, match="did you mean 'chumachenko'"):
-            convert("chumachenco", tmp_path / "x", tmp_path / "y")
-        with pytest.raises(AffuseError, match="no option 'heads'; there are: classes"):
-            convert("efficientface", tmp_path / "x", tmp_path / "y", heads=4)
-
-    def test_wrong_system(self, faces: dict[str, Tensor], fusion: dict[str, Tensor]) -> None:
-        with pytest.raises(BadInput, match="weights of efficientface, not of chumachenko"):
-            import_state("chumachenko", Path("x"), faces)
-        with pytest.raises(BadInput, match="weights of chumachenko, not of efficientface"):
-            import_state("efficientface", Path("x"), fusion)
-        with pytest.raises(BadInput, match=r"weights such as layer\.weight"):
-            import_state("efficientface", Path("x"), {"layer.weight": torch.zeros(1)})
-
-    def test_avtca_is_not_taken_for_its_parent(self, fusion: dict[str, Tensor]) -> None:
-        fork = fusion | {"finalAttention.in_proj_bias": torch.zeros(384)}
-        with pytest.raises(BadInput, match="not of chumachenko"):
-            import_state("chumachenko", Path("x"), fork)
-
-    def test_missing_left_over_and_misshapen(self, fusion: dict[str, Tensor]) -> None:
-        few = {n: x for n, x in fusion.items() if not n.startswith("visual_model.conv1.")}
-        with pytest.raises(
-            BadInput, match=r"lacks weights: visual_model.conv1.0.weight, .* 3 more"
-        ):
-            import_state("chumachenko", Path("x"), few)
-        with pytest.raises(BadInput, match=r"unknown weights: av1.norm1_q.bias$"):
-            import_state("chumachenko", Path("x"), fusion | {"av1.norm1_q.bias": torch.ones(1)})
-        with pytest.raises(BadInput, match=r"another shape: av1.q.weight"):
-            import_state("chumachenko", Path("x"), fusion | {"av1.q.weight": torch.ones(4, 4)})
-        bare = {n: x for n, x in fusion.items() if not n.startswith("av1.")}
-        with pytest.raises(BadInput, match=r"needs one of the weights av.attn.q.weight"):
-            import_state("chumachenko", Path("x"), bare)
-
-    def test_heads_that_do_not_fit(self, fusion: dict[str, Tensor]) -> None:
-        with pytest.raises(BadInput, match="heads=3"):
-            import_state("chumachenko", Path("x"), fusion, heads=3)
-
-    def test_a_model_in_sound_form_has_no_published_names(self) -> None:
-        model = create_model("chumachenko-ia", {s.name: s for s in (MFCC, OPENFACE)}, 8)
-        with pytest.raises(AffuseError, match="not in the form of a published checkpoint"):
-            published_state_dict(model)
-
-    def test_a_fusion_is_no_backbone(self, fusion: dict[str, Tensor], tmp_path: Path) -> None:
-        path, out = tmp_path / "x.pth", tmp_path / "x.safetensors"
-        torch.save(fusion, path)
-        convert("chumachenko", path, out)
-        model, _ = load_model(out)
-        with pytest.raises(BadInput, match="holds a model chumachenko-ia, not one of"):
-            load_backbone(model, out)
-
-
-@pytest.fixture(scope="module")
-def shapes() -> dict[str, Tensor]:
-    """Entries of a fusion without values."""
-    with torch.device("meta"):
-        build = MODELS["chumachenko-it"].load()
-        streams = {s.name: s for s in (stream_spec(AUDIO), stream_spec(VIDEO))}
-        model = create_model("chumachenko-it", streams, 8, **build.published_options())
-        return published_state_dict(model)
-
-
-class TestPicturesPerClip:
-    """`--sample_duration`, which weights do not tell."""
-
-    def describe(self, shapes: dict[str, Tensor], name: str = "x.pth", **told: Any) -> ModelSpec:
-        return chumachenko.describe(Path(name), shapes, **told)
-
-    def test_fifteen_are_taken_and_it_is_said(self, shapes: dict[str, Tensor]) -> None:
-        spec = self.describe(shapes, "lt_1head_moddrop_2.pth")
-        assert list(spec.streams) == [AUDIO, VIDEO]
-        assert "15 pictures per clip" in spec.training["note"]
-
-    @pytest.mark.parametrize(
-        ("name", "told", "frames"),
-        [
-            ("x.pth", {"sample_duration": 30}, 30),
-            ("RAVDESS_multimodalcnn_30_best0.pth", {}, 30),
-            ("RAVDESS_multimodalcnn_8_checkpoint0.pth", {"sample_duration": 8}, 8),
-        ],
-    )
-    def test_another_number_is_that_of_the_stream(
-        self, shapes: dict[str, Tensor], name: str, told: dict[str, int], frames: int
-    ) -> None:
-        spec = self.describe(shapes, name, **told)
-        video = spec.streams[f"{VIDEO}-{frames}"]
-        assert video.rate == pytest.approx(frames / 3.6) and video.span == 3.6
-        assert spec.normalisation[video.name].std == (255.0,) and "note" not in spec.training
-
-    def test_a_name_with_fifteen_needs_no_note(self, shapes: dict[str, Tensor]) -> None:
-        for name, told in (
-            ("RAVDESS_multimodalcnn_15_best0.pth", {}),
-            ("x", {"sample_duration": 15}),
-        ):
-            spec = self.describe(shapes, name, **told)
-            assert list(spec.streams) == [AUDIO, VIDEO] and "note" not in spec.training
-
-    def test_what_contradicts_or_cannot_be_is_refused(self, shapes: dict[str, Tensor]) -> None:
-        with pytest.raises(BadInput, match=r"is named after 30 pictures per clip, not 15$"):
-            self.describe(shapes, "RAVDESS_multimodalcnn_30_best0.pth", sample_duration=15)
-        for wrong in (0, 109, "many", 7.5):
-            with pytest.raises(BadInput, match=r"expected 1 to 108 pictures per clip"):
-                self.describe(shapes, sample_duration=wrong)
-
-    def test_the_command_says_what_it_took(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        streams = {s.name: s for s in (stream_spec(AUDIO), stream_spec(VIDEO))}
-        options = MODELS["avtca"].load().published_options()
-        model = create_model("avtca", streams, 8, **options)
-        torch.save(published_state_dict(model), tmp_path / "model.pth")
-        words = ["convert", "avtca", str(tmp_path / "model.pth"), "--out", str(tmp_path / "a")]
-        assert main(words) == 0
-        assert capsys.readouterr().err.count("15 pictures per clip") == 1
-        assert main([*words, "sample_duration=24"]) == 0
-        assert "pictures per clip" not in capsys.readouterr().err
-        again, spec = load_model(tmp_path / "a")
-        batch = random_batch(spec.streams, {AUDIO: [156], f"{VIDEO}-24": [24]}, 0)
-        assert again(batch).logits.shape == (1, 8)
