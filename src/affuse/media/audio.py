@@ -16,13 +16,15 @@ from affuse.corpora.clip import Tracks
 from affuse.media.channels import Mixer, Samples
 from affuse.media.loudness import Loudness, LoudnessMeter
 from affuse.media.probe import Recording, open_recording
-from affuse.media.sound_clock import SoundClock
+from affuse.media.sound_clock import Joiner, SoundClock
 from affuse.media.sounding import Levels, Span, Spans, within
 
 CONTEXT = 0.05
 """Seconds of sound that the resampler gets before and after a window."""
 WARM_UP = 0.5
 """Seconds that a decoder gets before the window after a jump."""
+AT_ONCE = 0.5
+"""Seconds of decoded sound that are handed on together."""
 
 
 @dataclass(frozen=True)
@@ -185,12 +187,16 @@ class Listener:
             native = frame.sample_rate
             self._clock = clock_of(self._recording, frame)
             self._spans, self._mixer, self._levels = Spans(native), Mixer(native), Levels(native)
-            self._meter = LoudnessMeter(native)
+            self._meter, self._joiner = LoudnessMeter(native), Joiner(round(AT_ONCE * native))
             for tap in self._taps:
                 tap.begin(native)
-        position, samples = self._clock.place(frame, self._recording.time_of(frame))
-        for place, part in self._mixer.push(position, samples):
-            self._take(place, part)
+        placed = self._clock.place(frame, self._recording.time_of(frame))
+        self._mix(self._joiner.push(*placed))
+
+    def _mix(self, joined: Iterator[tuple[int, Samples]]) -> None:
+        for position, samples in joined:
+            for place, part in self._mixer.push(position, samples):
+                self._take(place, part)
 
     def _take(self, place: int, part: Samples) -> None:
         self._spans.note(place, len(part))
@@ -207,6 +213,7 @@ class Listener:
             Unusable: Too much of it was absurd.
         """
         assert self._clock is not None
+        self._mix(self._joiner.finish())
         for place, part in self._mixer.finish():
             self._take(place, part)
         for tap in self._taps:

@@ -24,6 +24,7 @@ MOVES_ON = 0.5  # part of its last movement by which a face is expected to move 
 SURE = 0.9  # probability of a face that has to be found again, or is searched for
 ONE = 0.6  # intersection over union from which two faces that are followed are one
 _SMALL = (32, 18)  # width and height of the images that are compared for that
+_SPARSE = (160, 90)  # the same of the pixels that they are the means of
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Follower:
 
     def _where_expected(self, image: NDArray[np.uint8], time: float) -> list[Face] | None:
         """The faces where they are expected; None where the whole image is to be searched."""
-        small = np.asarray(cv2.resize(image, _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
+        sparse = cv2.resize(image, _SPARSE, interpolation=cv2.INTER_NEAREST)
+        small = np.asarray(cv2.resize(sparse, _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
         before, self._small = self._small, small
         self._cut = before is not None and float(cv2.absdiff(small, before).mean()) > CUT
         if before is None or self._cut:

@@ -27,7 +27,7 @@ _Cropping = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float32]]
 
 CELL, STRIDE = 12, 2  # side and step of P-Net's window, in pixels
 P_NET_PIXELS = 100_000  # per pass; more fall out of the cache and take longer
-CROPS = 64  # per pass of R-Net and O-Net, for the same reason
+CROPS = 16  # per pass of R-Net and O-Net, for the same reason
 AROUND = (0.8, 1.0)  # sides, as parts of an expected box, at which a face is looked for around it
 LIKELY = 0.5  # least probability of R-Net for that
 

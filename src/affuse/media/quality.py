@@ -5,6 +5,7 @@ Pure functions of one crop, its box and its landmarks, cheap enough for every fr
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -108,20 +109,20 @@ def turn_of(landmarks: Floats) -> tuple[float, float]:
         landmarks: (5, 2) left eye, right eye, nose, left and right corner of the mouth, in the
             order of x of an upright face.
     """
-    points = landmarks[:, 0] + 1j * landmarks[:, 1]
+    points = [complex(x, y) for x, y in landmarks.tolist()]
     eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
     down = mouth - eyes
     length = abs(down)
     if not length > 1e-6:
         return np.nan, np.nan
     # x to the right of the face, y down from the eyes to the mouth, both in pixels
-    turned = (points - eyes) / (down / length) * 1j
+    turned = [(point - eyes) / (down / length) * 1j for point in points]
     width = (turned[1] - turned[0]).real + (turned[4] - turned[3]).real
     aside, along = turned[2].real, turned[2].imag / length
     # eyes and corners of the mouth are about 1 and 0.8 of the distance of the eyes apart
-    yaw = np.degrees(np.arctan2(aside * 1.8, _DEPTH * max(width, 1e-6)))
-    pitch = np.degrees(np.arctan(_HEIGHT * (_NOSE - along) / _DEPTH))
-    return float(yaw), float(pitch)
+    yaw = math.atan2(aside * 1.8, _DEPTH * max(width, 1e-6))
+    pitch = math.atan(_HEIGHT * (_NOSE - along) / _DEPTH)
+    return math.degrees(yaw), math.degrees(pitch)
 
 
 def _grey(crop: NDArray[np.uint8], margin: float) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,43 @@ class SoundClock:
                 f"{self.wrong} samples of its sound, the first at {when}, are {what}; filled in",
             )
         return ()
+
+
+class Joiner:
+    """Joins samples that follow each other, so that what is done with them is done seldom.
+
+    Args:
+        size: Samples from which on they are handed on.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._parts = size, list[Samples]()
+        self._begin = self._end = 0
+
+    def push(self, position: int, samples: Samples) -> Iterator[tuple[int, Samples]]:
+        """What is joined once some samples have come.
+
+        Args:
+            position: Number of the first sample since time 0.
+            samples: (N,) or (N, C).
+
+        Yields:
+            The number of the first sample, and the samples.
+        """
+        if self._parts and position != self._end:
+            yield from self.finish()
+        if not self._parts:
+            self._begin = self._end = position
+        self._parts.append(samples)
+        self._end += len(samples)
+        if self._end - self._begin >= self._size:
+            yield from self.finish()
+
+    def finish(self) -> Iterator[tuple[int, Samples]]:
+        """What is left."""
+        parts, self._parts = self._parts, []
+        if parts:
+            yield self._begin, np.concatenate(parts)
 
 
 def _samples(frame: Any) -> Samples:

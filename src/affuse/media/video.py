@@ -51,7 +51,7 @@ class Reformatters:
                 self._known.pop(next(iter(self._known)))
             self._known[size] = VideoReformatter()
         converted = self._known[size].reformat(
-            picture, width, height, "rgb24", interpolation=method
+            picture, width, height, "rgb24", interpolation=method, threads=1
         )
         return np.asarray(converted.to_ndarray(), np.uint8)
 
@@ -93,6 +93,8 @@ class Frame:
 
     def turned(self, turns: int) -> Frame:
         """The same picture turned by quarter turns counter-clockwise."""
+        if turns % 4 == 0:
+            return self
         frame = copy(self)
         frame._geometry = self._geometry.turned(turns)
         if turns % 2:
@@ -172,9 +174,9 @@ def _cut(picture: Any, columns: range, rows: range) -> Any:
         x, y = columns.start // part, rows.start // part
         cut = stored[y : y + height // part, x : x + width // part]
         count = cut.size // width
-        packed[row : row + count] = cut.reshape(count, width)
+        packed[row : row + count].reshape(cut.shape)[:] = cut
         row += count
-    found = av.VideoFrame.from_ndarray(packed, format=picture.format.name)
+    found = av.VideoFrame.from_numpy_buffer(packed, format=picture.format.name)
     found.colorspace, found.color_range = picture.colorspace, picture.color_range
     return found
 
