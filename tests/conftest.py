@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 
 from affuse.execution import download
+from affuse.media.probe import Recording
 from tests.loopback import Server, serve
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -60,3 +63,18 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serve() as running:
         yield running
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The kinds of frames that have been decoded."""
+    kinds: list[str] = []
+    real = Recording._decode_from_here
+
+    def noted(self: Recording, *streams: Any) -> Iterator[Any]:
+        for frame in real(self, *streams):
+            kinds.append("video" if isinstance(frame, av.VideoFrame) else "audio")
+            yield frame
+
+    monkeypatch.setattr(Recording, "_decode_from_here", noted)
+    return kinds

@@ -9,7 +9,7 @@ import pytest
 
 from affuse.errors import AffuseError
 from affuse.features.catalogue import create_extractor
-from affuse.features.faces import PublishedFaces
+from affuse.features.published import PublishedFaces
 from affuse.media.crops import ALIGNED_LANDMARKS
 from affuse.media.detectors import create_detector
 from affuse.media.face import FaceOptions
@@ -172,5 +172,5 @@ def test_numbers_of_the_pictures_in_the_published_rule() -> None:
         assert len(set(numbers)) == count and 0 <= min(numbers) <= max(numbers) < 108
     assert PublishedFaces().spec.recipe["frames"] == "3, 10, ... 103"
     assert PublishedFaces(30).spec.name == "video/faces224-published-30"
-    with pytest.raises(AffuseError, match="1 to 108 pictures"):
+    with pytest.raises(AffuseError, match="1 to 108 images"):
         create_extractor("video/faces224-published-109")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -21,7 +19,6 @@ from affuse.features.recorded import begin_all
 from affuse.features.stream import Stream
 from affuse.media.audio import read_sound, survey
 from affuse.media.face import FaceOptions, Readings
-from affuse.media.probe import Recording
 from affuse.media.reading import Reading
 from affuse.media.video import Frame, read_frames
 from tests.media.recordings import beep, counting, write_recording
@@ -42,21 +39,6 @@ class Seen:
 
     def finish(self) -> None:
         self.finished = True
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The kinds of frames that have been decoded."""
-    kinds: list[str] = []
-    real = Recording._decode_from_here
-
-    def noted(self: Recording, *streams: Any) -> Iterator[Any]:
-        for frame in real(self, *streams):
-            kinds.append("video" if isinstance(frame, av.VideoFrame) else "audio")
-            yield frame
-
-    monkeypatch.setattr(Recording, "_decode_from_here", noted)
-    return kinds
 
 
 def person(path: Path) -> Path:

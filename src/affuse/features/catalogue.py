@@ -32,11 +32,11 @@ STREAMS: Registry[Entry] = Registry(
             "10 MFCCs, 43 Hz",
         ),
         "audio/mfcc10-published": Entry(
-            "affuse.features.sound:PublishedMfcc",
+            "affuse.features.published:PublishedMfcc",
             "10 MFCCs of the middle 3.6 s as published (reflected ends, librosa 0.8)",
         ),
         "audio/mfcc10-published-constant": Entry(
-            "affuse.features.sound:PublishedMfcc",
+            "affuse.features.published:PublishedMfcc",
             "the same with zeros beyond the ends (librosa 0.9 and later)",
             {"padding": "constant"},
         ),
@@ -92,11 +92,11 @@ STREAMS: Registry[Entry] = Registry(
             {"size": int, "bicubic": True},
         ),
         "video/faces224-published": Entry(
-            "affuse.features.faces:PublishedFaces",
+            "affuse.features.published:PublishedFaces",
             "15 BGR crops of the first 3.6 s as published",
         ),
         "video/faces224-published-<N>": Entry(
-            "affuse.features.faces:PublishedFaces",
+            "affuse.features.published:PublishedFaces",
             "the same with N crops, 1 to 108 (--sample_duration)",
             {"frames": int},
         ),

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip
-from affuse.errors import AffuseError
 from affuse.features.extractor import check_length
 from affuse.features.pictures import end_of
 from affuse.features.recorded import (
@@ -34,15 +33,7 @@ SPAN = 3.6
 RATE = 15 / SPAN
 
 
-class _Pictures(RecordingExtractor):
-    """What all streams of faces share."""
-
-    def sources(self, clip: Clip) -> list[Path]:
-        """The file with the pictures."""
-        return [] if clip.video is None else [clip.video]
-
-
-class Faces(_Pictures):
+class Faces(RecordingExtractor):
     """`video/faces<size>`: RGB crops of the main face of the clip at 4.17 Hz.
 
     Crops are taken by timestamp in the middle of each 0.24 s; where the face is not seen, the
@@ -66,6 +57,10 @@ class Faces(_Pictures):
     def sized(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Crops (N, S, S, 3) in the size of the stream, which they have."""
         return crops
+
+    def sources(self, clip: Clip) -> list[Path]:
+        """The file with the images."""
+        return [] if clip.video is None else [clip.video]
 
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
         """See `RecordingExtractor`; (T, size, size, 3) uint8 RGB."""
@@ -95,51 +90,5 @@ class Faces(_Pictures):
             if decoded(reading):
                 for part, crops, present in found.blocks(search.track):
                     yield Stream(crops, present, start + part.start / RATE)
-
-        return blocks
-
-
-class PublishedFaces(_Pictures):
-    """`video/faces224-published`: the published face preprocessing, 15 BGR crops from the start.
-
-    As published, pictures are counted, not timed: the window is 3.6 s at about 30 Hz only.
-
-    Args:
-        frames: Number of crops N, for `video/faces224-published-<N>`; None for 15.
-
-    Raises:
-        AffuseError: More crops than the window has pictures.
-
-    Source: Chumachenko et al. 2022, released preprocessing.
-    """
-
-    def __init__(self, frames: int | None = None) -> None:
-        from affuse.media.published_faces import REFERENCE_WINDOW, reference_frames
-
-        name = "video/faces224-published" + ("" if frames is None else f"-{frames}")
-        self.frames = 15 if frames is None else frames
-        if not 1 <= self.frames <= REFERENCE_WINDOW:
-            raise AffuseError(f"{name}: there are 1 to {REFERENCE_WINDOW} pictures to choose from")
-        first, *rest = map(str, reference_frames(self.frames))
-        numbers = ", ".join(
-            [first, *rest] if len(rest) < 3 else [first, rest[0], f"... {rest[-1]}"]
-        )
-        recipe = {"extractor": "reference faces", "colours": "BGR", "frames": numbers}
-        rate = self.frames / SPAN
-        self.spec = StreamSpec(name, rate, (224, 224, 3), "uint8", recipe, span=SPAN)
-
-    def begin(self, clip: Clip, readings: Readings) -> Blocks:
-        """See `RecordingExtractor`; (N, 224, 224, 3) uint8 BGR."""
-        from affuse.media.published_faces import PublishedFaces
-
-        video = clip.video
-        if video is None:
-            return nothing
-        reading, found = readings.of(video), PublishedFaces(self.frames, clip.start)
-        reading.watch(found)
-
-        def blocks() -> Iterator[Stream]:
-            reading.check_frames()
-            yield Stream(found.crops, found.present)
 
         return blocks

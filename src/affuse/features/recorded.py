@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 #: Consecutive parts of a stream, once the recording has been read; none where the clip lacks the
 #: modality. Raises `BadInput` where a file of the clip cannot be used.
 Blocks = Callable[[], Iterator[Stream]]
+#: The stream of a window, by its number, once the recording has been read; None where there is no
+#: such modality. Raises `BadInput` where a file of the clip cannot be used.
+Windowed = Callable[[int], Stream | None]
 
 
 class RecordingExtractor(ABC):
@@ -32,12 +37,31 @@ class RecordingExtractor(ABC):
     spec: StreamSpec
 
     @abstractmethod
+    def sources(self, clip: Clip) -> list[Path]:
+        """See `Extractor`."""
+
+    @abstractmethod
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
         """Ask for what the stream of a clip is made from, before it is read.
 
         Raises:
             BadInput: A file of the clip cannot be used.
         """
+
+    def begin_windows(self, clip: Clip, readings: Readings, starts: Sequence[float]) -> Windowed:
+        """Ask for what a stream of a fixed span is made from, of each of some windows.
+
+        By default the recording is read for each of them.
+
+        Args:
+            clip: A whole recording.
+            readings: The passes over its files.
+            starts: Seconds at which windows begin, 0 or more, not falling.
+
+        Raises:
+            BadInput: A file of the clip cannot be used.
+        """
+        return _each(self, clip, starts)
 
     def blocks(self, clip: Clip) -> Iterator[Stream]:
         """Consecutive parts of the stream; none where the clip lacks the modality.
@@ -66,6 +90,44 @@ def begin(extractor: Extractor, clip: Clip, readings: Readings) -> Blocks:
     if isinstance(extractor, RecordingExtractor):
         return extractor.begin(clip, readings)
     return lambda: blocks_of(extractor, clip)
+
+
+def begin_windows(
+    extractor: Extractor, clip: Clip, readings: Readings, starts: Sequence[float]
+) -> Windowed:
+    """What any extractor makes of windows, once the recording has been read.
+
+    Args:
+        extractor: Of a stream of a fixed span.
+        clip: See `RecordingExtractor.begin_windows`.
+        readings: See there.
+        starts: See there.
+    """
+    try:
+        if isinstance(extractor, RecordingExtractor):
+            return extractor.begin_windows(clip, readings, starts)
+        return _each(extractor, clip, starts)
+    except AffuseError as error:
+        return partial(_refused, error)
+
+
+def _each(extractor: Extractor, clip: Clip, starts: Sequence[float]) -> Windowed:
+    """The windows of a clip, each read by itself."""
+
+    def window(number: int) -> Stream | None:
+        start = starts[number]
+        return extractor.extract(replace(clip, start=start, end=start + (extractor.spec.span or 0)))
+
+    return window
+
+
+def _refused(error: AffuseError, number: int) -> Stream | None:
+    raise error
+
+
+def absent(number: int) -> Stream | None:
+    """The window of a clip that lacks the modality."""
+    return None
 
 
 def begin_all(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: one that the published system takes.
 FrameAlignment = Literal["centred", "causal", "published"]
 
-_MFCC = {"rate": 22050, "coefficients": 10, "n_fft": 2048, "hop": 512, "mels": 128}
+MFCC = {"rate": 22050, "coefficients": 10, "n_fft": 2048, "hop": 512, "mels": 128}
 _LOGMEL: dict[str, Any] = {
     "rate": 16000,
     "n_fft": 1024,
@@ -161,7 +161,7 @@ class Mfcc(LocalExtractor):
     sound_rate, hop = 22050, 512
 
     def __init__(self) -> None:
-        recipe = {"extractor": "mfcc", **_MFCC, "padding": "constant", "top_db": None}
+        recipe = {"extractor": "mfcc", **MFCC, "padding": "constant", "top_db": None}
         self.spec = StreamSpec("audio/mfcc10", 22050 / 512, (10,), recipe=recipe)
 
     def rows(self, samples: np.ndarray) -> np.ndarray:
@@ -169,49 +169,6 @@ class Mfcc(LocalExtractor):
         from affuse.features.spectral import mfcc
 
         return mfcc(samples, padding="constant", top_db=None)
-
-
-class PublishedMfcc(SoundExtractor):
-    """`audio/mfcc10-published`: the published audio preprocessing, 156 frames of 3.6 s.
-
-    Sound is cut in the middle or padded with zeros at the end, quantised as a 16-bit file is
-    written, and turned into ten MFCCs with a floor 80 dB below the loudest value.
-
-    Args:
-        padding: `reflect` as in librosa 0.8.1, which the published code pins; `constant` as in
-            every librosa from 0.9 on.
-
-    Source: Chumachenko et al. 2022, released preprocessing, with the resampler of librosa from 0.10
-    on. A clip of exactly 3.6 s, which that code turns into an empty file, is kept as it is.
-    """
-
-    sound_rate, rounded_up = 22050, True
-
-    def __init__(self, padding: str = "reflect") -> None:
-        name = "audio/mfcc10-published" + ("-constant" if padding == "constant" else "")
-        recipe = {
-            "extractor": "reference mfcc",
-            **_MFCC,
-            "padding": padding,
-            "top_db": 80.0,
-            "samples": 79380,
-            "crop": "centre",
-            "length": "rounded up",
-            "quantised": "16 bit, rounded down",
-        }
-        self.spec = StreamSpec(name, 22050 / 512, (10,), recipe=recipe, span=3.6)
-
-    def stream_of(self, sound: Sound) -> Stream:
-        """(156, 10) float32; as published, the zeros at the end are present."""
-        from affuse.features.spectral import mfcc
-
-        audio = sound.samples
-        surplus = len(audio) - 79380
-        audio = audio[surplus // 2 :][:79380] if surplus > 0 else np.pad(audio, (0, -surplus))
-        values = mfcc(in_16_bits(audio), padding=self.spec.recipe["padding"], top_db=80.0)
-        times = np.arange(len(values)) / self.spec.rate + max(surplus // 2, 0) / 22050
-        stream = masked(values, sound.at(times) | (times > sound.spans[-1][1]))
-        return replace(stream, notes=sound.notes)
 
 
 class LogMel(LocalExtractor):

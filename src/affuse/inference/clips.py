@@ -118,5 +118,5 @@ def _duration(clip: Clip, recorded: float | None, streamed: float) -> float:
     return streamed if told is None or abs(told - streamed) > _FRAME else told
 
 
-def _whole(streams: Mapping[str, Stream], name: str, start: float) -> Stream:
+def _whole(streams: Mapping[str, Stream], name: str, number: int) -> Stream:
     return streams[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from affuse.features.catalogue import (
     source_of,
 )
 from affuse.features.extractor import Extractor, check_length, check_same_stream, undecodable
-from affuse.features.recorded import Blocks, begin_all
+from affuse.features.recorded import Blocks, Windowed, begin_all, begin_windows
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.keyframes import KeyFrames
 from affuse.media.audio import Survey
@@ -73,27 +73,6 @@ class Extraction:
         if within and (source is None or isinstance(source, Mapping)):
             self.source = {**(source or {}), **within}
 
-    def stream(self, name: str, clip: Clip) -> Stream:
-        """A stream of a clip; without frames where the modality is not there or cannot be used.
-
-        Args:
-            name: Of the stream.
-            clip: The recording, or a part of it.
-
-        Raises:
-            BadInput: A file that belongs to the clip, such as imported features, cannot be used.
-            AffuseError: The stream is not made as the training clips' was.
-        """
-        spec = self.specs[name]
-        stream = None
-        extractor = self._extractor(name, clip)
-        if extractor is not None:
-            with suppress(Unusable):
-                stream = extractor.extract(clip)
-        if stream is None:
-            return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
-        return stream
-
     def _extractor(self, name: str, clip: Clip) -> Extractor | None:
         """What makes a stream; None where the clip has nothing to make it of."""
         there = clip.video if self.specs[name].modality == "video" else clip.audio
@@ -119,14 +98,16 @@ class Extraction:
         key_frames: bool = False,
         people: int = 1,
         voice: Voice = "all",
+        starts: Sequence[float] = (),
     ) -> Extracted:
-        """Read a recording once, for all streams that describe the whole of it.
+        """Read a recording once, for all streams.
 
         Args:
             info: The recording.
             key_frames: Whether to take key frames.
             people: For how many people streams of faces are wanted, at most.
             voice: Whether the sound belongs to all of them, or to the one who speaks.
+            starts: Seconds of the windows, for streams of a fixed span.
 
         Raises:
             AffuseError: A stream is not made as the training clips' was.
@@ -136,8 +117,13 @@ class Extraction:
         readings = Readings(info.tracks, max(MOST, min(people, CROWD)), mouths=speaks)
         extractors = {
             name: extractor
+            for name in self.specs
+            if (extractor := self._extractor(name, clip)) is not None
+        }
+        fixed = {
+            name: begin_windows(extractors.pop(name), clip, readings, starts)
             for name, spec in self.specs.items()
-            if (extractor := self._extractor(name, clip)) is not None and spec.span is None
+            if spec.span is not None and name in extractors
         }
         frames = None
         if key_frames and info.has_video:
@@ -157,7 +143,7 @@ class Extraction:
             sound = _surveyed(readings.of(info.path), notes)
         turn = search.track.turn if search is not None and search.track is not None else 0
         taken = [] if frames is None else frames.turned(turn)
-        found = Extracted(self.specs, blocks, sound, search, taken, notes)
+        found = Extracted(self.specs, blocks, fixed, sound, search, taken, notes)
         if speaks and sound is not None and len(found.people) > 1 and search is not None:
             mouths = [search.mouth(person) for person in found.people]
             found.speaking = speaking(found.people, mouths, envelope.values)
@@ -176,6 +162,7 @@ class Extracted:
     Attributes:
         specs: Of the streams of the model.
         blocks: Name -> parts of a stream.
+        fixed: Name -> windows of a stream of a fixed span.
         sound: What is to be known of its sound; None without sound.
         search: The people in it; None where no stream looks for faces.
         key_frames: Small images, if they were asked for.
@@ -185,6 +172,7 @@ class Extracted:
 
     specs: Mapping[str, StreamSpec]
     blocks: Mapping[str, Blocks]
+    fixed: Mapping[str, Windowed]
     sound: Survey | None
     search: FaceSearch | None
     key_frames: list[KeyFrame]
@@ -235,6 +223,26 @@ class Extracted:
             due[name] = part.start + len(part.mask) / rate if rate else np.inf
             part = where_heard(part, self.specs[name], self.sound, duration)
             yield name, self._spoken(part, self.specs[name], person)
+
+    def window(self, name: str, number: int, start: float, duration: float) -> Stream:
+        """A window of a stream of a fixed span; without frames where nothing is there.
+
+        Args:
+            name: Of the stream.
+            number: Of the window.
+            start: Of the window in seconds.
+            duration: Of the recording in seconds.
+
+        Raises:
+            BadInput: A file that belongs to the recording cannot be used.
+        """
+        spec, stream = self.specs[name], None
+        if name in self.fixed:
+            with suppress(Unusable):
+                stream = self.fixed[name](number)
+        if stream is None:
+            return Stream(np.zeros((0, *spec.shape), spec.dtype), np.zeros(0, bool))
+        return where_heard(stream, spec, self.sound, duration, start)
 
     def _spoken(self, part: Stream, spec: StreamSpec, person: int) -> Stream:
         """A part of a stream without the sound that is not somebody's voice."""

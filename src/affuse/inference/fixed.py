@@ -8,7 +8,7 @@ import numpy as np
 
 from affuse.features.stream import Stream, StreamSpec
 
-#: Seconds by which the windows after one that are computed for its presence begin before its end.
+#: Seconds by which the windows after one that are taken for its presence begin before its end.
 _AFTER = 1.0
 
 
@@ -18,21 +18,21 @@ class FixedStream:
     Args:
         spec: Of the stream.
         starts: (W,) seconds of the windows.
-        make: Computes the stream of a window that begins at a time in seconds.
+        give: Gives the stream of a window.
     """
 
     def __init__(
-        self, spec: StreamSpec, starts: Sequence[float], make: Callable[[float], Stream]
+        self, spec: StreamSpec, starts: Sequence[float], give: Callable[[int], Stream]
     ) -> None:
-        self.spec, self._starts, self._make = spec, starts, make
+        self.spec, self._starts, self._give = spec, starts, give
         self._made: dict[int, Stream] = {}
         self._next = 0
         self._there = bytearray()  # of the whole recording: a byte per frame
 
     def reach(self, end: float) -> None:
-        """Compute the windows that say when the stream is there up to a time in seconds."""
+        """Take the windows that say when the stream is there up to a time in seconds."""
         while self._next < len(self._starts) and self._starts[self._next] <= end + _AFTER:
-            stream = self._make(float(self._starts[self._next]))
+            stream = self._give(self._next)
             if not len(stream.mask):
                 stream = Stream.absent(self.spec, self.spec.span or 0.0)
             self._made[self._next] = stream
@@ -52,7 +52,7 @@ class FixedStream:
         return self._made.pop(window)
 
     def present(self, start: float = 0.0, end: float = np.inf) -> Stream:
-        """When the stream is there in the windows that were computed, without its values.
+        """When the stream is there in the windows that were taken, without its values.
 
         Args:
             start: Seconds of the recording, about which it is asked.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,19 +12,19 @@ from affuse.errors import AffuseError, BadInput, Unusable
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.stream import Stream
-from affuse.inference.extraction import Extracted, Extraction, Voice, clip_of, where_heard
+from affuse.inference.extraction import Extracted, Extraction, Voice
 from affuse.inference.sliding import Sliding
-from affuse.media.audio import Survey
 from affuse.media.probe import MediaInfo, probe
 from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
 from affuse.models.sliding import WindowModel
 from affuse.models.systems.rjca.published import FRAMES
 from affuse.models.systems.rjca.published import MODELS as JOINT_ATTENTION
+from affuse.tasks.moments import Moments
 from affuse.tasks.prediction import Prediction, Recording
 from affuse.tasks.presence import Presence, presence_of
 from affuse.tasks.quality import Measures
 from affuse.tasks.registry import TASKS, task_of
-from affuse.tasks.windows import NotFinite, WindowAnswer
+from affuse.tasks.windows import NotFinite, WindowAnswer, WindowPlan
 
 #: What becomes of what is said about a moment of low quality.
 LowQuality = Literal["withhold", "keep"]
@@ -179,15 +178,30 @@ class Predictor:
                 f"is {info.duration:,.1f} s long: more than {_WINDOWS:,} windows, {hop:g} s apart; "
                 f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
-        found = self.streams.read(info, thumbnails, people, voice)
-        count = max(1, min(people, len(found.people)))
-        return [self._of_person(info, found, person, count) for person in range(count)]
-
-    def _of_person(self, info: MediaInfo, found: Extracted, person: int, count: int) -> Prediction:
-        """What the model says about one of some people."""
         moments = self.task.moments(info)
         plan = self.task.plan(self.spec, self.model.leader, moments.duration, self.hop)
-        fixed = partial(self._fixed, info, found.sound)
+        starts = plan.starts.clip(min=0).tolist()
+        found = self.streams.read(info, thumbnails, people, voice, starts)
+        count = max(1, min(people, len(found.people)))
+        return [
+            self._of_person(info, found, moments, plan, person, count) for person in range(count)
+        ]
+
+    def _of_person(
+        self,
+        info: MediaInfo,
+        found: Extracted,
+        moments: Moments,
+        plan: WindowPlan,
+        person: int,
+        count: int,
+    ) -> Prediction:
+        """What the model says about one of some people."""
+
+        def fixed(name: str, number: int) -> Stream:
+            start = max(float(plan.starts[number]), 0.0)
+            return found.window(name, number, start, info.duration)
+
         sliding = Sliding(self.task, self._applied, plan, moments.duration, fixed=fixed)
         try:
             answers = [*self._answers(sliding, found, moments.duration, person)]
@@ -234,12 +248,6 @@ class Predictor:
         for name, part in found.parts(duration, person):
             yield from sliding.end(name) if part is None else sliding.push(name, part)
         yield from sliding.finish()
-
-    def _fixed(self, info: MediaInfo, sound: Survey | None, name: str, start: float) -> Stream:
-        """A stream of a fixed span, computed for one window."""
-        part = replace(clip_of(info), start=max(start, 0.0), end=start + self.window)
-        spec = self.spec.streams[name]
-        return where_heard(self.streams.stream(name, part), spec, sound, info.duration, part.start)
 
 
 def _applied(

@@ -34,7 +34,7 @@ class Sliding:
         plan: Where the windows lie.
         duration: Of the recording in seconds.
         name: Of the recording.
-        fixed: Makes the streams of a fixed span, which are not pushed.
+        fixed: Gives the streams of a fixed span, which are not pushed.
         change: Done to each normalised batch.
 
     Attributes:

@@ -15,8 +15,8 @@ from affuse.models.sliding import WindowModel
 from affuse.tasks.presence import NEAR, Presence
 from affuse.tasks.windows import Sample, WindowPlan
 
-#: Makes the streams of a fixed span: name and start of a window in seconds -> stream.
-Fixed = Callable[[str, float], Stream]
+#: Gives the streams of a fixed span: name and number of a window -> stream.
+Fixed = Callable[[str, int], Stream]
 
 
 class NamedSample(Sample):
@@ -56,7 +56,7 @@ class StreamWindows:
         plan: Where the windows lie.
         duration: Of the recording in seconds.
         name: Of the recording.
-        fixed: Makes the streams of a fixed span, which are not pushed; a model that reads one
+        fixed: Gives the streams of a fixed span, which are not pushed; a model that reads one
             needs it.
 
     Raises:
@@ -81,7 +81,7 @@ class StreamWindows:
         }
         spans = [key for key, spec in self._specs.items() if spec.span is not None]
         if spans and fixed is None:
-            raise ValueError(f"nothing makes the stream {spans[0]}, which has a fixed span")
+            raise ValueError(f"nothing gives the stream {spans[0]}, which has a fixed span")
         self._fixed = {
             key: FixedStream(spec, plan.starts.tolist(), partial(fixed, key))
             for key, spec in self._specs.items()

@@ -17,7 +17,7 @@ from affuse.media.channels import Mixer, Samples
 from affuse.media.loudness import Loudness, LoudnessMeter
 from affuse.media.probe import Recording, open_recording
 from affuse.media.sound_clock import Joiner, SoundClock
-from affuse.media.sounding import Levels, Span, Spans, within
+from affuse.media.sounding import Levels, Span, Spans, between, within
 
 CONTEXT = 0.05
 """Seconds of sound that the resampler gets before and after a window."""
@@ -52,6 +52,12 @@ class Sound:
     def at(self, times: ArrayLike) -> NDArray[np.bool_]:
         """Whether there is sound at some seconds (N,), or within `EDGE` of them."""
         return within(self.spans, times)
+
+    def between(self, start: float, end: float) -> Sound:
+        """What there is of it between some seconds of the window."""
+        first, last = (round(second * self.rate) for second in (start, end))
+        spans = between(self.spans, start, end)
+        return Sound(self.samples[first:last], self.rate, spans, self.notes)
 
 
 @dataclass(frozen=True)

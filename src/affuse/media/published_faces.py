@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from affuse.execution.spool import Spool
 from affuse.media.detectors import create_detector
 from affuse.media.reading import Reading
 from affuse.media.video import Frame
@@ -28,14 +32,13 @@ def reference_frames(count: int) -> tuple[int, ...]:
 class PublishedFaces:
     """Crops faces as the published preprocessing does, while frames come by.
 
-    Frames number 3, 10, ... 103 of the file for 15, whatever its frame rate; the largest face of
+    Frames number 3, 10, ... 103 of those that come for 15, whatever their rate; the largest face of
     MTCNN at full size; the rounded box, resized without keeping its proportions. Where no face is
     found the last box is used again. Unlike the original, boxes are clamped to the frame, and a box
     is never carried over from another file.
 
     Args:
         count: Number of crops N.
-        start: Second from which frames are counted; None is the start of the file.
 
     Attributes:
         crops: (N, 224, 224, 3) uint8 in the order blue, green, red, as published weights expect.
@@ -44,10 +47,10 @@ class PublishedFaces:
     Source: Chumachenko, Iosifidis, Gabbouj 2022, code release, extraction of faces.
     """
 
+    start: float | None = None
     end: float | None = None
 
-    def __init__(self, count: int = 15, start: float | None = None) -> None:
-        self.start = start or None
+    def __init__(self, count: int = 15) -> None:
         self.crops = np.zeros((count, 224, 224, 3), np.uint8)
         self.present = np.zeros(count, bool)
         self._wanted = reference_frames(count)
@@ -76,6 +79,51 @@ class PublishedFaces:
 
     def finish(self) -> None:
         """The last frame has come."""
+
+
+class PublishedWindows:
+    """The same of windows that overlap, in one pass over the frames.
+
+    Args:
+        count: Number of crops N of each.
+        starts: Seconds from which their frames are counted, not falling.
+    """
+
+    start: float | None = None
+    end: float | None = None
+
+    def __init__(self, count: int, starts: Sequence[float]) -> None:
+        self._count, self._starts = count, starts
+        self._crops = Spool((count, 224, 224, 3), "uint8")
+        self._present = Spool((count,), "bool")
+        self._begun: deque[PublishedFaces] = deque()
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame, one after the other."""
+        begun = len(self._present) + len(self._begun)
+        while begun < len(self._starts) and self._starts[begun] <= frame.time:
+            self._begun.append(PublishedFaces(self._count))
+            begun += 1
+        for window in self._begun:
+            window.see(frame)
+        while self._begun and self._begun[0].end is not None:
+            self._keep(self._begun.popleft())
+
+    def _keep(self, window: PublishedFaces) -> None:
+        self._crops.append(window.crops[None])
+        self._present.append(window.present[None])
+
+    def finish(self) -> None:
+        """The last frame has come."""
+        for window in self._begun:
+            self._keep(window)
+        while len(self._present) < len(self._starts):
+            self._keep(PublishedFaces(self._count))
+
+    def window(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """`crops` and `present` of a window, once the last frame has come; see `PublishedFaces`."""
+        part = number, number + 1
+        return self._crops.read(*part)[0], self._present.read(*part)[0]
 
 
 def published_faces(path: Path) -> PublishedFaces:

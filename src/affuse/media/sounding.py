@@ -44,9 +44,7 @@ class Spans:
 
     def between(self, start: float, end: float | None) -> tuple[Span, ...]:
         """Those of a window, in seconds since its start."""
-        stop = np.inf if end is None else end - start
-        spans = [(a / self.rate - start, b / self.rate - start) for a, b in self._spans]
-        return tuple((max(a, 0.0), min(b, stop)) for a, b in spans if b > 0 and a < stop)
+        return between([(a / self.rate, b / self.rate) for a, b in self._spans], start, end)
 
 
 class Levels:
@@ -101,6 +99,13 @@ class Levels:
     def silent(self) -> float:
         """Their share of the sound."""
         return sum(self._silent().values()) / max(1, sum(n for _, n in self._blocks.values()))
+
+
+def between(spans: Sequence[Span], start: float, end: float | None) -> tuple[Span, ...]:
+    """Those of a window, in seconds since its start."""
+    stop = np.inf if end is None else end - start
+    shifted = [(a - start, b - start) for a, b in spans]
+    return tuple((max(a, 0.0), min(b, stop)) for a, b in shifted if b > 0 and a < stop)
 
 
 def within(spans: Sequence[Span], times: ArrayLike, edge: float = EDGE) -> NDArray[np.bool_]:
