@@ -1,4 +1,4 @@
-"""The smallest run of values over time: a synthetic Aff-Wild2, its store and two trained folds."""
+"""The smallest run of valence and arousal: a synthetic Aff-Wild2, its store and two folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FER+ of generated pictures, in both forms that are read."""
+"""FER+ of generated images, in both forms that are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETS = {"Training": "train", "PublicTest": "valid"}
 
 @dataclass
 class Drawn:
-    """Pictures with the votes of ten raters; one without a name shows no face.
+    """Images with the votes of ten raters; one without a name shows no face.
 
     Args:
         pictures: 48 x 48 grey levels each.
@@ -40,7 +40,7 @@ class Drawn:
         *,
         face: bool = True,
     ) -> str:
-        """Add a picture; the id of its clip."""
+        """Add an image; the id of its clip."""
         name = f"fer{len(self.names):07d}"
         self.pictures.append(picture)
         self.votes.append(list(votes))
@@ -50,13 +50,13 @@ class Drawn:
 
 
 def smooth(random: np.random.Generator, side: int = 48) -> np.ndarray:
-    """A random picture of large spots."""
+    """A random image of large spots."""
     spots = cv2.resize(random.normal(size=(6, 6)), (side, side), interpolation=cv2.INTER_CUBIC)
     return np.clip(128 + 45 * spots, 0, 255).astype(np.uint8)
 
 
 def copy_of(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The picture with another contrast and brightness, and noise."""
+    """The image with another contrast and brightness, and noise."""
     contrast, light = random.uniform(0.5, 1.0), random.uniform(-20, 20)
     levels = 128 + light + contrast * (picture.astype(float) - 128)
     return np.clip(levels + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
@@ -68,10 +68,10 @@ def ballot(**counts: int) -> list[int]:
 
 
 def draw(count: int, seed: int = 0) -> Drawn:
-    """Pictures of which every fifth is for validation, and what is special about FER+.
+    """Images of which every fifth is for validation, and what is special about FER+.
 
-    The last ones are: a copy of picture 0 for training, a copy of it for validation, a copy of the
-    first of validation in it, a picture most raters find unknown, and one that shows no face.
+    The last ones are: a copy of image 0 for training, a copy of it for validation, a copy of the
+    first of validation in it, an image most raters find unknown, and one that shows no face.
     """
     random = np.random.default_rng(seed)
     drawn = Drawn()
@@ -86,7 +86,7 @@ def draw(count: int, seed: int = 0) -> Drawn:
 
 
 def write_archive(root: Path, drawn: Drawn) -> Path:
-    """`ferplus.npz`, of the pictures that have a name as it was published."""
+    """`ferplus.npz`, of the images that have a name as it was published."""
     root.mkdir(parents=True, exist_ok=True)
     rows = [k for k, name in enumerate(drawn.names) if name]
     np.savez(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -32,7 +33,7 @@ chosen = st.sampled_from([(kind, name) for kind, names in NAMES.items() for name
 
 
 @given(chosen, st.data())
-def test_a_slip_of_the_keyboard_is_recognised(where, data):
+def test_a_slip_of_the_keyboard_is_recognised(where: tuple[str, str], data: st.DataObject) -> None:
     kind, name = where
     if len(name) < 5:
         return
@@ -53,7 +54,7 @@ def test_a_slip_of_the_keyboard_is_recognised(where, data):
 
 
 @given(chosen)
-def test_capitals_and_separators_do_not_count(where):
+def test_capitals_and_separators_do_not_count(where: tuple[str, str]) -> None:
     kind, name = where
     assert closest(name.upper(), NAMES[kind]) == name
     assert closest(name.replace("-", "_"), NAMES[kind]) == name
@@ -77,18 +78,18 @@ def test_capitals_and_separators_do_not_count(where):
         ("qqq", "keys", None),
     ],
 )
-def test_what_was_meant(typed, kind, meant):
+def test_what_was_meant(typed: str, kind: str, meant: str | None) -> None:
     assert closest(typed, NAMES[kind]) == meant
 
 
-def test_a_long_list_says_what_lists_the_rest():
+def test_a_long_list_says_what_lists_the_rest() -> None:
     said = hint("xyzzy", MODELS, "affuse list models")
     assert said.startswith("there are: audio-only, ") and said.endswith("(all: affuse list models)")
     assert hint("a", []) == "there are none"
 
 
 @pytest.mark.parametrize("name", [*list_recipes()])
-def test_every_key_that_a_recipe_writes_is_known(name):
+def test_every_key_that_a_recipe_writes_is_known(name: str) -> None:
     check_keys(yaml.safe_load(load_recipe(name).to_yaml()))
 
 
@@ -115,8 +116,11 @@ MISTAKES = {
 
 @pytest.mark.parametrize("command", MISTAKES)
 def test_a_mistyped_name_is_one_line_that_names_the_right_one(
-    command, tmp_path, monkeypatch, capsys
-):
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     try:
         code = main(command.split())

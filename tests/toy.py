@@ -1,4 +1,4 @@
-"""A store of generated streams: the sound tells one half of the class, the picture the other."""
+"""A store of generated streams: the sound tells one half of the class, the image the other."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ def main() -> None:
             for name, change in HEARD.items()
         },
         "FER+ validation, first choice of raters": faces(predictor, options, "plurality"),
-        "FER+ validation pictures with a majority": faces(predictor, options, "majority"),
-        "DiffusionFER (pictures)": drawn(predictor, options),
+        "FER+ validation images with a majority": faces(predictor, options, "majority"),
+        "DiffusionFER (images)": drawn(predictor, options),
     }
     print("| recordings | clips | accuracy | 95 % interval | UAR | NLL | ECE | confidence |")
     print("|---|---|---|---|---|---|---|---|")
@@ -128,7 +128,7 @@ def voices(
 
 
 def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Found:
-    """Validation pictures of FER+ whose label is one of the classes."""
+    """Validation images of FER+ whose label is one of the classes."""
     data = Store(options.weights / "stores/ferplus")
     labels = Labels(rule, "video", least=2, others="count")
     there = [clip for clip in data.clips if clip.partition == "validation"]
@@ -153,7 +153,7 @@ def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Foun
 
 
 def drawn(predictor: Predictor, options: argparse.Namespace) -> Found:
-    """Pictures that a diffusion model drew, each as a recording of one picture."""
+    """Images that a diffusion model drew, each as a recording of one image."""
     corpus = read_corpus("diffusionfer", options.data / "diffusionfer")
     names = {"angry": "angry", "fear": "fearful", "surprise": "surprised"}
     rows, labels, groups = [], [], []
@@ -193,7 +193,7 @@ def nothings(predictor: Predictor) -> Iterator[tuple[str, str]]:
     walls = {
         "a white wall": np.full((480, 640, 3), 235, np.uint8),
         "a wall of bricks": bricks(),
-        "noise on the picture": random.integers(0, 256, (480, 640, 3), np.uint8),
+        "noise on the image": random.integers(0, 256, (480, 640, 3), np.uint8),
     }
     with tempfile.TemporaryDirectory() as folder:
         for name, sound in sounds.items():

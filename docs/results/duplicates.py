@@ -1,6 +1,6 @@
 """Recall and false alarms of near-duplicate detection: python docs/results/duplicates.py DATA
 
-DATA holds `ravdess_speech` (sound) and `videos` (pictures). Prints the tables of duplicates.md.
+DATA holds `ravdess_speech` (sound) and `videos` (images). Prints the tables of duplicates.md.
 """
 
 import resource
@@ -108,7 +108,7 @@ PICTURES: dict[str, dict[str, float | str]] = {
     "H.264, CRF 35, half size": {"crf": 35, "scale": 0.5},
     "25 frames per second": {"fps": 25},
     "first 0.2 s cut off": {"shift": 0.2},
-    "first picture 0.2 s longer": {"shift": -0.2},
+    "first image 0.2 s longer": {"shift": -0.2},
     "MPEG-4, 400 kbit/s": {"codec": "mpeg4"},
     "brighter by 15 % and 8 levels": {"gain": 1.15, "offset": 8},
     "CRF 28, half size, 25 fps, 0.23 s cut": {"crf": 28, "scale": 0.5, "fps": 25, "shift": 0.23},
@@ -127,10 +127,10 @@ def write_video(
     gain: float = 1.0,
     offset: float = 0.0,
 ) -> Path:
-    """Encode the pictures of a clip; a negative shift holds the first one."""
+    """Encode the images of a clip; a negative shift holds the first one."""
 
     def shown() -> Iterator[np.ndarray]:
-        """Every picture as often as it is seen at the frame rate."""
+        """Every image as often as it is seen at the frame rate."""
         count, last = 0, None
         for frame in read_frames(clip.video, clip.start or None, clip.end):
             while last is not None and count / fps < frame.time - clip.start - shift - 1e-6:
@@ -252,7 +252,7 @@ def segments(path: Path) -> Iterator[Clip]:
 
 
 def pictures(title: str, clips: list[Clip], copied: list[Clip], folder: Path) -> None:
-    """Print the tables of some clips with pictures."""
+    """Print the tables of some clips with images."""
     extractor, threshold = VideoFingerprint(), duplicates.VIDEO_THRESHOLD
     rate = extractor.spec.rate
     originals = {clip.id: extractor.extract(clip).values for clip in clips}

@@ -1,7 +1,7 @@
-"""Pairs of nearly the same picture: python docs/results/near_pictures.py ferplus.npz OUT.png
+"""Pairs of nearly the same image: python docs/results/near_pictures.py ferplus.npz OUT.png
 
 Counts those of FER+ by correlation, and how many the list that came with the data has. OUT.png
-shows pairs from either side of the threshold, to look at; the pictures are for research only.
+shows pairs from either side of the threshold, to look at; the images are for research only.
 """
 
 import sys

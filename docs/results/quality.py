@@ -3,7 +3,7 @@
     python docs/results/quality.py DATA [--faces N] > quality-tables.md
 
 DATA holds `ferplus/ferplus.npz`, `diffusionfer`, `ravdess_speech` and `voices`. Prints the tables
-of `quality.md`, on which the limits of `affuse.tasks.quality` rest. Faces are validation pictures
+of `quality.md`, on which the limits of `affuse.tasks.quality` rest. Faces are validation images
 of FER+, and voices those of the four actors of RAVDESS from whom the bundled model has not learned.
 """
 
@@ -174,7 +174,7 @@ def of_turn(data: Path, most: int) -> None:
         (found,) = detector.detect([np.repeat(framed[..., None], 3, -1)])
         if found and found[0].landmarks is not None:
             turns[k] = turn_of(np.asarray(found[0].landmarks, np.float64))
-    print(f"face found in {np.isfinite(turns[:, 0]).sum()} of {len(images)} pictures of FER+\n")
+    print(f"face found in {np.isfinite(turns[:, 0]).sum()} of {len(images)} images of FER+\n")
     for name, values, edges in (
         ("yaw", abs(turns[:, 0]), (0, 10, 20, 30, 40, 50, 60, 70, 91)),
         ("pitch", turns[:, 1], (-91, -30, -20, -10, 0, 10, 20, 30, 91)),
@@ -235,7 +235,7 @@ def of_found(data: Path, most: int) -> None:
 
 
 def _in_scene(image: np.ndarray, side: int) -> np.ndarray:
-    """A small picture in the middle of a grey one of 640 by 360 pixels."""
+    """A small image in the middle of a grey one of 640 by 360 pixels."""
     scene = np.full((360, 640, 3), 128, np.uint8)
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
     y, x = (360 - side) // 2, (640 - side) // 2

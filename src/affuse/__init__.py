@@ -2,7 +2,7 @@
 
 import affuse
 timeline = affuse.predict("video.mp4")  # or with a model="model.safetensors" of your own
-timeline.emotion, timeline.starts, timeline.probabilities  # or, of a model of values over time,
+timeline.emotion, timeline.starts, timeline.probabilities  # or, of valence and arousal,
 timeline.dimensions, timeline.times, timeline.values
 """
 
@@ -40,7 +40,7 @@ def predict(
     """The emotion over time of one recording: probabilities of classes, or values.
 
     Args:
-        path: Any file with sound, pictures or both.
+        path: Any file with sound, images or both.
         model: Model file; by default the bundled model.
         hop: Seconds between windows; by default a quarter of the model's window for classes, two
             thirds of it for values.
@@ -49,9 +49,9 @@ def predict(
         smoothing: Seconds over which values are averaged, or, of joint attention, `published`; by
             default as the model file says.
         audio_track: Which track of sound to read, from 0; by default the file decides.
-        video_track: Which track of pictures to read, from 0; by default the file decides.
+        video_track: Which track of images to read, from 0; by default the file decides.
         low_quality: `withhold` what rests on nothing that is seen or heard well, or `keep` it; by
-            default emotions that are named are withheld, and values over time are kept.
+            default named emotions are withheld, and continuous valence and arousal are kept.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.

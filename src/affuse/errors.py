@@ -125,7 +125,7 @@ def _text(filename: object) -> str:
 
 
 class Unusable(BadInput):
-    """The sound or the pictures of a recording cannot be used; what else is in it can."""
+    """The sound or the images of a recording cannot be used; what else is in it can."""
 
 
 class TooShort(Unusable):

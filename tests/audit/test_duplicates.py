@@ -133,7 +133,7 @@ def test_gain_offset_and_a_shift_do_not_count(
     [
         np.zeros((100, 12), np.uint8),
         np.full((100, 12), 128, np.uint8),
-        wander(1, spread=0.5),  # what an encoder adds to a still picture
+        wander(1, spread=0.5),  # what an encoder adds to a still image
         np.pad(wander(2, 4), ((60, 36), (0, 0)), constant_values=128),  # a click
         np.zeros((0, 12), np.uint8),
     ],

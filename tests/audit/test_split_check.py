@@ -117,7 +117,7 @@ def encoded_again(folder: Path) -> None:
 
 
 def video_again(folder: Path) -> None:
-    """The pictures of a test clip 0.2 s later in another quality beside another voice (train)."""
+    """The images of a test clip 0.2 s later in another quality beside another voice (train)."""
     fps, size = Fraction(25), (96, 128)
     write_video(folder / "raw/v.mp4", pictures(1), size, fps, voice(20), SAMPLE_RATE)
     darker = [(0.8 * p).astype(np.uint8) for p in pictures(1)[5:]]
@@ -165,8 +165,8 @@ ALSO = {
 
 @pytest.mark.parametrize("kind", PLANTED)
 def test_a_planted_leak_is_refused_in_one_line_and_trained_only_by_an_explicit_flag(
-    corpus, capsys, kind
-):
+    corpus: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
     plant, message = PLANTED[kind]
     plant(corpus)
     allowed = ALSO.get(kind, [kind])
@@ -180,7 +180,9 @@ def test_a_planted_leak_is_refused_in_one_line_and_trained_only_by_an_explicit_f
     assert any(message in example for example in facts["examples"])
 
 
-def test_what_is_let_pass_when_a_run_goes_on_is_written_down_too(corpus, capsys):
+def test_what_is_let_pass_when_a_run_goes_on_is_written_down_too(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert train(corpus) == 0
     same_speaker(corpus)
     assert train(corpus, "--resume") == 2
@@ -190,7 +192,7 @@ def test_what_is_let_pass_when_a_run_goes_on_is_written_down_too(corpus, capsys)
     assert facts["let_pass"] == {"speaker": 1} and "speaker s3" in facts["examples"][0]
 
 
-def test_without_leaks_it_trains_and_says_what_was_looked_for(corpus):
+def test_without_leaks_it_trains_and_says_what_was_looked_for(corpus: Path) -> None:
     assert train(corpus) == 0
     facts = json.loads((corpus / "run/run.json").read_text())
     assert facts["leaks"]["let_pass"] == {} and facts["leaks"]["examples"] == []
@@ -198,7 +200,9 @@ def test_without_leaks_it_trains_and_says_what_was_looked_for(corpus):
     assert len(facts["protocol"]["sha256"]) == 64
 
 
-def test_equal_features_are_found_where_there_is_no_recording(toy, capsys):
+def test_equal_features_are_found_where_there_is_no_recording(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Features that were computed elsewhere: the stream itself tells the copy."""
     from tests.toy import toy_recipe
 

@@ -136,7 +136,7 @@ def auxformer_training() -> dict[str, float]:
 
 
 def clips_of_faces() -> dict[str, float]:
-    """2 clips of 8 pictures through R(2+1)D: 2-D convolutions beside 3-D ones."""
+    """2 clips of 8 images through R(2+1)D: 2-D convolutions beside 3-D ones."""
     return compare(**models.clips_of_faces())
 
 
@@ -156,7 +156,7 @@ def ir50_training() -> dict[str, float]:
 
 
 def efficientface_training() -> dict[str, float]:
-    """32 pictures of 112 x 112, forward and backward in bfloat16: halving in 32 bits beside not."""
+    """32 images of 112 x 112, forward and backward in bfloat16: halving in 32 bits beside not."""
     return compare(**models.efficientface_training())
 
 

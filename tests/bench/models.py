@@ -65,7 +65,7 @@ def auxformer(seconds: float, train: bool) -> Versions:
 
 
 def clips_of_faces() -> Versions:
-    """Two clips of 8 pictures through R(2+1)D: ours beside three-dimensional convolutions."""
+    """Two clips of 8 images through R(2+1)D: ours beside three-dimensional convolutions."""
     ours = R2Plus1D().eval()
     plain = replaced(replaced(ours, SpaceConv, plain_conv), TimeConv, plain_conv)
     clips = torch.randn(2, 3, 8, 112, 112)
@@ -123,7 +123,7 @@ def ir50_training() -> Versions:
 
 
 def efficientface_training() -> Versions:
-    """32 pictures of 112 x 112 in bfloat16: ours beside convolutions that are all in it."""
+    """32 images of 112 x 112 in bfloat16: ours beside convolutions that are all in it."""
     ours, pictures = EfficientFace(), torch.randn(32, 3, 112, 112)
     plain = replaced(ours, Convolution, plain_conv2d)
     with torch.inference_mode():

@@ -30,7 +30,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     predictor = Predictor(DAY_ONE)
-    print("| recording | picture | seconds | computing, s | times faster than it plays |")
+    print("| recording | image | seconds | computing, s | times faster than it plays |")
     print("|---|---|---|---|---|")
     for path in map(Path, sys.argv[1:]):
         info, spent = probe(path), []

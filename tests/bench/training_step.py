@@ -1,7 +1,7 @@
 """How far the gradient of one published training step is from that in 64 bits.
 
 `python -m tests.bench.training_step --clips 8 --device cuda` prints one JSON object: for every
-published network that reads pictures the relative error of the whole gradient, in 32 bits, in
+published network that reads images the relative error of the whole gradient, in 32 bits, in
 bfloat16, and with torch's own batch normalisation; on the CPU and, where there is one, on a GPU.
 The batch is that of the published modality dropout: every clip four times. 64 bits of 8 clips of 15
 frames take about 30 GB; --reference says where they are computed.

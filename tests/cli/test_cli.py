@@ -12,7 +12,7 @@ from affuse.features.catalogue import stream_spec
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
-def test_help_imports_nothing_heavy(verb):
+def test_help_imports_nothing_heavy(verb: str) -> None:
     """Start-up time is measured in the benchmark; here: what makes it slow is not imported."""
     code = (
         "import sys; from affuse.cli.main import main\n"
@@ -30,7 +30,7 @@ def test_help_imports_nothing_heavy(verb):
     "kind",
     ["models", "systems", "corpora", "streams", "recipes", "protocols", "leaks", "conditions"],
 )
-def test_list_prints_a_table_and_json(kind, capsys):
+def test_list_prints_a_table_and_json(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", kind]) == 0
     lines = capsys.readouterr().out.splitlines()
     table = [line for line in lines if not line.startswith(" ")]  # long cells go on below
@@ -38,7 +38,7 @@ def test_list_prints_a_table_and_json(kind, capsys):
     assert len(json.loads(capsys.readouterr().out)) == len(table) - 1 >= 2
 
 
-def test_train_and_evaluate_by_command(toy, capsys):
+def test_train_and_evaluate_by_command(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = toy_recipe(toy)
     store, out = toy / "store", toy / "run"
     assert run("train", recipe, "--store", store, "--out", out, "epochs=6", "fold=0") == 0
@@ -52,7 +52,9 @@ def test_train_and_evaluate_by_command(toy, capsys):
     assert (out / "evaluation" / "confusion-audio.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_convert_there_and_back_by_command(tmp_path, capsys):
+def test_convert_there_and_back_by_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Weights of a model in its published form, as a user would have them."""
     import torch
 
@@ -84,7 +86,9 @@ def test_convert_there_and_back_by_command(tmp_path, capsys):
         assert not (tmp_path / "no").exists()
 
 
-def test_mistakes_end_with_one_line_and_exit_code_2(toy, tmp_path, capsys):
+def test_mistakes_end_with_one_line_and_exit_code_2(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe, store = toy_recipe(toy), toy / "store"
     for words, expected in (
         (("train", recipe, "epocs=3", "--store", store, "--out", toy / "r"), "epocs"),
@@ -113,13 +117,15 @@ def test_mistakes_end_with_one_line_and_exit_code_2(toy, tmp_path, capsys):
     assert not (toy / "r").exists() and not (toy / "s").exists()
 
 
-def test_words_that_no_verb_knows_are_refused(capsys):
+def test_words_that_no_verb_knows_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         main(["list", "models", "surprise"])
     assert exit.value.code == 2 and "surprise" in capsys.readouterr().err
 
 
-def test_folder_corpus_from_recordings_to_streams(tmp_path, shared_data, capsys):
+def test_folder_corpus_from_recordings_to_streams(
+    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     videos = shared_data / "videos"
     (tmp_path / "broken.mp4").write_text("x")
     rows = [f"{videos / name},joy" for name in ("bbaf2n.mpg", "single_face.mp4")]
@@ -138,7 +144,7 @@ def test_folder_corpus_from_recordings_to_streams(tmp_path, shared_data, capsys)
 
 
 @pytest.mark.parametrize("verb", RENAMED)
-def test_an_earlier_verb_names_that_of_today(verb, capsys):
+def test_an_earlier_verb_names_that_of_today(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "x", "--out", "y"]) == 2
     said = capsys.readouterr()
     assert said.err == f"affuse: {verb} is called {RENAMED[verb]} now\n" and not said.out

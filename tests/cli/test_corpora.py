@@ -29,7 +29,7 @@ SYNTHETIC = {
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory) -> Path:
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("corpora")
 
 
@@ -47,7 +47,9 @@ def synthetic(corpora: Path, name: str) -> Path:
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "ravdess" else []) for n in SYNTHETIC]
 )
-def test_check_prepare_and_two_epochs_of_training(corpora, tmp_path, capsys, name):
+def test_check_prepare_and_two_epochs_of_training(
+    corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     from affuse.training.recipe import load_recipe
 
     _, options, recipe, changes, allow = SYNTHETIC[name]
@@ -78,7 +80,9 @@ def test_check_prepare_and_two_epochs_of_training(corpora, tmp_path, capsys, nam
     assert (tmp_path / "run/fold0/model.safetensors").is_file()
 
 
-def test_real_recordings_are_checked_and_a_copy_among_them_is_found(shared_data, tmp_path, capsys):
+def test_real_recordings_are_checked_and_a_copy_among_them_is_found(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The publisher's own files hold one recording twice: actor 7, happy and strong, dogs."""
     out = tmp_path / "clips.csv"
     assert run("check", "ravdess", shared_data / "ravdess_speech", "--out", out, "--json") == 1
@@ -89,7 +93,9 @@ def test_real_recordings_are_checked_and_a_copy_among_them_is_found(shared_data,
     assert len(list(csv.DictReader(out.open()))) == 1200
 
 
-def test_the_votes_of_the_publisher_are_counted(shared_data, capsys):
+def test_the_votes_of_the_publisher_are_counted(
+    shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("check", "cremad", shared_data / "cremad_labels", "--json") == 1
     facts = json.loads(capsys.readouterr().out)
     rows = {(row["rule"], row["channel"]): row for row in facts["labels"]}
@@ -105,7 +111,9 @@ def edit(path: Path, line: int, old: str, new: str) -> None:
     path.write_text("".join(lines))
 
 
-def test_a_wrong_root_ends_with_one_line(tmp_path, capsys):
+def test_a_wrong_root_ends_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "x.zip").touch()
     for name in SYNTHETIC:
         line = refused(capsys, "check", name, tmp_path)
@@ -115,7 +123,9 @@ def test_a_wrong_root_ends_with_one_line(tmp_path, capsys):
     assert "has no option 'chanel'" in refused(capsys, "check", "ravdess", tmp_path, "chanel=song")
 
 
-def test_wrong_tables_are_named_with_their_line(tmp_path, capsys):
+def test_wrong_tables_are_named_with_their_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = tmp_path / "cremad"
     cremad.synthesise(root, actors=1, sentences=("MTI",))
     votes = root / "processedResults/tabulatedVotes.csv"
@@ -138,7 +148,9 @@ def test_wrong_tables_are_named_with_their_line(tmp_path, capsys):
     assert "Evalution.txt: line 1:" in refused(capsys, "check", "msp-improv", root)
 
 
-def test_an_annotation_of_another_length_than_its_video_fails_alone(corpora, tmp_path, capsys):
+def test_an_annotation_of_another_length_than_its_video_fails_alone(
+    corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = tmp_path / "affwild2"
     shutil.copytree(synthetic(corpora, "affwild2"), root)
     long, short, other = sorted((root / "VA_Set").rglob("*.txt"))[:3]
@@ -150,13 +162,15 @@ def test_an_annotation_of_another_length_than_its_video_fails_alone(corpora, tmp
     lines = [line for line in capsys.readouterr().err.splitlines() if "line " in line]
     assert len(lines) == 2
     for path, line in zip((long, short), sorted(lines), strict=True):
-        assert f"{path.name}: line " in line and "rows" in line and "pictures" in line
+        assert f"{path.name}: line " in line and "rows" in line and "images" in line
     failures = {row["clip"] for row in csv.DictReader((tmp_path / "store/failures.csv").open())}
     assert failures == {long.stem, short.stem}
     assert other.stem not in failures
 
 
-def test_own_folders_of_classes_and_votes(tmp_path, capsys):
+def test_own_folders_of_classes_and_votes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import soundfile as sf
 
     sound = np.random.default_rng(0).normal(0, 0.1, 16000)
@@ -173,7 +187,9 @@ def test_own_folders_of_classes_and_votes(tmp_path, capsys):
     assert "line 3: 'x' in votes:calm" in refused(capsys, "check", "folder", tmp_path)
 
 
-def test_a_protocol_of_lists_whose_development_is_its_test_is_told(corpora, tmp_path, capsys):
+def test_a_protocol_of_lists_whose_development_is_its_test_is_told(
+    corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = synthetic(corpora, "msp-improv")
     from affuse.corpora.registry import read_corpus
 

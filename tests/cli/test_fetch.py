@@ -6,9 +6,10 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from tests.loopback import Resource, zipped
+from tests.loopback import Resource, Server, zipped
 
 from affuse.cli.main import main
 
@@ -16,7 +17,7 @@ PATH = "/records/1188976/files/Video_Speech_Actor_{:02d}.zip?download=1"
 
 
 @pytest.fixture
-def server(server):
+def server(server: Server) -> Server:
     """The archives of RAVDESS with other, small contents."""
     for actor in range(1, 25):
         name = f"Actor_{actor:02d}/01-01-01-01-01-01-{actor:02d}.mp4"
@@ -24,7 +25,7 @@ def server(server):
     return server
 
 
-def words(server, out) -> list[str]:
+def words(server: Server, out: Path) -> list[str]:
     return ["fetch", "ravdess", str(out), "--parts", "speech-video", "--mirror", server.url]
 
 
@@ -33,7 +34,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_licence_is_shown_and_the_files_arrive(server, tmp_path, capsys):
+def test_the_licence_is_shown_and_the_files_arrive(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*words(server, tmp_path), "--yes"]) == 0
     printed = capsys.readouterr()
     assert "CC BY-NC-SA 4.0" in printed.out and "about 12.0 GB to download" in printed.out
@@ -42,7 +45,12 @@ def test_the_licence_is_shown_and_the_files_arrive(server, tmp_path, capsys):
     assert len(json.loads((tmp_path / "fetched.json").read_text())) == 24
 
 
-def test_nothing_is_fetched_before_the_licence_is_accepted(server, tmp_path, capsys, monkeypatch):
+def test_nothing_is_fetched_before_the_licence_is_accepted(
+    server: Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert main(words(server, tmp_path)) == 2
     printed = capsys.readouterr()
@@ -61,7 +69,9 @@ def test_nothing_is_fetched_before_the_licence_is_accepted(server, tmp_path, cap
 
 
 @pytest.mark.parametrize("corpus", ["msp-improv", "affwild2"])
-def test_a_corpus_under_an_agreement_is_explained(corpus, tmp_path, capsys):
+def test_a_corpus_under_an_agreement_is_explained(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["fetch", corpus, str(tmp_path / "here")]) == 0
     printed = capsys.readouterr()
     assert "agreement" in printed.out and "https://" in printed.out and "Cite:" in printed.out
@@ -70,13 +80,15 @@ def test_a_corpus_under_an_agreement_is_explained(corpus, tmp_path, capsys):
     assert main(["fetch", corpus]) == 0
 
 
-def test_the_list_tells_parts_and_sizes(capsys):
+def test_the_list_tells_parts_and_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch", "--list"]) == 0
     printed = capsys.readouterr().out
     assert "song-video" in printed and "about 208 MB" in printed and "under an agreement" in printed
 
 
-def test_mistakes_end_with_one_line(server, tmp_path, capsys):
+def test_mistakes_end_with_one_line(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     del server.files[PATH.format(2)]
     (tmp_path / "file").write_text("x")
     (tmp_path / "bad").mkdir()
@@ -98,7 +110,7 @@ def test_mistakes_end_with_one_line(server, tmp_path, capsys):
     assert [path.name for path in (tmp_path / "some").glob("Actor*")] == ["Actor_01"]
 
 
-def test_ctrl_c_keeps_what_came_and_the_next_run_goes_on(server, tmp_path):
+def test_ctrl_c_keeps_what_came_and_the_next_run_goes_on(server: Server, tmp_path: Path) -> None:
     late = server.files[PATH.format(3)]
     name, content = "Actor_03/01-01-01-01-01-01-03.mp4", random.Random(0).randbytes(400_000)
     late.body = zipped({name: content})

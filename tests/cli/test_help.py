@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -17,15 +18,17 @@ from affuse.cli.main import VERBS, main
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_example_of_a_verb_is_taken(verb, monkeypatch):
-    given: list[argparse.Namespace] = []
+def test_the_example_of_a_verb_is_taken(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: Any = []
     monkeypatch.setattr(import_module(f"affuse.cli.{verb}"), "run", lambda o: given.append(o) or 0)
     program, *words = shlex.split(EXAMPLES[verb])
     assert program == "affuse" and main(words) == 0 and given[0].verb == verb
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_tells_every_argument_its_default_and_an_example(verb, capsys):
+def test_help_tells_every_argument_its_default_and_an_example(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     parser = argparse.ArgumentParser()
     import_module(f"affuse.cli.{verb}").add_arguments(parser)
     for action in parser._actions:
@@ -38,7 +41,9 @@ def test_help_tells_every_argument_its_default_and_an_example(verb, capsys):
     assert end.value.code == 0 and EXAMPLES[verb] in " ".join(said.split())
 
 
-def test_without_a_verb_all_are_listed_in_the_order_of_use(capsys):
+def test_without_a_verb_all_are_listed_in_the_order_of_use(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main([]) == 0
     assert re.findall(r"^    (\w+)  ", capsys.readouterr().out, re.M) == [*VERBS]
     assert VERBS.keys() == EXAMPLES.keys()
@@ -46,7 +51,7 @@ def test_without_a_verb_all_are_listed_in_the_order_of_use(capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_takes_half_a_second(verb):
+def test_help_takes_half_a_second(verb: str) -> None:
     """The best of five, as other programs run beside it."""
     took = []
     for _ in range(5):

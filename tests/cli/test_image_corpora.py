@@ -33,12 +33,14 @@ def drawn() -> Drawn:
 
 
 @pytest.fixture(scope="module", params=FORMS)
-def root(request: pytest.FixtureRequest, tmp_path_factory, drawn: Drawn) -> Path:
+def root(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, drawn: Drawn
+) -> Path:
     return FORMS[request.param](tmp_path_factory.mktemp(request.param), drawn)
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory, drawn: Drawn) -> Path:
+def archive(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn) -> Path:
     return write_archive(tmp_path_factory.mktemp("archive"), drawn)
 
 
@@ -50,12 +52,14 @@ def expected(drawn: Drawn) -> dict[str, list[int]]:
     }
 
 
-def test_check_prepare_train_and_evaluate(root: Path, tmp_path: Path, drawn: Drawn, capsys):
+def test_check_prepare_train_and_evaluate(
+    root: Path, tmp_path: Path, drawn: Drawn, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("check", "ferplus", root, "--json", "--workers", 1) == 0
     facts = json.loads(capsys.readouterr().out)
-    clips = COUNT + 5 - 2  # a copy in another set, and a picture that shows no face
+    clips = COUNT + 5 - 2  # a copy in another set, and an image that shows no face
     assert facts["clips"] == facts["with_face_pictures"] == clips
-    assert facts["left_out"] == {"validation pictures that repeat one of train": 1}
+    assert facts["left_out"] == {"validation images that repeat one of train": 1}
     assert facts["speakers"] == clips - 2 and facts["broken"] == {} == facts["notes"]
     assert {row["channel"] for row in facts["labels"]} == {"video"}
     assert run("check", "ferplus", root, "--protocol", "ferplus/validation") == 0
@@ -82,7 +86,7 @@ def test_check_prepare_train_and_evaluate(root: Path, tmp_path: Path, drawn: Dra
         row["clip"]: row for row in csv.DictReader((out / "evaluation/predictions.csv").open())
     }
     votes = {k: v for k, v in expected(drawn).items() if k in tested}
-    # all validation pictures but the copy of a training picture
+    # all validation images but the copy of a training image
     assert scores["clips"] == len(tested) == drawn.sets.count("PublicTest") - 1
     table = np.array([[float(tested[k][f"p_{c}"]) for c in COLUMNS[:8]] for k in votes])
     counts = np.array(list(votes.values()))
@@ -102,7 +106,9 @@ def test_check_prepare_train_and_evaluate(root: Path, tmp_path: Path, drawn: Dra
     assert "NLL" in printed and "ECE" in printed
 
 
-def test_a_picture_most_raters_do_not_know_is_not_learned(archive, tmp_path, drawn):
+def test_a_picture_most_raters_do_not_know_is_not_learned(
+    archive: Path, tmp_path: Path, drawn: Drawn
+) -> None:
     from affuse.training.recipe import load_recipe
     from affuse.training.targets import training_targets
 
@@ -120,7 +126,9 @@ def test_a_picture_most_raters_do_not_know_is_not_learned(archive, tmp_path, dra
         np.testing.assert_allclose(learned.target(name, 0, 0), shares, atol=1e-6)
 
 
-def test_prepared_again_nothing_is_computed_until_a_clip_is_another_row(archive, tmp_path):
+def test_prepared_again_nothing_is_computed_until_a_clip_is_another_row(
+    archive: Path, tmp_path: Path
+) -> None:
     corpus, store = read(archive), tmp_path / "store"
     first = prepare(corpus, store, [AlignedFaces(48)])
     assert (first.computed, first.kept, first.failures) == (len(corpus.clips), 0, [])
@@ -137,7 +145,7 @@ def test_prepared_again_nothing_is_computed_until_a_clip_is_another_row(archive,
 
 
 @pytest.mark.parametrize("size", [24, 48, 96])
-def test_pictures_are_brought_to_the_size_of_the_stream(archive, size):
+def test_pictures_are_brought_to_the_size_of_the_stream(archive: Path, size: int) -> None:
     import cv2
 
     clip = read(archive).clips[3]
@@ -185,7 +193,9 @@ WRONG: dict[str, tuple[Callable[[Path, Drawn], Path], Callable[[Path], object], 
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_files_end_with_one_line(tmp_path: Path, capsys, case: str):
+def test_wrong_files_end_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
     write, damage, message = WRONG[case]
     root = write(tmp_path, draw(10))
     damage(root)
@@ -195,7 +205,9 @@ def test_wrong_files_end_with_one_line(tmp_path: Path, capsys, case: str):
     assert not (tmp_path / "store").exists()
 
 
-def test_wrong_places_and_options_end_with_one_line(tmp_path: Path, capsys):
+def test_wrong_places_and_options_end_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "no such folder" in refused(capsys, "check", "ferplus", tmp_path / "nowhere")
     (tmp_path / "file").touch()
     assert "is not a folder" in refused(capsys, "check", "ferplus", tmp_path / "file")
@@ -203,7 +215,9 @@ def test_wrong_places_and_options_end_with_one_line(tmp_path: Path, capsys):
     assert "no option 'channel'" in refused(capsys, "check", "ferplus", tmp_path, "channel=video")
 
 
-def test_sound_of_pictures_cannot_be_learned_from(archive, tmp_path, capsys):
+def test_sound_of_pictures_cannot_be_learned_from(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--store", tmp_path / "store", "--streams", "audio/mfcc10", "--workers", 1]
     run("prepare", "ferplus", archive, *words)
     places = ["--store", tmp_path / "store", "--out", tmp_path / "run"]

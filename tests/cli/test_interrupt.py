@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from tests.toy import toy_recipe
 AFFUSE = [sys.executable, "-m", "affuse"]
 
 
-def interrupt(words: list[str], when) -> subprocess.CompletedProcess[str]:
+def interrupt(words: list[str], when: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
     """Run a command and send SIGINT as soon as `when()` is true."""
     with subprocess.Popen(
         [*AFFUSE, *words],
@@ -33,7 +35,7 @@ def interrupt(words: list[str], when) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_prepare_goes_on_where_it_was(tmp_path, workers):
+def test_prepare_goes_on_where_it_was(tmp_path: Path, workers: int) -> None:
     random = np.random.default_rng(0)
     rows = ["path,label,start,end"]
     for k in range(10):
@@ -56,7 +58,7 @@ def test_prepare_goes_on_where_it_was(tmp_path, workers):
     assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
 
 
-def test_train_says_how_to_go_on_and_does(toy):
+def test_train_says_how_to_go_on_and_does(toy: Path) -> None:
     recipe = str(toy_recipe(toy, epochs=300))
     words = ["train", recipe, "--store", str(toy / "store"), "--out", str(toy / "run"), "fold=0"]
     log = toy / "run" / "fold0" / "log.csv"

@@ -88,7 +88,9 @@ def roles(protocol: Protocol, fold: int) -> dict[str, str]:
 
 
 class TestPartitions:
-    def test_several_files_are_several_folds(self, cremad, tmp_path, capsys):
+    def test_several_files_are_several_folds(
+        self, cremad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         files = [label_table(tmp_path / f"label_consensus_{k}.csv", SETS[k]) for k in range(3)]
         out = tmp_path / "mine.csv"
         words = ["protocol", "cremad", cremad / "corpus", "--from", *files, "--out", out]
@@ -107,8 +109,8 @@ class TestPartitions:
         assert "fold 1: 11 train, 6 development, 6 test" in told
 
     def test_what_is_not_at_hand_is_missing_and_what_is_not_listed_is_unused(
-        self, cremad, tmp_path, capsys
-    ):
+        self, cremad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         rest = "1050_TIE_ANG_XX.wav,0.95,.01,.01,.01,.01,.01,1050,Male,Train"
         table = label_table(tmp_path / "a.csv", keep=lambda v: max(v) > 5, lines=[rest, rest])
         out = tmp_path / "mine.csv"
@@ -123,7 +125,9 @@ class TestPartitions:
         assert len(found) == 24 and list(found.values()).count("unused") == ties
         assert found["1050_TIE_ANG_XX"] == "train"
 
-    def test_speakers_in_two_roles_are_told(self, cremad, tmp_path, capsys):
+    def test_speakers_in_two_roles_are_told(
+        self, cremad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         table = label_table(tmp_path / "a.csv")
         table.write_text(table.read_text().replace("1001,Male,Train", "1001,Male,Test", 1))
         out = tmp_path / "mine.csv"
@@ -144,7 +148,15 @@ class TestPartitions:
             (("disgust", "depressed"), 1, "column depressed is no class of cremad"),
         ],
     )
-    def test_a_wrong_row_is_named(self, cremad, tmp_path, capsys, change, line, reason):
+    def test_a_wrong_row_is_named(
+        self,
+        cremad: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        change: tuple[str, str],
+        line: int,
+        reason: str,
+    ) -> None:
         table = label_table(tmp_path / "a.csv")
         text = table.read_text()
         assert change[0] in text
@@ -155,7 +167,9 @@ class TestPartitions:
         assert re.search(rf"a\.csv: line {line}: .*{reason}", told), told
         assert not out.exists()
 
-    def test_files_that_are_none_of_these(self, cremad, tmp_path, capsys):
+    def test_files_that_are_none_of_these(
+        self, cremad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         words = ["protocol", "cremad", cremad / "corpus", "--out", tmp_path / "mine.csv", "--from"]
         assert "no such file" in refused(capsys, *words, tmp_path / "absent.csv")
         for text, reason in (
@@ -193,7 +207,9 @@ class TestLabels:
             if max(counts(actor, e)) > 5
         }
 
-    def test_a_model_learns_what_the_table_says(self, cremad, tmp_path, capsys):
+    def test_a_model_learns_what_the_table_says(
+        self, cremad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         table = label_table(tmp_path / "label_consensus_1.csv")
         out = tmp_path / "mine.csv"
         assert run("protocol", "cremad", cremad / "corpus", "--from", table, "--out", out) == 0
@@ -221,7 +237,9 @@ class TestLabels:
 
     @pytest.mark.parametrize("digits", [4, None])
     @pytest.mark.parametrize("smoothed", [True, False])
-    def test_shares_are_brought_back_to_votes(self, cremad, tmp_path, digits, smoothed):
+    def test_shares_are_brought_back_to_votes(
+        self, cremad: Path, tmp_path: Path, digits: int | None, smoothed: bool
+    ) -> None:
         from affuse.corpora.label_file import labels_from_file
         from affuse.corpora.labels import Labels, label_clips
 
@@ -242,7 +260,7 @@ class TestLabels:
         ties = label_clips(told.clips, CLASSES, Labels("plurality"))
         assert ties.unused == {"ties": 23 - len(ties.clips)} and ties.unused["ties"] > 2
 
-    def test_whole_numbers_are_numbers_of_raters(self, cremad, tmp_path):
+    def test_whole_numbers_are_numbers_of_raters(self, cremad: Path, tmp_path: Path) -> None:
         from affuse.corpora.label_file import labels_from_file
         from affuse.corpora.labels import Labels, label_clips
 
@@ -254,7 +272,9 @@ class TestLabels:
             told.counted and label_clips(told.clips, CLASSES, told.labels).votes.sum(1).max() == 11
         )
 
-    def test_a_rule_that_does_not_fit_is_told(self, cremad, tmp_path, capsys):
+    def test_a_rule_that_does_not_fit_is_told(
+        self, cremad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         table = label_table(tmp_path / "a.csv")
         words = ["train", "cremad-auxformer", "streams=[audio/mfcc10]", "model.name=audio-only"]
         words += ["--store", cremad / "store", "--out", tmp_path / "run"]
@@ -264,12 +284,12 @@ class TestLabels:
         assert "counts raters" in refused(capsys, *words, file, "labels.least=2")
         told = refused(capsys, *words, f"labels.file={tmp_path / 'absent.csv'}")
         assert "absent.csv: no such file" in told
-        assert "not values over time" in refused(
+        assert "not continuous valence and arousal" in refused(
             capsys, "train", "affwild2-compact", file, *words[-4:]
         )
         assert not (tmp_path / "run").exists()
 
-    def test_the_votes_of_the_publisher_come_back(self, shared_data, tmp_path):
+    def test_the_votes_of_the_publisher_come_back(self, shared_data: Path, tmp_path: Path) -> None:
         from affuse.corpora.label_file import labels_from_file
         from affuse.corpora.labels import Labels, label_clips
 
@@ -323,7 +343,9 @@ class TestAnnotations:
             for emotion in range(1, 9)
         ]
 
-    def test_it_is_a_protocol_and_labels(self, ravdess, tmp_path, capsys):
+    def test_it_is_a_protocol_and_labels(
+        self, ravdess: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         annotations = tmp_path / "annotations.txt"
         lines = self.lines()
         lines = [*lines, *lines[:5]]  # the code was run again
@@ -362,14 +384,24 @@ class TestAnnotations:
             (("03-01-02", "03-01-03"), 2, "the video is of .*, the sound of"),
         ],
     )
-    def test_a_wrong_line_is_named(self, ravdess, tmp_path, capsys, change, line, reason):
+    def test_a_wrong_line_is_named(
+        self,
+        ravdess: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        change: tuple[str, str],
+        line: int,
+        reason: str,
+    ) -> None:
         path = tmp_path / "annotations.txt"
         path.write_text("\n".join(self.lines()).replace(*change, 1))
         words = ["protocol", "ravdess", ravdess / "corpus", "--from", path]
         told = refused(capsys, *words, "--out", tmp_path / "s1.csv")
         assert re.search(rf"annotations\.txt: line {line}: {reason}", told), told
 
-    def test_lines_that_contradict_each_other(self, ravdess, tmp_path, capsys):
+    def test_lines_that_contradict_each_other(
+        self, ravdess: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         path = tmp_path / "annotations.txt"
         lines = self.lines()
         path.write_text("\n".join([*lines, lines[0].replace("testing", "training")]))
@@ -383,7 +415,7 @@ class TestTrials:
     """Lists of Aff-Wild2 and of the leader-follower code."""
 
     @pytest.fixture
-    def affwild2(self, tmp_path) -> Path:
+    def affwild2(self, tmp_path: Path) -> Path:
         root = tmp_path / "corpus"
         trials = {"Train_Set": range(1, 13), "Validation_Set": range(13, 16)}
         for folder, numbers in trials.items():
@@ -394,7 +426,9 @@ class TestTrials:
         (root / "cropped_aligned/video99_left").mkdir(parents=True)
         return root
 
-    def test_folders_of_annotations_and_a_list_of_test_trials(self, affwild2, tmp_path, capsys):
+    def test_folders_of_annotations_and_a_list_of_test_trials(
+        self, affwild2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         tests = tmp_path / "test_set.txt"
         tests.write_bytes(b"\xef\xbb\xbfvideo99_left\r\nvideo98.mp4\r\n\r\n")
         words = ["--list", f"train={affwild2 / 'VA_Set/Train_Set'}"]
@@ -408,7 +442,9 @@ class TestTrials:
         found = roles(read_protocol(out), 0)
         assert found["13-30-640x480"] == "development" and found["video98"] == "test"
 
-    def test_the_order_of_lengths_makes_the_six_folds(self, affwild2, tmp_path, capsys):
+    def test_the_order_of_lengths_makes_the_six_folds(
+        self, affwild2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         train = [f"{k}-30-640x480" for k in (12, 1, 11, 2, 10, 3, 9, 4, 8, 5, 7, 6)]
         names = [*train, *(f"{k}-30-640x480" for k in (13, 14, 15)), "video99_left"]
         table = tmp_path / "length.csv"
@@ -430,7 +466,9 @@ class TestTrials:
         assert "does not list trial 14-30-640x480 (one of 2" in refused(capsys, *words)
 
 
-def test_turns_of_msp_improv_go_by_either_name(tmp_path, capsys):
+def test_turns_of_msp_improv_go_by_either_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     turns = [f"S01{e}-F0{s}-P-FM0{n}" for s in range(1, 4) for e in "AHSN" for n in (1, 2)]
     for turn in turns:
         path = tmp_path / f"corpus/MSP-IMPROV-{turn}.wav"

@@ -1,4 +1,4 @@
-"""evaluate, fuse and check --submission on a run of values over time."""
+"""evaluate, fuse and check --submission on a run of continuous valence and arousal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def work(affwild2_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_evaluate_prints_a_row_per_condition_and_one_per_rule(work: Path, capsys) -> None:
+def test_evaluate_prints_a_row_per_condition_and_one_per_rule(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("evaluate", work / "run") == 0
     lines = capsys.readouterr().out.splitlines()
     starts = [line.split("  ")[0] for line in lines]
@@ -46,7 +48,7 @@ def test_evaluate_prints_a_row_per_condition_and_one_per_rule(work: Path, capsys
     assert not (work / "run/evaluation/predictions/av").exists()
 
 
-def test_fuse_and_check_end_to_end(work: Path, capsys) -> None:
+def test_fuse_and_check_end_to_end(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     synthetic, out = work / "synthetic", work / "out"
     words = ["--corpus", synthetic, "--truth", synthetic / "truth"]
     assert run("ensemble", work / "run", "--out", out, *words) == 0
@@ -64,10 +66,12 @@ def test_fuse_and_check_end_to_end(work: Path, capsys) -> None:
     assert result["clips"] == result["without_video"] == [HIDDEN] and len(result["weights"]) == 2
     assert run(*check, "--json") == 2
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
-    assert f"{HIDDEN}.txt: line " in problem and "pictures" in problem
+    assert f"{HIDDEN}.txt: line " in problem and "images" in problem
 
 
-def test_a_video_that_is_damaged_fails_alone(work: Path, tmp_path: Path, capsys) -> None:
+def test_a_video_that_is_damaged_fails_alone(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     corpus = tmp_path / "corpus"
     shutil.copytree(work / "synthetic/videos", corpus / "videos")
     (corpus / "videos/video2.mp4").write_bytes(b"nothing")
@@ -90,7 +94,11 @@ def test_a_video_that_is_damaged_fails_alone(work: Path, tmp_path: Path, capsys)
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
-    work: Path, monkeypatch: pytest.MonkeyPatch, capsys, words: list[str], reason: str
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    reason: str,
 ) -> None:
     monkeypatch.chdir(work)
     assert run(*words) == 2

@@ -25,7 +25,9 @@ tables = st.integers(1, 7).flatmap(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tables, st.sampled_from([60, 80, 120]))
-def test_no_line_is_too_long_and_no_word_is_lost(capsys, table, width):
+def test_no_line_is_too_long_and_no_word_is_lost(
+    capsys: pytest.CaptureFixture[str], table: list[tuple[str | int | None, ...]], width: int
+) -> None:
     names = [f"c{k}" for k in range(len(table[0]))]
     capsys.readouterr()
     print_table([dict(zip(names, row, strict=True)) for row in table], width)
@@ -38,14 +40,18 @@ def test_no_line_is_too_long_and_no_word_is_lost(capsys, table, width):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lists_fit_a_terminal(kind, capsys, monkeypatch):
+def test_lists_fit_a_terminal(
+    kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for width in (80, 100, 200):
         monkeypatch.setenv("COLUMNS", str(width))
         assert main(["list", kind]) == 0
         assert max(map(len, capsys.readouterr().out.splitlines())) <= width
 
 
-def test_long_names_break_after_slashes_and_hyphens_where_they_must(capsys):
+def test_long_names_break_after_slashes_and_hyphens_where_they_must(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     row = {"a": "x", "b": "audio/logmel64-tsav " * 3, "c": "y" * 38}
     print_table([row], 60)
     lines = capsys.readouterr().out.splitlines()

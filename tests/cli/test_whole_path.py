@@ -11,7 +11,7 @@ from affuse.corpora.synthetic.ravdess import synthesise
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three actors, one for each role of the protocol, eight clips each."""
     root = tmp_path_factory.mktemp("corpus") / "ravdess"
     once = {"intensities": (1,), "statements": (1,), "repetitions": (1,)}
@@ -28,7 +28,13 @@ def corpus(tmp_path_factory) -> Path:
         pytest.param("chumachenko-it", ["epochs=1", "fold=1"], marks=pytest.mark.slow),
     ],
 )
-def test_prepare_train_evaluate_predict(corpus, tmp_path, capsys, recipe, changes):
+def test_prepare_train_evaluate_predict(
+    corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    recipe: str,
+    changes: list[str],
+) -> None:
     from affuse.training.recipe import load_recipe
 
     streams = ",".join(load_recipe(recipe).streams)
@@ -53,7 +59,7 @@ def test_prepare_train_evaluate_predict(corpus, tmp_path, capsys, recipe, change
     assert facts["model"]["licence"].startswith("CC0") and facts["presence"]["video"]["share"] == 1
 
 
-def test_a_clip_is_predicted_as_it_was_evaluated(corpus, tmp_path):
+def test_a_clip_is_predicted_as_it_was_evaluated(corpus: Path, tmp_path: Path) -> None:
     """The windows of training clips and of recordings are cut the same way."""
     store, out = tmp_path / "store", tmp_path / "run"
     streams = "audio/mfcc10,video/faces48"

@@ -5,6 +5,7 @@ import pytest
 from tests.corpora.arrays import TRIALS, write_arrays, write_info
 
 from affuse.cli.main import main
+from affuse.corpora.clip import Corpus
 from affuse.corpora.protocols.make import protocol_of_blocks
 from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.registry import read_corpus
@@ -16,11 +17,11 @@ def root(tmp_path: Path) -> Path:
     return write_arrays(tmp_path / "data")
 
 
-def read(root: Path):
+def read(root: Path) -> Corpus:
     return read_corpus("affwild2-npy", root)
 
 
-def test_a_trial_is_a_clip_with_its_arrays(root):
+def test_a_trial_is_a_clip_with_its_arrays(root: Path) -> None:
     corpus = read(root)
     assert corpus.name == "affwild2" and corpus.task == "valence-arousal"
     assert corpus.arrays == root / "npy_data" and "EULA" in corpus.licence
@@ -34,13 +35,13 @@ def test_a_trial_is_a_clip_with_its_arrays(root):
     assert corpus.missing == [] and corpus.left_out == {}
 
 
-def test_both_names_of_the_test_set(root):
+def test_both_names_of_the_test_set(root: Path) -> None:
     write_info(root, {"partition": {**TRIALS, "Test_Set": {"hidden": 19, "other": 5}}})
     clips = read(root).clips
     assert [clip.id for clip in clips if clip.partition == "test"] == ["hidden", "other"]
 
 
-def test_what_lacks(root):
+def test_what_lacks(root: Path) -> None:
     (root / "npy_data/b/frame.npy").unlink()
     (root / "npy_data/video9/label.npy").unlink()
     (root / "npy_data/unknown").mkdir()
@@ -66,21 +67,21 @@ def test_what_lacks(root):
         ({"partition": os.getenv}, r"holds code \(os\.getenv\); it is not opened"),
     ],
 )
-def test_a_list_that_cannot_be_used(root, content, message):
+def test_a_list_that_cannot_be_used(root: Path, content: object, message: str) -> None:
     write_info(root, content)
     with pytest.raises(BadInput, match=message) as error:
         read(root)
     assert str(error.value).startswith(str(root / "dataset_info.pkl"))
 
 
-def test_another_folder(tmp_path, root):
+def test_another_folder(tmp_path: Path, root: Path) -> None:
     with pytest.raises(BadInput, match="no such folder"):
         read(tmp_path / "none")
     with pytest.raises(BadInput, match=r"npy_data/dataset_info\.pkl: no such file; name the fol"):
         read(root / "npy_data")
 
 
-def test_folds_in_the_order_of_the_list(root, tmp_path):
+def test_folds_in_the_order_of_the_list(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "blocks.csv"
     words = ["protocol", "affwild2-npy", str(root), "--blocks", "--out", str(out)]
     assert main(words) == 1  # the two people of video 12 are apart in some folds, as published
@@ -94,7 +95,7 @@ def test_folds_in_the_order_of_the_list(root, tmp_path):
         assert sum(has == ("train",) for has in roles.values()) == 5
 
 
-def test_folds_of_a_sorted_list_are_the_frozen_ones(root):
+def test_folds_of_a_sorted_list_are_the_frozen_ones(root: Path) -> None:
     trials = dict(sorted(TRIALS["Train_Set"].items(), key=lambda row: f"{row[0]}.txt"))
     write_info(root, {"partition": {**TRIALS, "Train_Set": trials}})
     corpus = read(root)
@@ -104,7 +105,7 @@ def test_folds_of_a_sorted_list_are_the_frozen_ones(root):
         assert own.roles(fold, corpus.clips) == frozen.roles(fold, corpus.clips)
 
 
-def test_folds_of_too_few(root):
+def test_folds_of_too_few(root: Path) -> None:
     write_info(root, {"partition": {"Train_Set": {"a": 18}}})
     with pytest.raises(AffuseError, match="1 training and 0 validation clips; six blocks need"):
         protocol_of_blocks(read(root), "x")

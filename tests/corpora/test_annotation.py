@@ -19,7 +19,9 @@ def written(path: Path, *lines: str) -> Path:
 
 @here
 @given(rows=st.lists(st.one_of(st.none(), st.tuples(value, value)), min_size=1, max_size=40))
-def test_rows_per_picture_come_back_as_they_were_written(tmp_path, rows):
+def test_rows_per_picture_come_back_as_they_were_written(
+    tmp_path: Path, rows: list[tuple[float, float] | None]
+) -> None:
     lines = ["-5,-5" if row is None else f"{row[0]},{row[1]}" for row in rows]
     track = read_annotation(written(tmp_path / "a.txt", "valence,arousal", *lines))
     assert track.names == ("valence", "arousal") and track.times is None
@@ -34,7 +36,9 @@ def test_rows_per_picture_come_back_as_they_were_written(tmp_path, rows):
     names=st.permutations(["time", "fear", "joy", "calm"]),
     data=st.data(),
 )
-def test_rows_with_times_come_back_as_they_were_written(tmp_path, steps, names, data):
+def test_rows_with_times_come_back_as_they_were_written(
+    tmp_path: Path, steps: list[float], names: list[str], data: st.DataObject
+) -> None:
     times = np.cumsum(steps)
     cell = st.one_of(st.none(), st.floats(-1e3, 1e3))
     dimensions = [name for name in names if name != "time"]
@@ -54,13 +58,13 @@ def test_rows_with_times_come_back_as_they_were_written(tmp_path, steps, names, 
 
 
 @pytest.mark.parametrize("row", ["-5,0.3", "0.3,-5.0", "-5.0,-5.0", "-1.2,0"])
-def test_a_row_with_a_value_below_minus_one_is_not_valid(tmp_path, row):
+def test_a_row_with_a_value_below_minus_one_is_not_valid(tmp_path: Path, row: str) -> None:
     track = read_annotation(written(tmp_path / "a.txt", "valence,arousal", "0.5,-1", row))
     assert track.valid.tolist() == [True, False]
     assert not track.values[1].any()
 
 
-def test_a_byte_order_mark_carriage_returns_and_quotes_do_not_matter(tmp_path):
+def test_a_byte_order_mark_carriage_returns_and_quotes_do_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b'\xef\xbb\xbf"time","valence"\r\n0,0.25\r\n1.5,-0.5\r\n\r\n')
     assert read_annotation(path).values[:, 0].tolist() == [0.25, -0.5]
@@ -86,14 +90,16 @@ def test_a_byte_order_mark_carriage_returns_and_quotes_do_not_matter(tmp_path):
         (["time,joy", "0,0", "2,0", "1.5,0"], "line 4: time 1.5 is not after 2"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(tmp_path, lines, reason):
+def test_what_is_wrong_is_named_with_its_line(
+    tmp_path: Path, lines: list[str], reason: str
+) -> None:
     path = written(tmp_path / "trial.txt", *lines)
     with pytest.raises(BadInput, match=reason) as error:
         read_annotation(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
 
 
-def test_files_that_are_no_tables_are_named(tmp_path):
+def test_files_that_are_no_tables_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
         read_annotation(tmp_path / "absent.txt")
     with pytest.raises(BadInput, match="not a file"):

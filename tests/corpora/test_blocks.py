@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from affuse.corpora.protocols.blocks import list_blocks
 
 
-def test_the_published_list():
+def test_the_published_list() -> None:
     train = [f"t{k}" for k in range(351)]
     blocks = list_blocks(train, [f"v{k}" for k in range(71)])
     assert [[k for k, name in enumerate(train) if blocks[name] == b] for b in range(5)] == [
@@ -17,7 +17,7 @@ def test_the_published_list():
 
 
 @given(st.integers(0, 60), st.integers(0, 20))
-def test_every_clip_is_in_one_block_and_the_list_is_in_order(train, validation):
+def test_every_clip_is_in_one_block_and_the_list_is_in_order(train: int, validation: int) -> None:
     first = [f"t{k}" for k in range(train)]
     second = [f"v{k}" for k in range(validation)]
     blocks = list_blocks(first, second)
@@ -30,6 +30,6 @@ def test_every_clip_is_in_one_block_and_the_list_is_in_order(train, validation):
 
 
 @pytest.mark.parametrize(("train", "validation"), [("aba", "c"), ("ab", "cc"), ("ab", "a")])
-def test_a_clip_that_is_listed_twice_is_refused(train, validation):
+def test_a_clip_that_is_listed_twice_is_refused(train: str, validation: str) -> None:
     with pytest.raises(ValueError, match="twice"):
         list_blocks(list(train), list(validation))

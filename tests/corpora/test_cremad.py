@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.folders import touch
@@ -42,7 +43,7 @@ def media(name: str) -> tuple[str, str]:
     return f"AudioWAV/{name}.wav", f"VideoFlash/{name}.flv"
 
 
-def test_a_clip_has_what_its_name_and_the_tables_say(tmp_path):
+def test_a_clip_has_what_its_name_and_the_tables_say(tmp_path: Path) -> None:
     tables(tmp_path)
     touch(tmp_path, *media(ANGRY), *media(HAPPY), *media(NEUTRAL), "readme.md", "x.R")
     corpus = read_corpus("cremad", tmp_path)
@@ -68,7 +69,7 @@ def test_a_clip_has_what_its_name_and_the_tables_say(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["processedResults", "."])
-def test_tables_alone_give_clips_without_recordings(tmp_path, folder):
+def test_tables_alone_give_clips_without_recordings(tmp_path: Path, folder: str) -> None:
     corpus = read(tables(tmp_path, folder))
     assert [clip.id for clip in corpus.clips] == sorted(LISTED)
     assert all(clip.audio is None and clip.video is None for clip in corpus.clips)
@@ -76,7 +77,7 @@ def test_tables_alone_give_clips_without_recordings(tmp_path, folder):
     assert corpus.missing == ["all recordings of 3 listed clips"]
 
 
-def test_recordings_alone_give_clips_without_votes(tmp_path):
+def test_recordings_alone_give_clips_without_votes(tmp_path: Path) -> None:
     touch(tmp_path, *media(ANGRY), *media(HAPPY))
     corpus = read(tmp_path)
     assert [(clip.id, clip.label) for clip in corpus.clips] == [(ANGRY, "angry"), (HAPPY, "happy")]
@@ -84,7 +85,7 @@ def test_recordings_alone_give_clips_without_votes(tmp_path):
     assert corpus.missing == []
 
 
-def test_sound_alone_lacks_no_pictures(tmp_path):
+def test_sound_alone_lacks_no_pictures(tmp_path: Path) -> None:
     tables(tmp_path)
     touch(tmp_path, media(ANGRY)[0], media(HAPPY)[0])
     corpus = read(tmp_path)
@@ -98,7 +99,7 @@ def test_sound_alone_lacks_no_pictures(tmp_path):
     ]
 
 
-def test_the_better_file_of_a_clip_is_taken(tmp_path):
+def test_the_better_file_of_a_clip_is_taken(tmp_path: Path) -> None:
     touch(tmp_path, f"VideoFlash/{ANGRY}.flv")
     (clip,) = read(tmp_path).clips
     assert clip.audio == clip.video == tmp_path / "VideoFlash" / f"{ANGRY}.flv"
@@ -110,7 +111,7 @@ def test_the_better_file_of_a_clip_is_taken(tmp_path):
     assert (clip.audio.suffix, clip.video.suffix) == (".wav", ".mp4")
 
 
-def test_other_files_are_left_out_and_counted(tmp_path):
+def test_other_files_are_left_out_and_counted(tmp_path: Path) -> None:
     touch(
         tmp_path,
         *media(ANGRY),
@@ -127,14 +128,14 @@ def test_other_files_are_left_out_and_counted(tmp_path):
     assert corpus.left_out == {"second copies": 1, "stray files": 4}
 
 
-def test_known_bad_clips_are_clips_all_the_same(tmp_path):
+def test_known_bad_clips_are_clips_all_the_same(tmp_path: Path) -> None:
     touch(tmp_path, *(file for name in (*BAD, ANGRY) for file in media(name)))
     corpus = read(tmp_path)
     assert len(corpus.clips) == 5 and corpus.bad == BAD
     assert set(BAD) < set(clip_names())
 
 
-def test_pointers_of_git_lfs_are_no_recordings(tmp_path):
+def test_pointers_of_git_lfs_are_no_recordings(tmp_path: Path) -> None:
     tables(tmp_path)
     touch(tmp_path, *media(ANGRY), *media(HAPPY), content=POINTER)
     with pytest.raises(BadInput, match=r"_HI\.wav: is a Git LFS pointer.*one of 4.*lfs pull"):
@@ -145,7 +146,7 @@ def test_pointers_of_git_lfs_are_no_recordings(tmp_path):
     assert [clip.audio is not None for clip in corpus.clips] == [False, True, False]
 
 
-def test_a_wrong_root_is_named(tmp_path):
+def test_a_wrong_root_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
     for root, reason in (("absent", "no such"), ("file", "not a folder"), ("empty", "no CREMA-D")):
@@ -172,7 +173,9 @@ def test_a_wrong_root_is_named(tmp_path):
         ("tabulatedVotes.csv", ",10\n", "\n", "line 3: fewer cells than columns"),
     ],
 )
-def test_a_wrong_table_is_named_with_its_line(tmp_path, table, old, new, reason):
+def test_a_wrong_table_is_named_with_its_line(
+    tmp_path: Path, table: str, old: str, new: str, reason: str
+) -> None:
     tables(tmp_path, ".")
     path = tmp_path / table
     assert old in path.read_text()
@@ -183,7 +186,7 @@ def test_a_wrong_table_is_named_with_its_line(tmp_path, table, old, new, reason)
     assert "\n" not in str(error.value)
 
 
-def test_most_actors_have_all_their_clips():
+def test_most_actors_have_all_their_clips() -> None:
     names = clip_names()
     assert len(names) == len(set(names)) == 7442 and names == sorted(names)
     per_actor = Counter(name[:4] for name in names)
@@ -192,19 +195,22 @@ def test_most_actors_have_all_their_clips():
     assert odd == {"1002": 81, "1008": 76, "1009": 76, "1019": 76, "1076": 81}
 
 
-def test_the_names_are_those_that_the_publisher_lists(shared_data):
+def test_the_names_are_those_that_the_publisher_lists(shared_data: Path) -> None:
     with (shared_data / "cremad_labels/SentenceFilenames.csv").open(newline="") as file:
         assert sorted(row["Filename"] for row in csv.DictReader(file)) == clip_names()
 
 
-def test_all_votes_of_the_publisher_are_read(shared_data):
+def test_all_votes_of_the_publisher_are_read(shared_data: Path) -> None:
     corpus = read(shared_data / "cremad_labels")
     assert len(corpus.clips) == 7442 and corpus.bad == BAD
     assert all(set(clip.votes) == {"audio", "video", "audio-visual"} for clip in corpus.clips)
     with (shared_data / "cremad_labels/tabulatedVotes.csv").open(newline="") as file:
         responses = sum(int(row["numResponses"]) for row in csv.DictReader(file))
     assert responses == sum(
-        count for clip in corpus.clips for votes in clip.votes.values() for count in votes.values()
+        cast(Any, count)
+        for clip in corpus.clips
+        for votes in clip.votes.values()
+        for count in votes.values()
     )
     levels = Counter(clip.intensity for clip in corpus.clips)
     assert levels == {"low": 455, "medium": 455, "high": 455, "unspecified": 6077}

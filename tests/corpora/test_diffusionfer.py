@@ -1,4 +1,4 @@
-"""DiffusionFER: synthetic face pictures with an index."""
+"""DiffusionFER: synthetic face images with an index."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = ("angry/a.jpg,angry,angry,-0.8,0.9", "happy/b.jpg,happy,neutral,0.1,-0.2"
 
 
 def corpus(folder: Path, *rows: str, header: str = HEADER) -> Path:
-    """A folder with an index and the pictures that the two rows above name."""
+    """A folder with an index and the images that the two rows above name."""
     for name in ("angry/a.jpg", "happy/b.jpg"):
         (folder / name).parent.mkdir(exist_ok=True)
         picture = np.random.default_rng(len(name)).integers(0, 255, (224, 224, 3), np.uint8)
@@ -40,7 +40,7 @@ def test_a_picture_shows_what_was_annotated(tmp_path: Path) -> None:
 
 def test_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
     found = read_corpus("diffusionfer", corpus(tmp_path, *ROWS, "sad/c.jpg,sad,sad,-0.1,0.0"))
-    assert len(found.clips) == 2 and found.missing == ["sad/c.jpg: no such picture"]
+    assert len(found.clips) == 2 and found.missing == ["sad/c.jpg: no such image"]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
         (("angry/a.jpg,angry,angry,-1.2,0",), HEADER, "line 2: valence '-1.2' is no number from"),
         (("angry/a.jpg,angry,angry,0,high",), HEADER, "line 2: arousal 'high' is no number from"),
         (("angry/a.jpg,angry,angry,0",), HEADER, "line 2: fewer cells than columns"),
-        (("x.jpg,sad,sad,0,0",), HEADER, "names no picture that is there"),
+        (("x.jpg,sad,sad,0,0",), HEADER, "names no image that is there"),
         (ROWS, HEADER.replace("valence", "pleasure"), "line 1: no column valence"),
     ],
 )

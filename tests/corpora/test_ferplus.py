@@ -20,7 +20,7 @@ from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
 
-REPEATED = "validation pictures that repeat one of train"
+REPEATED = "validation images that repeat one of train"
 FORMS = [write_archive, write_tables]
 Write = Callable[[Path, Drawn], Path]
 
@@ -86,7 +86,7 @@ def test_a_copy_counts_for_the_earlier_set_wherever_it_is_listed(tmp_path: Path)
         kept: "train",
         "fer0000002": "test",
     }
-    assert corpus.left_out == {REPEATED: 1, "test pictures that repeat one of train": 1}
+    assert corpus.left_out == {REPEATED: 1, "test images that repeat one of train": 1}
 
 
 @pytest.mark.parametrize("write", FORMS)
@@ -95,10 +95,10 @@ def test_a_picture_that_is_listed_twice_is_one_clip(tmp_path: Path, write: Write
     drawn.add(drawn.pictures[3], drawn.votes[3])
     drawn.names[-1] = drawn.names[3]
     corpus = read(write(tmp_path, drawn))
-    assert corpus.left_out == {REPEATED: 1, "pictures that are listed twice": 1}
+    assert corpus.left_out == {REPEATED: 1, "images that are listed twice": 1}
     assert max(Counter(clip.id for clip in corpus.clips).values()) == 1
     drawn.pictures[-1] = smooth(np.random.default_rng(9))
-    with pytest.raises(BadInput, match="two different pictures are called fer0000003"):
+    with pytest.raises(BadInput, match="two different images are called fer0000003"):
         read(write(tmp_path / "other", drawn))
 
 
@@ -126,7 +126,7 @@ def test_the_row_of_a_clip_is_kept_in_its_table(tmp_path: Path) -> None:
 
 def test_a_picture_beyond_the_end_is_refused(tmp_path: Path) -> None:
     path = write_archive(tmp_path, draw(10)) / "ferplus.npz"
-    with pytest.raises(BadInput, match="has 14 pictures; there is no row 14"):
+    with pytest.raises(BadInput, match="has 14 images; there is no row 14"):
         packed_picture(path, 14)
     with pytest.raises(BadInput, match="there is no row -1"):
         packed_picture(path, -1)
@@ -142,9 +142,9 @@ def test_a_file_that_was_written_again_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"images": np.zeros((3, 48, 48), np.float32)}, "holds no pictures: images are float32"),
-        ({"images": np.zeros((3, 48), np.uint8)}, r"holds no pictures: images are uint8 \(3, 48\)"),
-        ({"images": np.zeros((3, 4, 4, 2), np.uint8)}, "holds no pictures"),
+        ({"images": np.zeros((3, 48, 48), np.float32)}, "holds no images: images are float32"),
+        ({"images": np.zeros((3, 48), np.uint8)}, r"holds no images: images are uint8 \(3, 48\)"),
+        ({"images": np.zeros((3, 4, 4, 2), np.uint8)}, "holds no images"),
         ({"images": np.zeros((3, 48, 48), np.uint8)}, "holds 3 images, so votes must be"),
         ({"images": np.zeros((0, 48, 48), np.uint8)}, "holds 0 images, so votes must be"),
         ({"votes": np.zeros(14)}, r"votes must be \(14, 10\), and is \(14,\)"),
@@ -152,7 +152,7 @@ def test_a_file_that_was_written_again_is_read_again(tmp_path: Path) -> None:
         ({"votes": np.full((14, 10), -1.0)}, "no numbers of raters"),
         ({"votes": np.full((14, 10), np.nan)}, "no numbers of raters"),
         ({"name": np.array("x")}, "name must be"),
-        ({"name": np.full(14, "")}, "names no picture"),
+        ({"name": np.full(14, "")}, "names no image"),
         ({"split": np.full(14, "usual")}, "split 'usual' is none of"),
         ({"vote_columns": np.array([*CLASSES, "unknown", "none"])}, "has no votes for NF"),
         ({"vote_columns": np.array("x")}, "has no votes for neutral"),
@@ -215,7 +215,7 @@ def test_tables_that_do_not_fit_each_other_or_are_absent_are_refused(tmp_path: P
     votes = tmp_path / "fer2013new.csv"
     lines = votes.read_text().splitlines(keepends=True)
     votes.write_text("".join(lines[:-1]))
-    with pytest.raises(BadInput, match=r"has 14 rows, but .*fer2013\.csv has 15 pictures"):
+    with pytest.raises(BadInput, match=r"has 14 rows, but .*fer2013\.csv has 15 images"):
         read(tmp_path)
     votes.write_text(lines[0])
     with pytest.raises(BadInput, match="has 0 rows"):
@@ -242,7 +242,7 @@ COUNTS = {
 
 class TestPublished:
     def test_all_pictures_are_there(self, published: Corpus, shared_data: Path) -> None:
-        assert published.left_out == {REPEATED: 463, "pictures that are listed twice": 3}
+        assert published.left_out == {REPEATED: 463, "images that are listed twice": 3}
         with np.load(shared_data / "ferplus" / "ferplus.npz") as held:
             assert len(published.clips) == len(held["name"]) - 463 - 3 == 31674
             names, groups = held["name"], held["dup_group"]
@@ -255,7 +255,7 @@ class TestPublished:
         assert sum(len(g) for g in ours.values()) > len({c.speaker for c in published.clips})
 
     @pytest.mark.parametrize("rule", COUNTS)
-    def test_labels_by_every_rule(self, published: Corpus, rule) -> None:
+    def test_labels_by_every_rule(self, published: Corpus, rule: str) -> None:
         found = label_clips(published.clips, CLASSES, Labels(rule, "video"))
         used, counts = COUNTS[rule]
         assert len(found.clips) == used
@@ -268,7 +268,7 @@ class TestPublished:
     def test_no_group_is_in_two_roles(self, published: Corpus, name: str) -> None:
         protocol = load_protocol(name, published.clips)
         leaks = find_leaks(protocol, 0, published.clips)
-        # the publisher's test pictures are not here
+        # the publisher's test images are not here
         assert [leak.kind for leak in leaks] == (["missing"] if name[8:] == "official" else [])
         split = split_clips(protocol, 0, published.clips, published.clips)
         people = {role: {c.speaker for c in clips} for role, clips in split.items() if clips}

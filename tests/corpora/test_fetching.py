@@ -1,10 +1,12 @@
 import json
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.loopback import Resource, pointer, serve_lfs, zipped
+from tests.loopback import Resource, Server, pointer, serve_lfs, zipped
 
 from affuse.corpora.fetching.archives import check_zip, unpack
 from affuse.corpora.fetching.fetch import RECORD, fetch
@@ -20,7 +22,7 @@ GITLAB = "/cs-cooper-lab/crema-d-mirror.git/info/lfs"
 
 
 @pytest.fixture
-def actors(server):
+def actors(server: Server) -> Server:
     """Archives as the publisher of RAVDESS lays them out, with another content."""
     for actor in range(1, 25):
         names = [f"Actor_{actor:02d}/0{m}-01-01-01-01-01-{actor:02d}.mp4" for m in (1, 2)]
@@ -29,13 +31,13 @@ def actors(server):
 
 
 @pytest.fixture
-def clips(server):
+def clips(server: Server) -> dict[str, bytes]:
     """Recordings as the repository of CREMA-D holds them, with another content; more than a batch.
 
     Only the second server has them, as when the quota of the first is used up.
     """
     clips = {f"AudioWAV/{n}_DFA_ANG_XX.wav": f"sound {n}".encode() for n in range(1001, 1131)}
-    clips |= {f"VideoFlash/{n}_DFA_ANG_XX.flv": f"picture {n}".encode() for n in (1001, 1002)}
+    clips |= {f"VideoFlash/{n}_DFA_ANG_XX.flv": f"image {n}".encode() for n in (1001, 1002)}
     tables = {"README.md": b"read me", "processedResults/tabulatedVotes.csv": b"a,b\n1,2\n"}
     files = tables | {name: pointer(content) for name, content in clips.items()}
     top = {f"CREMA-D-master/{name}": content for name, content in files.items()}
@@ -46,14 +48,14 @@ def clips(server):
     return clips | tables
 
 
-def run(server, name, out, *parts, **options) -> list[str]:
+def run(server: Server, name: str, out: Path, *parts: str, **options: Any) -> list[str]:
     manifest = load_manifest(name, server.url)
     said: list[str] = []
     fetch(manifest, manifest.choose(parts), out, say=said.append, **options)
     return said
 
 
-def tree(folder) -> dict[str, bytes]:
+def tree(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -62,7 +64,7 @@ def tree(folder) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", list_manifests())
-def test_a_manifest_tells_all_that_it_has_to(name):
+def test_a_manifest_tells_all_that_it_has_to(name: str) -> None:
     manifest = load_manifest(name)
     assert name in CORPORA and manifest.page.startswith("https://")
     assert manifest.title and manifest.licence and manifest.citation
@@ -76,7 +78,7 @@ def test_a_manifest_tells_all_that_it_has_to(name):
     assert len(set(addresses)) == len(addresses) and bool(addresses) == bool(manifest.parts)
 
 
-def test_ravdess_has_all_of_the_record():
+def test_ravdess_has_all_of_the_record() -> None:
     parts = load_manifest("ravdess").parts
     assert {name: len(part.archives) for name, part in parts.items()} == {
         "speech-audio": 1,
@@ -92,7 +94,7 @@ def test_ravdess_has_all_of_the_record():
     assert video.size is video.md5 is video.sha256 is None
 
 
-def test_a_mirror_takes_the_place_of_the_host():
+def test_a_mirror_takes_the_place_of_the_host() -> None:
     manifest = load_manifest("ravdess", "http://mirror.example/data/")
     first = manifest.parts["speech-audio"].archives[0].url
     assert first.startswith("http://mirror.example/data/records/1188976/files/Audio_Speech")
@@ -100,14 +102,14 @@ def test_a_mirror_takes_the_place_of_the_host():
         load_manifest("ravdess", "mirror.example")
 
 
-def test_unknown_names_are_told():
+def test_unknown_names_are_told() -> None:
     with pytest.raises(AffuseError, match=r"'no'.*cremad"):
         load_manifest("no")
     with pytest.raises(AffuseError, match=r"no part 'no'.*speech-audio"):
         load_manifest("ravdess").choose(["no"])
 
 
-def test_ravdess_is_fetched_unpacked_and_recorded(actors, tmp_path):
+def test_ravdess_is_fetched_unpacked_and_recorded(actors: Server, tmp_path: Path) -> None:
     said = run(actors, "ravdess", tmp_path, "speech-video")
     assert len(tree(tmp_path)) == 48 and len(read(tmp_path).clips) == 24
     record = json.loads((tmp_path / RECORD).read_text())
@@ -122,7 +124,9 @@ def test_ravdess_is_fetched_unpacked_and_recorded(actors, tmp_path):
     assert len(actors.requests) == before and "are there" in again[0]
 
 
-def test_what_went_missing_or_bad_is_fetched_again_and_must_be_the_same(actors, tmp_path):
+def test_what_went_missing_or_bad_is_fetched_again_and_must_be_the_same(
+    actors: Server, tmp_path: Path
+) -> None:
     run(actors, "ravdess", tmp_path, "speech-video")
     whole = tree(tmp_path)
     first, second = sorted((tmp_path / "Actor_03").iterdir())
@@ -141,7 +145,7 @@ def test_what_went_missing_or_bad_is_fetched_again_and_must_be_the_same(actors, 
         run(actors, "ravdess", tmp_path, "speech-video")
 
 
-def test_what_the_publisher_tells_is_checked(server, tmp_path):
+def test_what_the_publisher_tells_is_checked(server: Server, tmp_path: Path) -> None:
     body = zipped({"Actor_01/a.wav": b"x"})
     server.files["/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1"] = Resource(body)
     with pytest.raises(BadInput, match=f"has {len(body)} bytes, expected 208,468,073"):
@@ -149,7 +153,9 @@ def test_what_the_publisher_tells_is_checked(server, tmp_path):
     assert tree(tmp_path) == {}
 
 
-def test_archives_can_be_kept_and_an_archive_at_hand_is_used(actors, tmp_path):
+def test_archives_can_be_kept_and_an_archive_at_hand_is_used(
+    actors: Server, tmp_path: Path
+) -> None:
     name = "Video_Speech_Actor_01.zip"
     (tmp_path / name).write_bytes(actors.files[ZENODO.format(1)].body)
     run(actors, "ravdess", tmp_path, "speech-video", keep_archives=True)
@@ -157,7 +163,7 @@ def test_archives_can_be_kept_and_an_archive_at_hand_is_used(actors, tmp_path):
     assert not any(name in path for path, _ in actors.requests)
 
 
-def test_a_broken_archive_is_not_unpacked(actors, tmp_path):
+def test_a_broken_archive_is_not_unpacked(actors: Server, tmp_path: Path) -> None:
     body = bytearray(actors.files[ZENODO.format(1)].body)
     body[body.rindex(b"PK\x03\x04") + 65] ^= 255  # in the second file
     actors.files[ZENODO.format(1)].body = bytes(body)
@@ -169,7 +175,7 @@ def test_a_broken_archive_is_not_unpacked(actors, tmp_path):
 @pytest.mark.parametrize(
     "name", ["/etc/x", "../x", "a/../../x", "a/..", "..\\x", "C:x", "\\\\host\\x"]
 )
-def test_archives_cannot_write_elsewhere(tmp_path, name):
+def test_archives_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
     archive, folder = tmp_path / "a.zip", tmp_path / "in" / "side"
     archive.write_bytes(zipped({"good": b"1", name: b"2"}))
     with pytest.raises(BadInput, match="leads out of it"):
@@ -182,7 +188,9 @@ def test_archives_cannot_write_elsewhere(tmp_path, name):
     [(6, 1, "is encrypted"), (8, 97, "compression method")],
     ids=["encrypted", "another compression"],
 )
-def test_what_cannot_be_unpacked_is_one_line(tmp_path, byte, value, message):
+def test_what_cannot_be_unpacked_is_one_line(
+    tmp_path: Path, byte: int, value: int, message: str
+) -> None:
     data = bytearray(zipped({"a.wav": b"1" * 99}))
     data[byte] = data[data.index(b"PK\x01\x02") + byte + 2] = value  # both headers of the file
     (tmp_path / "a.zip").write_bytes(data)
@@ -196,7 +204,9 @@ def test_what_cannot_be_unpacked_is_one_line(tmp_path, byte, value, message):
         st.from_regex(r"[a-z]{1,3}(/[a-z]{4,6})?", fullmatch=True), st.binary(), max_size=5
     )
 )
-def test_unpacking_twice_is_unpacking_once(tmp_path_factory, files):
+def test_unpacking_twice_is_unpacking_once(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
+) -> None:
     folder = tmp_path_factory.mktemp("zip")
     files = {f"{k}/{name}": content for k, (name, content) in enumerate(files.items())}
     (folder / "a.zip").write_bytes(zipped(files))
@@ -210,7 +220,7 @@ def test_unpacking_twice_is_unpacking_once(tmp_path_factory, files):
     assert {name: (out / name).read_bytes() for name in files} == files
 
 
-def test_no_archive_at_all_is_told(tmp_path):
+def test_no_archive_at_all_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_text("<html>sorry</html>")
     with pytest.raises(BadInput, match="not a whole zip archive"):
         check_zip(tmp_path / "a.zip")
@@ -222,7 +232,9 @@ def test_no_archive_at_all_is_told(tmp_path):
         check_zip(tmp_path / "b.zip")
 
 
-def test_cremad_comes_from_the_server_that_has_it(clips, server, tmp_path):
+def test_cremad_comes_from_the_server_that_has_it(
+    clips: dict[str, bytes], server: Server, tmp_path: Path
+) -> None:
     said = run(server, "cremad", tmp_path)
     assert tree(tmp_path) == clips
     assert "0 of 132 recordings are there; 132 to fetch" in said[0]
@@ -235,7 +247,9 @@ def test_cremad_comes_from_the_server_that_has_it(clips, server, tmp_path):
     )
 
 
-def test_cremad_fetches_what_is_missing(clips, server, tmp_path):
+def test_cremad_fetches_what_is_missing(
+    clips: dict[str, bytes], server: Server, tmp_path: Path
+) -> None:
     run(server, "cremad", tmp_path, "tables", "video")
     assert set(tree(tmp_path)) == {name for name in clips if not name.startswith("AudioWAV")}
     flv, other = sorted((tmp_path / "VideoFlash").iterdir())
@@ -249,14 +263,18 @@ def test_cremad_fetches_what_is_missing(clips, server, tmp_path):
     assert "2 of 2 recordings are there" in run(server, "cremad", tmp_path, "video")[0]
 
 
-def test_cremad_checks_every_recording(clips, server, tmp_path):
+def test_cremad_checks_every_recording(
+    clips: dict[str, bytes], server: Server, tmp_path: Path
+) -> None:
     victim = next(path for path in server.files if path.startswith("/storage"))
     server.files[victim].body = server.files[victim].body[::-1]
     with pytest.raises(BadInput, match=f"{victim} has SHA-256 .*, expected {victim[9:]}"):
         run(server, "cremad", tmp_path)
 
 
-def test_when_no_server_has_a_recording_all_answers_are_told(clips, server, tmp_path):
+def test_when_no_server_has_a_recording_all_answers_are_told(
+    clips: dict[str, bytes], server: Server, tmp_path: Path
+) -> None:
     serve_lfs(server, GITLAB, [])
     with pytest.raises(AffuseError) as caught:
         run(server, "cremad", tmp_path, "audio")
@@ -268,7 +286,7 @@ def test_when_no_server_has_a_recording_all_answers_are_told(clips, server, tmp_
 
 
 @given(st.binary())
-def test_a_pointer_tells_its_file(content):
+def test_a_pointer_tells_its_file(content: bytes) -> None:
     told = parse_pointer("a/b", pointer(content))
     assert told is not None and (told.path, told.size) == ("a/b", len(content))
     assert told == Pointer("a/b", told.oid, len(content)) and pointer(content).count(

@@ -13,7 +13,7 @@ def table(root: Path, text: str) -> Path:
     return root
 
 
-def test_rows_become_clips(tmp_path):
+def test_rows_become_clips(tmp_path: Path) -> None:
     corpus = read_corpus(
         "folder",
         table(tmp_path, "path,label,speaker,start,end\na.mp4,joy,ann,1.5,3\nb.wav,anger,,,\n"),
@@ -37,13 +37,13 @@ def test_rows_become_clips(tmp_path):
         ("path,label\n", "lists no clips"),
     ],
 )
-def test_a_wrong_table_is_named_with_its_line(tmp_path, text, reason):
+def test_a_wrong_table_is_named_with_its_line(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(BadInput) as error:
         read_corpus("folder", table(tmp_path, text))
     assert reason in str(error.value)
     assert "clips.csv" in str(error.value)
 
 
-def test_a_folder_without_a_table_says_what_is_needed(tmp_path):
+def test_a_folder_without_a_table_says_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"clips\.csv.*path,label"):
         read_corpus("folder", tmp_path)

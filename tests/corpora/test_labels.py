@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,25 +35,27 @@ USED = {
 
 
 @pytest.fixture(scope="module")
-def clips(shared_data):
+def clips(shared_data: Path) -> list[Clip]:
     return list(read(shared_data / "cremad_labels").clips)
 
 
 @pytest.mark.parametrize(("channel", "rule"), COUNTS)
-def test_the_publishers_votes_give_the_published_counts(clips, channel, rule):
+def test_the_publishers_votes_give_the_published_counts(
+    clips: list[Clip], channel: str, rule: str
+) -> None:
     found = label_clips(clips, CLASSES, Labels(rule, channel))
     assert len(found.clips) == USED[channel, rule]
     counts = np.bincount(found.targets.argmax(1), minlength=6)
     assert tuple(counts.tolist()) == COUNTS[channel, rule]
 
 
-def test_ties_are_dropped_and_counted(clips):
+def test_ties_are_dropped_and_counted(clips: list[Clip]) -> None:
     assert label_clips(clips, CLASSES, Labels("plurality")).unused == {"ties": 420}
     everyone = label_clips(clips, CLASSES, Labels("plurality", ties="first"))
     assert len(everyone.clips) == 7442 and not everyone.unused
 
 
-def test_shares_of_votes_add_up_as_published(clips):
+def test_shares_of_votes_add_up_as_published(clips: list[Clip]) -> None:
     found = label_clips(clips, CLASSES, Labels("distribution"))
     expected = (1058.5, 797.2, 1271.9, 1228.1, 1941.8, 1144.4)
     np.testing.assert_allclose(found.targets.sum(0), expected, atol=0.05)
@@ -59,23 +63,23 @@ def test_shares_of_votes_add_up_as_published(clips):
     np.testing.assert_allclose(smooth.targets, 0.01 + 0.94 * found.targets, atol=1e-12)
 
 
-def test_four_classes_keep_the_clips_that_one_of_them_won(clips):
+def test_four_classes_keep_the_clips_that_one_of_them_won(clips: list[Clip]) -> None:
     for rule, count in (("plurality", 4799), ("majority", 4145)):
         found = label_clips(clips, CLASSES, Labels(rule, classes=FOUR))
         assert len(found.clips) == count and found.classes == FOUR
 
 
-def test_what_was_acted_is_what_names_say(clips):
+def test_what_was_acted_is_what_names_say(clips: list[Clip]) -> None:
     found = label_clips(clips, CLASSES, Labels())
     counts = np.bincount(found.targets.argmax(1)).tolist()
     assert counts == [1271, 1271, 1271, 1271, 1087, 1271] and found.votes is None
 
 
-def test_the_list_of_clips_is_the_publishers(clips):
+def test_the_list_of_clips_is_the_publishers(clips: list[Clip]) -> None:
     assert clip_names() == [clip.id for clip in clips]
 
 
-def test_demographics_and_votes_are_as_described(clips):
+def test_demographics_and_votes_are_as_described(clips: list[Clip]) -> None:
     people = {clip.speaker: clip for clip in clips}
     sexes = [clip.sex for clip in people.values()]
     assert (sexes.count("male"), sexes.count("female")) == (48, 43)
@@ -91,7 +95,7 @@ VOTES = st.lists(
 )
 
 
-def voted(rows):
+def voted(rows: list[list[int]]) -> list[Clip]:
     return [
         Clip(str(k), votes={"audio-visual": dict(zip("abc", row, strict=True))})
         for k, row in enumerate(rows)
@@ -99,7 +103,7 @@ def voted(rows):
 
 
 @given(VOTES)
-def test_majority_is_part_of_plurality_which_has_one_winner(rows):
+def test_majority_is_part_of_plurality_which_has_one_winner(rows: list[list[int]]) -> None:
     found = {
         rule: label_clips(voted(rows), "abc", Labels(rule))
         for rule in ("plurality", "majority", "distribution")
@@ -120,7 +124,7 @@ def test_majority_is_part_of_plurality_which_has_one_winner(rows):
         assert ids[rule] == {str(k) for k, row in enumerate(rows) if condition(row)}
 
 
-def test_what_does_not_fit_is_said():
+def test_what_does_not_fit_is_said() -> None:
     clips = voted([[1, 2, 0]])
     with pytest.raises(AffuseError, match="no class named 'joy'; there are: a, b, c"):
         label_clips(clips, "abc", Labels("plurality", classes=("joy",)))
@@ -134,7 +138,7 @@ def answered(*rows: dict[str, float]) -> list[Clip]:
     return [Clip(str(k), votes={"video": row}) for k, row in enumerate(rows)]
 
 
-def test_a_class_needs_the_least_number_of_votes():
+def test_a_class_needs_the_least_number_of_votes() -> None:
     clips = answered({"a": 6, "b": 1}, {"a": 1, "b": 1, "c": 1}, {"b": 2, "c": 2})
     found = label_clips(clips, "abc", Labels("distribution", "video", least=2))
     assert [clip.id for clip in found.clips] == ["0", "2"]
@@ -143,7 +147,7 @@ def test_a_class_needs_the_least_number_of_votes():
     assert found.unused == {"without votes": 1}
 
 
-def test_answers_that_are_no_class_count_where_that_is_chosen():
+def test_answers_that_are_no_class_count_where_that_is_chosen() -> None:
     clips = answered(
         {"a": 5, "unknown": 4},
         {"a": 4, "unknown": 5},
@@ -165,7 +169,9 @@ def test_answers_that_are_no_class_count_where_that_is_chosen():
 
 
 @given(VOTES, st.integers(1, 4), st.integers(0, 6), st.sampled_from(["ignore", "count"]))
-def test_rules_with_few_votes_and_other_answers_are_as_defined(rows, least, more, others):
+def test_rules_with_few_votes_and_other_answers_are_as_defined(
+    rows: list[list[int]], least: int, more: int, others: str
+) -> None:
     clips = [
         Clip(str(k), votes={"audio-visual": dict(zip("abco", [*row, more], strict=True))})
         for k, row in enumerate(rows)
@@ -190,6 +196,6 @@ def test_rules_with_few_votes_and_other_answers_are_as_defined(rows, least, more
 
 
 @pytest.mark.parametrize("changes", [{"least": 0}, {"smoothing": 1.0}, {"smoothing": -0.1}])
-def test_rules_that_make_no_sense_are_refused(changes):
+def test_rules_that_make_no_sense_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(changes))):
         Labels("majority", **changes)

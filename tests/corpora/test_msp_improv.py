@@ -23,7 +23,7 @@ def rate(root: Path, text: str, name: str = "Evalution.txt") -> Path:
     return root / name
 
 
-def test_a_turn_is_one_clip_with_what_its_name_says(tmp_path):
+def test_a_turn_is_one_clip_with_what_its_name_says(tmp_path: Path) -> None:
     touch(
         tmp_path,
         "session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav",
@@ -57,14 +57,16 @@ def test_a_turn_is_one_clip_with_what_its_name_says(tmp_path):
         ("MSP-IMPROV-S01A-F02-R-FF01", "F02", "read"),
     ],
 )
-def test_the_speaker_is_the_first_letter_of_the_turn(tmp_path, name, speaker, kind):
+def test_the_speaker_is_the_first_letter_of_the_turn(
+    tmp_path: Path, name: str, speaker: str, kind: str
+) -> None:
     touch(tmp_path, f"Audio/session/{name}.wav")
     (clip,) = read(tmp_path).clips
     assert (clip.speaker, clip.session, clip.kind) == (speaker, speaker[-1], kind)
     assert clip.sex == {"M": "male", "F": "female"}[speaker[0]]
 
 
-def test_secondary_emotions_are_many_per_rater_and_have_no_consensus(tmp_path):
+def test_secondary_emotions_are_many_per_rater_and_have_no_consensus(tmp_path: Path) -> None:
     rate(
         tmp_path,
         f"UTD-IMPROV-S01A-F01-P-FM01.avi; A; {MEANS}\n"
@@ -86,12 +88,14 @@ def test_secondary_emotions_are_many_per_rater_and_have_no_consensus(tmp_path):
     ("letter", "label"),
     [("A", "angry"), ("H", "happy"), ("S", "sad"), ("N", "neutral"), ("O", None), ("X", None)],
 )
-def test_the_label_is_the_publishers_consensus(tmp_path, letter, label):
+def test_the_label_is_the_publishers_consensus(
+    tmp_path: Path, letter: str, label: str | None
+) -> None:
     rate(tmp_path, f"UTD-IMPROV-S01A-F01-P-FM01.avi; {letter}; {MEANS}\n{RATER}\n")
     assert read(tmp_path).clips[0].label == label
 
 
-def test_means_that_are_nan_are_not_there(tmp_path):
+def test_means_that_are_nan_are_not_there(tmp_path: Path) -> None:
     rate(tmp_path, f"{TURN}.avi; N; A:NaN; V:3; D:nan ; N:2.5;\n{RATER}\n")
     assert read(tmp_path).clips[0].attributes == {"valence": 3.0, "naturalness": 2.5}
     rate(tmp_path, f"{TURN}.avi; X; A:NaN; V:NaN; D:NaN ; N:NaN;\n")
@@ -100,7 +104,7 @@ def test_means_that_are_nan_are_not_there(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Evalution.txt", "Evaluation.txt", "evalution.TXT"])
-def test_ratings_alone_can_be_counted(tmp_path, name):
+def test_ratings_alone_can_be_counted(tmp_path: Path, name: str) -> None:
     rate(tmp_path, f"\ufeff{BLOCK}".replace("\n", "\r\n"), name)
     corpus = read(tmp_path)
     (clip,) = corpus.clips
@@ -108,14 +112,14 @@ def test_ratings_alone_can_be_counted(tmp_path, name):
     assert corpus.missing == ["all recordings of 1 rated turns"]
 
 
-def test_recordings_alone_have_neither_label_nor_votes(tmp_path):
+def test_recordings_alone_have_neither_label_nor_votes(tmp_path: Path) -> None:
     touch(tmp_path, f"Video/{TURN}.avi")
     (clip,) = read(tmp_path).clips
     assert clip.audio == clip.video
     assert (clip.label, clip.votes, clip.attributes) == (None, None, None)
 
 
-def test_parts_are_read_and_what_lacks_is_named(tmp_path):
+def test_parts_are_read_and_what_lacks_is_named(tmp_path: Path) -> None:
     others = [f"MSP-IMPROV-S02H-M01-T-MF0{k}" for k in (1, 2, 3)]
     rate(tmp_path, "\n".join(BLOCK.replace("UTD" + TURN[3:], t) for t in [TURN, *others]))
     touch(tmp_path, f"{TURN}.wav", f"{others[0]}.avi", "MSP-IMPROV-S03N-M01-T-MF01.wav")
@@ -131,7 +135,7 @@ def test_parts_are_read_and_what_lacks_is_named(tmp_path):
     assert corpus.left_out == {"zip archives": 1}
 
 
-def test_stray_and_repeated_files_are_counted(tmp_path):
+def test_stray_and_repeated_files_are_counted(tmp_path: Path) -> None:
     touch(
         tmp_path,
         f"a/{TURN}.avi",
@@ -171,7 +175,7 @@ WRONG_LINES = {
 
 
 @pytest.mark.parametrize("case", WRONG_LINES)
-def test_a_wrong_line_is_named_with_its_number(tmp_path, case):
+def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, case: str) -> None:
     line, reason = WRONG_LINES[case]
     path = rate(tmp_path, f"{BLOCK}\n{line}\n")
     with pytest.raises(BadInput) as caught:
@@ -181,28 +185,28 @@ def test_a_wrong_line_is_named_with_its_number(tmp_path, case):
     assert "\n" not in str(caught.value)
 
 
-def test_a_rater_before_any_turn_is_refused(tmp_path):
+def test_a_rater_before_any_turn_is_refused(tmp_path: Path) -> None:
     rate(tmp_path, f"\n{RATER}\n{BLOCK}")
     with pytest.raises(BadInput, match="line 2: a rater before any turn: 'R00200001'"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "\n \n"])
-def test_a_file_without_ratings_is_refused(tmp_path, text):
+def test_a_file_without_ratings_is_refused(tmp_path: Path, text: str) -> None:
     rate(tmp_path, text)
     with pytest.raises(BadInput, match="rates no turn"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize("root", ["absent", "file", "empty"])
-def test_a_wrong_root_is_named(tmp_path, root):
+def test_a_wrong_root_is_named(tmp_path: Path, root: str) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=root):
         read(tmp_path / root)
 
 
-def test_what_was_not_unpacked_or_not_fetched_is_said(tmp_path):
+def test_what_was_not_unpacked_or_not_fetched_is_said(tmp_path: Path) -> None:
     touch(tmp_path / "zip", "session1.zip", "notes.txt")
     with pytest.raises(BadInput, match=r"holds session1\.zip, not unpacked"):
         read(tmp_path / "zip")
@@ -217,20 +221,22 @@ def test_what_was_not_unpacked_or_not_fetched_is_said(tmp_path):
     assert corpus.left_out == {"Git LFS pointers instead of recordings": 1}
 
 
-def test_two_files_of_ratings_are_refused(tmp_path):
+def test_two_files_of_ratings_are_refused(tmp_path: Path) -> None:
     rate(tmp_path, BLOCK)
     rate(tmp_path, BLOCK, "Evaluation.txt")
     with pytest.raises(BadInput, match="second file of ratings"):
         read(tmp_path)
 
 
-def test_an_unknown_set_of_emotions_is_refused(tmp_path):
+def test_an_unknown_set_of_emotions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AffuseError, match="emotions must be primary or secondary, not 'all'"):
         read_corpus("msp-improv", tmp_path, {"emotions": "all"})
 
 
 @given(st.lists(st.sampled_from([*CLASSES, "other"]), max_size=9), st.data())
-def test_votes_are_counted_whatever_the_blanks(tmp_path_factory, words, data):
+def test_votes_are_counted_whatever_the_blanks(
+    tmp_path_factory: pytest.TempPathFactory, words: list[str], data: st.DataObject
+) -> None:
     blank = st.text(" \t", max_size=2)
     spaced = [
         "".join(

@@ -1,7 +1,8 @@
-"""Pictures that show nearly the same are one group, whatever was done to the copies."""
+"""Images that show nearly the same are one group, whatever was done to the copies."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import permutations
 
 import cv2
@@ -41,7 +42,7 @@ def watermarked(picture: np.ndarray) -> np.ndarray:
     ],
     ids=["crop", "shift", "watermark", "gamma"],
 )
-def test_small_changes_leave_a_copy(change) -> None:
+def test_small_changes_leave_a_copy(change: Callable[[np.ndarray], np.ndarray]) -> None:
     random = np.random.default_rng(3)
     for picture in (smooth(random) for _ in range(20)):
         changed = cv2.resize(change(picture), (48, 48), interpolation=cv2.INTER_AREA)

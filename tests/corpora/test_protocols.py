@@ -13,6 +13,7 @@ from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.make import make_protocol
 from affuse.corpora.protocols.protocol import (
     LEAVE_ONE_SPEAKER_OUT,
+    Protocol,
     list_protocols,
     load_protocol,
     protocol_text,
@@ -29,12 +30,14 @@ def speakers(fold: dict[str, tuple[str, ...]], role: str) -> set[str]:
 
 
 @pytest.mark.parametrize("protocol", frozen_protocols(), ids=lambda p: p.name)
-def test_the_shipped_files_are_what_the_rules_make(protocol):
+def test_the_shipped_files_are_what_the_rules_make(protocol: Protocol) -> None:
     path = Path(protocols.__file__).parent / f"{protocol.name}.csv"
     assert path.read_text() == protocol_text(protocol)
 
 
-def test_digests_are_those_of_the_files_and_a_changed_file_is_refused(tmp_path, monkeypatch):
+def test_digests_are_those_of_the_files_and_a_changed_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = Path(protocols.__file__).parent
     assert (folder / "SHA256SUMS").read_text() == digests()
     shutil.copytree(folder, tmp_path / "p")
@@ -47,7 +50,7 @@ def test_digests_are_those_of_the_files_and_a_changed_file_is_refused(tmp_path, 
 
 
 @pytest.mark.parametrize("name", FROZEN)
-def test_sources_and_flaws_are_stated_and_every_row_has_one_role(name):
+def test_sources_and_flaws_are_stated_and_every_row_has_one_role(name: str) -> None:
     protocol = load_protocol(name, [])
     assert protocol.source and protocol.flaws and len(protocol.sha256) == 64
     for fold in protocol.folds:
@@ -56,7 +59,7 @@ def test_sources_and_flaws_are_stated_and_every_row_has_one_role(name):
 
 
 @pytest.mark.parametrize("name", [name for name in FROZEN if name[:6] in ("ravdes", "cremad")])
-def test_a_full_corpus_has_no_leak_and_nothing_is_missing(name):
+def test_a_full_corpus_has_no_leak_and_nothing_is_missing(name: str) -> None:
     protocol = load_protocol(name, [])
     clips = [Clip(clip, speaker=speaker) for clip, speaker in protocol.speakers.items()]
     assert len(clips) == (1440 if protocol.corpus == "ravdess" else 7442)
@@ -64,7 +67,7 @@ def test_a_full_corpus_has_no_leak_and_nothing_is_missing(name):
         assert find_leaks(protocol, fold, clips) == []
 
 
-def test_the_released_split_of_chumachenko():
+def test_the_released_split_of_chumachenko() -> None:
     (fold,) = load_protocol("ravdess/chumachenko", []).folds
     assert speakers(fold, "test") == {"05", "10", "16", "19"}
     assert speakers(fold, "development") == {"11", "13", "18", "22"}
@@ -73,13 +76,13 @@ def test_the_released_split_of_chumachenko():
 @pytest.mark.parametrize(
     "name", ["ravdess/6fold", "ravdess/5fold", "ravdess/leave-one-speaker-out"]
 )
-def test_the_test_folds_cover_every_actor_once(name):
+def test_the_test_folds_cover_every_actor_once(name: str) -> None:
     folds = load_protocol(name, []).folds
     tested = [actor for fold in folds for actor in speakers(fold, "test")]
     assert sorted(tested) == [f"{k:02d}" for k in range(1, 25)]
 
 
-def test_the_five_folds_are_the_published_ones(shared_data):
+def test_the_five_folds_are_the_published_ones(shared_data: Path) -> None:
     import pandas as pd
 
     path = shared_data / "ravdess_speech" / "openface_clip_means_and_logits.csv"
@@ -90,7 +93,7 @@ def test_the_five_folds_are_the_published_ones(shared_data):
 
 
 @given(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=40))
-def test_leave_one_speaker_out_is_disjoint_for_any_speakers(names):
+def test_leave_one_speaker_out_is_disjoint_for_any_speakers(names: list[str]) -> None:
     clips = [Clip(id=str(k), speaker=name) for k, name in enumerate(names)]
     count = len(set(names))
     if count < 4:
@@ -111,7 +114,7 @@ def user_file(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_a_file_from_a_spreadsheet_may_start_with_a_byte_order_mark(tmp_path):
+def test_a_file_from_a_spreadsheet_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = user_file(tmp_path, "\ufeffclip,speaker,fold0\na,x,train\n")
     assert read_protocol(path).folds == [{"a": ("train",)}]
 
@@ -125,12 +128,12 @@ def test_a_file_from_a_spreadsheet_may_start_with_a_byte_order_mark(tmp_path):
         ("clip,speaker,fold0\na,x,train\na,x,train\n", "listed twice"),
     ],
 )
-def test_a_wrong_protocol_file_is_named(tmp_path, text, reason):
+def test_a_wrong_protocol_file_is_named(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(BadInput, match=reason):
         read_protocol(user_file(tmp_path, text))
 
 
-def test_unknown_clips_folds_and_names_are_refused(tmp_path):
+def test_unknown_clips_folds_and_names_are_refused(tmp_path: Path) -> None:
     protocol = load_protocol("ravdess/6fold", [])
     with pytest.raises(AffuseError, match="folds 0 to 5"):
         protocol.roles(6, [])
@@ -138,13 +141,13 @@ def test_unknown_clips_folds_and_names_are_refused(tmp_path):
         load_protocol("ravdess/7fold", [])
 
 
-def test_the_released_code_splits_actors_in_order():
+def test_the_released_code_splits_actors_in_order() -> None:
     (fold,) = load_protocol("ravdess/chumachenko-code", []).folds
     assert speakers(fold, "test") == {"01", "02", "03", "04"}
     assert speakers(fold, "development") == {"05", "06", "07", "08"}
 
 
-def test_the_blocks_of_cremad_hold_as_many_clips_as_described(shared_data):
+def test_the_blocks_of_cremad_hold_as_many_clips_as_described(shared_data: Path) -> None:
     from affuse.corpora.cremad import CLASSES, read
 
     clips = list(read(shared_data / "cremad_labels").clips)
@@ -159,7 +162,7 @@ def test_the_blocks_of_cremad_hold_as_many_clips_as_described(shared_data):
         assert tuple(len(part) for part in split.values()) == sizes
 
 
-def test_sessions_of_msp_improv_are_left_out_with_the_published_development_sessions():
+def test_sessions_of_msp_improv_are_left_out_with_the_published_development_sessions() -> None:
     clips = [
         Clip(f"{s}{who}", session=str(s), speaker=f"{who}{s}") for s in range(1, 7) for who in "FM"
     ]
@@ -192,7 +195,7 @@ def trials(train: int, validation: int) -> list[Clip]:
     return clips
 
 
-def test_folds_of_affwild2_by_list_cut_recordings_and_by_groups_do_not():
+def test_folds_of_affwild2_by_list_cut_recordings_and_by_groups_do_not() -> None:
     clips = [*trials(120, 30), Clip("t1", speaker="t1", recording="t1", partition="test")]
     by_list = load_protocol("affwild2/6fold-list", clips)
     by_groups = load_protocol("affwild2/6fold-groups", clips)
@@ -220,7 +223,7 @@ PICTURES = st.lists(
 
 
 def pictures(people: int, each: int = 2) -> list[Clip]:
-    """Training pictures of some people, and of others the publisher's other sets."""
+    """Training images of some people, and of others the publisher's other sets."""
     sets = {"train": people, "validation": people // 8, "test": people // 8}
     return [
         Clip(f"{set_}{k}.{n}", speaker=f"{set_}{k}", partition=set_)
@@ -230,7 +233,7 @@ def pictures(people: int, each: int = 2) -> list[Clip]:
     ]
 
 
-def test_a_tenth_of_the_training_pictures_develops_and_the_test_pictures_play_no_role():
+def test_a_tenth_of_the_training_pictures_develops_and_the_test_pictures_play_no_role() -> None:
     clips = pictures(2000)
     protocol = load_protocol("ferplus/validation", clips)
     split = split_clips(protocol, 0, clips, clips)
@@ -241,7 +244,7 @@ def test_a_tenth_of_the_training_pictures_develops_and_the_test_pictures_play_no
     assert 0.08 < share < 0.12 and len(split["train"]) + len(split["development"]) == 4000
     assert find_leaks(protocol, 0, clips) == []
     own = [c for c in clips if c.partition != "test"]
-    assert find_leaks(protocol, 0, own) == [], "who has no test pictures misses none"
+    assert find_leaks(protocol, 0, own) == [], "who has no test images misses none"
     assert split_clips(protocol, 0, own, own) == split
     official = split_clips(load_protocol("ferplus/official", clips), 0, clips, clips)
     assert {role: {c.partition for c in part} for role, part in official.items()} == {
@@ -252,18 +255,18 @@ def test_a_tenth_of_the_training_pictures_develops_and_the_test_pictures_play_no
 
 
 @given(PICTURES)
-def test_tenths_never_part_a_group(rows):
+def test_tenths_never_part_a_group(rows: list[tuple[str, str | None]]) -> None:
     clips = [
         Clip(f"{k:02d}", speaker=speaker, recording=recording, partition="train")
         for k, (speaker, recording) in enumerate(rows)
     ]
     protocol = load_protocol("ferplus/validation", clips)
-    home = {}
+    home: dict[str, tuple[str, ...]] = {}
     for group, roles in zip(group_clips(clips), protocol.roles(0, clips), strict=True):
         assert home.setdefault(group, roles) == roles and roles in {("train",), ("development",)}
 
 
-def test_a_role_of_a_file_may_be_unused(tmp_path):
+def test_a_role_of_a_file_may_be_unused(tmp_path: Path) -> None:
     path = user_file(tmp_path, "clip,speaker,fold0\na,x,train\nb,y,unused\nc,z,test\n")
     protocol = read_protocol(path)
     clips = [Clip("a", speaker="x"), Clip("c", speaker="z")]
@@ -288,7 +291,9 @@ CLIPS = st.lists(
 
 
 @given(CLIPS, st.integers(3, 5), st.integers(0, 9))
-def test_a_protocol_of_ones_own_never_leaks(rows, folds, seed):
+def test_a_protocol_of_ones_own_never_leaks(
+    rows: list[tuple[str, str | None, str]], folds: int, seed: int
+) -> None:
     from affuse.corpora.clip import Corpus
 
     clips = [Clip(f"{k:02d}", speaker=a, session=b, label=c) for k, (a, b, c) in enumerate(rows)]

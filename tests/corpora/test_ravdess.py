@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from tests.folders import touch
 
@@ -6,7 +8,7 @@ from affuse.corpora.registry import read_corpus
 from affuse.errors import AffuseError, BadInput
 
 
-def test_the_files_of_one_performance_are_one_clip(tmp_path):
+def test_the_files_of_one_performance_are_one_clip(tmp_path: Path) -> None:
     touch(
         tmp_path,
         "Video_Speech_Actor_01/Actor_01/01-01-05-02-01-02-01.mp4",
@@ -21,14 +23,14 @@ def test_the_files_of_one_performance_are_one_clip(tmp_path):
     assert clip.intensity == "strong"
 
 
-def test_sound_of_the_video_is_used_when_there_is_no_sound_file(tmp_path):
+def test_sound_of_the_video_is_used_when_there_is_no_sound_file(tmp_path: Path) -> None:
     touch(tmp_path, "Actor_02/01-01-01-01-01-01-02.mp4", "Actor_02/02-01-02-01-01-01-02.mp4")
     both, silent = read_corpus("ravdess", tmp_path).clips
     assert both.audio == both.video
     assert silent.video.name.startswith("02-") and silent.audio is None
 
 
-def test_song_stray_and_repeated_files_are_left_out_and_counted(tmp_path):
+def test_song_stray_and_repeated_files_are_left_out_and_counted(tmp_path: Path) -> None:
     touch(
         tmp_path,
         "Actor_01/03-01-01-01-01-01-01.wav",
@@ -45,19 +47,19 @@ def test_song_stray_and_repeated_files_are_left_out_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize("root", ["absent", "file", "empty"])
-def test_a_wrong_root_is_named(tmp_path, root):
+def test_a_wrong_root_is_named(tmp_path: Path, root: str) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=root):
         read_corpus("ravdess", tmp_path / root)
 
 
-def test_an_unknown_corpus_lists_the_known_ones(tmp_path):
+def test_an_unknown_corpus_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(AffuseError, match="there are: ravdess, cremad"):
         read_corpus("ravdes", tmp_path)
 
 
-def test_the_real_speech_has_twenty_actors_and_all_classes(shared_data):
+def test_the_real_speech_has_twenty_actors_and_all_classes(shared_data: Path) -> None:
     corpus = read_corpus("ravdess", shared_data / "ravdess_speech")
     assert len(corpus.clips) == 1200
     assert len({clip.speaker for clip in corpus.clips}) == 20
@@ -65,7 +67,7 @@ def test_the_real_speech_has_twenty_actors_and_all_classes(shared_data):
     assert counts == [80] + [160] * 7
 
 
-def test_song_is_read_by_option_and_incomplete_actors_are_told(tmp_path):
+def test_song_is_read_by_option_and_incomplete_actors_are_told(tmp_path: Path) -> None:
     for name in (
         "03-01-03-01-01-01-07.wav",
         "03-02-03-01-01-01-07.wav",
@@ -87,7 +89,7 @@ def test_song_is_read_by_option_and_incomplete_actors_are_told(tmp_path):
         read_corpus("ravdess", tmp_path, {"chanel": "song"})
 
 
-def test_an_archive_that_is_not_unpacked_is_told(tmp_path):
+def test_an_archive_that_is_not_unpacked_is_told(tmp_path: Path) -> None:
     (tmp_path / "Video_Speech_Actor_01.zip").touch()
     with pytest.raises(BadInput, match=r"Video_Speech_Actor_01\.zip is not unpacked"):
         read_corpus("ravdess", tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -50,7 +51,7 @@ def truth(corpus: Path, clip: Clip, times: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(times, track.times, v) for v in track.values.T], axis=1)
 
 
-def test_it_is_read_as_the_corpus_that_it_looks_like(corpus, clips):
+def test_it_is_read_as_the_corpus_that_it_looks_like(corpus: Path, clips: dict[str, Clip]) -> None:
     found = read(corpus)
     assert not found.missing and not found.left_out
     assert "synthetic" in found.licence and found.licence != LICENCE
@@ -67,7 +68,7 @@ def test_it_is_read_as_the_corpus_that_it_looks_like(corpus, clips):
     assert clips["1-30-640x240_left"].video == clips["1-30-640x240_right"].video
 
 
-def test_a_dozen_videos_have_all_rates_containers_and_partitions():
+def test_a_dozen_videos_have_all_rates_containers_and_partitions() -> None:
     videos = [plan(number) for number in range(1, 25)]
     assert len({video.name for video in videos}) == 24
     assert len({trial for video in videos for trial in video.people}) == 26
@@ -78,7 +79,7 @@ def test_a_dozen_videos_have_all_rates_containers_and_partitions():
     assert [partitions.count(p) for p in ("train", "validation", "test")] == [7, 3, 2]
 
 
-def test_videos_have_their_rates_and_sound(clips):
+def test_videos_have_their_rates_and_sound(clips: dict[str, Clip]) -> None:
     infos = {name: probe(clip.video) for name, clip in clips.items()}
     assert infos["3-25-320x240"].fps == 25 and infos["1-30-640x240_left"].fps == 30
     assert infos["video4_1"].fps == pytest.approx(29.97, abs=0.01)
@@ -89,7 +90,7 @@ def test_videos_have_their_rates_and_sound(clips):
     assert steps.max() > 1.5 * steps.min()
 
 
-def test_time_stamps_are_those_of_the_truth(corpus, clips):
+def test_time_stamps_are_those_of_the_truth(corpus: Path, clips: dict[str, Clip]) -> None:
     for name, clip in clips.items():
         track = read_annotation(corpus / "truth" / f"{name}.csv")
         times = picture_times(clip.video)
@@ -97,7 +98,9 @@ def test_time_stamps_are_those_of_the_truth(corpus, clips):
         np.testing.assert_allclose([f.time for f in read_frames(clip.video)], times, atol=1e-3)
 
 
-def test_annotations_follow_the_truth_late_and_with_gaps(corpus, clips):
+def test_annotations_follow_the_truth_late_and_with_gaps(
+    corpus: Path, clips: dict[str, Clip]
+) -> None:
     for clip in clips.values():
         stream = AnnotationTrack().extract(clip)
         if clip.partition == "test":
@@ -110,12 +113,14 @@ def test_annotations_follow_the_truth_late_and_with_gaps(corpus, clips):
         assert 0.01 < error.mean() < 0.15
 
 
-def test_faces_are_cut_out_where_they_are_and_missing_ones_are_absent(clips):
+def test_faces_are_cut_out_where_they_are_and_missing_ones_are_absent(
+    clips: dict[str, Clip],
+) -> None:
     for clip in clips.values():
         there = sorted(clip.images.iterdir())
         frames = list(read_frames(clip.video))
         assert 0 < len(frames) - len(there) < 0.4 * len(frames)
-        assert any("face pictures" in line for line in problems(clip))
+        assert any("face images" in line for line in problems(clip))
         stream = AlignedFaces(112).extract(clip)
         assert 0.6 < stream.mask.mean() < 1
         number = int(there[len(there) // 2].stem)
@@ -131,7 +136,7 @@ def test_faces_are_cut_out_where_they_are_and_missing_ones_are_absent(clips):
         assert best > 0.97
 
 
-def test_a_file_depends_on_the_seed_and_the_name_only(corpus, tmp_path):
+def test_a_file_depends_on_the_seed_and_the_name_only(corpus: Path, tmp_path: Path) -> None:
     synthesise(tmp_path / "again", videos=3, seconds=SECONDS)
     again = digests(tmp_path / "again")
     assert len(again) > 200 and again.items() <= digests(corpus).items()
@@ -139,8 +144,8 @@ def test_a_file_depends_on_the_seed_and_the_name_only(corpus, tmp_path):
     assert not digests(tmp_path / "other").items() & again.items()
 
 
-def test_an_interrupted_run_is_completed(corpus, tmp_path):
-    def break_off(done, label, total):
+def test_an_interrupted_run_is_completed(corpus: Path, tmp_path: Path) -> None:
+    def break_off(done: Iterable[None], label: str, total: int) -> Iterator[None]:
         assert total == 3
         yield next(iter(done))
         raise KeyboardInterrupt
@@ -162,7 +167,7 @@ def test_an_interrupted_run_is_completed(corpus, tmp_path):
     }
 
 
-def test_a_folder_of_something_else_is_left_alone(corpus, tmp_path):
+def test_a_folder_of_something_else_is_left_alone(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"README\.txt"):
         synthesise(corpus, seed=5, videos=1, seconds=SECONDS)
     with pytest.raises(BadInput, match=r"README\.txt"):
@@ -173,13 +178,15 @@ def test_a_folder_of_something_else_is_left_alone(corpus, tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [{"videos": 0}, {"seconds": (1.0, 4.0)}, {"seconds": (5.0, 4.0)}])
-def test_options_out_of_range_are_refused(tmp_path, wrong):
+def test_options_out_of_range_are_refused(
+    tmp_path: Path, wrong: dict[str, int | tuple[float, float]]
+) -> None:
     with pytest.raises(AffuseError, match="expected"):
         synthesise(tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_face_tells_valence_and_the_voice_tells_arousal(tmp_path):
+def test_the_face_tells_valence_and_the_voice_tells_arousal(tmp_path: Path) -> None:
     synthesise(tmp_path, videos=4, seconds=(14.0, 14.0))
     pixels, values, levels, clips = [], [], [], []
     for number, clip in enumerate(c for c in read(tmp_path).clips if "640" not in c.id):
@@ -206,7 +213,7 @@ def test_the_face_tells_valence_and_the_voice_tells_arousal(tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_write_the_same_files(corpus, tmp_path):
+def test_workers_write_the_same_files(corpus: Path, tmp_path: Path) -> None:
     synthesise(tmp_path, videos=5, seconds=SECONDS, workers=2)
     assert digests(tmp_path) == digests(corpus)
 

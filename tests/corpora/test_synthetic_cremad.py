@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -119,7 +120,7 @@ def test_every_part_of_the_protocols_has_an_actor(name: str, count: int) -> None
 
 
 def test_ieo_alone_has_levels(tmp_path: Path) -> None:
-    def stop(done, label, total):
+    def stop(done: Iterable[None], label: str, total: int) -> Iterable[None]:
         assert (label, total) == ("synth cremad", 21)  # of 22, one has no files
         return ()
 

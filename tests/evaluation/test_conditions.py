@@ -13,7 +13,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.registry import create_model
 from affuse.verification.contracts.model import MFCC, OPENFACE, pick, random_batch
 
-#: As published: a fixed window of frames, whose absent ones are zeros that count.
+#: As published: a fixed window of frames, whose absent ones are zero-filled.
 FIXED = {spec.name: replace(spec, span=3.6) for spec in (MFCC, OPENFACE)}
 STREAMS = {spec.name: spec for spec in (MFCC, OPENFACE)}
 LENGTHS = {MFCC.name: [60, 41, 52], OPENFACE.name: [30, 20, 25]}

@@ -195,7 +195,7 @@ def test_mistakes_in_a_submission_are_named_with_file_and_line(
         assert "line 5" in line and reason in line
     (line,) = problems("".join(lines[:-2]))
     assert f"line {len(lines) - 2}: {len(lines) - 3} rows" in line
-    assert f"has {len(lines) - 1} pictures" in line
+    assert f"has {len(lines) - 1} images" in line
     assert problems("")
     path.unlink()
     (tmp_path / "other.txt").write_text(good)

@@ -1,4 +1,7 @@
 import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -12,13 +15,13 @@ from affuse.training.train import train
 
 
 @pytest.fixture
-def trained(toy):
+def trained(toy: Path) -> Path:
     recipe = load_recipe(toy_recipe(toy, epochs=8, dropout={"kind": "drop"}))
     list(train(recipe, toy / "store", toy / "run"))
     return toy
 
 
-def test_predictions_metrics_and_pictures_agree(trained):
+def test_predictions_metrics_and_pictures_agree(trained: Path) -> None:
     result = evaluate(trained / "run")
     assert result["role"] == "test" and result["folds"] == 2
     table = pd.read_csv(trained / "run/evaluation/predictions.csv")
@@ -35,18 +38,18 @@ def test_predictions_metrics_and_pictures_agree(trained):
     assert json.loads((trained / "run/evaluation/metrics.json").read_text()) == result
 
 
-def test_only_both_modalities_tell_all_classes(trained):
+def test_only_both_modalities_tell_all_classes(trained: Path) -> None:
     scores = {k: v["accuracy"] for k, v in evaluate(trained / "run")["conditions"].items()}
     assert scores["av"] >= 0.8 and scores["audio"] <= 0.7 and scores["video"] <= 0.7
 
 
-def test_noise_is_the_same_every_time_and_hurts_at_most_its_modality(trained):
+def test_noise_is_the_same_every_time_and_hurts_at_most_its_modality(trained: Path) -> None:
     once = evaluate(trained / "run", ["noisy-audio", "video"])
     assert evaluate(trained / "run", ["noisy-audio", "video"]) == once
     assert not (trained / "run/evaluation/confusion-av.png").exists()
 
 
-def test_development_clips_stand_in_where_no_test_clip_is_at_hand(trained):
+def test_development_clips_stand_in_where_no_test_clip_is_at_hand(trained: Path) -> None:
     for k in (0, 1):
         path = trained / f"run/fold{k}/split.json"
         split = json.loads(path.read_text())
@@ -54,7 +57,7 @@ def test_development_clips_stand_in_where_no_test_clip_is_at_hand(trained):
     assert evaluate(trained / "run", ["av"])["role"] == "development"
 
 
-def test_development_clips_by_request_leave_the_test_scores_alone(trained):
+def test_development_clips_by_request_leave_the_test_scores_alone(trained: Path) -> None:
     tested = evaluate(trained / "run", ["av"])
     judged = evaluate(trained / "run", ["av"], role="development")
     assert judged["role"] == "development" and tested["role"] == "test"
@@ -68,17 +71,17 @@ def test_development_clips_by_request_leave_the_test_scores_alone(trained):
         assert not clips[0] & clips[1]
 
 
-def test_probabilities_are_judged_too(trained):
+def test_probabilities_are_judged_too(trained: Path) -> None:
     scores = evaluate(trained / "run", ["av"])["conditions"]["av"]
     table = pd.read_csv(trained / "run/evaluation/predictions.csv")
-    columns = [name for name in table if name.startswith("p_")]
+    columns = [name for name in cast(Iterable[str], table) if name.startswith("p_")]
     true = [table[f"p_{label}"][k] for k, label in enumerate(table["label"])]
     assert scores["nll"] == pytest.approx(-np.log(true).mean(), abs=1e-4)
     assert scores["confidence"] == pytest.approx(table[columns].max(axis=1).mean(), abs=1e-4)
     assert 0 <= scores["ece"] <= 1 and 0 <= scores["brier"] <= 2
 
 
-def test_a_store_with_other_classes_or_recipes_is_refused(trained):
+def test_a_store_with_other_classes_or_recipes_is_refused(trained: Path) -> None:
     index = trained / "store/store.json"
     facts = json.loads(index.read_text())
     other = {name: x for name, x in facts.items() if name not in ("digest", "clips")}

@@ -78,7 +78,7 @@ def table(folder: Path) -> pd.DataFrame:
 
 
 def test_a_fold_by_itself_has_the_scores_that_it_has_in_the_run(
-    trained: Path, files: list[Path], tmp_path: Path, capsys
+    trained: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     protocol, store = trained / "protocol.csv", trained / "store"
     evaluate(trained / "run", ["av", "noisy-audio"], out=tmp_path / "run")
@@ -98,7 +98,7 @@ def test_a_fold_by_itself_has_the_scores_that_it_has_in_the_run(
 
 
 def test_what_may_have_been_seen_is_said(
-    trained: Path, files: list[Path], tmp_path: Path, capsys
+    trained: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--store", trained / "store", "--conditions", "av"]
     split = ["--protocol", trained / "protocol.csv"]
@@ -160,7 +160,7 @@ def test_classes_are_found_by_name(trained: Path, files: list[Path], tmp_path: P
     assert len(kept) == 32 and set(kept["label"]) == {"calm", "sad"}
 
 
-def test_labels_by_the_votes_of_raters(tmp_path: Path, capsys) -> None:
+def test_labels_by_the_votes_of_raters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The clip sets of AuxFormer's label files: P, M and D."""
     toy_store(tmp_path)
     clips = []
@@ -261,7 +261,9 @@ def test_several_files_are_an_ensemble(trained: Path, files: list[Path], tmp_pat
     assert [line.split(":")[0] for line in result["warnings"]] == [str(turned)]
 
 
-def test_values_of_model_files(affwild2_run: Path, tmp_path: Path, capsys) -> None:
+def test_values_of_model_files(
+    affwild2_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """By themselves as in the run, and together as `ensemble` makes them."""
     whole, store, truth = (
         affwild2_run / "run",
@@ -309,7 +311,11 @@ def test_values_of_model_files(affwild2_run: Path, tmp_path: Path, capsys) -> No
 
 
 def test_what_does_not_fit_is_one_line(
-    trained: Path, files: list[Path], affwild2_run: Path, tmp_path: Path, capsys
+    trained: Path,
+    files: list[Path],
+    affwild2_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     store, model = trained / "store", files[0]
     other = StreamSpec("video/openface", 25.0, (6,))
@@ -364,9 +370,12 @@ def test_what_does_not_fit_is_one_line(
         ((model, *with_store, "--labels", "rule=most"), "--labels: "),
         ((model, *with_store, "--labels", "rule=majority"), "there are no votes at all"),
         ((model, *with_store, "--labels", "rule"), "not of the form key=value"),
-        ((model, *with_store, "--truth", tmp_path), "--truth is for values over time"),
+        (
+            (model, *with_store, "--truth", tmp_path),
+            "--truth is for continuous valence and arousal",
+        ),
         ((model, *with_store, "--out", junk), "is a file; results need a folder"),
-        ((model, "--store", affwild2_run / "store"), "holds values over time"),
+        ((model, "--store", affwild2_run / "store"), "holds continuous valence and arousal"),
         ((values, *with_store), "has the classes neutral, calm, happy, sad; the model predicts"),
         ((values, "--store", affwild2_run / "store", "--labels", "rule=given"), "of classes"),
     ):

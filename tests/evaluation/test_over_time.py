@@ -1,4 +1,4 @@
-"""A run of values over time judged: what is written agrees with itself and with the truth."""
+"""A run of valence and arousal evaluated: what is written agrees with itself and the truth."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_condition_in_which_nothing_is_known_has_no_scores(
 
 def test_classes_have_no_truth_over_time(toy: Path) -> None:
     list(train(load_recipe(toy_recipe(toy, epochs=1)), toy / "store", toy / "run", folds=[0]))
-    with pytest.raises(AffuseError, match="--truth is for values over time"):
+    with pytest.raises(AffuseError, match="--truth is for continuous valence and arousal"):
         evaluate(toy / "run", truth=toy)
 
 

@@ -82,7 +82,9 @@ def corpus_of(folder: Path, name: str, classes: tuple[str, ...], clips: int, tas
     return Corpus(name, folder, rows, classes, "none", task=kind)
 
 
-def checkpoint(folder: Path, name: str, streams: list[StreamSpec], outputs: int, **changes) -> Path:
+def checkpoint(
+    folder: Path, name: str, streams: list[StreamSpec], outputs: int, **changes: object
+) -> Path:
     """A file with random weights of a model under the published names."""
     torch.manual_seed(1)
     options = MODELS[name].load().published_options() | changes
@@ -132,7 +134,9 @@ CLASSES = {
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_scores_of_classes_are_those_of_the_model(name: str, tmp_path: Path, capsys) -> None:
+def test_scores_of_classes_are_those_of_the_model(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     system, streams, corpus, classes, options = CLASSES[name]
     path = checkpoint(tmp_path, name, streams, len(classes), **options)
     model = converted(tmp_path, system, path, *(f"{k}={v}" for k, v in options.items()))
@@ -175,7 +179,9 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_scores_of_values_are_those_of_the_model(name: str, tmp_path: Path, capsys) -> None:
+def test_scores_of_values_are_those_of_the_model(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     system, streams, dimensions, options = VALUES[name]
     path = checkpoint(tmp_path, name, streams, len(dimensions), **options, head="frames")
     model = converted(tmp_path, system, path, f"classes={','.join(dimensions)}")

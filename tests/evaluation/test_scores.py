@@ -10,7 +10,7 @@ labels = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, m
 
 
 @given(labels)
-def test_scores_equal_scikit_learn(pairs):
+def test_scores_equal_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     true, predicted = np.array(pairs).T
     scores = classification_scores(true, predicted, 5)
     occurring = sorted(set(true))
@@ -24,7 +24,7 @@ def test_scores_equal_scikit_learn(pairs):
     assert (scores.confusion == confusion).all()
 
 
-def test_the_interval_draws_speakers_not_clips():
+def test_the_interval_draws_speakers_not_clips() -> None:
     groups = np.repeat(np.arange(4), 100)
     right = groups < 2  # two speakers all right, two all wrong
     low, high = accuracy_interval(right, groups)
@@ -33,5 +33,5 @@ def test_the_interval_draws_speakers_not_clips():
     assert 0.44 < low < 0.5 < high < 0.56
 
 
-def test_one_speaker_has_no_interval():
+def test_one_speaker_has_no_interval() -> None:
     assert np.isnan(accuracy_interval(np.ones(3, bool), np.zeros(3))).all()

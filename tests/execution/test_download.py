@@ -1,6 +1,8 @@
 import hashlib
 import random
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,15 +19,15 @@ MD5 = hashlib.md5(BODY).hexdigest()
 
 
 @pytest.fixture
-def target(tmp_path):
+def target(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "a.zip"
 
 
-def names(target) -> list[str]:
+def names(target: Path) -> list[str]:
     return sorted(path.name for path in target.parent.iterdir())
 
 
-def interrupt_after(bytes_: int):
+def interrupt_after(bytes_: int) -> Callable[[int, int | None], None]:
     def progress(done: int, total: int | None) -> None:
         if done >= bytes_:
             raise KeyboardInterrupt
@@ -33,7 +35,7 @@ def interrupt_after(bytes_: int):
     return progress
 
 
-def test_a_file_arrives_whole_and_alone(server, target):
+def test_a_file_arrives_whole_and_alone(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY)
     seen = []
     digest = download(
@@ -51,7 +53,7 @@ def test_a_file_arrives_whole_and_alone(server, target):
 
 
 @pytest.mark.parametrize("etag", ['"1"', 'W/"1"', ""])
-def test_an_interrupted_download_goes_on(server, target, etag):
+def test_an_interrupted_download_goes_on(server: Server, target: Path, etag: str) -> None:
     server.files["/a"] = Resource(BODY, etag=etag)
     with pytest.raises(KeyboardInterrupt):
         download(f"{server.url}/a", target, sha256=SHA256, progress=interrupt_after(100_000))
@@ -64,7 +66,7 @@ def test_an_interrupted_download_goes_on(server, target, etag):
     assert server.requests[1][1].get("If-Range") == (etag if etag == '"1"' else None)
 
 
-def test_without_validator_and_digest_nothing_is_trusted(server, target):
+def test_without_validator_and_digest_nothing_is_trusted(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY, etag="")
     with pytest.raises(KeyboardInterrupt):
         download(f"{server.url}/a", target, progress=interrupt_after(1))
@@ -73,7 +75,7 @@ def test_without_validator_and_digest_nothing_is_trusted(server, target):
     assert target.read_bytes() == other and server.ranges() == [None, None]
 
 
-def test_a_file_that_changed_meanwhile_starts_over(server, target):
+def test_a_file_that_changed_meanwhile_starts_over(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY)
     with pytest.raises(KeyboardInterrupt):
         download(f"{server.url}/a", target, progress=interrupt_after(1))
@@ -83,7 +85,7 @@ def test_a_file_that_changed_meanwhile_starts_over(server, target):
     assert target.read_bytes() == other and server.requests[1][1]["If-Range"] == '"1"'
 
 
-def test_a_part_that_is_longer_than_the_file_starts_over(server, target):
+def test_a_part_that_is_longer_than_the_file_starts_over(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY)
     target.parent.mkdir()
     target.with_name("a.zip.part").write_bytes(bytes(len(BODY) + 1))
@@ -91,27 +93,27 @@ def test_a_part_that_is_longer_than_the_file_starts_over(server, target):
     assert server.ranges() == [f"bytes={len(BODY) + 1}-", None]
 
 
-def test_a_whole_part_is_not_fetched_again(server, target):
+def test_a_whole_part_is_not_fetched_again(server: Server, target: Path) -> None:
     target.parent.mkdir()
     target.with_name("a.zip.part").write_bytes(BODY)
     assert download(f"{server.url}/a", target, size=len(BODY), sha256=SHA256) == SHA256
     assert server.requests == [] and names(target) == ["a.zip"]
 
 
-def test_dropped_connections_are_taken_up_where_they_broke(server, target):
+def test_dropped_connections_are_taken_up_where_they_broke(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY, cuts=[100_000] + 6 * [20_000])
     assert download(f"{server.url}/a", target) == SHA256
     assert server.ranges()[1:3] == ["bytes=100000-", "bytes=120000-"]
     assert len(server.requests) == 8 > module.ATTEMPTS
 
 
-def test_a_server_that_ignores_range_starts_over(server, target):
+def test_a_server_that_ignores_range_starts_over(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY, ranges=False, cuts=[100_000, 50_000])
     assert download(f"{server.url}/a", target) == SHA256
     assert target.read_bytes() == BODY and len(server.requests) == 3
 
 
-def test_a_connection_that_always_drops_is_given_up_and_kept(server, target):
+def test_a_connection_that_always_drops_is_given_up_and_kept(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY, ranges=False, cuts=20 * [100_000])
     with pytest.raises(AffuseError, match=r"lost after 100,000 of 300,000 bytes; run it again"):
         download(f"{server.url}/a", target)
@@ -119,7 +121,7 @@ def test_a_connection_that_always_drops_is_given_up_and_kept(server, target):
     assert target.with_name("a.zip.part").stat().st_size == 100_000
 
 
-def test_a_server_that_sends_another_range_is_not_believed(server, target):
+def test_a_server_that_sends_another_range_is_not_believed(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY)
     with pytest.raises(KeyboardInterrupt):
         download(f"{server.url}/a", target, progress=interrupt_after(1))
@@ -128,7 +130,7 @@ def test_a_server_that_sends_another_range_is_not_believed(server, target):
     assert target.read_bytes() == BODY and len(server.requests) == 3
 
 
-def test_a_length_that_is_not_told_is_no_obstacle(server, target):
+def test_a_length_that_is_not_told_is_no_obstacle(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY, says_length=False)
     assert download(f"{server.url}/a", target, sha256=SHA256) == SHA256
 
@@ -141,7 +143,9 @@ def test_a_length_that_is_not_told_is_no_obstacle(server, target):
         ({"size": 5}, ["300,000 bytes", "expected 5"]),
     ],
 )
-def test_other_bytes_than_expected_are_refused(server, target, expected, told):
+def test_other_bytes_than_expected_are_refused(
+    server: Server, target: Path, expected: dict[str, str | int], told: list[str]
+) -> None:
     server.files["/a"] = Resource(BODY)
     with pytest.raises(BadInput) as caught:
         download(f"{server.url}/a", target, **expected)
@@ -150,14 +154,14 @@ def test_other_bytes_than_expected_are_refused(server, target, expected, told):
     assert names(target) == []
 
 
-def test_a_short_file_of_untold_length_is_refused(server, target):
+def test_a_short_file_of_untold_length_is_refused(server: Server, target: Path) -> None:
     server.files["/a"] = Resource(BODY, says_length=False, cuts=[100_000])
     with pytest.raises(BadInput, match="has 100,000 bytes, expected 300,000"):
         download(f"{server.url}/a", target, size=len(BODY))
     assert names(target) == []
 
 
-def test_a_wrong_file_of_the_user_is_named_and_left(server, target):
+def test_a_wrong_file_of_the_user_is_named_and_left(server: Server, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(b"mine")
     with pytest.raises(BadInput, match="SHA-256"):
@@ -165,7 +169,7 @@ def test_a_wrong_file_of_the_user_is_named_and_left(server, target):
     assert target.read_bytes() == b"mine" and server.requests == []
 
 
-def test_refusals_are_not_repeated_and_passing_troubles_are(server, target):
+def test_refusals_are_not_repeated_and_passing_troubles_are(server: Server, target: Path) -> None:
     with pytest.raises(AffuseError, match=rf"{server.url}/no: HTTP 404 Not Found"):
         download(f"{server.url}/no", target)
     assert len(server.requests) == 1
@@ -175,7 +179,7 @@ def test_refusals_are_not_repeated_and_passing_troubles_are(server, target):
     assert len(server.requests) == 1 + module.ATTEMPTS
 
 
-def test_redirects_are_followed_without_the_private_headers(server, target):
+def test_redirects_are_followed_without_the_private_headers(server: Server, target: Path) -> None:
     with serve() as storage:
         storage.files["/b"] = Resource(BODY)
         server.files["/a"] = Resource(status=302, location=f"{storage.url}/b")
@@ -186,7 +190,9 @@ def test_redirects_are_followed_without_the_private_headers(server, target):
 
 
 @pytest.mark.parametrize("place", ["file:///etc/hostname", "ftp://127.0.0.1/a"])
-def test_only_http_is_fetched_also_after_a_redirect(server, target, place):
+def test_only_http_is_fetched_also_after_a_redirect(
+    server: Server, target: Path, place: str
+) -> None:
     with pytest.raises(AffuseError, match="is neither http nor https"):
         download(place, target)
     server.files["/a"] = Resource(status=302, location=place)
@@ -195,7 +201,7 @@ def test_only_http_is_fetched_also_after_a_redirect(server, target, place):
     assert names(target) == []
 
 
-def test_https_is_not_left_for_http():
+def test_https_is_not_left_for_http() -> None:
     redirects = module._Redirects()
     request = module.urllib.request.Request("https://example.org/a")
     with pytest.raises(AffuseError, match=r"redirected to http://example\.org/b"):
@@ -204,14 +210,16 @@ def test_https_is_not_left_for_http():
     assert followed is not None and followed.full_url == "https://example.com/b"
 
 
-def test_nobody_there(target, server):
+def test_nobody_there(target: Path, server: Server) -> None:
     with serve() as gone:
         url = gone.url
     with pytest.raises(AffuseError, match=f"{url}/a: .*refused.*; run it again"):
         download(f"{url}/a", target)
 
 
-def test_a_server_that_falls_silent_is_given_up_and_what_came_is_kept(server, target, monkeypatch):
+def test_a_server_that_falls_silent_is_given_up_and_what_came_is_kept(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "TIMEOUT", 0.1)
     server.files["/a"] = Resource(BODY, ranges=False, wait=threading.Event())
     with pytest.raises(AffuseError, match="timed out"):
@@ -220,7 +228,7 @@ def test_a_server_that_falls_silent_is_given_up_and_what_came_is_kept(server, ta
     assert target.with_name("a.zip.part").read_bytes() == BODY[: len(BODY) // 2]
 
 
-def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
+def test_a_folder_that_cannot_be_made_is_named(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInput, match="file"):
         download(f"{server.url}/a", tmp_path / "file" / "a")
@@ -230,7 +238,9 @@ def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(cuts=st.lists(st.integers(0, 3000), max_size=3), size=st.integers(0, 3000), data=st.data())
-def test_wherever_it_breaks_the_file_is_the_same(server, tmp_path, cuts, size, data):
+def test_wherever_it_breaks_the_file_is_the_same(
+    server: Server, tmp_path: Path, cuts: list[int], size: int, data: st.DataObject
+) -> None:
     body = BODY[:size]
     server.files["/a"] = Resource(body, ranges=data.draw(st.booleans()), cuts=list(cuts))
     path = tmp_path / "a"
@@ -239,7 +249,7 @@ def test_wherever_it_breaks_the_file_is_the_same(server, tmp_path, cuts, size, d
     assert path.read_bytes() == body and [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_json_is_asked_and_answered(server: Server):
+def test_json_is_asked_and_answered(server: Server) -> None:
     server.files["/ask"] = Resource(answer=lambda sent: b'{"got": ' + sent + b"}")
     assert post_json(f"{server.url}/ask", [1], {"Accept": "x/y"}) == {"got": [1]}
     assert server.requests[0][1]["Accept"] == "x/y"

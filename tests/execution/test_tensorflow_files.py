@@ -4,6 +4,9 @@ The reader was also held against files that TensorFlow 2.21 wrote, of both forma
 of VGGish: all 18 variables are equal.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.execution.tensorflow_writer import write_v1, write_v2
@@ -23,7 +26,9 @@ def variables() -> dict[str, np.ndarray]:
 
 
 @FORMATS
-def test_the_numbers_of_all_variables_with_the_prefix(tmp_path, write):
+def test_the_numbers_of_all_variables_with_the_prefix(
+    tmp_path: Path, write: Callable[[Path, dict[str, np.ndarray]], Path]
+) -> None:
     path = write(tmp_path / "vggish_model.ckpt", variables())
     assert is_tensorflow(path)
     read = read_variables(path, "vggish/")
@@ -34,20 +39,22 @@ def test_the_numbers_of_all_variables_with_the_prefix(tmp_path, write):
     assert read_variables(path, "other/") == {}
 
 
-def test_format_v2_by_the_name_of_its_table(tmp_path):
+def test_format_v2_by_the_name_of_its_table(tmp_path: Path) -> None:
     path = write_v2(tmp_path / "x.ckpt", variables())
     index = path.with_name("x.ckpt.index")
     assert is_tensorflow(index) and len(read_variables(index, "vggish/")) == 4
 
 
 @FORMATS
-def test_other_numbers_than_float32_are_refused(tmp_path, write):
+def test_other_numbers_than_float32_are_refused(
+    tmp_path: Path, write: Callable[[Path, dict[str, np.ndarray]], Path]
+) -> None:
     path = write(tmp_path / "x", {"vggish/a": np.zeros(3)})
     with pytest.raises(BadInput, match="vggish/a as numbers of type 2, not as float32"):
         read_variables(path, "vggish/")
 
 
-def test_a_part_of_a_variable_is_refused(tmp_path):
+def test_a_part_of_a_variable_is_refused(tmp_path: Path) -> None:
     part, whole = ({"vggish/a": np.zeros((n, 2), np.float32)} for n in (3, 4))
     path = write_v1(tmp_path / "x", part, told=whole)
     with pytest.raises(BadInput, match=r"holds 6 values of vggish/a, not \(4, 2\)"):
@@ -55,7 +62,7 @@ def test_a_part_of_a_variable_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("at", [20, 400, -200, -60])
-def test_a_changed_byte_is_found(tmp_path, at):
+def test_a_changed_byte_is_found(tmp_path: Path, at: int) -> None:
     path = write_v1(tmp_path / "x", variables())
     data = bytearray(path.read_bytes())
     data[at] ^= 1
@@ -64,7 +71,7 @@ def test_a_changed_byte_is_found(tmp_path, at):
         read_variables(path, "vggish/")
 
 
-def test_a_changed_byte_of_the_values_of_format_v2(tmp_path):
+def test_a_changed_byte_of_the_values_of_format_v2(tmp_path: Path) -> None:
     path = write_v2(tmp_path / "x", variables())
     values = tmp_path / "x.data-00000-of-00001"
     data = bytearray(values.read_bytes())
@@ -81,7 +88,9 @@ def test_a_changed_byte_of_the_values_of_format_v2(tmp_path):
 
 
 @FORMATS
-def test_every_way_to_cut_a_file_short_is_told_in_one_line(tmp_path, write):
+def test_every_way_to_cut_a_file_short_is_told_in_one_line(
+    tmp_path: Path, write: Callable[[Path, dict[str, np.ndarray]], Path]
+) -> None:
     few = {n: x for n, x in variables().items() if x.size < 100}
     path = write(tmp_path / "x", few)
     table = path if path.is_file() else tmp_path / "x.index"
@@ -95,13 +104,13 @@ def test_every_way_to_cut_a_file_short_is_told_in_one_line(tmp_path, write):
             read_variables(path, "vggish/")
 
 
-def test_a_compressed_file_is_refused(tmp_path):
+def test_a_compressed_file_is_refused(tmp_path: Path) -> None:
     path = write_v1(tmp_path / "x", variables(), compression=1)
     with pytest.raises(BadInput, match="is compressed"):
         read_variables(path, "vggish/")
 
 
-def test_other_files_are_none(tmp_path):
+def test_other_files_are_none(tmp_path: Path) -> None:
     for content in (b"", b"PK\x03\x04", b"\x80\x02", b"text"):
         (tmp_path / "x").write_bytes(content)
         assert not is_tensorflow(tmp_path / "x")

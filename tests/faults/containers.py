@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 Images = list[NDArray[np.uint8]]
 
-#: Suffix -> codecs of pictures and of sound that its players know.
+#: Suffix -> codecs of images and of sound that its players know.
 CODECS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "mp4": (("libx264", "mpeg4", "libx265"), ("aac", "libmp3lame", "alac")),
     "mov": (("libx264", "mjpeg"), ("aac", "pcm_s16le", "pcm_f32le")),
@@ -72,12 +72,12 @@ class Container:
 
     Args:
         suffix: Of the file.
-        video: Encoder of the pictures.
+        video: Encoder of the images.
         audio: Encoder of the sound.
-        fps: Pictures per second.
+        fps: Images per second.
         rate: Of the sound in Hz.
         channels: Of the sound: 1, 2 or 6.
-        turn: Degrees counter-clockwise by which a player turns the stored pictures.
+        turn: Degrees counter-clockwise by which a player turns the stored images.
         flip: Whether it mirrors them after that.
         pixel: Width of a stored pixel over its height.
         detail: The same, of the pixels that the content had before; for twins.
@@ -85,7 +85,7 @@ class Container:
         jump: From when on, and by how much, all stamps are later, in seconds.
         lone: Seconds by which the stamps of the sound alone are later.
         silent: Where an audio track without sound lies beside the real one: `first` or `last`.
-        cover: Whether a picture is attached.
+        cover: Whether an image is attached.
         opposite: Whether the second channel is the first one inverted.
         kept: Share of the bytes that is there.
     """
@@ -215,7 +215,7 @@ def _picture_stream(container: Any, made: Container, content: Content) -> Any:
 
 
 def _stored(image: NDArray[np.uint8], made: Container) -> NDArray[np.uint8]:
-    """The picture as it is stored so that a player shows the given one."""
+    """The image as it is stored so that a player shows the given one."""
     if made.detail != 1:
         size = image.shape[1], image.shape[0]
         image = cv2.resize(_narrowed(image, made.detail), size, interpolation=cv2.INTER_LINEAR)

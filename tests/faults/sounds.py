@@ -39,7 +39,7 @@ def write_pieces(
     pictures: tuple[float, float] | None = None,
     rate: int = RATE,
 ) -> Path:
-    """Sound (second, (N,)) at its time stamps, and grey pictures of a stretch at 25 Hz."""
+    """Sound (second, (N,)) at its time stamps, and grey images of a stretch at 25 Hz."""
     container: Any
     with av.open(str(path), "w") as container:
         video = None

@@ -19,7 +19,7 @@ FPS = 25.0
 
 
 def flashing(count: int, fps: float = FPS) -> list[tuple[float, np.ndarray]]:
-    """Pictures of which each is told from its neighbours by its grey level."""
+    """Images of which each is told from its neighbours by its grey level."""
     return [(i / fps, grey(40 + 150 * (i % 7) // 6)) for i in range(count)]
 
 
@@ -33,7 +33,7 @@ def clicking(seconds: float, rate: int, every: float = 0.5) -> np.ndarray:
 
 
 def plain(path: Path, seconds: float = SECONDS, rate: int = 44100, **options: Any) -> Path:
-    """An undamaged recording with pictures and sound."""
+    """An undamaged recording with images and sound."""
     pictures = flashing(round(seconds * FPS))
     return write_recording(path, pictures, clicking(seconds, rate), rate, **options)
 
@@ -78,14 +78,14 @@ def clicks(path: Path) -> np.ndarray:
 
 
 def shown(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds and grey levels of the pictures of a recording."""
+    """Seconds and grey levels of the images of a recording."""
     frames = [(frame.time, float(frame.rgb().mean())) for frame in read_frames(path)]
     times, levels = np.array(frames).T
     return times, levels
 
 
 def assert_alike(path: Path, twin: Path, within: float = 1 / FPS) -> None:
-    """A recording has the length, the pictures and the clicks of another, at the same times."""
+    """A recording has the length, the images and the clicks of another, at the same times."""
     assert abs(probe(path).duration - probe(twin).duration) <= within
     assert np.abs(clicks(path) - clicks(twin)).max() <= within
     times, levels = shown(path)

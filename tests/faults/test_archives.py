@@ -6,6 +6,7 @@ import os
 import stat
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given, settings
@@ -70,7 +71,7 @@ def test_what_does_not_belong_in_an_archive_is_refused_before_anything_is_writte
     assert not (tmp_path / "in").exists() and files_below(tmp_path) == ["a.zip"]
 
 
-def test_what_grows_too_much_is_asked_for(tmp_path: Path, monkeypatch) -> None:
+def test_what_grows_too_much_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "ALWAYS", 100_000)
     archive = packed(tmp_path / "a.zip", ("zeros", bytes(1_000_000)))
     reason = r"a\.zip: of [\d,]+ bytes unpacks to 1,000,000, more than 20 times.*--any-size does"
@@ -93,7 +94,7 @@ def test_a_length_that_lies_is_noticed(tmp_path: Path) -> None:
     assert not list((tmp_path / "in").iterdir()), "nothing half is left"
 
 
-def test_without_room_nothing_is_written(tmp_path: Path, monkeypatch) -> None:
+def test_without_room_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("usage", (), {"free": 10})
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: usage)
     archive = packed(tmp_path / "a.zip", ("a", b"x" * 11))
@@ -108,12 +109,12 @@ def test_modes_are_not_taken_over(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "in" / "a").stat().st_mode) & 0o7111 == 0
 
 
-def test_an_interrupted_unpacking_goes_on(tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupted_unpacking_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = packed(tmp_path / "a.zip", *((f"d/{k}", bytes([k]) * 9) for k in range(5)))
     copy = archives.shutil.copyfileobj
     calls = []
 
-    def failing(source, target):
+    def failing(source: IO[bytes], target: IO[bytes]) -> None:
         calls.append(1)
         if len(calls) == 3:
             target.write(source.read(4))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from affuse.cli import list as list_verb
 from affuse.cli.main import main
 from affuse.errors import AffuseError, BadInput, line_of, reason_of
+from affuse.tasks.prediction import Prediction
 from tests.faults.models import tone, voice_model
 
 
@@ -46,10 +49,12 @@ FORESEEN = (OSError, UnicodeError, MemoryError, AffuseError)
 
 
 @pytest.mark.parametrize("said", ERRORS)
-def test_every_error_of_a_verb_is_one_line(said, monkeypatch, capsys):
+def test_every_error_of_a_verb_is_one_line(
+    said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     error = ERRORS[said]
 
-    def run(options):
+    def run(options: argparse.Namespace) -> int:
         raise error
 
     monkeypatch.setattr(list_verb, "run", run)
@@ -65,7 +70,7 @@ def test_every_error_of_a_verb_is_one_line(said, monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_line_names_a_file_once():
+def test_a_line_names_a_file_once() -> None:
     missing = FileNotFoundError(2, "No such file or directory", "a.mp4")
     assert line_of(missing, "a.mp4") == "a.mp4: No such file or directory"
     assert line_of(missing, "b.mp4") == "b.mp4: a.mp4: No such file or directory"
@@ -74,7 +79,7 @@ def test_a_line_names_a_file_once():
 
 
 @pytest.fixture(scope="module")
-def batch(tmp_path_factory):
+def batch(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     folder = tmp_path_factory.mktemp("batch")
     voice_model(folder / "m.safetensors")
     return folder, [tone(folder / f"{k}.wav") for k in range(3)]
@@ -84,7 +89,13 @@ def batch(tmp_path_factory):
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.sampled_from([None, *ERRORS.values()]), min_size=3, max_size=3))
-def test_a_batch_goes_on_and_names_each_file(batch, capsys, monkeypatch, tmp_path_factory, errors):
+def test_a_batch_goes_on_and_names_each_file(
+    batch: tuple[Path, list[Path]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    errors: list[Exception | None],
+) -> None:
     """Any recording may fail in any way that is not about the model."""
     from affuse.inference import batch as running
     from affuse.inference.predictor import Predictor
@@ -92,9 +103,9 @@ def test_a_batch_goes_on_and_names_each_file(batch, capsys, monkeypatch, tmp_pat
     folder, paths = batch
     errors = [error if type(error) is not AffuseError else BadInput("x", "y") for error in errors]
     whole = Predictor.predict_people
-    fails = dict(zip(paths, errors, strict=True))
+    fails: dict[Path, Any] = dict(zip(paths, errors, strict=True))
 
-    def predict(self, path, *words, **more):
+    def predict(self: Predictor, path: Path, *words: Any, **more: Any) -> list[Prediction]:
         if fails[path] is not None:
             raise fails[path]
         return whole(self, path, *words, **more)
@@ -124,7 +135,7 @@ def test_a_batch_goes_on_and_names_each_file(batch, capsys, monkeypatch, tmp_pat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
 @pytest.mark.parametrize("words", [["list", "models"], ["--help"], ["list", "models", "--json"]])
-def test_a_full_standard_output_is_one_line(words):
+def test_a_full_standard_output_is_one_line(words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "affuse", *words], stdout=full, stderr=subprocess.PIPE, text=True
@@ -133,7 +144,7 @@ def test_a_full_standard_output_is_one_line(words):
     assert done.stderr.count("\n") == 1 and "standard output: No space left" in done.stderr
 
 
-def test_a_reader_that_went_away_and_a_closed_output_are_no_errors():
+def test_a_reader_that_went_away_and_a_closed_output_are_no_errors() -> None:
     for command in ("affuse list models | head -1", "affuse list models >&-"):
         shell = command.replace("affuse", f"{sys.executable} -m affuse")
         done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)

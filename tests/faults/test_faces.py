@@ -23,7 +23,7 @@ TIMES = np.array([0.1, 0.5, 0.9])
 
 
 def person(height: int = 320) -> np.ndarray:
-    """A photograph of a face, which is a third as high as the picture."""
+    """A photograph of a face, which is a third as high as the image."""
     pytest.importorskip("skimage")
     from affuse.corpora.synthetic.portrait import photograph
 
@@ -38,7 +38,7 @@ def placed(image: np.ndarray, width: int, height: int, x: int, y: int) -> np.nda
 
 
 def film(path: Path, *images: np.ndarray, seconds: float = 1.0) -> Path:
-    """Each picture for so many seconds, at 25 per second."""
+    """Each image for so many seconds, at 25 per second."""
     count = round(seconds * 25)
     every = [image for image in images for _ in range(count)]
     pictures = [(k / 25, image) for k, image in enumerate(every)]
@@ -148,7 +148,7 @@ def test_other_people_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out = tmp_path / "out"
     assert main(["predict", str(path), str(alone), "--out", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("; 1 other person in the picture")
+    assert lines[0].endswith("; 1 other person in the image")
     assert lines[1].endswith("(sound 0%, face 100%)")
     for name, count in (("two", 1), ("one", 0)):
         assert json.loads((out / f"{name}.json").read_text())["others"] == count

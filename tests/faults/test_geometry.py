@@ -1,4 +1,4 @@
-"""Whatever a file says about how its pictures are to be shown, they are read as they are shown."""
+"""Whatever a file says about how its images are to be shown, they are read as they are shown."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def texture(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
 
 
 def shown_by(mirror: bool, degrees: float) -> np.ndarray:
-    """(2, 2): where a point of the stored picture is shown, from the middle, y downwards."""
+    """(2, 2): where a point of the stored image is shown, from the middle, y downwards."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     turn = np.array([[cos, sin], [-sin, cos]])  # counter-clockwise for the eye
     return turn @ np.diag([-1.0 if mirror else 1.0, 1.0])
 
 
 def stored(image: np.ndarray, linear: np.ndarray) -> np.ndarray:
-    """The picture that must be stored for `image` to be seen, on a canvas that holds it."""
+    """The image that must be stored for `image` to be seen, on a canvas that holds it."""
     height, width = image.shape[:2]
     bounds = np.abs(linear.T) @ (width, height)
     size = (round(float(bounds[0])), round(float(bounds[1])))
@@ -57,7 +57,7 @@ def write(
     codec: str = "png",
     pixels: str = "rgb24",
 ) -> Path:
-    """A recording of one picture, shown `count` times, with a display matrix and pixel shape."""
+    """A recording of one image, shown `count` times, with a display matrix and pixel shape."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], pixels
@@ -160,7 +160,7 @@ def test_absurd_and_nearly_square_pixels_are_taken_for_square(
 
 
 def test_side_data_without_a_name_does_not_hide_the_display_matrix(tmp_path: Path) -> None:
-    """A camera's JPEG pictures in a video carry EXIF data, which PyAV cannot list."""
+    """A camera's JPEG images in a video carry EXIF data, which PyAV cannot list."""
     from PIL import Image
 
     image = texture()
@@ -184,7 +184,7 @@ def test_side_data_without_a_name_does_not_hide_the_display_matrix(tmp_path: Pat
 
 
 def test_a_call_that_turns_on_the_way_keeps_its_size_and_proportions(tmp_path: Path) -> None:
-    """A telephone is turned: the stream goes on with pictures of other proportions."""
+    """A telephone is turned: the stream goes on with images of other proportions."""
     wide, high = texture(96, 72), texture(72, 96)
     parts = []
     for name, image in (("a", wide), ("b", high)):
@@ -215,7 +215,7 @@ def test_what_matroska_crops_is_not_seen(tmp_path: Path) -> None:
 
 
 def with_clean_aperture(data: bytes, fields: list[int]) -> bytes:
-    """An MP4 whose description comes last, with a `clap` in that of its pictures."""
+    """An MP4 whose description comes last, with a `clap` in that of its images."""
     begins = [data.rindex(kind) - 4 for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl")]
     begins += [data.rindex(b"stsd") - 4, data.rindex(b"stsd") + 12]
     end = begins[-1] + int.from_bytes(data[begins[-1] : begins[-1] + 4], "big")
@@ -228,7 +228,7 @@ def with_clean_aperture(data: bytes, fields: list[int]) -> bytes:
 
 def test_what_lies_outside_of_the_clean_aperture_is_not_seen(tmp_path: Path) -> None:
     path = write(tmp_path / "r.mov", texture(), shown_by(False, 90))
-    # 80 x 60 pixels whose middle is 4 to the right of and 2 above that of the picture
+    # 80 x 60 pixels whose middle is 4 to the right of and 2 above that of the image
     path.write_bytes(with_clean_aperture(path.read_bytes(), [80, 1, 60, 1, 4, 1, -4, 2]))
     frame = first(path)
     np.testing.assert_array_equal(frame.rgb(), np.rot90(texture()[4:64, 12:92]))

@@ -1,4 +1,4 @@
-"""A picture that is held is read as if it were repeated until the next one comes."""
+"""An image that is held is read as if it were repeated until the next one comes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Pictures = list[tuple[float, np.ndarray]]
 
 
 def pictures(levels: list[int], held: dict[int, int]) -> tuple[Pictures, Pictures]:
-    """Grey pictures of which some are held for further intervals, and the same ones repeated."""
+    """Grey images of which some are held for further intervals, and the same ones repeated."""
     thin: Pictures = []
     full: Pictures = []
     for number, level in enumerate(levels):
@@ -46,7 +46,7 @@ def write(path: Path, images: Pictures) -> Path:
     return write_recording(path, images, video_codec="mjpeg", pixels="yuvj420p")
 
 
-# of twelve pictures up to three, and never the last, for that many intervals more
+# of twelve images up to three, and never the last, for that many intervals more
 drawn = st.dictionaries(st.integers(0, 10), st.integers(3, 60), max_size=3)
 
 
@@ -63,7 +63,7 @@ def test_crops_are_those_of_the_repeated_twin(
     times = np.arange(shift, full[-1][0], 0.08)
     found, expected = (crop_faces(path, times, everywhere(30), 8) for path in (a, b))
     assert found[1].all() and expected[1].all()
-    # times between two pictures may take either
+    # times between two images may take either
     where = np.abs(np.mod(times * FPS, 1) - 0.5) > 0.1
     levels_of = [crops[where].mean((1, 2, 3)) for crops, _ in (found, expected)]
     np.testing.assert_allclose(*levels_of, atol=6)

@@ -39,7 +39,7 @@ MIDDLE = SECONDS / 2
 
 
 def avi(path: Path, fps: int = 25, sound: np.ndarray | None = None) -> Path:
-    """Pictures that are counted, beside sound."""
+    """Images that are counted, beside sound."""
     container: Any
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=fps)
@@ -194,9 +194,9 @@ def test_lengths_that_are_estimated_from_the_bit_rate(
 
 MOVES: dict[str, Callable[[str, float], float]] = {
     "sound a day later": lambda kind, time: 27 * HOUR if kind == "audio" else 0.0,
-    "pictures a day later": lambda kind, time: 27 * HOUR if kind == "video" else 0.0,
+    "images a day later": lambda kind, time: 27 * HOUR if kind == "video" else 0.0,
     "sound jumps": lambda kind, time: 11 * HOUR if kind == "audio" and time > MIDDLE else 0.0,
-    "pictures jump": lambda kind, time: 11 * HOUR if kind == "video" and time > MIDDLE else 0.0,
+    "images jump": lambda kind, time: 11 * HOUR if kind == "video" and time > MIDDLE else 0.0,
     "the clock is set": lambda kind, time: 11 * HOUR if time > MIDDLE else 0.0,
     "the clock is set twice": lambda kind, time: 2 * HOUR * max(0, time // 1),
     "all is late": lambda kind, time: 20 * HOUR,

@@ -16,7 +16,7 @@ from tests.faults.sounds import RATE, face_video, voice, write_pieces, write_wav
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model of sound and face with random weights and a window of 2 s."""
     names = ["audio/logmel64-16k", "video/faces48"]
     network = affuse.create_model("late", names, 3)
@@ -26,7 +26,9 @@ def model(tmp_path_factory) -> Path:
     return path
 
 
-def lines_of(capsys, path: Path, model: Path, delay: float = 0.4) -> list[dict]:
+def lines_of(
+    capsys: pytest.CaptureFixture[str], path: Path, model: Path, delay: float = 0.4
+) -> list[dict]:
     capsys.readouterr()
     words = ["--hop", "0.3", "--delay", str(delay), "--model", str(model)]
     assert main(["live", str(path), *words]) == 0
@@ -39,7 +41,14 @@ def lines_of(capsys, path: Path, model: Path, delay: float = 0.4) -> list[dict]:
     ("seconds", "sound", "late"),
     [(3.5, 1.2, 0.0), (2.0, 0.2, 0.0), (1.0, 3.5, 0.0), (4.0, 1.5, 2.5)],
 )
-def test_it_goes_on_to_the_end(model, tmp_path, capsys, seconds, sound, late) -> None:
+def test_it_goes_on_to_the_end(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    seconds: float,
+    sound: float,
+    late: float,
+) -> None:
     pytest.importorskip("skimage")
     path = face_video(tmp_path / "a.mov", seconds, voice(sound), sound_start=late)
     lines = lines_of(capsys, path, model)
@@ -56,7 +65,9 @@ def test_it_goes_on_to_the_end(model, tmp_path, capsys, seconds, sound, late) ->
         assert [line[word] for line in np.array(lines)[far]] == presence.at(times[far]).tolist()
 
 
-def test_pauses_of_the_sound_are_absent_and_silence_is_silent(model, tmp_path, capsys) -> None:
+def test_pauses_of_the_sound_are_absent_and_silence_is_silent(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     quiet = voice(1.5)
     quiet[round(0.4 * RATE) : round(1.2 * RATE)] = 0
     path = write_pieces(tmp_path / "a.mkv", [(0.0, quiet), (3.0, voice(1.5))], (0.0, 4.5))
@@ -71,7 +82,9 @@ def test_pauses_of_the_sound_are_absent_and_silence_is_silent(model, tmp_path, c
             assert (sound, silent) == (not 1.5 < time < 3, 0.4 < time < 1.2), time
 
 
-def test_opposite_phases_and_bad_samples_say_what_their_twin_says(tmp_path, capsys, caplog) -> None:
+def test_opposite_phases_and_bad_samples_say_what_their_twin_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     names = ["audio/logmel64-16k"]
     network = affuse.create_model("audio-only", names, 3)
     spec = ModelSpec(

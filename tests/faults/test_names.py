@@ -36,7 +36,7 @@ COMMANDS = {"Cc", "Zl", "Zp", "Cs"}
 
 @settings(max_examples=50, deadline=None)
 @given(st.one_of(NAMES, st.text()))
-def test_what_is_shown_is_one_line_without_commands(name):
+def test_what_is_shown_is_one_line_without_commands(name: str) -> None:
     text = shown(name)
     assert not {unicodedata.category(c) for c in text} & COMMANDS
     assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f") & set(text)
@@ -48,7 +48,7 @@ def test_what_is_shown_is_one_line_without_commands(name):
         assert text == name
 
 
-def test_what_is_hidden_is_told():
+def test_what_is_hidden_is_told() -> None:
     assert shown("a\x1b[31mb\x9b\r\n\u202ec\udce9") == r"a\x1b[31mb\x9b\r\n\u202ec\xe9"
     assert shown("日本 👩\u200d👧 naïve") == "日本 👩\u200d👧 naïve"
     assert str(BadInput("a\nb", "c\x1bd")) == r"a\nb: c\x1bd"
@@ -58,7 +58,7 @@ def test_what_is_hidden_is_told():
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii", "utf-16"])
 @settings(max_examples=50, deadline=None)
 @given(name=NAMES)
-def test_any_name_can_be_printed_on_any_terminal(encoding, name):
+def test_any_name_can_be_printed_on_any_terminal(encoding: str, name: str) -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding, newline="")
     before = sys.stdout
@@ -76,7 +76,7 @@ def test_any_name_can_be_printed_on_any_terminal(encoding, name):
     )
 
 
-def test_bars_still_move_on_a_wrapped_terminal():
+def test_bars_still_move_on_a_wrapped_terminal() -> None:
     """rich draws by control characters; what is printed meanwhile is escaped."""
     from affuse.execution.progress import progress
 
@@ -98,7 +98,7 @@ def test_bars_still_move_on_a_wrapped_terminal():
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_help_is_printed_where_the_terminal_is_not_utf8(encoding):
+def test_help_is_printed_where_the_terminal_is_not_utf8(encoding: str) -> None:
     environment = os.environ | {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0"}
     code = "import sys; from affuse.cli.main import VERBS, main\n"
     code += "for words in [[], *([v] for v in VERBS)]:\n try: main([*words, '--help'])\n"
@@ -109,7 +109,9 @@ def test_help_is_printed_where_the_terminal_is_not_utf8(encoding):
 
 @settings(max_examples=8, deadline=None)
 @given(name=NAMES, label=NAMES.filter(lambda name: name not in {"neutral", "sad"}))
-def test_pictures_and_pages_show_names_as_they_are(tmp_path_factory, name, label):
+def test_pictures_and_pages_show_names_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, name: str, label: str
+) -> None:
     timeline = classes_timeline(Path("/folder", name.replace("/", "")), classes=["sad", label, "é"])
     title = shown(timeline.source.name)
     with warnings.catch_warnings():
@@ -128,8 +130,10 @@ def test_pictures_and_pages_show_names_as_they_are(tmp_path_factory, name, label
 @pytest.mark.parametrize(
     "name", ["price $5 $10.mp4", "a$b_c^d\\frac{.mp4", "$$", "%%\\alpha", "日😀"]
 )
-def test_a_name_is_text_and_no_formula(name, tmp_path, capfd):
-    """Every text of a picture: title, labels of axes and ticks, legend, confusion matrix."""
+def test_a_name_is_text_and_no_formula(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Every text of an image: title, labels of axes and ticks, legend, confusion matrix."""
     timeline = classes_timeline(Path(name), classes=["sad", name, f"${name}_^"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -141,7 +145,7 @@ def test_a_name_is_text_and_no_formula(name, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_settings_of_the_user_do_not_count(tmp_path):
+def test_settings_of_the_user_do_not_count(tmp_path: Path) -> None:
     import matplotlib
 
     plot_timeline(classes_timeline(Path("x.mp4")), tmp_path / "a.png")
@@ -154,7 +158,7 @@ def test_settings_of_the_user_do_not_count(tmp_path):
 @pytest.mark.parametrize(
     "raw", [b"caf\xe9.mp4", b"esc\x1b[31m\n.mp4", "日 $_.mp4".encode(), b"=1+1.wav"]
 )
-def test_all_files_of_a_recording_with_such_a_name(raw, tmp_path):
+def test_all_files_of_a_recording_with_such_a_name(raw: bytes, tmp_path: Path) -> None:
     source = tmp_path / os.fsdecode(raw)
     source.write_bytes(b"")
     write_timeline(classes_timeline(source), tmp_path / "out", source.stem)
@@ -172,7 +176,9 @@ CELLS = st.one_of(
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=5))
-def test_cells_come_back_and_no_spreadsheet_runs_them(tmp_path_factory, rows):
+def test_cells_come_back_and_no_spreadsheet_runs_them(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
+) -> None:
     path = tmp_path_factory.getbasetemp() / "cells.csv"
     write_csv(path, ["a", "b", "c"], rows)
     with path.open(newline="", encoding="utf-8") as file:
@@ -184,14 +190,16 @@ def test_cells_come_back_and_no_spreadsheet_runs_them(tmp_path_factory, rows):
 
 
 @pytest.mark.parametrize("number", ["-0.5", "+3", "-1e-05", "-inf", "0.25"])
-def test_numbers_stay_numbers(number, tmp_path):
+def test_numbers_stay_numbers(number: str, tmp_path: Path) -> None:
     write_csv(tmp_path / "t.csv", ["x"], [[number], [float(number)]])
     assert (tmp_path / "t.csv").read_text().splitlines()[1] == number
 
 
 @settings(max_examples=50, deadline=None)
 @given(NAMES, NAMES)
-def test_a_table_of_clips_keeps_any_name(tmp_path_factory, name, label):
+def test_a_table_of_clips_keeps_any_name(
+    tmp_path_factory: pytest.TempPathFactory, name: str, label: str
+) -> None:
     path = tmp_path_factory.getbasetemp() / "clips.csv"
     clip = Clip(f"{name}1", video=Path("a", name.replace("/", "")), label=label, speaker="p1")
     write_clips(path, [clip], Path("/nowhere"))

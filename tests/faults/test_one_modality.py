@@ -23,7 +23,7 @@ pytest.importorskip("skimage")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings of which one half is short or broken, and those of the other half alone."""
     folder = tmp_path_factory.mktemp("halves")
     face_video(folder / "face.mov", 2.0, None)
@@ -52,7 +52,14 @@ def probabilities(path: Path) -> np.ndarray:
         ("video_broken.mov", "voice.wav", "its video cannot be decoded"),
     ],
 )
-def test_predict_reads_the_other(folder, name, alone, note, tmp_path, capsys) -> None:
+def test_predict_reads_the_other(
+    folder: Path,
+    name: str,
+    alone: str,
+    note: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     timeline = timeline_of(folder / name)
     assert timeline.probabilities[0] == pytest.approx(probabilities(folder / alone), abs=0.02)
     assert timeline.notes == [f"{note}; it is left out"]
@@ -70,7 +77,9 @@ def test_predict_reads_the_other(folder, name, alone, note, tmp_path, capsys) ->
     assert facts["notes"] == timeline.notes and facts["presence"][gone]["share"] == 0
 
 
-def test_where_nothing_is_left_the_reasons_are_told(folder, tmp_path, capsys) -> None:
+def test_where_nothing_is_left_the_reasons_are_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(Unusable, match=r"nan\.wav: 10% of its sound, from 0\.00 s on, is not a"):
         affuse.predict(folder / "nan.wav")
     path = face_video(tmp_path / "a.mov", 0.3, voice(0.2))
@@ -78,7 +87,7 @@ def test_where_nothing_is_left_the_reasons_are_told(folder, tmp_path, capsys) ->
     assert f"affuse predict: {path}: is only 0.3" in capsys.readouterr().err
 
 
-def test_sound_ends_and_begins_in_the_middle(tmp_path) -> None:
+def test_sound_ends_and_begins_in_the_middle(tmp_path: Path) -> None:
     ends = timeline_of(face_video(tmp_path / "ends.mov", 6.0, voice(2.0)))
     assert ends.presence["audio"].share == pytest.approx(1 / 3, abs=0.01)
     assert ends.presence["video"].share == 1.0
@@ -98,8 +107,8 @@ def test_sound_ends_and_begins_in_the_middle(tmp_path) -> None:
         assert timeline.window_presence["audio"] == pytest.approx(expected)
 
 
-def test_values_over_time(folder, tmp_path) -> None:
-    """A model that follows the face reads a voice whose pictures cannot be used as a voice."""
+def test_values_over_time(folder: Path, tmp_path: Path) -> None:
+    """A model that follows the face reads a voice whose images cannot be used as a voice."""
     model = values_model(tmp_path / "va.safetensors")
     alone = values_of(folder / "voice.wav", model)
     for name in ("video_broken.mov", "video_short.mov"):
@@ -118,7 +127,9 @@ def test_values_over_time(folder, tmp_path) -> None:
     assert [row[0] for row in rows[:26]] == [*map(str, range(1, 26)), ""]
 
 
-def test_prepare_keeps_the_other(folder, tmp_path, capsys) -> None:
+def test_prepare_keeps_the_other(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     corpus = tmp_path / "corpus" / "calm"
     corpus.mkdir(parents=True)
     for name in ("both.mov", "sound_short.mov", "video_broken.mov", "voice.wav", "nan.wav"):
@@ -149,7 +160,7 @@ def test_prepare_keeps_the_other(folder, tmp_path, capsys) -> None:
     assert not sound["calm/sound_short"].mask.any()
 
 
-def test_one_sample_is_told_by_prepare_and_the_rest_is_as_before(tmp_path) -> None:
+def test_one_sample_is_told_by_prepare_and_the_rest_is_as_before(tmp_path: Path) -> None:
     (tmp_path / "in" / "calm").mkdir(parents=True)
     fine, bad = voice(2.0), voice(2.0)
     bad[RATE] = np.nan

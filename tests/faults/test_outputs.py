@@ -39,7 +39,9 @@ def tree(folder: Path) -> dict[str, bytes]:
 )
 @pytest.mark.parametrize("written", [0, 1, 2, 3])
 @pytest.mark.parametrize("there", [False, True])
-def test_files_appear_together_or_not_at_all(tmp_path, error, written, there):
+def test_files_appear_together_or_not_at_all(
+    tmp_path: Path, error: BaseException, written: int, there: bool
+) -> None:
     out = tmp_path / "a" / "b"
     if there:
         out.mkdir(parents=True)
@@ -58,7 +60,9 @@ def test_files_appear_together_or_not_at_all(tmp_path, error, written, there):
 
 
 @pytest.mark.parametrize("blocked", ["0.txt", "1.txt", "2.txt"])
-def test_one_file_that_cannot_be_replaced_leaves_the_others_as_they_were(tmp_path, blocked):
+def test_one_file_that_cannot_be_replaced_leaves_the_others_as_they_were(
+    tmp_path: Path, blocked: str
+) -> None:
     for name in ("0.txt", "2.txt"):
         if name != blocked:
             (tmp_path / name).write_text("before")
@@ -72,7 +76,7 @@ def test_one_file_that_cannot_be_replaced_leaves_the_others_as_they_were(tmp_pat
 
 
 @pytest.mark.parametrize("limit", [0, 100, 8_000, 30_000])
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, limit):
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, limit: int) -> None:
     """Files cannot grow beyond a limit, as on a disk that is full."""
     source = tone(tmp_path / "x.wav")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -89,7 +93,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, limit):
 
 
 @pytest.mark.parametrize("out", ["file", "file/out", "file/a/b"])
-def test_an_output_folder_that_cannot_be_is_said_before_anything_is_computed(tmp_path, capsys, out):
+def test_an_output_folder_that_cannot_be_is_said_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
     (tmp_path / "file").write_text("kept")
     assert main(["predict", "nowhere.wav", "--out", str(tmp_path / out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -97,7 +103,9 @@ def test_an_output_folder_that_cannot_be_is_said_before_anything_is_computed(tmp
     assert tree(tmp_path) == {"file": b"kept"}
 
 
-def test_names_too_long_for_a_disk_are_one_line(tmp_path, capsys):
+def test_names_too_long_for_a_disk_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = voice_model(tmp_path / "m.safetensors")
     good, long = tone(tmp_path / "good.wav"), tone(tmp_path / f"{'n' * 251}.wav")
     words = ["--model", str(model), "--out", str(tmp_path / "out")]
@@ -110,7 +118,9 @@ def test_names_too_long_for_a_disk_are_one_line(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_same_recording_is_written_again_and_nothing_else_is_overwritten(tmp_path, monkeypatch):
+def test_the_same_recording_is_written_again_and_nothing_else_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, out = tone(tmp_path / "in" / "x.wav"), tmp_path / "out"
     write_timeline(classes_timeline(source), out, "x")
     monkeypatch.chdir(tmp_path / "in")
@@ -125,14 +135,16 @@ def test_the_same_recording_is_written_again_and_nothing_else_is_overwritten(tmp
 
 @pytest.mark.parametrize("ending", [".csv", ".png", ".html", ".json"])
 @pytest.mark.parametrize("content", ["a,b\n1,2\n", '{"source": "x.wav"}', "{}", "[]"])
-def test_files_of_the_user_stay(tmp_path, ending, content):
+def test_files_of_the_user_stay(tmp_path: Path, ending: str, content: str) -> None:
     (tmp_path / f"x{ending}").write_text(content)
     with pytest.raises(BadInput, match="is there already"):
         write_timeline(classes_timeline(tmp_path / "x.wav"), tmp_path, "x")
     assert tree(tmp_path) == {f"x{ending}": content.encode()}
 
 
-def test_a_picture_is_not_overwritten_by_its_own_timeline(tmp_path, capsys):
+def test_a_picture_is_not_overwritten_by_its_own_timeline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import cv2
     import numpy as np
 
@@ -144,7 +156,9 @@ def test_a_picture_is_not_overwritten_by_its_own_timeline(tmp_path, capsys):
     assert photo.read_bytes() == before
 
 
-def test_folders_patterns_and_files(tmp_path, capsys, monkeypatch):
+def test_folders_patterns_and_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = voice_model(tmp_path / "m.safetensors")
     monkeypatch.chdir(tmp_path)
     for name in ("in/a.wav", "in/s1/a.wav", "in/s2/a.wav", "in/s2/b.flac", "in/.hidden/c.wav"):
@@ -182,7 +196,11 @@ FILES = st.tuples(st.lists(PARTS, max_size=2), PARTS, st.sampled_from([".wav", "
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(FILES, min_size=1, max_size=8), st.booleans())
-def test_no_two_recordings_have_one_name(tmp_path_factory, files, as_folder):
+def test_no_two_recordings_have_one_name(
+    tmp_path_factory: pytest.TempPathFactory,
+    files: list[tuple[list[str], str, str]],
+    as_folder: bool,
+) -> None:
     root = tmp_path_factory.mktemp("tree")
     paths = [root.joinpath(*folders, name + suffix) for folders, name, suffix in files]
     for path in paths:
@@ -200,14 +218,16 @@ def test_no_two_recordings_have_one_name(tmp_path_factory, files, as_folder):
         assert name.name.startswith((path.stem, path.stem.replace(".", "_")))
 
 
-def test_a_folder_that_is_linked_to_is_read_once(tmp_path):
+def test_a_folder_that_is_linked_to_is_read_once(tmp_path: Path) -> None:
     tone(tmp_path / "in" / "a.wav")
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
     for word in (tmp_path / "in", tmp_path / "in" / "**" / "*.wav"):
         assert [str(n) for n in find_inputs([word]).names.values()] == ["a"]
 
 
-def test_a_run_stands_for_its_only_model(tmp_path, capsys):
+def test_a_run_stands_for_its_only_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "run"
     voice_model(run / "fold0" / "model.safetensors")
     (run / "run.json").write_text("{}")
@@ -245,7 +265,7 @@ sys.exit(command.main(["list", "models"]))
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
-def test_a_signal_leaves_nothing_behind(tmp_path, name):
+def test_a_signal_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
     (tmp_path / "tmp").mkdir()
     number = getattr(signal, name)
     with subprocess.Popen(
@@ -266,7 +286,9 @@ def test_a_signal_leaves_nothing_behind(tmp_path, name):
 
 
 @pytest.mark.slow
-def test_sigterm_ends_a_prediction_and_a_training_and_the_training_goes_on(toy, tmp_path):
+def test_sigterm_ends_a_prediction_and_a_training_and_the_training_goes_on(
+    toy: Path, tmp_path: Path
+) -> None:
     from tests.toy import toy_recipe
 
     recipe = str(toy_recipe(toy, epochs=300))
@@ -298,7 +320,7 @@ def test_sigterm_ends_a_prediction_and_a_training_and_the_training_goes_on(toy, 
     assert json.loads((toy / "run" / "run.json").read_text())
 
 
-def test_folders_of_killed_processes_go(tmp_path):
+def test_folders_of_killed_processes_go(tmp_path: Path) -> None:
     import affuse.execution.files as files
 
     stray = files.temporary_beside(tmp_path / "affuse")
@@ -311,7 +333,7 @@ def test_folders_of_killed_processes_go(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", stray.name}
 
 
-def test_a_prediction_leaves_nothing_temporary(tmp_path):
+def test_a_prediction_leaves_nothing_temporary(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     sound, model = tone(tmp_path / "x.wav"), voice_model(tmp_path / "m.safetensors")
     words = ["predict", str(sound), "--model", str(model), "--out", str(tmp_path / "out")]

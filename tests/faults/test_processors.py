@@ -16,17 +16,17 @@ NAMES = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
 @pytest.fixture
-def environment(monkeypatch):
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_threads_sleep_while_they_wait(environment):
+def test_threads_sleep_while_they_wait(environment: None) -> None:
     threads.settle()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
-def test_what_the_user_set_stays(environment, monkeypatch):
+def test_what_the_user_set_stays(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in zip(NAMES, ("ACTIVE", "7", "5"), strict=True):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(threads, "_allowed", lambda: 1)
@@ -45,7 +45,9 @@ def test_what_the_user_set_stays(environment, monkeypatch):
         ("damaged", None),
     ],
 )
-def test_a_container_may_use_so_many_processors(tmp_path, text, allowed):
+def test_a_container_may_use_so_many_processors(
+    tmp_path: Path, text: str, allowed: int | None
+) -> None:
     (tmp_path / "cpu.max").write_text(text + "\n")
     assert threads._allowed(tmp_path / "cpu.max") == allowed
     assert threads._allowed(tmp_path / "absent") is None
@@ -53,8 +55,8 @@ def test_a_container_may_use_so_many_processors(tmp_path, text, allowed):
 
 @pytest.mark.parametrize(("processors", "expected"), [({0, 1, 2, 3}, "2"), ({0}, None)])
 def test_no_more_threads_than_a_container_has_processors(
-    environment, monkeypatch, processors, expected
-):
+    environment: None, monkeypatch: pytest.MonkeyPatch, processors: set[int], expected: str | None
+) -> None:
     monkeypatch.setattr(threads, "_allowed", lambda: 2)
     monkeypatch.setattr(threads, "_processors", lambda: processors)
     threads.settle()
@@ -70,7 +72,7 @@ import torch
 """
 
 
-def test_the_command_line_settles_it_before_torch_is_loaded():
+def test_the_command_line_settles_it_before_torch_is_loaded() -> None:
     """OpenMP's own word for it, at the moment when torch loads it."""
     environment = {k: v for k, v in os.environ.items() if k not in NAMES}
     environment |= {"PYTHONPATH": str(SOURCE), "OMP_DISPLAY_ENV": "TRUE"}

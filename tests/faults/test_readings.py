@@ -6,7 +6,9 @@ import csv
 import itertools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,8 @@ from affuse.inference.panel import ClassesPanel
 from affuse.inference.plot import _figure
 from affuse.tasks.naming import named
 from affuse.tasks.presence import Presence
+from affuse.tasks.timeline import Timeline
+from affuse.tasks.values import ValuesTimeline
 from affuse.tasks.weighing import weighed
 from tests.faults.timelines import EMOTIONS, classes_timeline, rows_of, values_timeline
 
@@ -33,7 +37,7 @@ def sample(heard: float, seen: float) -> dict[str, Stream]:
     return {n: Stream(np.ones((10, 1)), np.arange(10) < round(10 * s)) for n, s in masks.items()}
 
 
-def model(samples):
+def model(samples: list[dict[str, Stream]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """A model that is the surer the less it sees, as networks are of a few frames."""
     rows = []
     for streams in samples:
@@ -51,7 +55,7 @@ def weighed_row(heard: float, seen: float) -> np.ndarray:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10), st.integers(0, 10))
-def test_a_window_counts_for_as_much_as_it_shows(heard, seen):
+def test_a_window_counts_for_as_much_as_it_shows(heard: int, seen: int) -> None:
     """Half of a modality counts in full, less in proportion, below a tenth nothing."""
     row = weighed_row(heard / 10, seen / 10)
     raw = model([sample(heard / 10, seen / 10)])[0][0]
@@ -68,12 +72,12 @@ def test_a_window_counts_for_as_much_as_it_shows(heard, seen):
         assert row[0] == pytest.approx(alone[0] + seen / 5 * (raw[0] - alone[0]), abs=1e-6)
 
 
-def test_a_sliver_of_a_face_is_not_surer_than_a_whole_one():
+def test_a_sliver_of_a_face_is_not_surer_than_a_whole_one() -> None:
     assert weighed_row(0, 0.1)[0] < weighed_row(0, 0.3)[0] < weighed_row(0, 1)[0]
     assert weighed_row(1, 0.1)[0] < weighed_row(1, 1)[0]
 
 
-def test_less_than_a_tenth_is_no_reading_and_does_not_change_that_of_a_voice():
+def test_less_than_a_tenth_is_no_reading_and_does_not_change_that_of_a_voice() -> None:
     few = sample(0, 0)
     few["video/v"].mask[0] = True
     samples = [few, few | {"audio/a": Stream(np.ones((10, 1)), np.ones(10, bool))}]
@@ -97,11 +101,11 @@ def test_less_than_a_tenth_is_no_reading_and_does_not_change_that_of_a_voice():
         ([0.3, 0.2, 0.2, 0.2, 0.1], "unclear"),
     ],
 )
-def test_a_class_is_named_where_it_stands_out(row, said):
+def test_a_class_is_named_where_it_stands_out(row: list[float], said: str) -> None:
     assert named(["a", "b", "c", "d", "e"][: len(row)], np.array(row)) == said
 
 
-def test_every_output_says_unclear(tmp_path):
+def test_every_output_says_unclear(tmp_path: Path) -> None:
     rows = rows_of(0.2, 0.2, 0.3)
     timeline = classes_timeline(Path("x.mp4"), rows)
     assert timeline.emotion == "unclear"
@@ -124,7 +128,7 @@ def test_every_output_says_unclear(tmp_path):
     assert classes_timeline(Path("x.mp4")).headline == "neutral 0.80"
 
 
-def curves_of(timeline):
+def curves_of(timeline: Timeline) -> Sequence[Any]:
     """The lines of the PNG."""
     (axes,) = (a for a in _figure(timeline).axes if a.get_ylabel() == "probability")
     return axes.lines
@@ -132,7 +136,9 @@ def curves_of(timeline):
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=12).filter(any))
-def test_curves_are_points_at_the_middle_of_windows_and_nothing_where_nothing_is_known(known):
+def test_curves_are_points_at_the_middle_of_windows_and_nothing_where_nothing_is_known(
+    known: list[bool],
+) -> None:
     timeline = classes_timeline(Path("x.mp4"), rows_of(*(0.8 if k else None for k in known)))
     drawn: set[float] = set()
     edges = []
@@ -164,7 +170,7 @@ NAMED = [name for names in SYNONYMS.values() for name in names] + ["contempt"]
 
 @settings(max_examples=50, deadline=None)
 @given(st.permutations(NAMED), st.integers(1, len(NAMED)))
-def test_an_emotion_has_its_colour_in_every_model(names, count):
+def test_an_emotion_has_its_colour_in_every_model(names: list[str], count: int) -> None:
     everywhere = dict(zip(NAMED, colours_of(NAMED), strict=True))
     assert colours_of(names[:count]) == [everywhere[name] for name in names[:count]]
     assert colours_of([name.upper() for name in names]) == [everywhere[name] for name in names]
@@ -172,7 +178,9 @@ def test_an_emotion_has_its_colour_in_every_model(names, count):
 
 @settings(max_examples=50, deadline=None)
 @given(st.permutations(["boredom", "awe", "pride", "interest", "x", "y"]), st.integers(1, 6))
-def test_other_classes_have_colours_that_do_not_depend_on_their_order(names, count):
+def test_other_classes_have_colours_that_do_not_depend_on_their_order(
+    names: list[str], count: int
+) -> None:
     chosen = names[:count]
     assert dict(zip(chosen, colours_of(chosen), strict=True)) == dict(
         zip(sorted(chosen), colours_of(sorted(chosen)), strict=True)
@@ -181,7 +189,7 @@ def test_other_classes_have_colours_that_do_not_depend_on_their_order(names, cou
     assert len(set(both)) == len(both) and both[: len(EMOTIONS)] == colours_of(EMOTIONS)
 
 
-def test_synonyms_share_a_colour_and_emotions_do_not():
+def test_synonyms_share_a_colour_and_emotions_do_not() -> None:
     for emotion, names in SYNONYMS.items():
         same = [name for name in names if name != "calm"]
         assert len({*colours_of(same)}) == 1, emotion
@@ -194,7 +202,7 @@ PROTANOPIA = [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 
 
 
 @pytest.mark.parametrize("eyes", [np.eye(3), np.array(DEUTERANOPIA), np.array(PROTANOPIA)])
-def test_colours_of_emotions_are_told_apart(eyes):
+def test_colours_of_emotions_are_told_apart(eyes: np.ndarray) -> None:
     import cv2
     from matplotlib.colors import to_rgb
 
@@ -205,7 +213,7 @@ def test_colours_of_emotions_are_told_apart(eyes):
     assert distance > 19  # 2.3 can just be seen
 
 
-def test_picture_page_and_video_have_the_same_colours():
+def test_picture_page_and_video_have_the_same_colours() -> None:
     names = ["surprise", "anger", "boredom", "happiness"]
     timeline = classes_timeline(Path("x.mp4"), classes=names)
     wanted = colours_of(names)
@@ -222,7 +230,9 @@ def test_picture_page_and_video_have_the_same_colours():
 
 
 @pytest.mark.parametrize("timeline", [classes_timeline(Path("x")), values_timeline(Path("x"))])
-def test_the_page_has_axes_keys_a_live_region_and_layouts_for_phone_and_paper(timeline):
+def test_the_page_has_axes_keys_a_live_region_and_layouts_for_phone_and_paper(
+    timeline: Timeline | ValuesTimeline,
+) -> None:
     page = timeline_page(timeline)
     assert '<meta name="viewport" content="width=device-width' in page
     assert "@media print" in page and "@media (max-width: 480px)" in page
@@ -244,7 +254,7 @@ def test_the_page_has_axes_keys_a_live_region_and_layouts_for_phone_and_paper(ti
 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0.03, 1e5))
-def test_ticks_are_few_round_and_inside(duration):
+def test_ticks_are_few_round_and_inside(duration: float) -> None:
     unit, ticks = _ticks(duration)
     assert 1 <= len(ticks) <= 7 and ticks[0][1] == 0
     assert all(0 <= place <= 100.001 for _, place in ticks)
@@ -252,22 +262,22 @@ def test_ticks_are_few_round_and_inside(duration):
     assert (":" in ticks[-1][0]) == (unit != "seconds") == (duration >= 120)
 
 
-def test_the_page_says_what_was_not_there_and_who_else_is():
+def test_the_page_says_what_was_not_there_and_who_else_is() -> None:
     presence = {"audio": Presence(0.0, 25.0, np.zeros(100, bool))}
     timeline = classes_timeline(Path("x.mp4"), presence=presence)
     object.__setattr__(timeline, "others", 2)
     object.__setattr__(timeline, "notes", ["sound left out"])
     page = timeline_page(timeline)
-    for words in ("there is no sound", "sound left out", "2 other people are in the picture"):
+    for words in ("there is no sound", "sound left out", "2 other people are in the image"):
         assert f"<li>{words}" in page
 
 
 @pytest.mark.slow
-def test_a_face_that_is_gone_does_not_go_on_speaking(shared_data):
+def test_a_face_that_is_gone_does_not_go_on_speaking(shared_data: Path) -> None:
     """A person smiles for 2.3 s, then a cartoon with music follows for 4 s."""
     import affuse
 
-    timeline = affuse.predict(shared_data / "videos" / "face_noface.mov")
+    timeline: Timeline = affuse.predict(shared_data / "videos" / "face_noface.mov")
     seen = timeline.window_presence["video"]
     happy = timeline.probabilities[:, timeline.classes.index("happy")]
     assert (happy[seen > 0.5] > 0.9).all() and (happy[seen < 0.1] < 0.4).all()

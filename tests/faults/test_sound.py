@@ -15,6 +15,7 @@ from affuse.corpora.registry import read_corpus
 from affuse.errors import TooShort, Unusable
 from affuse.features.catalogue import create_extractor
 from affuse.features.fingerprint import AudioFingerprint
+from affuse.features.stream import Stream
 from affuse.media.audio import read_blocks, read_sound, survey
 from affuse.media.channels import Mixer
 from affuse.media.sound_clock import LARGEST
@@ -37,7 +38,9 @@ def alike(one: np.ndarray, other: np.ndarray, most: float) -> None:
     np.testing.assert_allclose(one, other, rtol=0, atol=most)
 
 
-def stream(name: str, path: Path, start: float = 0.0, end: float | None = None):
+def stream(
+    name: str, path: Path, start: float = 0.0, end: float | None = None
+) -> tuple[Stream, np.ndarray]:
     extractor = AudioFingerprint() if name == "fingerprint" else create_extractor(name)
     made = extractor.extract(Clip("x", audio=path, start=start, end=end))
     assert made is not None
@@ -79,7 +82,9 @@ def test_published_zeros_at_the_end_stay_present(tmp_path: Path) -> None:
     lengths=st.lists(st.floats(0.3, 1.0), min_size=4, max_size=4),
     first=st.floats(0.0, 1.0),
 )
-def test_spans_are_what_the_time_stamps_say(tmp_path_factory, gaps, lengths, first) -> None:
+def test_spans_are_what_the_time_stamps_say(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[float], lengths: list[float], first: float
+) -> None:
     path = tmp_path_factory.mktemp("gaps") / "a.mkv"
     start, pieces = round(first, 3), []
     for gap, length in zip([*gaps, 0.0], lengths, strict=False):
@@ -124,7 +129,7 @@ def test_a_channel_that_is_turned_on_the_way_does_not_click(tmp_path: Path) -> N
     seed=st.integers(0, 99),
 )
 def test_ordinary_channels_are_averaged_to_the_bit(
-    correlation, channels, level, seconds, seed
+    correlation: float, channels: int, level: float, seconds: float, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
     count = round(seconds * RATE)
@@ -157,7 +162,7 @@ BAD = (float("nan"), float("inf"), float("-inf"), 1e30, -3e38, 40.0)
     channels=st.sampled_from([1, 2]),
 )
 def test_samples_that_are_no_numbers_are_filled_in_and_said(
-    tmp_path_factory, places, values, channels
+    tmp_path_factory: pytest.TempPathFactory, places: list[int], values: list[float], channels: int
 ) -> None:
     folder = tmp_path_factory.mktemp("nan")
     fine = np.repeat(voice(2.0)[:, None], channels, 1)
@@ -203,7 +208,9 @@ def test_loud_floats_stay(tmp_path: Path) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(first=st.integers(0, 20), count=st.integers(1, 20), level=st.sampled_from([0.0, 3e-4]))
-def test_silence_is_told_to_the_tenth_of_a_second(tmp_path_factory, first, count, level) -> None:
+def test_silence_is_told_to_the_tenth_of_a_second(
+    tmp_path_factory: pytest.TempPathFactory, first: int, count: int, level: float
+) -> None:
     sound = voice(4.0)
     quiet = slice(first * RATE // 10, (first + count) * RATE // 10)
     sound[quiet] *= level

@@ -1,4 +1,4 @@
-"""A file is a picture when its content says so; its name, depth and orientation do not matter."""
+"""A file is an image when its content says so; its name, depth and orientation do not matter."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HEIC = """
 
 
 def read(path: Path) -> np.ndarray:
-    """The only picture, (H, W, 3), at time 0."""
+    """The only image, (H, W, 3), at time 0."""
     (frame,) = read_frames(path)
     assert frame.time == 0 and picture_times(path).tolist() == [0.0]
     info = probe(path)
@@ -187,7 +187,7 @@ def test_a_telephone_s_picture_that_ends_too_early_is_one_line(
     (tmp_path / "photo.heic").write_bytes(data[: round(share * len(data))])
     assert main(["predict", str(tmp_path / "photo.heic"), "--out", str(tmp_path / "out")]) == 2
     err = capsys.readouterr().err
-    assert err.count("photo.heic: is a picture that cannot be decoded") == err.count("photo") == 1
+    assert err.count("photo.heic: is an image that cannot be decoded") == err.count("photo") == 1
 
 
 def test_a_picture_of_absurd_size_is_one_line(tmp_path: Path) -> None:

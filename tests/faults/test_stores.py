@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def numbers() -> list[Numbers]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     texts = {f"clip{k}": "x" * (k + 1) for k in range(6)}
     prepare(corpus(folder / "raw", **texts), folder / "store", numbers())
@@ -76,7 +77,9 @@ READ = ("store.json", "clips.csv", *(f"{name}.safetensors" for name in STREAMS))
 @given(
     name=st.sampled_from(READ), place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255)
 )
-def test_a_flipped_byte_is_noticed_or_changes_nothing(store, name, place, flip):
+def test_a_flipped_byte_is_noticed_or_changes_nothing(
+    store: Path, name: str, place: float, flip: int
+) -> None:
     path = store / name
     before = contents(store)
     content = path.read_bytes()
@@ -109,7 +112,9 @@ def at(path: Path, name: str) -> int:
         ("start", 8 * 2 + 7, "is damaged (start is not what was written)"),
     ],
 )
-def test_a_damage_is_named_with_its_clip_and_mended_by_preparing(tmp_path, array, byte, what):
+def test_a_damage_is_named_with_its_clip_and_mended_by_preparing(
+    tmp_path: Path, array: str, byte: int, what: str
+) -> None:
     clips = corpus(tmp_path / "raw", **{f"clip{k}": "x" * (k + 1) for k in range(4)})
     prepare(clips, tmp_path / "store", numbers())
     before = tree(tmp_path / "store")
@@ -127,7 +132,7 @@ def test_a_damage_is_named_with_its_clip_and_mended_by_preparing(tmp_path, array
     assert tree(tmp_path / "store") == before
 
 
-def test_check_names_every_damage(tmp_path, capsys):
+def test_check_names_every_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clips = corpus(tmp_path / "raw", **{f"clip{k}": "x" * (k + 1) for k in range(4)})
     prepare(clips, tmp_path / "store", numbers())
     assert main(["check", "--store", str(tmp_path / "store")]) == 0
@@ -149,7 +154,9 @@ def test_check_names_every_damage(tmp_path, capsys):
     ]
 
 
-def test_a_stream_file_without_checksums_opens_and_gets_them_when_prepared_again(tmp_path):
+def test_a_stream_file_without_checksums_opens_and_gets_them_when_prepared_again(
+    tmp_path: Path,
+) -> None:
     clips = corpus(tmp_path / "raw", a="xx", b="x")
     prepare(clips, tmp_path / "store", numbers())
     before = tree(tmp_path / "store")
@@ -183,7 +190,9 @@ def test_a_stream_file_without_checksums_opens_and_gets_them_when_prepared_again
         ({}, {"start": np.array([0, np.nan, 0])}, "begin"),
     ],
 )
-def test_what_a_file_says_is_compared_before_it_is_believed(tmp_path, spec, arrays, what):
+def test_what_a_file_says_is_compared_before_it_is_believed(
+    tmp_path: Path, spec: dict[str, Any], arrays: dict[str, np.ndarray], what: str
+) -> None:
     """Well-formed files, checksums included, whose parts do not go together."""
     held = {
         "offset": np.array([0, 1, 2, 4]),
@@ -201,7 +210,7 @@ def test_what_a_file_says_is_compared_before_it_is_believed(tmp_path, spec, arra
 
 
 @pytest.mark.parametrize("shape", [[2**40, 2**40], [-1, -4], [0, 2**62], [4.0, 1], [[4], 1]])
-def test_absurd_shapes_are_one_line_and_take_no_memory(tmp_path, shape):
+def test_absurd_shapes_are_one_line_and_take_no_memory(tmp_path: Path, shape: list[Any]) -> None:
     path = tmp_path / "x.safetensors"
     entry = {"dtype": "F32", "shape": shape, "data_offsets": [0, 16 if shape[0] else 0]}
     header = json.dumps({"__metadata__": {"affuse": "{}"}, "values": entry}).encode()
@@ -223,7 +232,9 @@ if __name__ == "__main__":
 """
 
 
-def start(folder: Path, store: str, workers: int, count: int, **options) -> subprocess.Popen[str]:
+def start(
+    folder: Path, store: str, workers: int, count: int, **options: Any
+) -> subprocess.Popen[str]:
     script = folder / "script.py"
     if not script.exists():
         script.write_text(SCRIPT)
@@ -256,14 +267,16 @@ def killed_and_repeated(folder: Path, workers: int, moments: int, **environment:
     assert tree(folder / "cut") == tree(folder / "whole")
 
 
-def test_killed_twice_and_run_again_it_ends_in_the_same_bytes(tmp_path):
+def test_killed_twice_and_run_again_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
     killed_and_repeated(tmp_path, workers=2, moments=2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_killed_at_twenty_moments_it_ends_in_the_same_bytes(tmp_path, workers, elsewhere):
+def test_killed_at_twenty_moments_it_ends_in_the_same_bytes(
+    tmp_path: Path, workers: int, elsewhere: bool
+) -> None:
     environment = {}
     if elsewhere:
         shared = Path("/dev/shm")
@@ -273,7 +286,7 @@ def test_killed_at_twenty_moments_it_ends_in_the_same_bytes(tmp_path, workers, e
     killed_and_repeated(tmp_path, workers, 20, **environment)
 
 
-def test_what_killed_writers_left_is_swept_and_what_others_write_is_not(tmp_path):
+def test_what_killed_writers_left_is_swept_and_what_others_write_is_not(tmp_path: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from affuse.execution.files import atomic_path\n"
         "with atomic_path(Path(sys.argv[1])) as path:\n"
@@ -302,7 +315,7 @@ def test_what_killed_writers_left_is_swept_and_what_others_write_is_not(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden.csv", "living.csv"]
 
 
-def test_a_number_that_another_process_took_over_is_no_life(tmp_path):
+def test_a_number_that_another_process_took_over_is_no_life(tmp_path: Path) -> None:
     with atomic_path(tmp_path / "x.txt") as mine:
         mine.write_text("")
         machine, pid, born, number = mine.name.removesuffix(".txt").split(".")[-1].split("-")
@@ -322,18 +335,18 @@ def test_a_number_that_another_process_took_over_is_no_life(tmp_path):
 
 
 @pytest.mark.parametrize("stem", ["x" * 251, "é" * 123])
-def test_the_longest_names_can_be_written(tmp_path, stem):
+def test_the_longest_names_can_be_written(tmp_path: Path, stem: str) -> None:
     write_text(tmp_path / f"{stem}.csv", "whole")
     assert (tmp_path / f"{stem}.csv").read_text() == "whole"
 
 
-def test_a_clip_of_a_long_name_is_prepared(tmp_path):
+def test_a_clip_of_a_long_name_is_prepared(tmp_path: Path) -> None:
     clips = corpus(tmp_path / "raw", **{"x" * 250: "xx"})
     assert prepare(clips, tmp_path / "store", numbers()).failures == []
     assert "x" * 250 in Store(tmp_path / "store").stream(STREAMS[0])
 
 
-def test_two_at_once_end_right_and_the_second_says_that_it_waits(tmp_path):
+def test_two_at_once_end_right_and_the_second_says_that_it_waits(tmp_path: Path) -> None:
     assert start(tmp_path, "alone", 1, 30).wait() == 0
     (tmp_path / "store").mkdir()
     with locked(tmp_path / "store"):  # so that both wait, whichever is quicker
@@ -346,7 +359,9 @@ def test_two_at_once_end_right_and_the_second_says_that_it_waits(tmp_path):
     assert tree(tmp_path / "store") == tree(tmp_path / "alone")
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, capsys):
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clips = corpus(tmp_path / "raw", a="x", b="y" * 30_000)
     prepare(clips, tmp_path / "store", [Numbers(STREAMS[0])])
     before = contents_of(tmp_path / "store", STREAMS[0])
@@ -369,14 +384,16 @@ def contents_of(store: Path, name: str) -> dict[str, bytes]:
     return {clip: file[clip].values.tobytes() for clip in file.clips}
 
 
-def test_a_store_that_cannot_be_made_is_one_line(tmp_path, capsys):
+def test_a_store_that_cannot_be_made_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").touch()
     clips = corpus(tmp_path / "raw", a="x")
     with pytest.raises(BadInput, match=r"file/store: Not a directory"):
         prepare(clips, tmp_path / "file" / "store", numbers())
 
 
-def test_a_network_of_another_name_is_no_path(tmp_path):
+def test_a_network_of_another_name_is_no_path(tmp_path: Path) -> None:
     from affuse.features.store import network_path
 
     with pytest.raises(BadInput, match="expected 64 hexadecimal digits"):

@@ -398,7 +398,9 @@ def test_large_tables_are_read_row_by_row(tmp_path: Path) -> None:
         list(read_rows(path, ["n", "text"]))
 
 
-def test_the_speakers_with_a_blank_are_one_person_each(tmp_path, capsys) -> None:
+def test_the_speakers_with_a_blank_are_one_person_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = SHARED / "faults" / "speakers_trailing_space.csv"
     if not table.is_file():
         pytest.skip("the fault files (../shared/faults) are not here")

@@ -41,7 +41,7 @@ def heard(path: Path, tracks: Tracks | None = None) -> float:
 
 
 def level(path: Path, tracks: Tracks | None = None) -> float:
-    """Mean grey level of the first picture of a recording."""
+    """Mean grey level of the first image of a recording."""
     return float(next(read_frames(path, tracks=tracks)).rgb().mean())
 
 
@@ -52,14 +52,14 @@ def recording(
     marked: dict[str, set[int]] | None = None,
     still: Collection[int] = (),
 ) -> Path:
-    """Tracks of sound, and of pictures by their grey levels, of which some are marked as default.
+    """Tracks of sound, and of images by their grey levels, of which some are marked as default.
 
     Args:
         path: Where it goes.
         sounds: (1, N) each.
         pictures: Grey levels, 25 per second.
         marked: Kind -> numbers of the default tracks; by default none is.
-        still: Numbers of tracks of pictures that are marked as covers.
+        still: Numbers of tracks of images that are marked as covers.
     """
     marked = marked or {}
     container: Any
@@ -185,7 +185,7 @@ def test_every_reader_of_a_clip_reads_the_same_track(two: Path) -> None:
     ("asked", "reason"),
     [
         (Tracks(audio=2), r"has no track 2 of sound; it has 2 \(0 to 1\)"),
-        (Tracks(video=7), r"has no track 7 of pictures; it has 2 \(0 to 1\)"),
+        (Tracks(video=7), r"has no track 7 of images; it has 2 \(0 to 1\)"),
         (Tracks(audio=-1), r"has no track -1 of sound"),
     ],
 )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
@@ -33,7 +34,7 @@ def lost(item: str, reason: str, told: list[str]) -> str:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_death_costs_its_input_alone(workers):
+def test_a_death_costs_its_input_alone(workers: int) -> None:
     inputs = [*GOOD[:2], *DEATHS, *GOOD[2:]]
     done = list(map_unordered(act, inputs, workers, lost=lost))
     assert sorted(done[: len(GOOD)]) == ["A", "B", "C", "D", "E"]
@@ -41,47 +42,47 @@ def test_a_death_costs_its_input_alone(workers):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_delay_costs_its_input_alone(workers):
+def test_a_delay_costs_its_input_alone(workers: int) -> None:
     done = list(map_unordered(act, ["hang", "a", "hang-in-c", "b"], workers, limit=1, lost=lost))
     assert sorted(done[:2]) == ["A", "B"]
     assert sorted(done[2:]) == ["hang took longer than 1 s", "hang-in-c took longer than 1 s"]
 
 
-def test_what_asks_for_more_time_has_it():
+def test_what_asks_for_more_time_has_it() -> None:
     assert list(map_unordered(act, ["long"], limit=1, lost=lost)) == ["LONG"]
 
 
-def test_an_innocent_that_was_ended_is_tried_again_after_the_others(tmp_path):
+def test_an_innocent_that_was_ended_is_tried_again_after_the_others(tmp_path: Path) -> None:
     once = f"once {tmp_path / 'marker'}"
     done = list(map_unordered(act, [once, "a", "b"], 2, lost=lost))
     assert sorted(done[:2]) == ["A", "B"] and done[2] == once.upper()
 
 
-def test_what_was_told_before_the_death_is_known():
+def test_what_was_told_before_the_death_is_known() -> None:
     (done,) = map_unordered(act, ["telling"], lost=lost)
     assert done == "telling step 1 step 2 ended with exit code 1"
 
 
-def test_a_death_without_anyone_to_tell_is_one_line():
+def test_a_death_without_anyone_to_tell_is_one_line() -> None:
     with pytest.raises(AffuseError, match=r"a worker process was killed by signal 11 \(SIGSEGV\)"):
         list(map_unordered(act, ["crash"]))
 
 
 @pytest.mark.parametrize(("what", "kind"), [("peculiar", RuntimeError), ("input", AffuseError)])
-def test_exceptions_that_cannot_be_sent_still_tell(what, kind):
+def test_exceptions_that_cannot_be_sent_still_tell(what: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"1 (and|of) 2"):
         list(map_unordered(act, [f"raise {what}"], 1))
 
 
-def test_what_libraries_print_is_no_result(capfd):
+def test_what_libraries_print_is_no_result(capfd: pytest.CaptureFixture[str]) -> None:
     assert list(map_unordered(act, ["print", "a"])) == ["PRINT", "A"]
     assert capfd.readouterr().out == ""
 
 
-def test_inputs_are_taken_as_workers_become_free():
+def test_inputs_are_taken_as_workers_become_free() -> None:
     taken = []
 
-    def inputs():
+    def inputs() -> Iterator[str]:
         for number in count():
             taken.append(number)
             yield str(number)
@@ -90,9 +91,9 @@ def test_inputs_are_taken_as_workers_become_free():
     assert len(taken) <= 5 + 2
 
 
-def test_an_interrupt_is_quick_and_leaves_nothing_half_written(tmp_path):
+def test_an_interrupt_is_quick_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     """Ctrl-C, SIGTERM where it is an exception, and results that nobody wants any more."""
-    results = map_unordered(either, [str(tmp_path / "x.csv"), "a"], 2)
+    results: Generator[str, None, None] = map_unordered(either, [str(tmp_path / "x.csv"), "a"], 2)
     assert next(results) == "A"
     while not (tmp_path / "begun").exists():
         time.sleep(0.02)
@@ -108,7 +109,7 @@ def either(what: str) -> str:
     return act(what)
 
 
-def test_what_other_processes_cannot_import_is_called_here():
+def test_what_other_processes_cannot_import_is_called_here() -> None:
     assert list(map_unordered(lambda word: word + "!", GOOD)) == [f"{word}!" for word in GOOD]
 
 
@@ -122,7 +123,7 @@ list(map_unordered(sign_and_hang, [sys.argv[1]] * 2, int(sys.argv[2])))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of hanging code only Linux ends the process")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_workers_end_when_their_parent_does(tmp_path, how):
+def test_workers_end_when_their_parent_does(tmp_path: Path, how: signal.Signals) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(tmp_path), "2"],
@@ -142,7 +143,9 @@ def test_workers_end_when_their_parent_does(tmp_path, how):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_prepare_lists_what_kills_and_goes_on(tmp_path, workers, monkeypatch):
+def test_prepare_lists_what_kills_and_goes_on(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AFFUSE_TIME_LIMIT", "2")
     numbers = [Numbers("audio/one"), Numbers("audio/two"), Numbers("audio/three")]
     clips = corpus(
@@ -191,7 +194,7 @@ def apply(_: Counted, path: Path) -> str:
     return act(path.name)
 
 
-def test_a_batch_of_recordings_goes_on_after_one_that_kills(tmp_path):
+def test_a_batch_of_recordings_goes_on_after_one_that_kills(tmp_path: Path) -> None:
     paths = [Path(name) for name in ("a", "bad", "crash", "b", "c")]
     log = tmp_path / "log"
     done = {p.name: found for p, found in predict_all(paths, partial(Counted, log), apply)}
@@ -204,13 +207,13 @@ def test_a_batch_of_recordings_goes_on_after_one_that_kills(tmp_path):
     assert log.read_text().split() == ["made"] * 2  # at first, and after the death
 
 
-def test_a_model_that_cannot_be_opened_is_one_line_for_all(tmp_path):
+def test_a_model_that_cannot_be_opened_is_one_line_for_all(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
         list(predict_all([Path("a"), Path("b")], partial(read_archive, tmp_path / "x"), apply))
 
 
 @pytest.mark.slow
-def test_predict_goes_on_after_a_decoder_that_dies(tmp_path):
+def test_predict_goes_on_after_a_decoder_that_dies(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name in ("fine", "crashes", "hangs", "good"):
         soundfile.write(tmp_path / f"{name}.wav", 0.1 * random.standard_normal(32000), 16000)
@@ -263,7 +266,7 @@ except ImportError:
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_decoder_that_dies_costs_its_clip_alone(tmp_path, workers):
+def test_a_decoder_that_dies_costs_its_clip_alone(tmp_path: Path, workers: int) -> None:
     """The command line, with a decoder that dies or hangs at files of some names."""
     bad = ["kills", "crashes", "hangs"] if workers == 2 else ["crashes"]
     random = np.random.default_rng(0)

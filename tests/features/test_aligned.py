@@ -14,7 +14,7 @@ from affuse.features.catalogue import create_extractor
 
 
 def faces(folder: Path, numbers: list[int], size: int = 112) -> Path:
-    """Pictures whose grey level is twice their number."""
+    """Images whose grey level is twice their number."""
     folder.mkdir()
     for number in numbers:
         cv2.imwrite(str(folder / f"{number:05d}.jpg"), grey(2 * number, size, size))
@@ -29,7 +29,7 @@ def numbers_of(values: np.ndarray) -> np.ndarray:
     return np.round(values.mean((1, 2, 3)) / 2)
 
 
-def test_every_picture_comes_at_30_hz_without_a_video(tmp_path):
+def test_every_picture_comes_at_30_hz_without_a_video(tmp_path: Path) -> None:
     clip = Clip("a", images=faces(tmp_path / "a", list(range(1, 31))))
     extractor = pickle.loads(pickle.dumps(AlignedFaces(48)))
     stream = extractor.extract(clip)
@@ -41,7 +41,7 @@ def test_every_picture_comes_at_30_hz_without_a_video(tmp_path):
     assert extractor.extract(Clip("b")) is None and extractor.sources(Clip("b")) == []
 
 
-def test_colours_are_red_green_blue_and_shrinking_averages(tmp_path):
+def test_colours_are_red_green_blue_and_shrinking_averages(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     checks = np.zeros((112, 112, 3), np.uint8)
     checks[::2, ::2] = checks[1::2, 1::2] = (0, 0, 240)  # red in OpenCV's order
@@ -66,7 +66,9 @@ def faces_of_noise(folder: Path, count: int, side: int) -> Path:
 
 
 @pytest.mark.parametrize(("size", "side"), [(48, 112), (112, 48), (40, 256), (112, 112)])
-def test_reference_pictures_are_those_that_pillow_makes(tmp_path, size, side):
+def test_reference_pictures_are_those_that_pillow_makes(
+    tmp_path: Path, size: int, side: int
+) -> None:
     pillow = pytest.importorskip("PIL.Image")
     folder = faces_of_noise(tmp_path / "a", 20, side)
     extractor = create_extractor(f"video/aligned{size}-reference")
@@ -79,7 +81,7 @@ def test_reference_pictures_are_those_that_pillow_makes(tmp_path, size, side):
     assert same == (size == side) and plain.spec.recipe != extractor.spec.recipe
 
 
-def test_reference_crops_of_a_video_are_resized_the_same_way(shared_data):
+def test_reference_crops_of_a_video_are_resized_the_same_way(shared_data: Path) -> None:
     pillow = pytest.importorskip("PIL.Image")
     clip = Clip("a", video=shared_data / "videos" / "face_noface.mov", start=1.0, end=2.0)
     large = create_extractor("video/aligned112").extract(clip)
@@ -90,7 +92,7 @@ def test_reference_crops_of_a_video_are_resized_the_same_way(shared_data):
     np.testing.assert_array_equal(small.values, theirs)
 
 
-def test_missing_pictures_are_absent_and_black(tmp_path):
+def test_missing_pictures_are_absent_and_black(tmp_path: Path) -> None:
     there = [number for number in range(1, 61) if not 20 <= number < 35 and number != 50]
     stream = AlignedFaces(16).extract(Clip("a", images=faces(tmp_path / "a", there)))
     expected = np.isin(np.arange(1, 61), there)
@@ -99,7 +101,7 @@ def test_missing_pictures_are_absent_and_black(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [25.0, None])
-def test_pictures_lie_at_the_time_stamps_of_the_video(tmp_path, rate):
+def test_pictures_lie_at_the_time_stamps_of_the_video(tmp_path: Path, rate: float | None) -> None:
     steps = np.random.default_rng(1).choice([0.02, 0.04, 0.12], 59)
     times = np.arange(60) / rate if rate else np.concatenate([[0], np.cumsum(steps)])
     images = faces(tmp_path / "a", list(range(1, 61)))
@@ -116,7 +118,7 @@ def test_pictures_lie_at_the_time_stamps_of_the_video(tmp_path, rate):
     np.testing.assert_array_equal(part.values, stream.values[15:45])
 
 
-def test_pictures_that_cannot_be_used_are_named(tmp_path):
+def test_pictures_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     images = faces(tmp_path / "a", list(range(1, 31)))
     broken = images / "00012.jpg"
     whole = broken.read_bytes()
@@ -130,19 +132,19 @@ def test_pictures_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(BadInput, match=r"face\.jpg: is not named after"):
         AlignedFaces(16).extract(Clip("a", images=images))
     (images / "face.jpg").rename(images / "12.jpg")
-    with pytest.raises(BadInput, match="is picture 12, as"):
+    with pytest.raises(BadInput, match="is image 12, as"):
         AlignedFaces(16).extract(Clip("a", images=images))
 
 
-def test_folders_that_cannot_be_used_are_named(tmp_path):
+def test_folders_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such folder"):
         AlignedFaces(16).extract(Clip("a", images=tmp_path / "absent"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInput, match="holds no face picture"):
+    with pytest.raises(BadInput, match="holds no face image"):
         AlignedFaces(16).extract(Clip("a", images=tmp_path / "empty"))
     film = video(tmp_path / "a.mp4", np.arange(20) / 25)
     images = faces(tmp_path / "a", [1, 2, 40])
-    with pytest.raises(BadInput, match=r"00040\.jpg: is picture 40, but .*a\.mp4 has 20"):
+    with pytest.raises(BadInput, match=r"00040\.jpg: is image 40, but .*a\.mp4 has 20"):
         AlignedFaces(16).extract(Clip("a", video=film, images=images))
 
 
@@ -150,7 +152,7 @@ def shifted(picture: np.ndarray, x: int, y: int) -> np.ndarray:
     return np.roll(picture.astype(float), (y, x), (0, 1))[16:-16, 16:-16]
 
 
-def test_crops_of_a_video_look_like_the_pictures_of_the_corpus(tmp_path):
+def test_crops_of_a_video_look_like_the_pictures_of_the_corpus(tmp_path: Path) -> None:
     pytest.importorskip("skimage", reason="synthetic faces need the demo extra")
     from affuse.corpora.affwild2 import read
     from affuse.corpora.synthetic.affwild2 import synthesise
@@ -173,7 +175,7 @@ def test_crops_of_a_video_look_like_the_pictures_of_the_corpus(tmp_path):
     assert names == [clip.video.name]
 
 
-def test_a_face_that_vanishes_is_absent(shared_data):
+def test_a_face_that_vanishes_is_absent(shared_data: Path) -> None:
     path = shared_data / "videos" / "face_noface.mov"
     extractor = AlignedFaces(48)
     blocks = list(extractor.blocks(Clip("a", video=path)))
@@ -187,7 +189,7 @@ def test_a_face_that_vanishes_is_absent(shared_data):
     assert len(part.mask) == 30
 
 
-def test_videos_without_a_face_or_without_pictures(shared_data, tmp_path):
+def test_videos_without_a_face_or_without_pictures(shared_data: Path, tmp_path: Path) -> None:
     nobody = AlignedFaces(48).extract(Clip("a", video=shared_data / "videos" / "no_face.mp4"))
     assert not nobody.mask.any() and len(nobody.mask) > 100
     only_sound = write_recording(tmp_path / "a.mp4", sound=np.zeros((1, 48000), np.float32))

@@ -26,7 +26,7 @@ def ramp(times: np.ndarray) -> np.ndarray:
     return np.stack([times / 10, -times / 10], axis=1)
 
 
-def test_the_stream_is_30_hz_float32_and_the_extractor_travels(tmp_path):
+def test_the_stream_is_30_hz_float32_and_the_extractor_travels(tmp_path: Path) -> None:
     extractor = pickle.loads(pickle.dumps(AnnotationTrack()))
     assert extractor.spec.name == "label/valence-arousal"
     assert (extractor.spec.rate, extractor.spec.shape) == (30, (2,))
@@ -38,7 +38,7 @@ def test_the_stream_is_30_hz_float32_and_the_extractor_travels(tmp_path):
 
 
 @pytest.mark.parametrize("fps", [15.0, 25.0, 30000 / 1001, 50.0])
-def test_rows_are_placed_by_the_rate_of_the_video(tmp_path, fps):
+def test_rows_are_placed_by_the_rate_of_the_video(tmp_path: Path, fps: float) -> None:
     times = np.arange(int(3 * fps)) / fps
     clip = Clip(
         "a",
@@ -51,7 +51,7 @@ def test_rows_are_placed_by_the_rate_of_the_video(tmp_path, fps):
     np.testing.assert_allclose(stream.values[:, 0] * 10, moments, atol=0.5 / fps + 1e-3)
 
 
-def test_rows_are_placed_by_the_time_stamps_of_a_variable_rate(tmp_path):
+def test_rows_are_placed_by_the_time_stamps_of_a_variable_rate(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     times = np.concatenate([[0.0], np.cumsum(rng.choice([0.02, 0.04, 0.12], 80))])
     clip = Clip(
@@ -67,7 +67,7 @@ def test_rows_are_placed_by_the_time_stamps_of_a_variable_rate(tmp_path):
     np.testing.assert_allclose(error, nearest, atol=2e-3)
 
 
-def test_pictures_that_begin_late_are_absent_before(tmp_path):
+def test_pictures_that_begin_late_are_absent_before(tmp_path: Path) -> None:
     times = 0.5 + np.arange(50) / 25
     clip = Clip(
         "a",
@@ -79,7 +79,7 @@ def test_pictures_that_begin_late_are_absent_before(tmp_path):
     assert stream.values[30, 0] == pytest.approx(0.1, abs=0.003)
 
 
-def test_invalid_rows_are_absent_and_zero(tmp_path):
+def test_invalid_rows_are_absent_and_zero(tmp_path: Path) -> None:
     values = ramp(np.arange(90) / 30)
     values[30:45] = -5
     stream = AnnotationTrack().extract(Clip("a", annotation=rows(tmp_path / "a.txt", values)))
@@ -87,7 +87,7 @@ def test_invalid_rows_are_absent_and_zero(tmp_path):
     assert not stream.values[30:45].any()
 
 
-def test_a_part_of_a_recording_begins_and_ends_with_the_clip(tmp_path):
+def test_a_part_of_a_recording_begins_and_ends_with_the_clip(tmp_path: Path) -> None:
     path = rows(tmp_path / "a.txt", ramp(np.arange(300) / 30))
     stream = AnnotationTrack().extract(Clip("a", annotation=path, start=2.0, end=5.0))
     assert len(stream.mask) == 90
@@ -97,17 +97,17 @@ def test_a_part_of_a_recording_begins_and_ends_with_the_clip(tmp_path):
 
 
 @pytest.mark.parametrize("count", [94, 106, 50])
-def test_an_annotation_of_another_video_is_refused_in_one_line(tmp_path, count):
+def test_an_annotation_of_another_video_is_refused_in_one_line(tmp_path: Path, count: int) -> None:
     film = video(tmp_path / "film.mp4", np.arange(100) / 25)
     path = rows(tmp_path / "trial.txt", np.zeros((count, 2)))
     with pytest.raises(BadInput) as error:
         AnnotationTrack().extract(Clip("a", video=film, annotation=path))
-    expected = f"{path}: line {count + 1}: {count} rows, but {film} has 100 pictures"
+    expected = f"{path}: line {count + 1}: {count} rows, but {film} has 100 images"
     assert str(error.value) == expected
 
 
 @pytest.mark.parametrize("count", [95, 99, 101, 105])
-def test_a_few_rows_more_or_less_are_accepted(tmp_path, count):
+def test_a_few_rows_more_or_less_are_accepted(tmp_path: Path, count: int) -> None:
     film = video(tmp_path / "film.mp4", np.arange(100) / 25)
     path = rows(tmp_path / "trial.txt", ramp(np.arange(count) / 25))
     stream = AnnotationTrack().extract(Clip("a", video=film, annotation=path))
@@ -115,7 +115,7 @@ def test_a_few_rows_more_or_less_are_accepted(tmp_path, count):
     assert stream.values[60, 0] == pytest.approx(0.2, abs=0.003)
 
 
-def test_rows_with_times_leave_gaps_absent(tmp_path):
+def test_rows_with_times_leave_gaps_absent(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("time,arousal,joy,valence\n0,0.1,9,0.2\n0.05,,9,0.3\n1.0,0.5,9,0.6\n")
     stream = AnnotationTrack().extract(Clip("a", annotation=path))
@@ -124,7 +124,7 @@ def test_rows_with_times_leave_gaps_absent(tmp_path):
     np.testing.assert_allclose(stream.values[27:34], [[0.6, 0.5]] * 7)
 
 
-def test_wrong_times_and_columns_are_named(tmp_path):
+def test_wrong_times_and_columns_are_named(tmp_path: Path) -> None:
     film = video(tmp_path / "film.mp4", np.arange(50) / 25)
     path = tmp_path / "a.csv"
     path.write_text("time,valence,arousal\n0,0,0\n1900,0,0\n")  # milliseconds
@@ -135,7 +135,7 @@ def test_wrong_times_and_columns_are_named(tmp_path):
         AnnotationTrack().extract(Clip("a", annotation=path))
 
 
-def test_problems_tell_lengths_invalid_rows_and_missing_pictures(tmp_path):
+def test_problems_tell_lengths_invalid_rows_and_missing_pictures(tmp_path: Path) -> None:
     film = video(tmp_path / "film.mp4", np.arange(100) / 25)
     values = np.zeros((90, 2))
     values[:9] = -5
@@ -146,9 +146,9 @@ def test_problems_tell_lengths_invalid_rows_and_missing_pictures(tmp_path):
     path = rows(tmp_path / "trial.txt", values)
     lines = problems(Clip("a", video=film, annotation=path, images=images))
     assert lines == [
-        f"{path}: 90 rows, 100 pictures (too different, it is not used)",
+        f"{path}: 90 rows, 100 images (too different, it is not used)",
         f"{path}: 9 of 90 rows (10.0%) are not valid",
-        f"{images}: 25 of 100 face pictures (25.0%) are missing",
+        f"{images}: 25 of 100 face images (25.0%) are missing",
     ]
     (tmp_path / "film.mp4").write_bytes(b"nothing")
     lines = problems(Clip("a", video=film, annotation=path, images=images))

@@ -37,7 +37,7 @@ def array(folder: Path, trial: str, name: str) -> np.ndarray:
     return np.load(folder / "data/npy_data" / trial / f"{name}.npy")
 
 
-def test_the_streams_are_the_arrays(prepared):
+def test_the_streams_are_the_arrays(prepared: Path) -> None:
     store = Store(prepared / "store")
     for name, file in zip((*STREAMS, "audio/imported-egemaps"), (*FILES, "egemaps"), strict=True):
         for trial, rows in ROWS.items():
@@ -51,7 +51,7 @@ def test_the_streams_are_the_arrays(prepared):
     assert store.corpus == "affwild2" and len(store.usable(STREAMS)) == len(ROWS)
 
 
-def test_labels(prepared):
+def test_labels(prepared: Path) -> None:
     track = Store(prepared / "store").stream("label/valence-arousal")
     for trial in ("b", "12_left", "video9"):
         assert track[trial].mask.all()
@@ -59,7 +59,7 @@ def test_labels(prepared):
     assert len(track["hidden"].mask) == 0
 
 
-def test_specs_are_those_of_recordings(prepared):
+def test_specs_are_those_of_recordings(prepared: Path) -> None:
     store = Store(prepared / "store")
     for name in (STREAMS[0], STREAMS[2]):
         assert store.stream(name).spec.to_json() == stream_spec(name).to_json()
@@ -67,8 +67,10 @@ def test_specs_are_those_of_recordings(prepared):
     assert vggish.recipe == {} and (vggish.rate, vggish.shape) == (30, (128,))
 
 
-def test_the_published_recipe_trains_on_them(prepared, capsys):
-    """With a small network for pictures; IR-50 takes a minute."""
+def test_the_published_recipe_trains_on_them(
+    prepared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a small network for images; IR-50 takes a minute."""
     words = ["train", "leader-follower-affwild2-published", "--store", str(prepared / "store")]
     words += ["--out", str(prepared / "run"), "fold=0", "epochs=1", "batch_size=4", "window=0.6"]
     words += ["hop=0.4", "model.video={name: face-resnet, width: 2}", "plateau.releases=0"]
@@ -80,18 +82,18 @@ def test_the_published_recipe_trains_on_them(prepared, capsys):
     assert deviation == pytest.approx(rows.std(), rel=0.02)  # windows overlap
 
 
-def test_what_is_computed_from_the_pictures(prepared):
+def test_what_is_computed_from_the_pictures(prepared: Path) -> None:
     corpus = read_corpus("affwild2-npy", prepared / "data")
     clip = corpus.clips[1]
     small = corpus_extractor(corpus, "video/aligned40").extract(clip)
     assert small.values.shape == (18, 40, 40, 3) and small.mask.sum() == 17
     prints = VideoFingerprint()
     assert prints.sources(clip) == [clip.images] and prints.extract(clip).mask.any()
-    assert problems(clip) == [f"{clip.images}: 1 of 18 face pictures (5.6%) are black"]
+    assert problems(clip) == [f"{clip.images}: 1 of 18 face images (5.6%) are black"]
 
 
 @pytest.mark.parametrize("name", ["audio/mfcc39", "video/faces48", "audio/logmel64-16k"])
-def test_streams_that_need_recordings_are_refused(prepared, name):
+def test_streams_that_need_recordings_are_refused(prepared: Path, name: str) -> None:
     corpus = read_corpus("affwild2-npy", prepared / "data")
     with pytest.raises(AffuseError, match=f"holds no recordings to compute {name} of; it has"):
         corpus_extractor(corpus, name)
@@ -99,7 +101,9 @@ def test_streams_that_need_recordings_are_refused(prepared, name):
         corpus_extractor(corpus, "video/imported-au")
 
 
-def test_with_the_weights_of_vggish_models_can_predict(prepared, monkeypatch):
+def test_with_the_weights_of_vggish_models_can_predict(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus = read_corpus("affwild2-npy", prepared / "data")
     spec = replace(stream_spec("audio/logmel64-vggish"), name=STREAMS[1], shape=(128,))
     known = type("Extractor", (), {"spec": spec})
@@ -114,13 +118,13 @@ class TestRefused:
         np.save(path, values)
         return Clip("x", images=path, annotation=path, end=rows / 30)
 
-    def test_another_number_of_rows(self, tmp_path):
+    def test_another_number_of_rows(self, tmp_path: Path) -> None:
         path = tmp_path / "frame.npy"
         clip = self.clip(path, np.zeros((5, 48, 48, 3), np.uint8))
         with pytest.raises(BadInput, match=r"frame\.npy: has 5 rows; its clip has 4"):
             array_pictures(path, clip)
 
-    def test_another_shape(self, tmp_path):
+    def test_another_shape(self, tmp_path: Path) -> None:
         clip = self.clip(tmp_path / "x.npy", np.zeros((4, 3)))
         with pytest.raises(BadInput, match=r"float64 of shape \(4, 3\), not numbers \(T, 39\)"):
             rows_of(clip.images, clip, (39,))
@@ -128,20 +132,20 @@ class TestRefused:
             AnnotationTrack().extract(clip)
 
     @pytest.mark.parametrize("values", [np.full((4, 6, 6, 3), 256), np.zeros((4, 6, 6, 3))])
-    def test_levels_that_no_picture_has(self, tmp_path, values):
+    def test_levels_that_no_picture_has(self, tmp_path: Path, values: np.ndarray) -> None:
         clip = self.clip(tmp_path / "x.npy", values)
-        with pytest.raises(BadInput, match="not pictures of levels from 0 to 255"):
+        with pytest.raises(BadInput, match="not images of levels from 0 to 255"):
             array_pictures(clip.images, clip)
 
     @pytest.mark.parametrize("value", [-5.0, 1.5, np.nan])
-    def test_labels_that_no_annotation_has(self, tmp_path, value):
+    def test_labels_that_no_annotation_has(self, tmp_path: Path, value: float) -> None:
         values = np.zeros((20, 2))
         values[2, 1] = value
         clip = self.clip(tmp_path / "label.npy", values, 20)
         with pytest.raises(BadInput, match=r"label\.npy: row 3 holds values beyond -1 to 1"):
             AnnotationTrack().extract(clip)
 
-    def test_pickled_objects_are_not_opened(self, tmp_path):
+    def test_pickled_objects_are_not_opened(self, tmp_path: Path) -> None:
         clip = self.clip(tmp_path / "x.npy", np.array([None] * 4))
         with pytest.raises(BadInput, match="pickled"):
             rows_of(clip.images, clip, (39,))

@@ -1,4 +1,4 @@
-"""Expression codes imported from EMOCA's files: which picture is where, and what is refused."""
+"""Expression codes imported from EMOCA's files: which image is where, and what is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from affuse.features.stream import Stream
 
 
 def code(number: int) -> np.ndarray:
-    """What EMOCA says of a picture: all its values tell the number."""
+    """What EMOCA says of an image: all its values tell the number."""
     return np.full(50, number, np.float32)
 
 
@@ -75,7 +75,7 @@ def test_one_file_per_clip_says_the_same(tmp_path: Path) -> None:
 
 
 def test_a_video_tells_the_rate(tmp_path: Path) -> None:
-    video = write_recording(tmp_path / "film.mp4", counting(50))  # 25 pictures a second
+    video = write_recording(tmp_path / "film.mp4", counting(50))  # 25 images a second
     source = write(tmp_path / "s" / "film", list(range(1, 51)))
     stream = extract(source, Clip("x", video=video))
     assert abs(len(stream.mask) - 59) <= 1 and stream.mask.all()
@@ -125,7 +125,7 @@ def test_wrong_sources_are_named(tmp_path: Path) -> None:
         ("3.npy", pickle.dumps([0.0] * 50), "pickled"),
         ("third.npy", code(3), "not named after the number"),
         ("-3.npy", code(3), "not named after the number"),
-        ("02.npy", code(2), "is picture 2, as "),
+        ("02.npy", code(2), "is image 2, as "),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(
@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_used_is_named(
 def test_an_empty_folder_is_not_an_absent_face(tmp_path: Path) -> None:
     source = write(tmp_path / "s" / "a", [1])
     (source / "b").mkdir()
-    with pytest.raises(BadInput, match="b: holds no pictures"):
+    with pytest.raises(BadInput, match="b: holds no images"):
         extract(source, Clip("b"))
 
 
@@ -170,4 +170,4 @@ def test_a_picture_that_changes_is_read_again(tmp_path: Path) -> None:
     assert run() == 1
     stream = Store(tmp_path / "store").stream("video/emoca50")
     assert stream["a"].values[11, 0] == 99
-    assert len(stream.made_from["a"]) < 100, "not a line for every picture"
+    assert len(stream.made_from["a"]) < 100, "not a line for every image"

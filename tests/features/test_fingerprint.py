@@ -39,7 +39,7 @@ def voice(seconds: float, seed: int = 0) -> np.ndarray:
 
 
 def moving(count: int, fps: float) -> Iterator[np.ndarray]:
-    """A bright square that wanders over a gradient: `count` pictures (96, 128, 3)."""
+    """A bright square that wanders over a gradient: `count` images (96, 128, 3)."""
     across = np.linspace(40, 120, 128, dtype=np.float32)[None].repeat(96, 0)
     for number in range(count):
         time = number / fps
@@ -156,13 +156,13 @@ def test_a_recording_without_pictures_has_none(tmp_path: Path) -> None:
 
 def test_a_clip_beyond_the_end_is_refused(tmp_path: Path) -> None:
     video = write_moving(tmp_path / "x.mp4", 1.0, 30)
-    with pytest.raises(BadInput, match="no picture from 2 s"):
+    with pytest.raises(BadInput, match="no image from 2 s"):
         VideoFingerprint().extract(Clip("x", video=video, start=2.0))
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Three seconds of pictures at 30 per second, numbered from 1."""
+    """Three seconds of images at 30 per second, numbered from 1."""
     folder = tmp_path / "images"
     folder.mkdir()
     for number, rgb in enumerate(moving(90, 30), 1):
@@ -196,6 +196,6 @@ def test_pictures_that_cannot_be_used_are_named(images: Path) -> None:
     with pytest.raises(BadInput, match=r"face\.jpg"):
         VideoFingerprint().extract(Clip("x", images=images))
     (images / "face.jpg").unlink()
-    (images / "00007.jpg").write_bytes(b"no picture")
+    (images / "00007.jpg").write_bytes(b"no image")
     with pytest.raises(BadInput, match=r"00007\.jpg"):
         VideoFingerprint().extract(Clip("x", images=images))

@@ -15,7 +15,7 @@ def openface(path: Path, rows: list[str]) -> Path:
     return path.parent
 
 
-def test_rows_per_frame_are_taken_by_time_and_failures_are_absent(tmp_path):
+def test_rows_per_frame_are_taken_by_time_and_failures_are_absent(tmp_path: Path) -> None:
     rows = [
         f"{k + 1}, 0, {k / 25:.3f}, 0.98, {int(k != 10)}, {k / 10:.2f}, 0.5, 1" for k in range(50)
     ]
@@ -27,7 +27,7 @@ def test_rows_per_frame_are_taken_by_time_and_failures_are_absent(tmp_path):
     assert stream.values[30, 0] == pytest.approx(2.5)
 
 
-def test_a_part_of_a_file_starts_at_the_clip(tmp_path):
+def test_a_part_of_a_file_starts_at_the_clip(tmp_path: Path) -> None:
     rows = [f"{k + 1}, 0, {k / 25:.3f}, 0.98, 1, {k / 10:.2f}, 0.5, 1" for k in range(50)]
     extractor = create_extractor("video/openface", openface(tmp_path / "a.csv", rows))
     stream = extractor.extract(Clip("a", start=1.0, end=1.5))
@@ -35,7 +35,7 @@ def test_a_part_of_a_file_starts_at_the_clip(tmp_path):
     assert abs(len(stream.mask) - 16) <= 1
 
 
-def test_clip_means_of_the_real_table(shared_data):
+def test_clip_means_of_the_real_table(shared_data: Path) -> None:
     root = shared_data / "ravdess_speech"
     extractor = create_extractor("video/openface", root / "openface_clip_means_and_logits.csv")
     assert extractor.spec.shape == (35,) and extractor.spec.rate == 0
@@ -46,7 +46,7 @@ def test_clip_means_of_the_real_table(shared_data):
     assert extractor.extract(Clip("unknown")) is None
 
 
-def test_wrong_sources_are_named(tmp_path):
+def test_wrong_sources_are_named(tmp_path: Path) -> None:
     with pytest.raises(AffuseError, match="--source"):
         create_extractor("video/openface")
     with pytest.raises(BadInput, match="nowhere"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,12 +104,12 @@ def test_without_opensmile_the_message_says_how_to_get_it(monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def opensmile():
+def opensmile() -> Any:
     return pytest.importorskip("opensmile", reason="the extra opensmile is not installed")
 
 
 @pytest.fixture
-def egemaps(opensmile, tmp_path: Path):
+def egemaps(opensmile: Any, tmp_path: Path) -> Callable[[np.ndarray], Stream]:
     soundfile = pytest.importorskip("soundfile")
 
     def extract(sound: np.ndarray) -> Stream:
@@ -122,7 +124,9 @@ def egemaps(opensmile, tmp_path: Path):
 
 
 @pytest.mark.parametrize("sound", [voice(3.0), voice(1.0)[::-1] * 3, voice(2.0) * 0.001])
-def test_our_mfccs_are_those_of_opensmile(opensmile, tmp_path: Path, sound: np.ndarray) -> None:
+def test_our_mfccs_are_those_of_opensmile(
+    opensmile: Any, tmp_path: Path, sound: np.ndarray
+) -> None:
     sound = (np.round(sound * 32768) / 32768).astype(np.float32)
     (tmp_path / "chain.conf").write_text(CHAIN)
     smile = opensmile.Smile(feature_set=str(tmp_path / "chain.conf"), feature_level="lld")
@@ -133,7 +137,7 @@ def test_our_mfccs_are_those_of_opensmile(opensmile, tmp_path: Path, sound: np.n
 
 
 def test_real_speech_has_the_mfccs_of_opensmile(
-    opensmile, tmp_path: Path, shared_data: Path
+    opensmile: Any, tmp_path: Path, shared_data: Path
 ) -> None:
     soundfile = pytest.importorskip("soundfile")
     path = shared_data / "ravdess_speech" / "Actor_01" / "03-01-05-02-01-01-01.flac"
@@ -145,7 +149,7 @@ def test_real_speech_has_the_mfccs_of_opensmile(
     np.testing.assert_allclose(mfcc39(sound), theirs, rtol=0, atol=2e-3)
 
 
-def test_what_the_stream_is(egemaps) -> None:
+def test_what_the_stream_is(egemaps: Callable[[np.ndarray], Stream]) -> None:
     spec, stream = create_extractor("audio/egemaps").spec, egemaps(voice(10.0))
     assert (spec.name, spec.rate, spec.shape) == ("audio/egemaps", 100.0, (23,))
     assert stream.values.shape == (996, 23)
@@ -156,7 +160,7 @@ def test_what_the_stream_is(egemaps) -> None:
 
 
 @pytest.mark.parametrize("column", ["Loudness_sma3", "F0semitoneFrom27.5Hz_sma3nz"])
-def test_a_tone_is_heard_at_its_time(egemaps, column: str) -> None:
+def test_a_tone_is_heard_at_its_time(egemaps: Callable[[np.ndarray], Stream], column: str) -> None:
     sound = voice(3.0)
     sound[: int(1.1 * 16000)] = sound[int(1.7 * 16000) :] = 0
     stream = egemaps(sound)
@@ -167,14 +171,16 @@ def test_a_tone_is_heard_at_its_time(egemaps, column: str) -> None:
     assert (heard[0] + heard[-1]) / 2 == pytest.approx(1.4, abs=0.016)
 
 
-def test_full_scale_is_not_turned_into_its_negative(egemaps) -> None:
+def test_full_scale_is_not_turned_into_its_negative(
+    egemaps: Callable[[np.ndarray], Stream],
+) -> None:
     loudness = 0
     sound = np.sign(voice(2.0))
     full, less = egemaps(sound).values[:, loudness], egemaps(0.999 * sound).values[:, loudness]
     np.testing.assert_allclose(full, less, rtol=0.01)
 
 
-def test_silence_has_no_voice(egemaps) -> None:
+def test_silence_has_no_voice(egemaps: Callable[[np.ndarray], Stream]) -> None:
     values = egemaps(np.zeros(16000, np.float32)).values
     pitch = (
         create_extractor("audio/egemaps")

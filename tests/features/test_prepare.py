@@ -23,7 +23,7 @@ class Counting:
     stop_at: str | None = None
     spec: StreamSpec = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.spec = StreamSpec(self.name, 10.0, (2,), recipe={"scale": self.scale})
 
     def sources(self, clip: Clip) -> list[Path]:
@@ -57,12 +57,12 @@ TEXTS = {"a/b": "1 2 3", "b": "4", "c": "5 6 7 8"}
 
 
 @pytest.fixture
-def numbers(tmp_path):
+def numbers(tmp_path: Path) -> Corpus:
     (tmp_path / "raw" / "a").mkdir(parents=True)
     return corpus(tmp_path / "raw", TEXTS)
 
 
-def test_streams_come_back_as_they_were(tmp_path, numbers):
+def test_streams_come_back_as_they_were(tmp_path: Path, numbers: Corpus) -> None:
     report = prepare(numbers, tmp_path / "store", [Counting()])
     store = Store(tmp_path / "store")
     stream = store.stream("audio/numbers")["a/b"]
@@ -72,13 +72,13 @@ def test_streams_come_back_as_they_were(tmp_path, numbers):
     assert [clip.id for clip in store.usable(["audio/numbers"])] == ["a/b", "b", "c"]
 
 
-def test_workers_and_order_do_not_change_a_byte(tmp_path, numbers):
+def test_workers_and_order_do_not_change_a_byte(tmp_path: Path, numbers: Corpus) -> None:
     prepare(numbers, tmp_path / "one", [Counting()], workers=1)
     prepare(numbers, tmp_path / "two", [Counting()], workers=2)
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_an_interrupted_run_continues_to_the_same_bytes(tmp_path, numbers):
+def test_an_interrupted_run_continues_to_the_same_bytes(tmp_path: Path, numbers: Corpus) -> None:
     prepare(numbers, tmp_path / "whole", [Counting()])
     with pytest.raises(KeyboardInterrupt):
         prepare(numbers, tmp_path / "cut", [Counting(stop_at="c")])
@@ -88,7 +88,9 @@ def test_an_interrupted_run_continues_to_the_same_bytes(tmp_path, numbers):
     assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
 
 
-def test_nothing_is_computed_twice_unless_the_recipe_changes(tmp_path, numbers):
+def test_nothing_is_computed_twice_unless_the_recipe_changes(
+    tmp_path: Path, numbers: Corpus
+) -> None:
     log = tmp_path / "log"
     for scale, calls in ((1.0, 4), (1.0, 4), (2.0, 8)):
         prepare(numbers, tmp_path / "store", [Counting(scale=scale, log=log)])
@@ -96,7 +98,7 @@ def test_nothing_is_computed_twice_unless_the_recipe_changes(tmp_path, numbers):
     assert Store(tmp_path / "store").stream("audio/numbers")["b"].values[0, 0] == 8
 
 
-def test_a_recording_that_was_replaced_is_computed_again(tmp_path, numbers):
+def test_a_recording_that_was_replaced_is_computed_again(tmp_path: Path, numbers: Corpus) -> None:
     prepare(numbers, tmp_path / "store", [Counting()])
     (tmp_path / "raw" / "b").write_text("40 41")
     log = tmp_path / "log"
@@ -105,7 +107,7 @@ def test_a_recording_that_was_replaced_is_computed_again(tmp_path, numbers):
     assert Store(tmp_path / "store").stream("audio/numbers")["b"].values[:, 0].tolist() == [40, 41]
 
 
-def test_a_bad_clip_is_listed_and_the_others_go_on(tmp_path, numbers):
+def test_a_bad_clip_is_listed_and_the_others_go_on(tmp_path: Path, numbers: Corpus) -> None:
     (tmp_path / "raw" / "b").write_text("")
     report = prepare(numbers, tmp_path / "store", [Counting()])
     store = Store(tmp_path / "store")
@@ -119,13 +121,13 @@ def test_a_bad_clip_is_listed_and_the_others_go_on(tmp_path, numbers):
     assert "b" in Store(tmp_path / "store").stream("audio/numbers")
 
 
-def test_a_clip_with_nothing_in_it_is_a_failure(tmp_path, numbers):
+def test_a_clip_with_nothing_in_it_is_a_failure(tmp_path: Path, numbers: Corpus) -> None:
     report = prepare(numbers, tmp_path / "store", [Counting()])
     assert [row[0] for row in report.failures] == ["zz-silent"]
     assert report.failures[0][2] == "there is no recording of it"
 
 
-def test_the_store_of_another_corpus_is_left_alone(tmp_path, numbers):
+def test_the_store_of_another_corpus_is_left_alone(tmp_path: Path, numbers: Corpus) -> None:
     prepare(numbers, tmp_path / "store", [Counting()])
     before = tree(tmp_path / "store")
     other = Corpus("ravdess", numbers.root, numbers.clips, ("joy",), "none")
@@ -134,12 +136,12 @@ def test_the_store_of_another_corpus_is_left_alone(tmp_path, numbers):
     assert tree(tmp_path / "store") == before
 
 
-def test_a_folder_that_is_no_store_says_how_to_make_one(tmp_path):
+def test_a_folder_that_is_no_store_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="affuse prepare"):
         Store(tmp_path)
 
 
-def test_archives_open_with_safetensors_and_damage_is_noticed(tmp_path):
+def test_archives_open_with_safetensors_and_damage_is_noticed(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
     path = tmp_path / "x.safetensors"
@@ -155,7 +157,7 @@ def test_archives_open_with_safetensors_and_damage_is_noticed(tmp_path):
         write_archive(path, {"values": ("float32", (5, 3), [values])}, {})
 
 
-def test_a_stream_file_without_a_part_is_one_clear_line(tmp_path):
+def test_a_stream_file_without_a_part_is_one_clear_line(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     spec = StreamSpec("audio/x", 10.0, (2,)).to_json()
     write_archive(path, {"mask": ("bool", (1,), [np.ones(1, bool)])}, {"spec": spec, "clips": []})

@@ -1,4 +1,4 @@
-"""Clips and sequences of pictures: which frames, which ends, which labels."""
+"""Clips and sequences of images: which frames, which ends, which labels."""
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ tables = st.integers(1, 1100).flatmap(
 )
 
 
-def published_frames(end, rows):
+def published_frames(end: int, rows: set[int]) -> tuple[int, ...]:
     """The rule in the words of the specification."""
     found = sorted(k for k in rows if end - 31 <= k <= end)
     n = len(found)
@@ -32,7 +32,7 @@ def published_frames(end, rows):
 
 @given(st.integers(1, 2000))
 @settings(max_examples=50)
-def test_the_clips_of_a_full_video_end_at_every_frame_once(frames):
+def test_the_clips_of_a_full_video_end_at_every_frame_once(frames: int) -> None:
     found = validation_sequences(frames, range(1, frames + 1))
     ends = [clip.end for sequence in found for clip in sequence.clips]
     inside = [clip for sequence in found for clip in sequence.clips if clip.end <= frames]
@@ -43,7 +43,7 @@ def test_the_clips_of_a_full_video_end_at_every_frame_once(frames):
 
 @given(tables)
 @settings(max_examples=50, deadline=None)
-def test_clips_follow_the_published_rule(table):
+def test_clips_follow_the_published_rule(table: tuple[int, set[int]]) -> None:
     frames, rows = table
     for sequence in validation_sequences(frames, rows):
         for clip in sequence.clips:
@@ -54,7 +54,7 @@ def test_clips_follow_the_published_rule(table):
 
 @given(tables)
 @settings(max_examples=50, deadline=None)
-def test_training_keeps_what_is_complete_and_within_the_video(table):
+def test_training_keeps_what_is_complete_and_within_the_video(table: tuple[int, set[int]]) -> None:
     frames, rows = table
     found = validation_sequences(frames, rows)
     kept = [
@@ -67,7 +67,7 @@ def test_training_keeps_what_is_complete_and_within_the_video(table):
 
 
 @pytest.mark.parametrize(("frames", "count"), [(480, 0), (481, 1), (512, 32), (992, 32), (993, 33)])
-def test_sequences_of_a_full_video_to_train_on(frames, count):
+def test_sequences_of_a_full_video_to_train_on(frames: int, count: int) -> None:
     found = training_sequences(frames, range(1, frames + 1))
     assert len(found) == count
     for sequence in found:
@@ -75,7 +75,7 @@ def test_sequences_of_a_full_video_to_train_on(frames, count):
         assert ends == list(range(sequence.end - 480, sequence.end + 1, 32))
 
 
-def test_a_clip_without_rows_has_no_label():
+def test_a_clip_without_rows_has_no_label() -> None:
     first = validation_sequences(40, range(2, 41))[0].clips
     assert first[0] == PictureClip(1, ()) and first[0].label_frame is None
     assert first[1].frames == (5, 9, 13, 17, 21, 25, 29, 33)

@@ -16,7 +16,9 @@ def ramp(length: int, start: float = 0.0) -> Stream:
 
 
 @given(st.integers(1, 60), st.floats(-5, 10), st.floats(0.1, 8))
-def test_a_window_has_a_fixed_length_and_absent_frames_outside(length, start, seconds):
+def test_a_window_has_a_fixed_length_and_absent_frames_outside(
+    length: int, start: float, seconds: float
+) -> None:
     window = ramp(length).cut(SPEC, start, seconds)
     assert len(window.mask) == len(window.values) == max(1, round(seconds * 10))
     first = round(start * 10)
@@ -26,25 +28,25 @@ def test_a_window_has_a_fixed_length_and_absent_frames_outside(length, start, se
         assert (window.values[i] == expected).all()
 
 
-def test_a_window_respects_the_start_of_the_stream():
+def test_a_window_respects_the_start_of_the_stream() -> None:
     window = ramp(10, start=1.0).cut(SPEC, 0.5, 1.0)
     assert window.mask.tolist() == [False] * 5 + [True] * 5
     assert window.start == 0.5
 
 
-def test_one_row_per_clip_and_fixed_spans_are_kept_whole():
+def test_one_row_per_clip_and_fixed_spans_are_kept_whole() -> None:
     for spec in (StreamSpec("video/x", 0.0, (2,)), StreamSpec("video/x", 10.0, (2,), span=3.6)):
         stream = ramp(4)
         assert stream.cut(spec, 7.0, 1.0) is stream
 
 
-def test_a_stream_without_frames_is_absent_in_every_window():
+def test_a_stream_without_frames_is_absent_in_every_window() -> None:
     empty = Stream(np.zeros((0, 2), np.float32), np.zeros(0, bool))
     window = window_of({"audio/x": empty}, {"audio/x": SPEC}, 0.0, 2.0)["audio/x"]
     assert window.values.shape == (20, 2) and not window.mask.any()
 
 
-def test_specs_survive_json():
+def test_specs_survive_json() -> None:
     spec = StreamSpec("video/f", 25 / 6, (8, 8, 3), "uint8", {"a": 1}, 3.6)
     assert StreamSpec.from_json(spec.to_json()) == spec
     assert spec.modality == "video" and spec.is_picture
@@ -62,7 +64,9 @@ def test_specs_survive_json():
         ("video/imported-x", (7, 7, 3), "float32", "maps"),
     ],
 )
-def test_a_spec_written_before_there_were_kinds_has_the_same_kind(name, shape, dtype, kind):
+def test_a_spec_written_before_there_were_kinds_has_the_same_kind(
+    name: str, shape: tuple[int, ...], dtype: str, kind: str
+) -> None:
     spec = StreamSpec(name, 25.0, shape, dtype)
     facts = spec.to_json()
     assert facts["kind"] == spec.kind == kind
@@ -81,18 +85,20 @@ def test_a_spec_written_before_there_were_kinds_has_the_same_kind(name, shape, d
         ((3,), "float32", 1),
     ],
 )
-def test_a_kind_that_a_stream_cannot_be_is_refused(shape, dtype, kind):
+def test_a_kind_that_a_stream_cannot_be_is_refused(
+    shape: tuple[int, ...], dtype: str, kind: str | int
+) -> None:
     facts = StreamSpec("video/x", 25.0, shape, dtype).to_json() | {"kind": kind}
     with pytest.raises(ValueError, match="kind"):
         StreamSpec.from_json(facts)
 
 
-def test_what_is_said_of_a_stream_counts_whatever_its_name():
+def test_what_is_said_of_a_stream_counts_whatever_its_name() -> None:
     spec = StreamSpec("audio/mine", 50.0, (64,), kind="spectrum")
     assert StreamSpec.from_json(spec.to_json()).kind == "spectrum"
 
 
-def test_collate_pads_as_absent_and_normalise_keeps_absent_at_zero():
+def test_collate_pads_as_absent_and_normalise_keeps_absent_at_zero() -> None:
     specs = {"audio/x": SPEC, "video/p": StreamSpec("video/p", 5.0, (4, 6, 3), "uint8")}
     picture = Stream(np.full((2, 4, 6, 3), 255, np.uint8), np.array([True, False]))
     samples = [{"audio/x": ramp(n), "video/p": picture} for n in (2, 5)]
@@ -109,7 +115,7 @@ def test_collate_pads_as_absent_and_normalise_keeps_absent_at_zero():
     assert ready.streams["video/p"][:, 0].eq(1).all() and ready.streams["video/p"][:, 1].eq(0).all()
 
 
-def test_without_takes_every_stream_of_a_modality():
+def test_without_takes_every_stream_of_a_modality() -> None:
     streams = {n: torch.ones(2, 3, 4) for n in ("audio/a", "audio/b", "video/c")}
     masks = {n: torch.ones(2, 3, dtype=torch.bool) for n in streams}
     gone = Batch(streams, masks).without("audio")

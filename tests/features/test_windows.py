@@ -14,7 +14,9 @@ lengths_and_hops = st.integers(1, 40).flatmap(
 
 
 @given(st.integers(1, 300), lengths_and_hops)
-def test_windows_cover_every_frame_and_end_with_the_series(frames, sizes):
+def test_windows_cover_every_frame_and_end_with_the_series(
+    frames: int, sizes: tuple[int, int]
+) -> None:
     length, hop = sizes
     spans = frame_windows(frames, length, hop)
     covered = {k for start, stop in spans for k in range(start, stop)}
@@ -27,7 +29,7 @@ def test_windows_cover_every_frame_and_end_with_the_series(frames, sizes):
 
 
 @given(st.integers(1, 300), st.integers(1, 40), st.floats(1, 40))
-def test_a_hop_of_a_part_of_a_frame_does_not_add_up(frames, length, hop):
+def test_a_hop_of_a_part_of_a_frame_does_not_add_up(frames: int, length: int, hop: float) -> None:
     spans = frame_windows(frames, length, min(hop, length))
     starts = [start for start, _ in spans[:-1]]
     assert np.abs(starts - min(hop, length) * np.arange(len(starts))).max(initial=0) <= 0.5
@@ -40,7 +42,9 @@ windows_and_hops = st.floats(1, 12).flatmap(
 
 
 @given(st.floats(0.5, 60), st.floats(0.5, 60), windows_and_hops)
-def test_recordings_of_any_length_have_one_grid(duration, other, sizes):
+def test_recordings_of_any_length_have_one_grid(
+    duration: float, other: float, sizes: tuple[float, float]
+) -> None:
     window, hop = sizes
     found = [grid_starts(seconds, window, hop) for seconds in (duration, other)]
     if min(duration, other) <= window:
@@ -56,7 +60,7 @@ def test_recordings_of_any_length_have_one_grid(duration, other, sizes):
             assert starts[-1] + window >= seconds - 1e-5 and inside[-1] >= window / 2 - 1e-5
 
 
-def test_a_recording_of_a_window_has_one():
+def test_a_recording_of_a_window_has_one() -> None:
     for seconds in (0.5, 3.0, 3.6):
         assert grid_starts(seconds, 3.6, 1.0) == pytest.approx([(seconds - 3.6) / 2])
     assert grid_starts(3.7, 3.6, 1.0).tolist() == [0, 1]
@@ -66,7 +70,9 @@ def test_a_recording_of_a_window_has_one():
 
 
 @given(st.integers(1, 300), lengths_and_hops, st.floats(-1, 1, width=32))
-def test_the_overlap_of_a_constant_is_the_constant(frames, sizes, value):
+def test_the_overlap_of_a_constant_is_the_constant(
+    frames: int, sizes: tuple[int, int], value: float
+) -> None:
     spans = frame_windows(frames, *sizes)
     windows = [np.full((sizes[0], 2), value, np.float32) for _ in spans]
     found = overlap_mean(windows, spans, frames)
@@ -75,7 +81,7 @@ def test_the_overlap_of_a_constant_is_the_constant(frames, sizes, value):
 
 
 @given(st.integers(1, 300), lengths_and_hops)
-def test_a_series_that_was_cut_is_put_together_again(frames, sizes):
+def test_a_series_that_was_cut_is_put_together_again(frames: int, sizes: tuple[int, int]) -> None:
     length, hop = sizes
     series = np.random.default_rng(frames).normal(size=(frames, 1)).astype(np.float32)
     spans = frame_windows(frames, length, hop)
@@ -84,14 +90,14 @@ def test_a_series_that_was_cut_is_put_together_again(frames, sizes):
     assert overlap_mean(windows, spans, frames) == pytest.approx(series, abs=1e-6)
 
 
-def test_a_frame_of_several_windows_has_their_mean():
+def test_a_frame_of_several_windows_has_their_mean() -> None:
     windows = np.array([[[0.0], [1.0], [2.0]], [[3.0], [4.0], [5.0]]])
     found = overlap_mean(windows, [(0, 3), (2, 5)], 5)
     assert found[:, 0].tolist() == [0, 1, 2.5, 4, 5]
 
 
 @pytest.mark.parametrize(("frames", "length", "hop"), [(0, 3, 2), (9, 3, 4), (9, 3, 0)])
-def test_what_no_windows_cover_is_refused(frames, length, hop):
+def test_what_no_windows_cover_is_refused(frames: int, length: int, hop: int) -> None:
     with pytest.raises(ValueError, match="cover"):
         frame_windows(frames, length, hop)
 
@@ -105,7 +111,9 @@ def test_what_no_windows_cover_is_refused(frames, length, hop):
         ([3, 2], [(0, 3), (4, 6)], 6, "no window covers frame 3"),
     ],
 )
-def test_windows_that_do_not_fit_are_refused(lengths, spans, frames, reason):
+def test_windows_that_do_not_fit_are_refused(
+    lengths: list[int], spans: list[tuple[int, int]], frames: int, reason: str
+) -> None:
     windows = [np.zeros((length, 1)) for length in lengths]
     with pytest.raises(ValueError, match=reason):
         overlap_mean(windows, spans, frames)

@@ -7,7 +7,7 @@ from affuse.corpora.synthetic.affwild2 import synthesise
 
 
 @pytest.fixture(scope="session")
-def varying(tmp_path_factory) -> Path:
+def varying(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of six seconds with a talking face, whose frame rate varies."""
     pytest.importorskip("skimage")
     folder = tmp_path_factory.mktemp("varying")
@@ -16,6 +16,6 @@ def varying(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def both(tmp_path_factory) -> Path:
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of valence and arousal from face and sound."""
     return values_model(tmp_path_factory.mktemp("both") / "va.safetensors")

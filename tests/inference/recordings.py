@@ -1,4 +1,4 @@
-"""Generated recordings with a face, and models of values over time with random weights."""
+"""Generated recordings with a face, and models of valence and arousal with random weights."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def rewrite(
     silent: float = np.inf,
     codec: str = "libx264",
 ) -> Path:
-    """A recording again, its pictures grey between two moments and its sound gone after one."""
+    """A recording again, its images grey between two moments and its sound gone after one."""
     pictures = []
     for frame in read_frames(source):
         picture = frame.rgb()

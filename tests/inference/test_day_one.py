@@ -1,4 +1,4 @@
-"""The bundled model, on people, on pictures and on nobody."""
+"""The bundled model, on people, on images and on nobody."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_face_a_voice_and_both_are_read(shared_data: Path, tmp_path: Path) -> 
 
 
 def test_most_drawn_faces_are_read_as_what_they_show(shared_data: Path) -> None:
-    """A hundred pictures of an expression that everybody draws alike, as single pictures."""
+    """A hundred images of an expression that everybody draws alike, as single images."""
     pictures = sorted((shared_data / "diffusionfer" / "happy").glob("*"))[:40]
     found = [read(path) for path in pictures]
     assert all(t.window_presence["video"].tolist() == [1.0] for t in found)

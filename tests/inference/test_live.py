@@ -16,9 +16,10 @@ from tests.inference.recordings import rewrite, values_model
 
 import affuse
 from affuse.cli.main import main
+from affuse.tasks.values import ValuesTimeline
 
 
-def lines_of(capsys, *words: object) -> list[dict]:
+def lines_of(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict]:
     capsys.readouterr()
     assert main(["live", *[str(word) for word in words]]) == 0
     printed = capsys.readouterr()
@@ -26,7 +27,9 @@ def lines_of(capsys, *words: object) -> list[dict]:
     return [json.loads(line) for line in printed.out.splitlines()]
 
 
-def test_what_comes_later_than_the_delay_changes_nothing(both, varying, tmp_path, capsys):
+def test_what_comes_later_than_the_delay_changes_nothing(
+    both: Path, varying: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """From 3 s on, one recording shows and sounds as before, the other goes blank and silent."""
     whole = rewrite(varying, tmp_path / "a.mkv", codec="mjpeg")
     cut = rewrite(varying, tmp_path / "b.mkv", hidden=(3.0, 10.0), silent=3.0, codec="mjpeg")
@@ -43,7 +46,9 @@ def test_what_comes_later_than_the_delay_changes_nothing(both, varying, tmp_path
     assert two[-1] == two[-1] | {"valence": None, "arousal": None, "face": False, "sound": True}
 
 
-def test_a_stream_says_about_what_predict_says(tmp_path, capsys):
+def test_a_stream_says_about_what_predict_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """On sound alone nothing but the windows differs."""
     model = values_model(
         tmp_path / "a.safetensors", ("audio/logmel64-16k",), "audio-only", window=4.0
@@ -51,7 +56,7 @@ def test_a_stream_says_about_what_predict_says(tmp_path, capsys):
     random = np.random.default_rng(0)
     loudness = np.repeat(random.uniform(0.001, 0.3, 20), 8000)
     soundfile.write(tmp_path / "x.wav", loudness * random.normal(0, 1, 160000), 16000)
-    timeline = affuse.predict(tmp_path / "x.wav", model)
+    timeline: ValuesTimeline = affuse.predict(tmp_path / "x.wav", model)
     lines = lines_of(capsys, tmp_path / "x.wav", "--model", model, "--hop", 0.25, "--delay", 0.5)
     assert len(lines) == 41 and all(line["face"] is None and line["sound"] for line in lines)
     alike = {}
@@ -62,15 +67,19 @@ def test_a_stream_says_about_what_predict_says(tmp_path, capsys):
     assert max(alike, key=alike.get) == 0 and alike[0] > 0.8
 
 
-def test_a_stream_of_a_face_says_about_what_predict_says(both, varying, capsys):
-    timeline = affuse.predict(varying, both)
+def test_a_stream_of_a_face_says_about_what_predict_says(
+    both: Path, varying: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timeline: ValuesTimeline = affuse.predict(varying, both)
     lines = lines_of(capsys, varying, "--model", both, "--hop", 0.48, "--delay", 0.96)
     there = [np.abs(timeline.times - line["time"]).argmin() for line in lines]
     values = np.array([line["valence"] for line in lines])
     assert np.abs(values - timeline.values[there, 0]).mean() < 0.15
 
 
-def test_classes_have_probabilities(varying, tmp_path, capsys):
+def test_classes_have_probabilities(
+    varying: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from affuse.features.catalogue import stream_spec
     from affuse.models.modelfile import ModelSpec, save_model
 
@@ -85,7 +94,9 @@ def test_classes_have_probabilities(varying, tmp_path, capsys):
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_what_cannot_be_opened_is_one_line(both, tmp_path, capsys):
+def test_what_cannot_be_opened_is_one_line(
+    both: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "text.mp4").write_text("no video\n" * 30)
     soundfile.write(tmp_path / "x.wav", np.zeros(8000), 16000)
     words = ["--model", str(both)]
@@ -102,7 +113,7 @@ def test_what_cannot_be_opened_is_one_line(both, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("stalled", [True, False])
-def test_ctrl_c_ends_it(both, varying, tmp_path, stalled):
+def test_ctrl_c_ends_it(both: Path, varying: Path, tmp_path: Path, stalled: bool) -> None:
     """Also while nothing comes any more."""
     words = ["-"] if stalled else [str(varying), "--realtime"]
     with subprocess.Popen(
@@ -123,7 +134,7 @@ def test_ctrl_c_ends_it(both, varying, tmp_path, stalled):
         assert "interrupted" in printed and "Traceback" not in printed
 
 
-def test_a_file_is_read_no_faster_than_it_was_recorded(tmp_path):
+def test_a_file_is_read_no_faster_than_it_was_recorded(tmp_path: Path) -> None:
     from affuse.media.live import Live
     from affuse.media.source import open_source
 
@@ -138,7 +149,9 @@ def test_a_file_is_read_no_faster_than_it_was_recorded(tmp_path):
         assert live.end == pytest.approx(1.0)
 
 
-def test_features_that_belong_to_files_cannot_follow_a_source(varying, tmp_path, capsys):
+def test_features_that_belong_to_files_cannot_follow_a_source(
+    varying: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from affuse.features.stream import StreamSpec
     from affuse.models.modelfile import ModelSpec, save_model
 

@@ -48,7 +48,10 @@ def test_prediction_needs_the_model_file_alone(affwild2_run: Path, tmp_path: Pat
 
 
 def test_a_large_network_stays_outside(
-    affwild2_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    affwild2_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(preparing, "LARGEST_KEPT", 1000)
     model = trained(tmp_path, affwild2_run)

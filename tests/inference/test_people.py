@@ -101,7 +101,7 @@ def test_everybody_has_a_timeline(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert np.argmax([v[0] for v in voices]) != np.argmax([v[-1] for v in voices])
     # asked for fewer people, those of an earlier call go
     assert main(["predict", str(path), "--out", str(out)]) == 0
-    assert capsys.readouterr().out.count("1 other person in the picture") == 1
+    assert capsys.readouterr().out.count("1 other person in the image") == 1
     assert not list(out.glob("two-person2*"))
 
 

@@ -15,12 +15,13 @@ from affuse.features.catalogue import stream_spec
 from affuse.features.stream import StreamSpec
 from affuse.inference.predictor import Predictor
 from affuse.models.modelfile import ModelSpec, save_model
+from affuse.tasks.timeline import Timeline
 
 CLASSES = ["neutral", "happy", "sad"]
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file with random weights; what it says is arbitrary, how it is applied is not."""
     names = ["audio/mfcc10", "video/faces48"]
     torch.manual_seed(0)
@@ -43,8 +44,8 @@ def model(tmp_path_factory) -> Path:
     return path
 
 
-def test_a_long_recording_is_covered_by_overlapping_windows(model, shared_data):
-    timeline = affuse.predict(shared_data / "videos" / "expressive_s18.mp4", model)
+def test_a_long_recording_is_covered_by_overlapping_windows(model: Path, shared_data: Path) -> None:
+    timeline: Timeline = affuse.predict(shared_data / "videos" / "expressive_s18.mp4", model)
     assert timeline.starts[0] == 0 and timeline.ends[-1] == pytest.approx(timeline.duration)
     hops = np.diff(timeline.starts)
     assert hops == pytest.approx(hops[0]) and 0.4 < hops[0] <= 0.5
@@ -53,15 +54,19 @@ def test_a_long_recording_is_covered_by_overlapping_windows(model, shared_data):
     assert len(timeline.key_frames) == 10
 
 
-def test_a_window_says_the_same_whatever_surrounds_it(model, shared_data):
+def test_a_window_says_the_same_whatever_surrounds_it(model: Path, shared_data: Path) -> None:
     path = shared_data / "videos" / "expressive_s18.mp4"
     duration = affuse.predict(path, model).duration
     hop = (duration - 2.0) / 8
+    coarse: Timeline
+    fine: Timeline
     coarse, fine = (Predictor(model, hop=h).predict(path, thumbnails=False) for h in (2 * hop, hop))
     np.testing.assert_allclose(coarse.probabilities, fine.probabilities[::2], atol=1e-5)
 
 
-def test_the_four_files_agree_and_the_page_needs_nothing_else(model, shared_data, tmp_path):
+def test_the_four_files_agree_and_the_page_needs_nothing_else(
+    model: Path, shared_data: Path, tmp_path: Path
+) -> None:
     path = shared_data / "videos" / "bbaf2n.mpg"
     assert main(["predict", str(path), "--model", str(model), "--out", str(tmp_path)]) == 0
     rows = list(csv.DictReader((tmp_path / "bbaf2n.csv").open()))
@@ -79,8 +84,10 @@ def test_the_four_files_agree_and_the_page_needs_nothing_else(model, shared_data
     assert (tmp_path / "bbaf2n.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_recording_without_a_face_has_none_and_sound_alone_is_enough(model, shared_data):
-    timeline = affuse.predict(shared_data / "videos" / "no_face.mp4", model)
+def test_a_recording_without_a_face_has_none_and_sound_alone_is_enough(
+    model: Path, shared_data: Path
+) -> None:
+    timeline: Timeline = affuse.predict(shared_data / "videos" / "no_face.mp4", model)
     assert timeline.presence["video"].share == 0 and timeline.presence["audio"].share == 1
     speech = shared_data / "ravdess_speech" / "Actor_01" / "03-01-01-01-01-01-01.flac"
     timeline = affuse.predict(speech, model)
@@ -89,12 +96,12 @@ def test_a_recording_without_a_face_has_none_and_sound_alone_is_enough(model, sh
     assert not np.isnan(timeline.probabilities).any()
 
 
-def test_a_recording_without_sound_is_read_from_the_face(model, shared_data):
+def test_a_recording_without_sound_is_read_from_the_face(model: Path, shared_data: Path) -> None:
     timeline = affuse.predict(shared_data / "videos" / "expressive_d0.mp4", model)
     assert timeline.presence["audio"].share == 0 and timeline.presence["video"].share >= 0.95
 
 
-def test_windows_in_which_nothing_is_present_say_nothing(shared_data, tmp_path):
+def test_windows_in_which_nothing_is_present_say_nothing(shared_data: Path, tmp_path: Path) -> None:
     names = ["video/faces48"]
     spec = ModelSpec(
         model="video-only",
@@ -107,7 +114,7 @@ def test_windows_in_which_nothing_is_present_say_nothing(shared_data, tmp_path):
         training={},
     )
     save_model(tmp_path / "v.safetensors", affuse.create_model("video-only", names, 3), spec)
-    timeline = affuse.predict(
+    timeline: Timeline = affuse.predict(
         shared_data / "videos" / "face_noface.mov", tmp_path / "v.safetensors"
     )
     empty = np.isnan(timeline.probabilities).any(1)
@@ -128,8 +135,8 @@ def write_tone(path: Path, seconds: float) -> Path:
 
 
 def test_bad_inputs_are_named_in_a_line_each_and_the_others_go_on(
-    model, shared_data, tmp_path, capsys
-):
+    model: Path, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     inputs = {
         "empty.mp4": "empty",
         "text.mp4": "decode",
@@ -162,14 +169,14 @@ def test_bad_inputs_are_named_in_a_line_each_and_the_others_go_on(
     ]
 
 
-def test_files_of_one_stem_do_not_overwrite_each_other(model, tmp_path):
+def test_files_of_one_stem_do_not_overwrite_each_other(model: Path, tmp_path: Path) -> None:
     a, b = write_tone(tmp_path / "x.wav", 1.0), write_tone(tmp_path / "x.flac", 1.0)
     out = tmp_path / "out"
     assert main(["predict", str(a), str(b), "--model", str(model), "--out", str(out)]) == 0
     assert {path.stem for path in out.iterdir()} == {"x_wav", "x_flac"}
 
 
-def test_a_wrong_model_file_is_named(tmp_path, capsys):
+def test_a_wrong_model_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tone = write_tone(tmp_path / "x.wav", 1.0)
     (tmp_path / "m.safetensors").write_text("nonsense")
     for name in ("m.safetensors", "none.safetensors"):
@@ -178,10 +185,15 @@ def test_a_wrong_model_file_is_named(tmp_path, capsys):
         assert name in capsys.readouterr().err
 
 
-def test_models_that_cannot_predict_say_why(tmp_path):
+def test_models_that_cannot_predict_say_why(tmp_path: Path) -> None:
     stream = StreamSpec("audio/unheard", 50.0, (3,))
     for head, task, specs, message in (
-        ("classes", "valence-arousal", [stream_spec("audio/mfcc10")], "gives no values over time"),
+        (
+            "classes",
+            "valence-arousal",
+            [stream_spec("audio/mfcc10")],
+            "gives no continuous valence and arousal",
+        ),
         ("classes", "classification", [stream], "reads the stream audio/unheard, which affuse"),
     ):
         streams = {spec.name: spec for spec in specs}
@@ -192,7 +204,7 @@ def test_models_that_cannot_predict_say_why(tmp_path):
             Predictor(path)
 
 
-def test_a_device_that_is_not_there_is_one_clear_line(model):
+def test_a_device_that_is_not_there_is_one_clear_line(model: Path) -> None:
     for device in ("nothing", "cuda:99"):
         with pytest.raises(AffuseError, match=f"device '{device}'"):
             Predictor(model, device=device)

@@ -1,4 +1,4 @@
-"""Values over time: where they lie, where there are none, and what is written."""
+"""Continuous valence and arousal: where they lie, where there are none, and what is written."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from affuse.tasks.values import ValuesTimeline
 
 
 def test_a_row_for_every_picture_of_a_varying_rate_and_nothing_where_the_face_is_hidden(
-    both, varying, tmp_path
-):
+    both: Path, varying: Path, tmp_path: Path
+) -> None:
     path = rewrite(varying, tmp_path / "v.mp4", hidden=(2.0, 4.0))
     times = picture_times(path)
     assert np.diff(times).max() > 1.5 * np.diff(times).min()
@@ -59,7 +59,7 @@ def test_a_row_for_every_picture_of_a_varying_rate_and_nothing_where_the_face_is
     assert (out / "v.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_short_loss_of_the_face_leaves_no_gap(tmp_path, varying):
+def test_a_short_loss_of_the_face_leaves_no_gap(tmp_path: Path, varying: Path) -> None:
     """At 30 Hz a face may be away for 0.2 s; between detections it is taken to be there."""
     from affuse.features.stream import Stream, StreamSpec
     from affuse.tasks.values import unseen
@@ -75,7 +75,7 @@ def test_a_short_loss_of_the_face_leaves_no_gap(tmp_path, varying):
         assert (found[inside] == empty).all() and not found[(times < 0.9) | (times > 1.4)].any()
 
 
-def test_sound_alone_has_values_thirty_times_a_second(both, tmp_path):
+def test_sound_alone_has_values_thirty_times_a_second(both: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 16000 * 5)
     soundfile.write(tmp_path / "x.wav", noise, 16000)
     timeline = affuse.predict(tmp_path / "x.wav", both)
@@ -85,32 +85,32 @@ def test_sound_alone_has_values_thirty_times_a_second(both, tmp_path):
     assert timeline.presence["video"].share == 0
 
 
-def test_pictures_without_any_face_are_refused(both, varying, tmp_path):
+def test_pictures_without_any_face_are_refused(both: Path, varying: Path, tmp_path: Path) -> None:
     path = rewrite(varying, tmp_path / "v.mp4", hidden=(0.0, 10.0))
     with pytest.raises(BadInput, match=r"v\.mp4: has no face"):
         affuse.predict(path, both)
 
 
-def test_smoothing_of_the_model_file_is_applied(varying, tmp_path):
+def test_smoothing_of_the_model_file_is_applied(varying: Path, tmp_path: Path) -> None:
     steps = []
     for smoothing in (0.0, 1.0):
         model = values_model(tmp_path / f"{smoothing}.safetensors", smoothing=smoothing)
-        timeline = affuse.predict(varying, model)
+        timeline: ValuesTimeline = affuse.predict(varying, model)
         assert timeline.model["smoothing"] == smoothing
         steps.append(np.nanmean(np.abs(np.diff(timeline.values, axis=0))))
     assert steps[1] < 0.7 * steps[0]
 
 
 @pytest.mark.parametrize("name", ["expressive_s18", "expressive_d0", "expressive_d18"])
-def test_real_people(both, shared_data, name):
+def test_real_people(both: Path, shared_data: Path, name: str) -> None:
     path = shared_data / "videos" / f"{name}.mp4"
-    timeline = affuse.predict(path, both)
+    timeline: ValuesTimeline = affuse.predict(path, both)
     np.testing.assert_allclose(timeline.times, picture_times(path))
     assert timeline.known.mean() > 0.9 and np.nanstd(timeline.values[:, 0]) > 1e-3
 
 
-def test_a_real_person_who_goes_leaves_a_gap(both, shared_data):
-    timeline = affuse.predict(shared_data / "videos" / "face_noface.mov", both)
+def test_a_real_person_who_goes_leaves_a_gap(both: Path, shared_data: Path) -> None:
+    timeline: ValuesTimeline = affuse.predict(shared_data / "videos" / "face_noface.mov", both)
     assert timeline.known[timeline.times < 2].all()
     assert not timeline.known[timeline.times > 3].any()
     ((start, end),) = timeline.gaps
@@ -118,7 +118,7 @@ def test_a_real_person_who_goes_leaves_a_gap(both, shared_data):
 
 
 def check_overlay(source: Path, overlay: Path) -> None:
-    """The same pictures at the same times, the same sound, and a strip below."""
+    """The same images at the same times, the same sound, and a strip below."""
     before, after = probe(source), probe(overlay)
     assert after.duration == pytest.approx(before.duration, abs=0.1)
     np.testing.assert_allclose(picture_times(overlay), picture_times(source), atol=1e-3)
@@ -128,7 +128,9 @@ def check_overlay(source: Path, overlay: Path) -> None:
     assert after.height / after.width > before.height / before.width
 
 
-def test_an_overlay_keeps_pictures_times_and_sound(both, varying, tmp_path):
+def test_an_overlay_keeps_pictures_times_and_sound(
+    both: Path, varying: Path, tmp_path: Path
+) -> None:
     from tests.media.recordings import read_audio
 
     words = ["predict", str(varying), "--model", str(both), "--out", str(tmp_path), "--overlay"]
@@ -140,7 +142,7 @@ def test_an_overlay_keeps_pictures_times_and_sound(both, varying, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_overlay_of_real_stereo_sound(both, shared_data, tmp_path):
+def test_an_overlay_of_real_stereo_sound(both: Path, shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "videos" / "face_noface.mov"
     words = ["predict", str(source), "--model", str(both), "--out", str(tmp_path), "--overlay"]
     assert main(words) == 0

@@ -33,7 +33,7 @@ def write_recording(
     rotation: int = 0,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Encode pictures (seconds, (H, W, 3) RGB) and sound (channels, N) float."""
+    """Encode images (seconds, (H, W, 3) RGB) and sound (channels, N) float."""
     container: Any
     with av.open(str(path), "w") as container:
         if pictures is not None:
@@ -68,7 +68,7 @@ def grey(level: int, width: int = 64, height: int = 48) -> np.ndarray:
 
 
 def counting(count: int, fps: float = 25.0, start: float = 0.0) -> list[tuple[float, np.ndarray]]:
-    """Pictures that get brighter one by one."""
+    """Images that get brighter one by one."""
     return [(start + i / fps, grey(20 + 200 * i // count)) for i in range(count)]
 
 

@@ -67,7 +67,7 @@ def test_no_picture_near_or_no_face_is_absent_and_black(tmp_path: Path) -> None:
 
 @pytest.fixture
 def patch(tmp_path: Path) -> Path:
-    """A red rectangle, 40 wide and 80 high, in a blue picture."""
+    """A red rectangle, 40 wide and 80 high, in a blue image."""
     image = grey(0, 320, 240)
     image[..., 2] = 255
     image[60:140, 100:140] = 255, 0, 0

@@ -40,12 +40,12 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     path.write_bytes(_with_cover(plain))
     info = probe(path)
     assert (info.has_video, info.has_audio) == (False, True)
-    with pytest.raises(BadInput, match=r"song\.mp3: has no pictures"):
+    with pytest.raises(BadInput, match=r"song\.mp3: has no images"):
         next(read_frames(path))
 
 
 def _with_cover(mp3: bytes) -> bytes:
-    """Put an ID3v2.3 tag with a picture in front of an MP3 file, in place of the tag it has."""
+    """Put an ID3v2.3 tag with an image in front of an MP3 file, in place of the tag it has."""
     import cv2
 
     if mp3[:3] == b"ID3":
@@ -83,7 +83,7 @@ def whole(tmp_path: Path) -> bytes:
         ("noise.mp4", os.urandom(5000), "not a recording that can be decoded"),
         ("notes.txt", b"good morning\n" * 50, "not a recording that can be decoded"),
         ("half.mp4", ..., "not a recording that can be decoded"),
-        ("words.srt", b"1\n00:00:00,000 --> 00:00:01,000\nhi\n", "has neither sound nor pictures"),
+        ("words.srt", b"1\n00:00:00,000 --> 00:00:01,000\nhi\n", "has neither sound nor images"),
     ],
 )
 def test_bad_input_names_file_and_reason(

@@ -101,7 +101,7 @@ def test_what_is_not_there_or_broken_does_not_take_the_other_with_it(tmp_path: P
     reading.run()
     sound = reading.sound(heard)
     assert sound is not None and len(sound.samples) >= 16000 and not seen.times
-    with pytest.raises(BadInput, match="has no pictures"):
+    with pytest.raises(BadInput, match="has no images"):
         reading.check_frames()
 
 

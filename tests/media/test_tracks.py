@@ -109,7 +109,7 @@ def test_nothing_is_interpolated_across_a_cut() -> None:
 
 
 class Scripted(Detector):
-    """Finds a face in bright pictures and sometimes mistakes something else for one."""
+    """Finds a face in bright images and sometimes mistakes something else for one."""
 
     def __init__(self, mistakes: int = 0, probability: float = 0.99) -> None:
         super().__init__(min_face_size=1)
@@ -161,7 +161,7 @@ def test_rare_pictures_are_still_one_track(tmp_path: Path) -> None:
 
 def test_sound_alone_has_no_faces_to_track(tmp_path: Path) -> None:
     path = write_recording(tmp_path / "a.m4a", sound=beep(0.5, 0.1, 16000), rate=16000)
-    with pytest.raises(BadInput, match="has no pictures"):
+    with pytest.raises(BadInput, match="has no images"):
         track_faces(path, Scripted())
 
 

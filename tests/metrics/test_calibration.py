@@ -14,9 +14,10 @@ def predictions(seed: int, clips: int, classes: int) -> tuple[np.ndarray, np.nda
 
 
 @given(st.integers(0, 9999), st.integers(1, 60), st.integers(2, 8))
-def test_scores_are_what_their_definitions_say(seed, clips, classes):
+def test_scores_are_what_their_definitions_say(seed: int, clips: int, classes: int) -> None:
     probabilities, true = predictions(seed, clips, classes)
     scores = calibration(probabilities, true)
+    bins: list[list[tuple[float, bool]]]
     log, squares, bins = 0.0, 0.0, [[] for _ in range(BINS)]
     for row, right in zip(probabilities.tolist(), true.tolist(), strict=True):
         log -= math.log(max(row[right], 1e-12))
@@ -31,7 +32,9 @@ def test_scores_are_what_their_definitions_say(seed, clips, classes):
 
 
 @given(st.integers(0, 9999), st.integers(1, 60), st.integers(2, 8))
-def test_scores_lie_within_their_bounds_and_the_order_of_clips_is_nothing(seed, clips, classes):
+def test_scores_lie_within_their_bounds_and_the_order_of_clips_is_nothing(
+    seed: int, clips: int, classes: int
+) -> None:
     probabilities, true = predictions(seed, clips, classes)
     scores = calibration(probabilities, true)
     accuracy = (probabilities.argmax(1) == true).mean()
@@ -45,7 +48,7 @@ def test_scores_lie_within_their_bounds_and_the_order_of_clips_is_nothing(seed, 
     )
 
 
-def test_certain_and_right_or_wrong():
+def test_certain_and_right_or_wrong() -> None:
     right = calibration(np.eye(3), np.arange(3))
     assert (right.nll, right.brier, right.ece, right.confidence) == (0, 0, 0, 1)
     wrong = calibration(np.eye(3), np.array([1, 2, 0]))
@@ -53,13 +56,13 @@ def test_certain_and_right_or_wrong():
     assert wrong.nll == pytest.approx(-math.log(1e-12)), "finite"
 
 
-def test_knowing_nothing_is_calibrated_where_classes_are_equally_many():
+def test_knowing_nothing_is_calibrated_where_classes_are_equally_many() -> None:
     scores = calibration(np.full((8, 4), 0.25), np.arange(8) % 4)
     assert scores.nll == pytest.approx(math.log(4)) and scores.brier == pytest.approx(0.75)
     assert scores.ece == pytest.approx(0) and scores.confidence == 0.25
 
 
-def test_confidence_that_comes_true_has_no_error():
+def test_confidence_that_comes_true_has_no_error() -> None:
     sure = np.repeat([0.6, 0.8, 0.9], 1000)
     true = (np.random.default_rng(0).random(3000) > sure).astype(int)
     told = calibration(np.stack([sure, 1 - sure], 1), true)

@@ -12,12 +12,12 @@ VOTES = st.lists(
 )
 
 
-def each(votes):
+def each(votes: list[list[int]]) -> list[list[int]]:
     return [[k for k, n in enumerate(row) for _ in range(n)] for row in votes]
 
 
 @given(VOTES)
-def test_ceilings_are_what_leaving_raters_out_gives(rows):
+def test_ceilings_are_what_leaving_raters_out_gives(rows: list[list[int]]) -> None:
     votes = np.array(rows, float)
     scores = rater_scores(votes / votes.sum(1, keepdims=True), votes)
     right, pairs = [], []
@@ -36,7 +36,7 @@ def test_ceilings_are_what_leaving_raters_out_gives(rows):
 
 
 @given(VOTES, st.integers(0, 99))
-def test_nothing_is_better_than_the_raters_own_shares(rows, seed):
+def test_nothing_is_better_than_the_raters_own_shares(rows: list[list[int]], seed: int) -> None:
     votes = np.array(rows, float)
     shares = votes / votes.sum(1, keepdims=True)
     best = rater_scores(shares, votes)
@@ -49,7 +49,7 @@ def test_nothing_is_better_than_the_raters_own_shares(rows, seed):
     assert other.agreement <= best.best_agreement + 1e-12
 
 
-def test_certain_raters_leave_nothing_to_be_surprised_about():
+def test_certain_raters_leave_nothing_to_be_surprised_about() -> None:
     scores = rater_scores(np.array([[0.5, 0.5]]), np.array([[4.0, 0.0]]))
     assert (scores.rater_entropy, scores.human_ceiling) == (0, 1)
     assert scores.cross_entropy == pytest.approx(np.log(2))

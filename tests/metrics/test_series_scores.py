@@ -1,4 +1,4 @@
-"""Scores of values over time, and their intervals."""
+"""Scores of continuous valence and arousal, and their intervals."""
 
 from __future__ import annotations
 

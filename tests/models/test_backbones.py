@@ -127,14 +127,14 @@ class TestR2Plus1D:
 @pytest.mark.parametrize(
     ("make", "shape", "message"),
     [
-        (IR50, (2, 3, 112, 112), r"pictures \(N, 3, 40, 40\), not \(2, 3, 112, 112\)"),
+        (IR50, (2, 3, 112, 112), r"images \(N, 3, 40, 40\), not \(2, 3, 112, 112\)"),
         (IR50, (2, 4, 3, 40, 40), r"not \(2, 4, 3, 40, 40\)"),
         (VGGish, (2, 64, 96), r"examples \(N, 96, 64\), not \(2, 64, 96\)"),
         (SpectrogramResNet, (2, 64, 104), r"\(N, 1, 64, T\), not \(2, 64, 104\)"),
         (SpectrogramResNet, (2, 1, 104, 64), r"not \(2, 1, 104, 64\)"),
         (R2Plus1D, (2, 8, 3, 112, 112), r"\(N, 3, T, H, W\), not \(2, 8, 3, 112, 112\)"),
         (R2Plus1D, (2, 3, 112, 112), r"not \(2, 3, 112, 112\)"),
-        (lambda: R2Plus1D(pooled=False), (2, 3, 9, 112, 112), "at most 8 pictures, not of 9"),
+        (lambda: R2Plus1D(pooled=False), (2, 3, 9, 112, 112), "at most 8 images, not of 9"),
     ],
 )
 def test_input_of_another_shape(

@@ -77,7 +77,7 @@ class TestEfficientFace(ModelContract):
 
 
 class TestEfficientFaceOnSmallPictures(ModelContract):
-    """The same network on pictures that it scales to another size."""
+    """The same network on images that it scales to another size."""
 
     name = "efficientface"
     options: ClassVar[dict[str, Any]] = {"size": 112}

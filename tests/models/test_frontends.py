@@ -323,7 +323,7 @@ def test_the_model_efficientface_refuses_sizes_without_quarters(size: int) -> No
 
 @pytest.mark.parametrize("spec", [MFCC, StreamSpec("video/wide", 25.0, (48, 64, 3), "uint8")])
 def test_the_model_efficientface_reads_square_pictures(spec: StreamSpec) -> None:
-    with pytest.raises(AffuseError, match=r"efficientface (reads square pictures|needs)|no video"):
+    with pytest.raises(AffuseError, match=r"efficientface (reads square images|needs)|no video"):
         create_model("efficientface", {spec.name: spec}, 8, size=64)
 
 
@@ -379,12 +379,12 @@ def test_efficientface_gives_1024_features_channels_last() -> None:
         ("logmel-cnn", FACES48, "reads vectors"),
         ("dense", FACES48, "reads vectors"),
         ({"name": "logmel-cnn", "depth": 3}, LOGMEL, "there are: width, dropout"),
-        ("face-cnn", MFCC, "reads pictures"),
-        ("face-resnet", MFCC, "front-end face-resnet reads pictures"),
-        ("ir50", MFCC, "IR-50 reads pictures of 40 to 48 pixels"),
-        ("ir50", FACES32, "IR-50 reads pictures of 40 to 48 pixels"),
+        ("face-cnn", MFCC, "reads images"),
+        ("face-resnet", MFCC, "front-end face-resnet reads images"),
+        ("ir50", MFCC, "IR-50 reads images of 40 to 48 pixels"),
+        ("ir50", FACES32, "IR-50 reads images of 40 to 48 pixels"),
         ("efficientface", MFCC, "224 x 224"),
-        ("ir50", FACES64, "IR-50 reads pictures of 40 to 48 pixels"),
+        ("ir50", FACES64, "IR-50 reads images of 40 to 48 pixels"),
         ("vggish", LOGMEL, r"front-end vggish reads spectrograms \(96, 64\)"),
         ({"name": "ir50", "width": 3}, FACES40, "there are: squeeze_excitation, frozen"),
     ],

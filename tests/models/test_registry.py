@@ -88,7 +88,7 @@ def test_the_number_of_parameters_is_that_of_the_listed_streams(name: str) -> No
         ("gated", STREAMS, {"hidden": -1}, "gated cannot be built with these options"),
         ("concat", {MFCC.name: MFCC}, {}, "needs a stream of video; given: audio/mfcc10"),
         ("audio-only", {}, {}, "needs a stream of audio; given: none"),
-        ("efficientface", STREAMS, {}, "reads square pictures"),
+        ("efficientface", STREAMS, {}, "reads square images"),
         ("late", STREAMS, {"pooling": "max"}, "no pooling named 'max'; .*attention-max"),
     ],
 )

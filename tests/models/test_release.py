@@ -14,7 +14,9 @@ SPECS = {spec.name: spec for spec in (FACES, SOUND)}
 
 @pytest.mark.parametrize("gates", [False, True])
 @pytest.mark.parametrize("system", [LeaderVisual, LeaderFollower])
-def test_a_model_has_the_groups_of_its_backbone(system, gates):
+def test_a_model_has_the_groups_of_its_backbone(
+    system: type[LeaderVisual] | type[LeaderFollower], gates: bool
+) -> None:
     with torch.device("meta"):
         model = system(SPECS, 1, video={"name": "ir50", "squeeze_excitation": gates})
         alone = release_groups(IR50(gates))
@@ -28,6 +30,6 @@ def test_a_model_has_the_groups_of_its_backbone(system, gates):
     assert {name.split(".")[0] for name in alone[0]} == {"head", "norm"}
 
 
-def test_a_model_on_features_has_no_groups():
+def test_a_model_on_features_has_no_groups() -> None:
     spec = StreamSpec("video/ir50", 30.0, (512,))
     assert release_groups(LeaderVisual({spec.name: spec}, 1)) == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,21 +202,25 @@ def result(folder: Folder, name: str, case: dict[str, Any]) -> CaseResult:
 
 @FEW
 @given(st.integers(2, 12), st.integers(1, 4), st.integers(1, 3))
-def test_auxformer_of_any_number_of_classes(tmp_path, classes, batch, layers):
+def test_auxformer_of_any_number_of_classes(
+    tmp_path: Path, classes: int, batch: int, layers: int
+) -> None:
     folder = Folder(tmp_path)
     found = result(folder, "x", auxformer(folder, "x", classes, batch, layers))
     assert found.passed, found
 
 
 @pytest.mark.parametrize(("classes", "batch"), [(6, 1), (11, 2)])
-def test_efficientface_of_any_number_of_classes(tmp_path, classes, batch):
+def test_efficientface_of_any_number_of_classes(tmp_path: Path, classes: int, batch: int) -> None:
     folder = Folder(tmp_path)
     found = result(folder, "x", images(folder, "x", classes, batch))
     assert found.passed, found
 
 
 @pytest.mark.parametrize(("kind", "classes"), [("lt", 4), ("it", 6), ("ia", 11), ("avtca", 3)])
-def test_self_attention_fusion_of_any_number_of_classes(tmp_path, kind, classes):
+def test_self_attention_fusion_of_any_number_of_classes(
+    tmp_path: Path, kind: str, classes: int
+) -> None:
     folder = Folder(tmp_path)
     found = result(folder, "x", fusion(folder, "x", classes, kind))
     assert found.passed, found
@@ -222,7 +228,7 @@ def test_self_attention_fusion_of_any_number_of_classes(tmp_path, kind, classes)
 
 @FEW
 @given(st.integers(1, 6))
-def test_the_formula_of_any_number_of_sequences(tmp_path, batch):
+def test_the_formula_of_any_number_of_sequences(tmp_path: Path, batch: int) -> None:
     folder = Folder(tmp_path)
     case = formula(folder, "x", batch)
     assert batch == 1 or f"W_ha.call{batch - 1}" in case["intermediates"]
@@ -231,7 +237,9 @@ def test_the_formula_of_any_number_of_sequences(tmp_path, batch):
 
 
 @pytest.mark.parametrize("kind", ["auxformer", "formula"])
-def test_a_wrong_value_of_any_call_is_noticed(made, kind):
+def test_a_wrong_value_of_any_call_is_noticed(
+    made: tuple[Folder, dict[str, dict[str, Any]]], kind: str
+) -> None:
     folder, cases = made
     case = cases[kind]
     several = [name for name in case["intermediates"] if re.search(r"\.call[2-9]", name)]
@@ -249,7 +257,9 @@ def test_a_wrong_value_of_any_call_is_noticed(made, kind):
 
 
 @pytest.mark.parametrize("summary", ["mean", "std", "l2"])
-def test_every_number_of_a_tensor_is_compared(made, summary):
+def test_every_number_of_a_tensor_is_compared(
+    made: tuple[Folder, dict[str, dict[str, Any]]], summary: str
+) -> None:
     folder, cases = made
     case = copy.deepcopy(cases["formula"])
     case["intermediates"]["W_ha.call1"][summary] += 0.1
@@ -276,7 +286,11 @@ def test_every_number_of_a_tensor_is_compared(made, summary):
         (lambda case: rename(case, "main", "mine", "outputs"), "mine"),
     ],
 )
-def test_what_a_case_says_is_never_skipped(made, change, reason):
+def test_what_a_case_says_is_never_skipped(
+    made: tuple[Folder, dict[str, dict[str, Any]]],
+    change: Callable[[dict[str, Any]], object],
+    reason: str,
+) -> None:
     folder, cases = made
     case = copy.deepcopy(cases["auxformer"])
     change(case)
@@ -289,7 +303,9 @@ def rename(case: dict[str, Any], old: str, new: str, part: str = "intermediates"
     case[part][new] = case[part].pop(old)
 
 
-def test_a_damaged_case_is_one_line_and_the_others_are_computed(tmp_path, capsys):
+def test_a_damaged_case_is_one_line_and_the_others_are_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = Folder(tmp_path)
     folder.write("b", good := formula(folder, "b", 3))
     broken = {"a": "{", "c": "[1, 2]", "d": '{"model": "rjca_paper_formula"}', "e": '{"a": NaN'}

@@ -322,15 +322,17 @@ def test_jitter_and_a_middle_crop_are_a_random_crop() -> None:
         (
             {"horizontal_flip": 0.5},
             ["audio/mfcc10"],
-            "augmentation.horizontal_flip changes streams of kind pictures",
+            "augmentation.horizontal_flip changes streams of kind images",
         ),
-        ({"gain": 0.5}, ["video/faces48"], "the recipe has video/faces48 (pictures)"),
+        ({"gain": 0.5}, ["video/faces48"], "the recipe has video/faces48 (images)"),
         ({"gaussian_noise": 0.1}, ["audio/logmel64-16k", "video/faces48"], "of kind vectors"),
         ({"room_simulator": 0.2}, ["audio/logmel64-tsav"], "it cannot change audio/logmel64-tsav"),
         ({"outlier_exposure": 0.2}, ["audio/logmel64-tsav"], "is for audio/logmel<N>-16k"),
     ],
 )
-def test_a_change_that_touches_no_stream_is_refused(change, streams, said) -> None:
+def test_a_change_that_touches_no_stream_is_refused(
+    change: dict[str, float], streams: list[str], said: str
+) -> None:
     specs = {name: stream_spec(name) for name in streams}
     with pytest.raises(AffuseError) as error:
         check_augmentation(Augmentation(**change), specs)
@@ -345,7 +347,9 @@ def test_a_change_that_touches_no_stream_is_refused(change, streams, said) -> No
         ({"room_simulator": 0.2, "gain": 0.1}, ["audio/logmel40-16k", "video/faces48"]),
     ],
 )
-def test_a_change_that_touches_a_stream_is_taken(change, streams) -> None:
+def test_a_change_that_touches_a_stream_is_taken(
+    change: dict[str, float], streams: list[str]
+) -> None:
     check_augmentation(Augmentation(**change), {name: stream_spec(name) for name in streams})
     maps = {"video/x": StreamSpec("video/x", 1.0, (8, 7, 7))}
     check_augmentation(Augmentation(gaussian_noise=0.1), maps)

@@ -1,4 +1,4 @@
-"""What changes of pictures do, how far they go, and that a clip is changed as a whole."""
+"""What changes of images do, how far they go, and that a clip is changed as a whole."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ seeds = st.integers(0, 9999)
 
 
 def faces(clips: int, frames: int = 2, side: int = 48, seed: int = 0) -> Tensor:
-    """(B, T, 3, H, W) normalised by `LEVELS`: smooth pictures, equal in all frames of a clip."""
+    """(B, T, 3, H, W) normalised by `LEVELS`: smooth images, equal in all frames of a clip."""
     random = np.random.default_rng(seed)
     grey = np.stack([smooth(random, side) for _ in range(clips)]).astype(np.float32)
     x = torch.from_numpy((grey - 128) / 64)
@@ -61,7 +61,9 @@ def changed(x: Tensor, change: Augmentation, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("name", CHANGES)
 @given(seeds, st.sampled_from([32, 41, 48]))
 @settings(max_examples=8, deadline=None)
-def test_all_pictures_of_a_clip_are_changed_alike_and_clips_in_other_ways(name, seed, side):
+def test_all_pictures_of_a_clip_are_changed_alike_and_clips_in_other_ways(
+    name: str, seed: int, side: int
+) -> None:
     given = faces(40, 2, side, seed)
     x = given.clone()
     after = changed(x, CHANGES[name], seed)
@@ -76,7 +78,7 @@ def test_all_pictures_of_a_clip_are_changed_alike_and_clips_in_other_ways(name, 
 
 @given(seeds)
 @settings(max_examples=5, deadline=None)
-def test_the_seed_decides_and_nothing_is_done_by_default(seed):
+def test_the_seed_decides_and_nothing_is_done_by_default(seed: int) -> None:
     x = faces(6, seed=seed)
     assert changed(x, EVERYTHING, seed).equal(changed(x, EVERYTHING, seed))
     assert not changed(x, EVERYTHING, seed).equal(changed(x, EVERYTHING, seed + 1))
@@ -104,7 +106,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @given(seeds, st.floats(0.03, 0.3))
 @settings(max_examples=10, deadline=None)
-def test_pictures_are_moved_either_way_and_no_farther_than_allowed(seed, place):
+def test_pictures_are_moved_either_way_and_no_farther_than_allowed(seed: int, place: float) -> None:
     _, centre, _ = moments(changed(dot(49, 200), Augmentation(translate=place), seed))
     largest = place * 49
     assert centre.abs().max() <= largest + 0.01
@@ -113,7 +115,7 @@ def test_pictures_are_moved_either_way_and_no_farther_than_allowed(seed, place):
 
 @given(seeds, st.floats(0.05, 0.4))
 @settings(max_examples=10, deadline=None)
-def test_pictures_are_made_larger_and_smaller_around_their_middle(seed, zoom):
+def test_pictures_are_made_larger_and_smaller_around_their_middle(seed: int, zoom: float) -> None:
     side = 65
     x = torch.zeros(200, 1, 3, side, side)
     x[..., 22:43, 22:43] = 1.0
@@ -124,7 +126,7 @@ def test_pictures_are_made_larger_and_smaller_around_their_middle(seed, zoom):
     assert size.max() > 1 + 0.8 * zoom and size.min() < 1 - 0.8 * zoom
 
 
-def test_what_comes_from_beyond_the_picture_is_the_mean_of_training():
+def test_what_comes_from_beyond_the_picture_is_the_mean_of_training() -> None:
     after = changed(torch.ones(100, 1, 3, 48, 48), Augmentation(translate=0.25))
     edges = torch.cat([after[..., 0, :], after[..., -1, :]], -1)
     assert edges.eq(0).any() and after[..., 24, 24].allclose(torch.ones(()))
@@ -133,7 +135,7 @@ def test_what_comes_from_beyond_the_picture_is_the_mean_of_training():
 
 @given(seeds, st.floats(0.05, 0.6))
 @settings(max_examples=10, deadline=None)
-def test_light_is_a_contrast_and_a_brightness(seed, light):
+def test_light_is_a_contrast_and_a_brightness(seed: int, light: float) -> None:
     x = faces(100, seed=seed)
     after = changed(x, Augmentation(color_jitter=light), seed)
     flat, result = x.flatten(1), after.flatten(1)
@@ -149,7 +151,7 @@ def test_light_is_a_contrast_and_a_brightness(seed, light):
 
 @given(seeds, st.floats(0.6, 2.0))
 @settings(max_examples=10, deadline=None)
-def test_half_of_the_clips_are_blurred_and_no_more_than_allowed(seed, largest):
+def test_half_of_the_clips_are_blurred_and_no_more_than_allowed(seed: int, largest: float) -> None:
     x = dot(49, 200)
     after = changed(x, Augmentation(gaussian_blur=largest), seed)
     mass, centre, variance = moments(after)
@@ -171,7 +173,7 @@ def jpeg(grey: np.ndarray, quality: int) -> np.ndarray:
 
 @pytest.mark.parametrize("quality", [25, 50])
 @pytest.mark.parametrize("side", [48, 45])
-def test_blocks_are_those_of_jpeg(monkeypatch, quality, side):
+def test_blocks_are_those_of_jpeg(monkeypatch: pytest.MonkeyPatch, quality: int, side: int) -> None:
     monkeypatch.setattr("affuse.training.augmentations.images._QUALITIES", (quality, quality))
     random = np.random.default_rng(0)
     grey = np.stack([smooth(random, side) for _ in range(6)])
@@ -190,7 +192,7 @@ def test_blocks_are_those_of_jpeg(monkeypatch, quality, side):
 
 @given(seeds)
 @settings(max_examples=8, deadline=None)
-def test_blocks_damage_so_many_clips_and_never_far(seed):
+def test_blocks_damage_so_many_clips_and_never_far(seed: int) -> None:
     x = faces(100, 1, seed=seed) + 0.1 * torch.randn(100, 1, 3, 48, 48)
     after = changed(x, Augmentation(jpeg=0.25), seed)
     difference = (after - x).flatten(1).square().mean(1).sqrt()
@@ -201,7 +203,7 @@ def test_blocks_damage_so_many_clips_and_never_far(seed):
 
 @given(seeds, st.floats(0.1, 0.6))
 @settings(max_examples=10, deadline=None)
-def test_a_square_is_blanked_in_half_of_the_clips(seed, part):
+def test_a_square_is_blanked_in_half_of_the_clips(seed: int, part: float) -> None:
     x = torch.rand(200, 2, 3, 40, 40) + 1
     after = changed(x, Augmentation(erasing=part), seed)
     blank = after.eq(0)
@@ -219,7 +221,7 @@ def test_a_square_is_blanked_in_half_of_the_clips(seed, part):
 
 @given(seeds, st.sampled_from([16, 40, 48]))
 @settings(max_examples=10, deadline=None)
-def test_pictures_without_a_face_are_shuffled_tiles_or_clouds(seed, side):
+def test_pictures_without_a_face_are_shuffled_tiles_or_clouds(seed: int, side: int) -> None:
     x = faces(60, 2, side, seed)
     torch.manual_seed(seed)
     after = no_face(x)
@@ -235,7 +237,7 @@ def test_pictures_without_a_face_are_shuffled_tiles_or_clouds(seed, side):
 
 
 @pytest.mark.parametrize("size", [(45, 50), (7, 9), (48, 40)])
-def test_pictures_of_any_size_can_lose_their_face(size):
+def test_pictures_of_any_size_can_lose_their_face(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     x = torch.randn(20, 1, 3, *size)
     after = no_face(x)
@@ -259,7 +261,9 @@ def lesson(clips: int, targets: Tensor) -> Batch:
 @pytest.mark.parametrize("shares", [False, True])
 @given(seeds, st.sampled_from([0.1, 0.5]))
 @settings(max_examples=8, deadline=None)
-def test_what_shows_nothing_is_learned_as_all_classes_alike(shares, seed, part):
+def test_what_shows_nothing_is_learned_as_all_classes_alike(
+    shares: bool, seed: int, part: float
+) -> None:
     classes = torch.arange(200) % CLASSES
     own = torch.eye(CLASSES)[classes]
     before = lesson(200, 0.9 * own + 0.1 / CLASSES if shares else classes)
@@ -279,7 +283,7 @@ def test_what_shows_nothing_is_learned_as_all_classes_alike(shares, seed, part):
     assert vectors[~empty].equal(before.streams["video/openface"][~empty])
 
 
-def test_nothing_needs_targets_to_change_anything():
+def test_nothing_needs_targets_to_change_anything() -> None:
     before = lesson(8, torch.arange(8))
     bare = Batch(before.streams, before.masks, kinds=KINDS)
     after = augment(bare, Augmentation(outlier_exposure=1.0), CLASSES)

@@ -45,7 +45,7 @@ SPECS = {
 
 
 class Noise:
-    """Streams of two frames of pictures and sixteen of sound."""
+    """Streams of two frames of images and sixteen of sound."""
 
     def __init__(self, spec: StreamSpec) -> None:
         self.spec = spec

@@ -15,7 +15,7 @@ def batch(n: int = 6) -> Batch:
     return Batch(streams, masks, torch.arange(n), [str(k) for k in range(n)])
 
 
-def test_softhard_is_the_published_computation_draw_by_draw():
+def test_softhard_is_the_published_computation_draw_by_draw() -> None:
     clean = batch()
     torch.manual_seed(3)
     out = apply_dropout(clean, Dropout("softhard", masks=False))
@@ -33,7 +33,7 @@ def test_softhard_is_the_published_computation_draw_by_draw():
     assert out.ids == [str(k % 6) for k in order.tolist()]
 
 
-def test_noise_is_the_published_computation_draw_by_draw():
+def test_noise_is_the_published_computation_draw_by_draw() -> None:
     clean = batch()
     torch.manual_seed(4)
     out = apply_dropout(clean, Dropout("noise", masks=False))
@@ -45,7 +45,7 @@ def test_noise_is_the_published_computation_draw_by_draw():
     assert torch.equal(out.streams["video/y"], torch.cat([v, v, noise_v])[order])
 
 
-def test_sound_softhard_marks_what_is_gone_as_absent():
+def test_sound_softhard_marks_what_is_gone_as_absent() -> None:
     out = apply_dropout(batch(), Dropout("softhard"))
     for name in out.streams:
         gone = out.streams[name].flatten(1).abs().sum(1) == 0
@@ -53,7 +53,7 @@ def test_sound_softhard_marks_what_is_gone_as_absent():
         assert gone.sum() >= 6
 
 
-def test_drop_keeps_the_size_and_never_takes_both():
+def test_drop_keeps_the_size_and_never_takes_both() -> None:
     torch.manual_seed(0)
     out = apply_dropout(batch(400), Dropout("drop", probability=0.5))
     silent, unseen = (~out.masks[name].any(1) for name in out.streams)
@@ -62,13 +62,13 @@ def test_drop_keeps_the_size_and_never_takes_both():
     assert torch.equal(out.targets, torch.arange(400))
 
 
-def test_none_changes_nothing():
+def test_none_changes_nothing() -> None:
     clean = batch()
     assert apply_dropout(clean, Dropout()) is clean
 
 
 @pytest.mark.parametrize("kind", ["softhard", "noise"])
-def test_soft_targets_are_repeated_too(kind):
+def test_soft_targets_are_repeated_too(kind: str) -> None:
     clean = batch()
     clean.targets = torch.rand(6, 8)
     out = apply_dropout(clean, Dropout(kind))
@@ -77,7 +77,7 @@ def test_soft_targets_are_repeated_too(kind):
 
 
 @pytest.mark.parametrize("masks", [True, False])
-def test_batch_shuts_one_modality_off_for_all_clips_together(masks):
+def test_batch_shuts_one_modality_off_for_all_clips_together(masks: bool) -> None:
     clean = batch()
     torch.manual_seed(0)
     counts = {"nothing": 0, "audio/x": 0, "video/y": 0}
@@ -91,7 +91,7 @@ def test_batch_shuts_one_modality_off_for_all_clips_together(masks):
     assert 70 < counts["audio/x"] < 130 and 70 < counts["video/y"] < 130  # published: 0.2 each
 
 
-def test_batch_draws_once_sound_below_the_half_pictures_above_it():
+def test_batch_draws_once_sound_below_the_half_pictures_above_it() -> None:
     torch.manual_seed(5)
     drawn = [float(torch.rand(())) for _ in range(50)]
     torch.manual_seed(5)

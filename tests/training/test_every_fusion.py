@@ -13,7 +13,7 @@ from affuse.models.registry import MODELS
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
 
-#: TSAV reads spectrograms and pictures alone.
+#: TSAV reads spectrograms and images alone.
 FUSIONS = [n for n, e in MODELS.items() if len(e.modalities) == 2 and n != "tsav"]
 #: Wide networks, made narrow.
 SMALLER = {

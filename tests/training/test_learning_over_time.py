@@ -1,4 +1,4 @@
-"""Learning values over time: dimensions, losses, spliced windows, smoothing."""
+"""Learning continuous valence and arousal: dimensions, losses, spliced windows, smoothing."""
 
 from __future__ import annotations
 

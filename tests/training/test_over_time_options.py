@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,9 @@ class TestDelay:
         seen: list[np.ndarray] = []
         starts: list[np.ndarray] = []
 
-        def moved(self: Series, seconds: float, original=Series.later) -> Series:
+        def moved(
+            self: Series, seconds: float, original: Callable[[Series, float], Series] = Series.later
+        ) -> Series:
             seen.append(original(self, seconds).mask)
             return original(self, seconds)
 

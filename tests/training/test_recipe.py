@@ -1,4 +1,6 @@
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,27 +20,27 @@ PLAIN = {
 }
 
 
-def file(tmp_path, **changes):
+def file(tmp_path: Path, **changes: object) -> Path:
     path = tmp_path / "r.yaml"
     path.write_text(yaml.safe_dump(PLAIN | changes))
     return path
 
 
 @pytest.mark.parametrize("name", list_recipes())
-def test_every_shipped_recipe_is_whole_and_named_after_its_file(name):
+def test_every_shipped_recipe_is_whole_and_named_after_its_file(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.model["name"] in list_models()
 
 
-def test_written_out_it_is_the_same_recipe(tmp_path):
+def test_written_out_it_is_the_same_recipe(tmp_path: Path) -> None:
     recipe = load_recipe(file(tmp_path, optimiser={"lr": 2e-3, "steps": [3, 5]}))
     again = tmp_path / "again.yaml"
     again.write_text(recipe.to_yaml())
     assert load_recipe(again) == recipe
 
 
-def test_overrides_reach_nested_keys(tmp_path):
+def test_overrides_reach_nested_keys(tmp_path: Path) -> None:
     recipe = load_recipe(
         file(tmp_path), ["epochs=3", "optimiser.lr=1e-4", "model.heads=4", "dropout.kind=drop"]
     )
@@ -47,7 +49,7 @@ def test_overrides_reach_nested_keys(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ferplus-small", "ferplus-ir50", "ferplus-efficientface"])
-def test_recipes_of_pictures_learn_the_shares_of_votes_by_the_published_rule(name):
+def test_recipes_of_pictures_learn_the_shares_of_votes_by_the_published_rule(name: str) -> None:
     recipe = load_recipe(name)
     assert (recipe.corpus, recipe.task, recipe.selection) == ("ferplus", "distribution", "last")
     labels = recipe.labels
@@ -57,14 +59,14 @@ def test_recipes_of_pictures_learn_the_shares_of_votes_by_the_published_rule(nam
     assert stream == "video/aligned48" and recipe.precision == "auto"
 
 
-def test_precision_32_may_be_written_as_the_number_that_it_looks_like(tmp_path):
+def test_precision_32_may_be_written_as_the_number_that_it_looks_like(tmp_path: Path) -> None:
     assert load_recipe(file(tmp_path, precision=32)).precision == "32"
     assert load_recipe("ferplus-small", ["precision=32"]).precision == "32"
     with pytest.raises(BadInput, match="precision"):
         load_recipe("ferplus-small", ["precision=64"])
 
 
-def test_precision_auto_is_what_this_machine_does_fast(monkeypatch):
+def test_precision_auto_is_what_this_machine_does_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for has, expected in (
         ({}, "32"),
@@ -114,14 +116,16 @@ def test_precision_auto_is_what_this_machine_does_fast(monkeypatch):
         ({"model": {}}, "model.name"),
     ],
 )
-def test_a_wrong_key_or_value_is_named_in_one_line(tmp_path, changes, word):
+def test_a_wrong_key_or_value_is_named_in_one_line(
+    tmp_path: Path, changes: dict[str, Any], word: str
+) -> None:
     with pytest.raises(BadInput) as error:
         load_recipe(file(tmp_path, **changes))
     assert word in str(error.value) and "r.yaml" in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_what_an_earlier_version_wrote_is_read_by_the_names_of_today(tmp_path):
+def test_what_an_earlier_version_wrote_is_read_by_the_names_of_today(tmp_path: Path) -> None:
     path = file(tmp_path, augmentation={"flip": 0.5, "nothing": 0.1, "shift": 0.2, "erase": 0})
     change = load_recipe(path, written=True).augmentation
     assert (change.horizontal_flip, change.outlier_exposure, change.shift) == (0.5, 0.1, 0.2)
@@ -129,7 +133,7 @@ def test_what_an_earlier_version_wrote_is_read_by_the_names_of_today(tmp_path):
         load_recipe(file(tmp_path), ["augmentation.zoom=0.1"])
 
 
-def test_wrong_sources_and_overrides(tmp_path):
+def test_wrong_sources_and_overrides(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such recipe"):
         load_recipe("ravdess-nothing")
     with pytest.raises(AffuseError, match="key=value"):
@@ -140,7 +144,7 @@ def test_wrong_sources_and_overrides(tmp_path):
         load_recipe(broken)
 
 
-def test_steps_are_the_published_schedule():
+def test_steps_are_the_published_schedule() -> None:
     published = Optimiser("sgd", schedule="steps", steps=(40, 55, 65, 70, 200, 250))
     rates = {epoch: 0.04 * rate_factor(published, epoch - 1, 100) for epoch in range(1, 101)}
     assert rates[1] == rates[39] == 0.04
@@ -148,7 +152,7 @@ def test_steps_are_the_published_schedule():
         assert rates[epoch] == pytest.approx(rate)
 
 
-def test_cosine_rises_then_falls_to_zero():
+def test_cosine_rises_then_falls_to_zero() -> None:
     chosen = Optimiser(schedule="cosine", warmup=0.1)
     factors = [rate_factor(chosen, step, 100) for step in range(101)]
     assert factors[0] == pytest.approx(0.1) and max(factors) == factors[9] == 1.0

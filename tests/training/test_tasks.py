@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError, BadInput
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
+from affuse.tasks.targets import TrainingTargets
 from affuse.training.recipe import load_recipe
 from affuse.training.targets import training_targets
 from affuse.training.train import train
@@ -44,7 +46,9 @@ def run(folder: Path, **changes: object) -> Path:
     return dict(train(recipe, folder / "store", folder / "run", [0]))[0]
 
 
-def test_distributions_are_learned_and_judged_beside_the_raters(voted, capsys):
+def test_distributions_are_learned_and_judged_beside_the_raters(
+    voted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(voted, epochs=12, **RATERS)
     rows = list(csv.DictReader((voted / "run/fold0/log.csv").open()))
     losses = [float(row["development/cross_entropy"]) for row in rows]
@@ -61,8 +65,8 @@ def test_distributions_are_learned_and_judged_beside_the_raters(voted, capsys):
     assert "is the raters' own entropy" in capsys.readouterr().out
 
 
-def test_a_rule_decides_which_clips_are_learned_and_as_what(voted):
-    def learned(**labels: object):
+def test_a_rule_decides_which_clips_are_learned_and_as_what(voted: Path) -> None:
+    def learned(**labels: object) -> TrainingTargets:
         recipe = load_recipe(toy_recipe(voted, labels=labels))
         return training_targets(recipe, Store(voted / "store"))
 
@@ -88,11 +92,11 @@ def test_a_rule_decides_which_clips_are_learned_and_as_what(voted):
         ({"labels": {"rule": "plurality", "channel": "video"}}, "there are audio-visual"),
         ({"labels": {"rule": "most"}}, "labels"),
         ({"labels": {"smoothing": 1.5}}, "smoothing must be"),
-        ({"task": "valence-arousal"}, "has no values over time"),
+        ({"task": "valence-arousal"}, "has no continuous valence and arousal"),
         ({"hop": -1}, "hop must not be negative"),
     ],
 )
-def test_what_does_not_fit_is_one_line(voted, changes, message):
+def test_what_does_not_fit_is_one_line(voted: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises((AffuseError, BadInput), match=message) as error:
         run(voted, **changes)
     assert "\n" not in str(error.value) and not (voted / "run").exists()
@@ -104,7 +108,7 @@ def timed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_values_over_time_are_learned_from_the_annotated_frames(timed):
+def test_values_over_time_are_learned_from_the_annotated_frames(timed: Path) -> None:
     changes = {"task": "valence-arousal", "window": 4.0, "hop": 2.0, "epochs": 30, "batch_size": 4}
     model = {"name": "early", "head": "frames"}
     run(timed, model=model, optimiser={"lr": 5e-3}, **changes)
@@ -114,7 +118,9 @@ def test_values_over_time_are_learned_from_the_annotated_frames(timed):
     with pytest.raises(AffuseError, match=r"set model\.head=frames"):
         recipe = load_recipe(toy_recipe(timed, model={"name": "early"}, **changes))
         list(train(recipe, timed / "store", timed / "other"))
-    with pytest.raises(BadInput, match="holds values over time; set task=valence-arousal"):
+    with pytest.raises(
+        BadInput, match="holds continuous valence and arousal; set task=valence-arousal"
+    ):
         list(train(load_recipe(toy_recipe(timed)), timed / "store", timed / "other"))
     assert main(["evaluate", str(timed / "run")]) == 0
     scores = json.loads((timed / "run/evaluation/metrics.json").read_text())["conditions"]

@@ -1,14 +1,20 @@
 import csv
 import json
 import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import lightning
 import numpy as np
 import pytest
 import torch
 from tests.toy import toy_recipe
+from torch import Tensor
 
 from affuse.errors import AffuseError, BadInput
 from affuse.features.archive import read_archive, write_archive
+from affuse.features.batch import Batch
 from affuse.features.store import Store, stream_path
 from affuse.models.modelfile import load_model
 from affuse.training.callbacks import EpochLog
@@ -26,12 +32,14 @@ CHANGES = {
 }
 
 
-def run(toy, out, folds=(0,), resume=False, **changes):
+def run(
+    toy: Path, out: str, folds: Sequence[int] = (0,), resume: bool = False, **changes: object
+) -> dict[int, Path]:
     recipe = load_recipe(toy_recipe(toy, **changes))
     return dict(train(recipe, toy / "store", toy / out, list(folds), resume))
 
 
-def test_the_model_file_is_all_that_prediction_needs(toy):
+def test_the_model_file_is_all_that_prediction_needs(toy: Path) -> None:
     path = run(toy, "run")[0]
     model, spec = load_model(path)
     assert spec.outputs == ["neutral", "calm", "happy", "sad"]
@@ -40,7 +48,7 @@ def test_the_model_file_is_all_that_prediction_needs(toy):
     assert not model.training
 
 
-def test_one_seed_gives_the_same_bytes_and_another_does_not(toy):
+def test_one_seed_gives_the_same_bytes_and_another_does_not(toy: Path) -> None:
     a = run(toy, "a", **CHANGES)[0].read_bytes()
     b = run(toy, "b", **CHANGES)[0].read_bytes()
     c = run(toy, "c", seed=2, **CHANGES)[0].read_bytes()
@@ -48,12 +56,14 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(toy):
 
 
 @pytest.mark.parametrize("selection", ["best", "last"])
-def test_resuming_after_a_kill_gives_the_same_bytes(toy, monkeypatch, selection):
+def test_resuming_after_a_kill_gives_the_same_bytes(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, selection: str
+) -> None:
     changes = CHANGES | {"selection": selection}
     whole = run(toy, "whole", **changes)[0]
     step = Learner.training_step
 
-    def killed(self, batch, index):
+    def killed(self: Learner, batch: Batch, index: int) -> Tensor:
         if self.current_epoch == 2 and index == 1:
             raise KeyboardInterrupt
         return step(self, batch, index)
@@ -73,10 +83,12 @@ def test_resuming_after_a_kill_gives_the_same_bytes(toy, monkeypatch, selection)
     assert logs[0] == logs[1] and [row["epoch"] for row in logs[0]] == ["1", "2", "3", "4"]
 
 
-def test_ctrl_c_that_a_library_loses_still_ends_the_training(toy, monkeypatch):
+def test_ctrl_c_that_a_library_loses_still_ends_the_training(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lost = []
 
-    def swallow(self, trainer, module):
+    def swallow(self: EpochLog, trainer: lightning.Trainer, module: Any) -> None:
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
@@ -90,14 +102,14 @@ def test_ctrl_c_that_a_library_loses_still_ends_the_training(toy, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_finished_folds_are_kept_when_resuming(toy):
+def test_finished_folds_are_kept_when_resuming(toy: Path) -> None:
     first = run(toy, "run")[0]
     stamp = first.stat().st_mtime_ns
     both = run(toy, "run", folds=(0, 1), resume=True)
     assert set(both) == {0, 1} and first.stat().st_mtime_ns == stamp
 
 
-def test_resuming_with_another_recipe_or_other_clips_is_refused(toy):
+def test_resuming_with_another_recipe_or_other_clips_is_refused(toy: Path) -> None:
     run(toy, "run")
     split = toy / "run/fold0/split.json"
     facts = json.loads(split.read_text())
@@ -109,14 +121,14 @@ def test_resuming_with_another_recipe_or_other_clips_is_refused(toy):
         run(toy, "run", resume=True, epochs=5)
 
 
-def test_roles_are_speaker_disjoint_and_written_down(toy):
+def test_roles_are_speaker_disjoint_and_written_down(toy: Path) -> None:
     run(toy, "run")
     split = json.loads((toy / "run/fold0/split.json").read_text())
     speakers = {role: {int(clip) % 8 for clip in clips} for role, clips in split.items()}
     assert speakers == {"train": {2, 3, 6, 7}, "development": {1, 5}, "test": {0, 4}}
 
 
-def test_statistics_come_from_training_clips_only(toy):
+def test_statistics_come_from_training_clips_only(toy: Path) -> None:
     store = Store(toy / "store")
     names = ("audio/mfcc10", "video/openface")
     chosen = [clip for clip in store.clips if int(clip.speaker[1]) % 4 >= 2]
@@ -128,7 +140,7 @@ def test_statistics_come_from_training_clips_only(toy):
     assert everyone != expected
 
 
-def test_neither_statistics_nor_selection_see_test_clips(toy):
+def test_neither_statistics_nor_selection_see_test_clips(toy: Path) -> None:
     """Other values in the streams of the test clips leave the model the same to the last byte."""
     before = run(toy, "before")[0].read_bytes()
     test = json.loads((toy / "before/fold0/split.json").read_text())["test"]
@@ -143,7 +155,7 @@ def test_neither_statistics_nor_selection_see_test_clips(toy):
     assert run(toy, "after")[0].read_bytes() == before
 
 
-def test_it_learns_and_the_best_epoch_is_kept(toy):
+def test_it_learns_and_the_best_epoch_is_kept(toy: Path) -> None:
     run(toy, "run", epochs=8)
     rows = list(csv.DictReader((toy / "run/fold0/log.csv").open()))
     scores = [float(row["development/accuracy"]) for row in rows]
@@ -152,7 +164,7 @@ def test_it_learns_and_the_best_epoch_is_kept(toy):
     assert state["epoch"] == scores.index(max(scores))
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_written(toy):
+def test_what_does_not_fit_is_refused_before_anything_is_written(toy: Path) -> None:
     with pytest.raises(BadInput, match="is a store of folder"):
         run(toy, "run", corpus="ravdess")
     with pytest.raises(BadInput, match="has no stream audio/logmel64"):
@@ -170,7 +182,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(toy):
     assert not (toy / "run").exists()
 
 
-def test_auxiliary_heads_can_be_trained_alone(toy):
+def test_auxiliary_heads_can_be_trained_alone(toy: Path) -> None:
     alone = {
         "model": {"name": "concat"},
         "primary": 0,
@@ -188,6 +200,6 @@ def test_auxiliary_heads_can_be_trained_alone(toy):
         run(toy, "none", primary=0)
 
 
-def test_labels_of_classes_do_not_train_values(toy):
+def test_labels_of_classes_do_not_train_values(toy: Path) -> None:
     with pytest.raises(AffuseError, match=r"set model\.head=classes"):
         run(toy, "values", model={"name": "late", "head": "frames"})

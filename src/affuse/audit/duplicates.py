@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 #: Similarity of `audio/fingerprint` from which two clips hold the same sound: other takes reach
 #: 0.922 (RAVDESS, 719,400 pairs), copies at usual rates 0.959 at least.
 SOUND_THRESHOLD = 0.94
-#: Similarity of `video/fingerprint` from which two clips hold the same pictures: others reach 0.634
+#: Similarity of `video/fingerprint` from which two clips hold the same images: others reach 0.634
 #: in real videos and 0.835 in synthetic ones; copies of still speakers at low quality are less.
 VIDEO_THRESHOLD = 0.86
 
@@ -21,7 +21,7 @@ VIDEO_THRESHOLD = 0.86
 SHIFT = 0.5
 #: Part of each clip's variation that has to lie beside the other clip.
 _OVERLAP = 0.5
-#: Steps by which values have to vary; less is what encoders add to silence and still pictures.
+#: Steps by which values have to vary; less is what encoders add to silence and still images.
 _LEAST_VARIATION = 2.0
 #: Seconds, and frames, over which the variation has to be spread; one click or one flash looks like
 #: any other.
@@ -53,7 +53,7 @@ def similarity(a: NDArray[np.uint8], b: NDArray[np.uint8], rate: float) -> float
         rate: Of the stream in Hz.
 
     Returns:
-        At most 1; None where a clip holds too little to tell (silence, a still picture, a click),
+        At most 1; None where a clip holds too little to tell (silence, a still image, a click),
         or where the clips overlap too little.
     """
     one, other = _contrast(a, rate), _contrast(b, rate)
@@ -109,7 +109,7 @@ def exact_duplicates(hashes: Mapping[str, NDArray[np.uint8]]) -> list[list[str]]
         hashes: Clip -> (1, 2, 32) values of `content/sha256`, or nothing (0, 2, 32).
 
     Returns:
-        Groups of at least two clips, in the order of their first clips; a clip whose pictures and
+        Groups of at least two clips, in the order of their first clips; a clip whose images and
         sound are shared with different clips is in two.
     """
     members: dict[bytes, list[str]] = defaultdict(list)

@@ -25,7 +25,7 @@ from affuse.media.video import read_frames
 
 #: Columns of `table`.
 COLUMNS = ("clip", "speaker", "seconds", "sound", "pictures", "broken", "notes")
-#: Seconds by which the sound and the pictures of a clip may differ in length, and by which a file
+#: Seconds by which the sound and the images of a clip may differ in length, and by which a file
 #: may hold less than it says.
 _TOLERANCE = 0.5
 
@@ -38,8 +38,8 @@ class Examined:
         clip: Its id.
         seconds: Length of the part of its files that it is; None where nothing can be opened.
         has_sound: Whether there is sound.
-        has_pictures: Whether there are pictures.
-        picture: Width, height and frames per second; empty without pictures.
+        has_pictures: Whether there are images.
+        picture: Width, height and frames per second; empty without images.
         broken: What keeps it, or a part of it, from being used.
         notes: What else is to be known.
         digests: File -> SHA-256.
@@ -61,7 +61,7 @@ def examine(corpus: Corpus, workers: int = 1, whole: bool = False) -> list[Exami
     Args:
         corpus: The clips.
         workers: Processes.
-        whole: Whether all sound and pictures are decoded, or their beginning.
+        whole: Whether all sound and images are decoded, or their beginning.
 
     Returns:
         One entry per clip, in the order of the corpus. Clips that are known to be bad are broken;
@@ -134,7 +134,7 @@ def _about_pictures(clip: Clip, media: dict[Path, MediaInfo], found: Examined) -
     if info.has_video:
         found.picture = f"{info.width}x{info.height} {info.fps:.2f} fps"
     else:
-        found.broken.append(f"{clip.video}: no pictures")
+        found.broken.append(f"{clip.video}: no images")
 
 
 def _about_sound(clip: Clip, media: dict[Path, MediaInfo], found: Examined) -> None:
@@ -150,7 +150,7 @@ def _about_sound(clip: Clip, media: dict[Path, MediaInfo], found: Examined) -> N
         return
     seconds = _part(clip, info)
     if found.seconds is not None and abs(found.seconds - seconds) > _TOLERANCE:
-        found.notes.append(f"{seconds:.2f} s of sound beside {found.seconds:.2f} s of pictures")
+        found.notes.append(f"{seconds:.2f} s of sound beside {found.seconds:.2f} s of images")
     found.seconds = seconds if found.seconds is None else found.seconds
 
 

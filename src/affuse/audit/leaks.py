@@ -183,7 +183,7 @@ def split_clips(
     roles = dict(zip([c.id for c in listed], protocol.roles(fold, listed), strict=True))
     split = {role: [clip for clip in clips if role in roles[clip.id]] for role in ROLES}
     if not split["train"]:
-        raise AffuseError(f"protocol {protocol.name}, fold {fold}: no training clip is at hand")
+        raise AffuseError(f"protocol {protocol.name}, fold {fold}: every training clip is missing")
     return split
 
 

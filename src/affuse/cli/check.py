@@ -118,8 +118,8 @@ def _print(corpus: Corpus, facts: dict[str, Any]) -> None:
     _print_people(corpus)
     there = {
         "sound": facts["with_sound"],
-        "pictures": facts["with_pictures"],
-        "face pictures": facts["with_face_pictures"],
+        "images": facts["with_pictures"],
+        "face images": facts["with_face_pictures"],
         "annotation": facts["with_annotation"],
     }
     print(f"with {', '.join(f'{what} {n:,}' for what, n in there.items() if n) or 'no recording'}")
@@ -127,7 +127,7 @@ def _print(corpus: Corpus, facts: dict[str, Any]) -> None:
         length = f"{facts['shortest']:.2f} to {facts['longest']:.2f} s"
         print(f"{length}, {facts['seconds'] / 60:.1f} minutes in all")
     if facts["pictures"]:
-        print(f"pictures: {_some(facts['pictures'])}")
+        print(f"images: {_some(facts['pictures'])}")
     if rows := [dict(row) for row in facts["labels"]]:
         for row in rows:
             row["left out"] = ", ".join(f"{n} {why}" for why, n in row.pop("left_out").items())

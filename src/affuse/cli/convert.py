@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "changes",
         nargs="*",
         metavar="key=value",
-        help="what weights do not tell, such as heads=4 or classes=low,high",
+        help="settings not stored in the checkpoint, such as heads=4 or classes=low,high",
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write (.safetensors)")
     parser.add_argument(

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     for reason in result.failures.values():
         print(f"affuse ensemble: {reason}", file=sys.stderr)
     if result.without_video:
-        where = "not below --corpus" if options.corpus else "not at hand (--corpus says where)"
+        where = "not below --corpus" if options.corpus else "missing (--corpus says where)"
         print(
             f"{len(result.without_video)} clips have 30 rows per second, for their videos are "
             f"{where}: {', '.join(result.without_video[:3])}",

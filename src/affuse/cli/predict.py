@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="seconds from window to window, which begin at 0, hop, 2 hop, ... of every recording; "
         "at most a window (default: spread evenly, at most a quarter of the window apart; two "
-        "thirds of it for values over time)",
+        "thirds of it for continuous valence and arousal)",
     )
     parser.add_argument(
         "--windows",
@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--smoothing",
         type=_smoothing,
         metavar="SECONDS",
-        help="average values over time over so many seconds, or as `published` for joint attention "
-        "(default: as the model file says)",
+        help="average continuous valence and arousal over so many seconds, or as `published` for "
+        "joint attention (default: as the model file says)",
     )
     parser.add_argument(
         "--overlay",
@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("withhold", "keep"),
         help="what is said where nothing is seen or heard well enough, such as a blurred face in "
         "silence: left out, or kept and marked (default: emotions that are named are left out, "
-        "values over time are kept)",
+        "continuous valence and arousal are kept)",
     )
     add_tracks(parser)
     add_source(parser)
@@ -192,7 +192,7 @@ def _line(timeline: Prediction) -> str:
     if timeline.people > 1:
         return f", person {timeline.person}: {timeline.headline} ({shares})"
     people = "other person" if timeline.others == 1 else "other people"
-    others = f"; {timeline.others} {people} in the picture" if timeline.others else ""
+    others = f"; {timeline.others} {people} in the image" if timeline.others else ""
     withheld = withheld_summary(timeline)
     left_out = f"; {withheld}" if withheld else ""
     return f": {timeline.headline} ({shares}){others}{left_out}"

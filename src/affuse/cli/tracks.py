@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def add_tracks(parser: argparse.ArgumentParser) -> None:
     """`--audio-track` and `--video-track`."""
-    for kind, name in (("audio", "sound"), ("video", "pictures")):
+    for kind, name in (("audio", "sound"), ("video", "images")):
         parser.add_argument(
             f"--{kind}-track",
             type=_number,

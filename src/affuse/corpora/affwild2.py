@@ -1,9 +1,9 @@
 """Aff-Wild2, valence and arousal (Kollias & Zafeiriou 2019), in the publisher's layouts.
 
-The archives of videos, face pictures and annotations unpack into folders that may lie anywhere
+The archives of videos, face images and annotations unpack into folders that may lie anywhere
 below one root: `VA_Set` (or `VA_Estimation_Challenge` of later competitions) with `Train_Set` and
 `Validation_Set`, one text file per trial; `cropped_aligned` (and `cropped_aligned_new_50_vids`)
-with a folder of face pictures per trial; and videos. A trial is one person of one video: where two
+with a folder of face images per trial; and videos. A trial is one person of one video: where two
 people are annotated, the names end in `_left` and `_right`.
 """
 
@@ -37,12 +37,12 @@ def read(root: Path) -> Corpus:
     """The trials below a folder.
 
     Args:
-        root: Folder below which annotations, face pictures and videos lie, in whatever order they
-            were unpacked; face pictures and videos may be absent.
+        root: Folder below which annotations, face images and videos lie, in whatever order they
+            were unpacked; face images and videos may be absent.
 
     Returns:
         One clip per trial in the order of the published lists (by name and `.txt`). Trials without
-        annotation that have a folder of face pictures are the test set. People are not published:
+        annotation that have a folder of face images are the test set. People are not published:
         a clip's speaker is the trial's name without the number of a part, so that people who occur
         in several videos are not known. `missing` names what trials lack.
 
@@ -81,7 +81,7 @@ class _Found:
 
     Args:
         annotations: Trial -> partition, file.
-        images: Trial -> folder of face pictures.
+        images: Trial -> folder of face images.
         videos: Name -> file.
         sets: Partition -> folders with its annotations.
         folders: Names of all folders.
@@ -101,7 +101,7 @@ class _Found:
 
 
 def _find(root: Path) -> _Found:
-    """Walk through everything but the folders of face pictures, which hold millions of files."""
+    """Walk through everything but the folders of face images, which hold millions of files."""
     found = _Found()
     tree = Tree(root)
     for here, folders, files in walk_folders(root, tree.missing):
@@ -123,7 +123,7 @@ def _find(root: Path) -> _Found:
         if _PICTURES.fullmatch(here.name):
             for name in (name for name in folders if not _PICTURES.fullmatch(name)):
                 if name in found.images:
-                    found.left_out["second folders of face pictures"] += 1
+                    found.left_out["second folders of face images"] += 1
                 found.images.setdefault(name, here / name)
             folders[:] = [name for name in folders if _PICTURES.fullmatch(name)]
     found.left_out += tree.left_out
@@ -193,7 +193,7 @@ def _missing(clips: list[Clip], found: _Found) -> list[str]:
         if clip.video is None:
             lacks.append(f"{clip.id}: no video")
         if clip.images is None:
-            lacks.append(f"{clip.id}: no folder of face pictures")
+            lacks.append(f"{clip.id}: no folder of face images")
     if lacks:
         packed = [path.name for path in found.archives if path.stem not in found.folders]
         lacks = [f"{name} is not unpacked" for name in packed] + lacks

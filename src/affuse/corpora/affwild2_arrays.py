@@ -1,8 +1,8 @@
 """Aff-Wild2 as the preprocessing of the leader-follower system leaves it: arrays, no recordings.
 
 `dataset_info.pkl` lists the trials of each set with their number of rows; `npy_data/<trial>/` holds
-`frame.npy`, `vggish.npy`, `mfcc.npy`, `label.npy` and others with a row per annotated picture of
-the video. Pictures without annotation were cut out and the rest was joined: row k is no moment.
+`frame.npy`, `vggish.npy`, `mfcc.npy`, `label.npy` and others with a row per annotated image of
+the video. Images without annotation were cut out and the rest was joined: row k is no moment.
 """
 
 from __future__ import annotations

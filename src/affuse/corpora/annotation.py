@@ -1,4 +1,4 @@
-"""Values over time that raters gave a recording, from a text file."""
+"""Continuous valence and arousal that raters gave a recording, from a text file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TIME = "time"
 
 @dataclass(frozen=True)
 class Annotation:
-    """Values over time.
+    """Continuous valence and arousal.
 
     Args:
         names: Of the D dimensions.
         values: (N, D) float32; 0 in rows that are not valid.
         valid: (N,) bool: whether the row has a value in every dimension.
-        times: (N,) float64 rising seconds of the recording; or None, and row i belongs to picture
+        times: (N,) float64 rising seconds of the recording; or None, and row i belongs to image
             i of the video.
     """
 
@@ -41,7 +41,7 @@ def read_annotation(path: Path) -> Annotation:
 
     Args:
         path: Either a file as Aff-Wild2 has them: a first line `valence,arousal`, then a row per
-            picture of the video with values from -1 to 1; a row with a value below -1 (the
+            image of the video with values from -1 to 1; a row with a value below -1 (the
             publisher writes -5) is not valid. Or a CSV with a column `time` in seconds and a
             column per dimension; a row with an empty cell is not valid. Either may be in any
             dialect of CSV (`affuse.execution.tables`).
@@ -64,7 +64,7 @@ def read_annotation(path: Path) -> Annotation:
         raise BadInput(
             path,
             f"line {at}: columns {','.join(header)}; expected {','.join(VALENCE_AROUSAL)} (a row "
-            f"per picture), or a column {_TIME} in seconds and one per dimension",
+            f"per image), or a column {_TIME} in seconds and one per dimension",
         )
     if not names or "" in names or len(set(header)) < len(header):
         raise BadInput(path, f"line {at}: columns {','.join(header)}; expected different names")

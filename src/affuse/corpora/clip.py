@@ -17,7 +17,7 @@ class Tracks:
 
     Args:
         audio: Of the sound; None for the one that the file marks, or that has content.
-        video: Of the pictures, likewise.
+        video: Of the images, likewise.
     """
 
     audio: int | None = None
@@ -30,12 +30,12 @@ class Clip:
 
     Args:
         id: Unique within the corpus.
-        video: File with the pictures, or None.
+        video: File with the images, or None.
         audio: File with the sound (may be the same file), or None.
-        images: Folder of face pictures `00001.jpg`, ... numbered after the frames of the video;
-            or a file with the face pictures of many clips, see `row`; or a `.npy` file with those
+        images: Folder of face images `00001.jpg`, ... numbered after the frames of the video;
+            or a file with the face images of many clips, see `row`; or a `.npy` file with those
             of this clip, black where there is no face; or None.
-        row: Which picture of the file `images` is the clip, from 0.
+        row: Which image of the file `images` is the clip, from 0.
         start: First second of the files that belongs to the clip.
         end: Last second, or None for the end of the files.
         tracks: Which tracks of the files are read, where the files are not to decide.
@@ -46,7 +46,7 @@ class Clip:
         label: Class name: what was acted, or what the publisher decided; None where there is none.
         votes: What raters chose.
         attributes: Mean ratings of the whole clip, such as valence, arousal and dominance.
-        annotation: File with values over time, or None.
+        annotation: File with continuous valence and arousal, or None.
         sex: `female`, `male` or None.
         age: In years.
         race: The corpus' own word.
@@ -87,11 +87,11 @@ class Corpus:
         name: Registry name, such as `ravdess`.
         root: The folder.
         clips: Ordered by id.
-        classes: Class names in the order of their index; for values over time their names, such
-            as `valence` and `arousal`.
+        classes: Class names in the order of their index; for continuous valence and arousal the
+            names of the dimensions.
         licence: Terms of the data; they travel with every store and model made from it.
         task: `classification` where clips have labels or votes, `valence-arousal` where they have
-            values over time.
+            continuous valence and arousal.
         left_out: Reason -> number of files that were seen and not used.
         bad: Clip id -> what its publisher or users know to be wrong with it; these clips are among
             `clips`.

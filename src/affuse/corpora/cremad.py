@@ -1,7 +1,7 @@
 """CREMA-D (Cao et al. 2014) in the publisher's layout.
 
 91 actors, 7,442 clips `1001_IEO_ANG_LO`: actor, sentence, acted emotion, level. Sounds lie in
-`AudioWAV` (or `AudioMP3`), pictures in `VideoFlash`; tables list the clips, the actors and how many
+`AudioWAV` (or `AudioMP3`), images in `VideoFlash`; tables list the clips, the actors and how many
 of the crowd chose which emotion when they heard (`audio`), saw (`video`) or heard and saw
 (`audio-visual`) a clip.
 """
@@ -73,7 +73,7 @@ def read(root: Path) -> Corpus:
 
     Returns:
         One clip per name. `label` is the acted emotion. Sound comes from the .wav, else the .mp3,
-        else the video; pictures from the .mp4 that a user made, else the .flv.
+        else the video; images from the .mp4 that a user made, else the .flv.
 
     Raises:
         BadInput: The folder is absent or holds nothing of CREMA-D, its recordings are pointers of

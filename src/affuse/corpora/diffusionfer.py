@@ -1,7 +1,7 @@
 """DiffusionFER: faces that a diffusion model drew, with an expression, valence and arousal.
 
-The folder holds `index.csv` and the pictures that it names, in one folder per expression that was
-asked for; what a picture shows is what was annotated.
+The folder holds `index.csv` and the images that it names, in one folder per expression that was
+asked for; what an image shows is what was annotated.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ INDEX = "index.csv"
 
 
 def read(root: Path) -> Corpus:
-    """The pictures below a folder.
+    """The images below a folder.
 
     Args:
         root: Folder with `index.csv` (columns `path`, `prompted_label`, `annotated_label`,
             `valence`, `arousal`, the last two from -1 to 1).
 
     Returns:
-        One clip per picture, its label the annotated one, `kind` the one that was asked for. Nobody
-        is shown twice: a speaker is the name of the picture. Pictures that the index names and the
+        One clip per image, its label the annotated one, `kind` the one that was asked for. Nobody
+        is shown twice: a speaker is the name of the image. Images that the index names and the
         folder lacks are in `missing`.
 
     Raises:
@@ -47,12 +47,12 @@ def read(root: Path) -> Corpus:
         if clip.id in clips:
             raise BadInput(index, f"line {line}: {row['path']} is listed twice")
         if clip.video is None or not os.path.lexists(clip.video):
-            missing.append(f"{row['path']}: no such picture")
+            missing.append(f"{row['path']}: no such image")
         elif tree.holds(clip.video):
             clips[clip.id] = clip
     if not clips:
         absent = f"; {tree.first_absent()}" if tree.first_absent() else ""
-        raise BadInput(index, f"names no picture that is there{absent}")
+        raise BadInput(index, f"names no image that is there{absent}")
     ordered = [clips[name] for name in sorted(clips)]
     return Corpus(
         "diffusionfer",

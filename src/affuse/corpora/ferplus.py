@@ -1,6 +1,6 @@
-"""FER+: small grey pictures of faces from the web, each judged by ten people.
+"""FER+: small grey images of faces from the web, each judged by ten people.
 
-The pictures are those of FER2013, the votes were published for them later; both lie in one CSV
+The images are those of FER2013, the votes were published for them later; both lie in one CSV
 each, or together in one `.npz` file.
 """
 
@@ -32,7 +32,7 @@ CLASSES = (
 )
 #: Answers of raters that are none of the classes; the votes keep them.
 OTHERS = ("unknown", "NF")
-LICENCE = "votes: MIT (FER+); pictures: FER2013, for research only, not to be passed on"
+LICENCE = "votes: MIT (FER+); images: FER2013, for research only, not to be passed on"
 ARCHIVE, PICTURES, VOTES = "ferplus.npz", "fer2013.csv", "fer2013new.csv"
 #: The publisher's names of the sets, in both forms.
 _PARTITIONS = {
@@ -47,7 +47,7 @@ _ORDER = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class _Table:
-    """What both forms say about N pictures: names, rows in the file, sets and votes (N, 10)."""
+    """What both forms say about N images: names, rows in the file, sets and votes (N, 10)."""
 
     path: Path
     names: list[str]
@@ -57,16 +57,16 @@ class _Table:
 
 
 def read(root: Path) -> Corpus:
-    """The pictures that have a name, which are those that show a face.
+    """The images that have a name, which are those that show a face.
 
     Args:
         root: Folder with the publishers' `fer2013.csv` and `fer2013new.csv`, or with `ferplus.npz`
             (arrays `images`, `votes`, `vote_columns`, `split` and `name`).
 
     Returns:
-        One clip per picture with the votes of its raters, also those for `unknown` and `NF` (not a
-        face), which are none of the classes. Who is shown is not known: pictures that are nearly
-        the same count as one speaker. What repeats a picture of an earlier set (in the order
+        One clip per image with the votes of its raters, also those for `unknown` and `NF` (not a
+        face), which are none of the classes. Who is shown is not known: images that are nearly
+        the same count as one speaker. What repeats an image of an earlier set (in the order
         training, validation, test) is left out, and the second of two that have one name.
 
     Raises:
@@ -86,12 +86,12 @@ def read(root: Path) -> Corpus:
     first: dict[str, int] = {}
     for k, group in enumerate(groups.tolist()):
         if homes[group] != table.partitions[k]:
-            left_out[f"{table.partitions[k]} pictures that repeat one of {homes[group]}"] += 1
+            left_out[f"{table.partitions[k]} images that repeat one of {homes[group]}"] += 1
             continue
         if (other := first.setdefault(table.names[k], k)) != k:
             if groups[other] != group:
-                raise BadInput(root, f"two different pictures are called {table.names[k]}")
-            left_out["pictures that are listed twice"] += 1
+                raise BadInput(root, f"two different images are called {table.names[k]}")
+            left_out["images that are listed twice"] += 1
             continue
         votes = dict(zip((*CLASSES, *OTHERS), table.votes[k].tolist(), strict=True))
         clips.append(
@@ -130,7 +130,7 @@ def _from_archive(path: Path) -> _Table:
         raise BadInput(path, f"split {unknown[0]!r} is none of {', '.join(_PARTITIONS)}")
     rows = [row for row, name in enumerate(held["name"]) if str(name)]
     if not rows:
-        raise BadInput(path, "names no picture")
+        raise BadInput(path, "names no image")
     return _Table(
         path,
         [Path(str(held["name"][row])).stem for row in rows],
@@ -162,9 +162,9 @@ def _from_tables(root: Path) -> _Table:
         partitions.append(_PARTITIONS[cells["Usage"]])
     there = len(packed_pictures(pictures))
     if there != row + 1:
-        raise BadInput(votes, f"has {row + 1} rows, but {pictures} has {there} pictures")
+        raise BadInput(votes, f"has {row + 1} rows, but {pictures} has {there} images")
     if not counts:
-        raise BadInput(votes, "names no picture")
+        raise BadInput(votes, "names no image")
     return _Table(pictures, names, rows, partitions, np.array(counts))
 
 

@@ -47,18 +47,18 @@ def read(root: Path) -> Corpus:
 
     Args:
         root: A folder with a file `clips.csv`, or such a CSV itself, or a folder with one folder
-            per class that holds recordings or pictures (further folders below are speakers).
+            per class that holds recordings or images (further folders below are speakers).
 
     The CSV has a column `path` (relative to the CSV), and one of: `label` (a class), columns
     `votes:<class>` (how many people chose it), or `annotation` (a CSV with `time,valence,arousal`
-    or a row of `valence,arousal` per picture). Optional: `id`, `speaker`, `session`, `recording`,
+    or a row of `valence,arousal` per image). Optional: `id`, `speaker`, `session`, `recording`,
     `start` and `end` in seconds, `audio` (where the sound is a file of its own), `sex`, `age`,
     `race`, `ethnicity`, `intensity`, `kind`, `partition`. Cells are cleaned, and it may be in any
     dialect of CSV (`affuse.execution.tables`).
 
     Returns:
         Clips in the order of their ids; classes in alphabetical order. Sound files give clips
-        without pictures. Classes that differ in case only are one, and so are people; `notes` say
+        without images. Classes that differ in case only are one, and so are people; `notes` say
         so. Files whose content is not here (links, pointers) are counted and `missing`.
 
     Raises:

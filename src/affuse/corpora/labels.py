@@ -45,7 +45,7 @@ class Labels:
             (`labels_from_file`); empty for none.
 
     Source: AuxFormer (ICASSP 2022), partitions P, M and D of its label files; Barsoum et al., ICMI
-    2016 (FER+), without its limits on the number of classes of a picture.
+    2016 (FER+), without its limits on the number of classes of an image.
     """
 
     rule: Rule = "given"

@@ -1,4 +1,4 @@
-"""Small pictures that show nearly the same: copies with other crops, watermarks or contrast."""
+"""Small images that show nearly the same: copies with other crops, watermarks or contrast."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Correlation at `_SIZE` from which two pictures show the same. Measured on FER+: of pairs just
+#: Correlation at `_SIZE` from which two images show the same. Measured on FER+: of pairs just
 #: above it all that were looked at were copies, at 0.92 two thirds (docs/results/near_pictures.py).
 THRESHOLD = 0.94
 _SIZE = 24
 #: Size and correlation at which pairs are found that are compared at `_SIZE`.
 _COARSE, _CANDIDATE = 12, 0.94
-#: Pictures that are compared with all others at once.
+#: Images that are compared with all others at once.
 _BLOCK = 1024
 
 
 def near_groups(pictures: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Groups of pictures that are nearly the same, directly or through others.
+    """Groups of images that are nearly the same, directly or through others.
 
     Args:
         pictures: (N, H, W) grey.
 
     Returns:
-        (N,): of each picture the first one of its group.
+        (N,): of each image the first one of its group.
     """
     coarse, fine = correlation_patterns(pictures, _COARSE), correlation_patterns(pictures)
     home = np.arange(len(pictures))

@@ -1,4 +1,4 @@
-"""Small pictures of many clips in one file."""
+"""Small images of many clips in one file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from affuse.execution.remembered import remembered
 from affuse.execution.tables import read_rows
 
 Pictures = NDArray[np.uint8]
-#: Pixels along a side of the pictures in a CSV (FER2013).
+#: Pixels along a side of the images in a CSV (FER2013).
 SIDE = 48
 
 
 @remembered(2)  # each of many clips is one row
 def packed_pictures(path: Path) -> Pictures:
-    """All pictures of a file: (N, H, W) grey, or (N, H, W, 3) RGB.
+    """All images of a file: (N, H, W) grey, or (N, H, W, 3) RGB.
 
     Args:
         path: `.npz` with an entry `images`, or a CSV with a column `pixels` of 48 x 48 grey levels
-            between spaces, a row per picture (FER2013).
+            between spaces, a row per image (FER2013).
 
     Raises:
         BadInput: It cannot be read, or holds something else.
@@ -36,7 +36,7 @@ def packed_pictures(path: Path) -> Pictures:
         held = read_arrays(path, "images")["images"]
         if held.dtype != np.uint8 or held.ndim < 3 or held.shape[3:] not in {(), (3,)}:
             raise BadInput(
-                path, f"holds no pictures: images are {held.dtype} {held.shape}, not uint8"
+                path, f"holds no images: images are {held.dtype} {held.shape}, not uint8"
             )
         pictures = np.asarray(held, np.uint8)
     pictures.flags.writeable = False
@@ -44,14 +44,14 @@ def packed_pictures(path: Path) -> Pictures:
 
 
 def packed_picture(path: Path, row: int) -> Pictures:
-    """(H, W, 3) RGB: one picture of a file, the rows counted from 0.
+    """(H, W, 3) RGB: one image of a file, the rows counted from 0.
 
     Raises:
         BadInput: The file cannot be used, or has no such row.
     """
     pictures = packed_pictures(path)
     if not 0 <= row < len(pictures):
-        raise BadInput(path, f"has {len(pictures)} pictures; there is no row {row}")
+        raise BadInput(path, f"has {len(pictures)} images; there is no row {row}")
     picture = pictures[row]
     return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, 2)
 
@@ -87,5 +87,5 @@ def _from_csv(path: Path) -> Pictures:
             )
         rows.append(levels.astype(np.uint8).reshape(SIDE, SIDE))
     if not rows:
-        raise BadInput(path, "holds no pictures")
+        raise BadInput(path, "holds no images")
     return np.stack(rows)

@@ -1,7 +1,7 @@
 """RAVDESS (Livingstone & Russo 2018) in the publisher's layouts.
 
-The zips unpack into `Actor_XX` folders of files named `MM-VV-EE-II-SS-RR-AA`: modality (01 picture
-and sound, 02 picture, 03 sound), vocal channel (01 speech, 02 song), emotion, intensity,
+The zips unpack into `Actor_XX` folders of files named `MM-VV-EE-II-SS-RR-AA`: modality (01 image
+and sound, 02 image, 03 sound), vocal channel (01 speech, 02 song), emotion, intensity,
 statement, repetition, actor. One performance is one clip, whichever of its files are there; its
 id is the name without the modality.
 """
@@ -38,7 +38,7 @@ def read(root: Path, channel: str = "speech") -> Corpus:
         channel: `speech`, `song` (23 actors, without disgust and surprised) or `both`.
 
     Returns:
-        One clip per performance. Pictures come from the 01 file, else the 02 file; sound from the
+        One clip per performance. Images come from the 01 file, else the 02 file; sound from the
         03 file, else the 01 file. The other channel and stray files are counted in `left_out`;
         `missing` tells of actors of whom a part is there.
 
@@ -96,7 +96,7 @@ def clip_named(name: str) -> Clip | None:
 
     Args:
         name: With the number of the modality or without; published code appends `_croppad` to the
-            sound and `_facecroppad` to the pictures that it makes.
+            sound and `_facecroppad` to the images that it makes.
     """
     name = re.sub(r"_(face)?croppad$", "", name)
     match = _NAME.fullmatch(name) or _NAME.fullmatch(f"01-{name}")

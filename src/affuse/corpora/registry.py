@@ -38,15 +38,15 @@ CORPORA: Registry[Entry] = Registry(
         ),
         "diffusionfer": Entry(
             "affuse.corpora.diffusionfer",
-            "DiffusionFER, synthetic face pictures, 7 expressions",
+            "DiffusionFER, synthetic face images, 7 expressions",
         ),
         "ferplus": Entry(
             "affuse.corpora.ferplus",
-            "FER+, 32,000 small grey pictures of faces, 8 emotions, ten votes each",
+            "FER+, 32,000 small grey images of faces, 8 emotions, ten votes each",
         ),
         "folder": Entry(
             "affuse.corpora.folder",
-            "your own recordings or pictures: a clips.csv, or a folder per class",
+            "your own recordings or images: a clips.csv, or a folder per class",
         ),
     },
     group="affuse.corpora",

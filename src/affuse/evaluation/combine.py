@@ -73,7 +73,7 @@ class Combination:
 
 
 def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> Combination:
-    """Write a model that decides from sound, pictures or both.
+    """Write a model that decides from sound, images or both.
 
     Each part is calibrated by a temperature on its predictions. No recordings with both are needed:
     pairs of a voice and a face of the same emotion, drawn with a fixed seed, calibrate both
@@ -84,7 +84,7 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         video: The part that sees.
         out: The model file to write.
         rated: Store of a corpus with ratings of whole clips, such as valence and arousal, which are
-            learned from the features of the pictures by linear regression.
+            learned from the features of the images by linear regression.
 
     Raises:
         BadInput: A run or a table cannot be used.

@@ -83,11 +83,9 @@ def unchanged(batch: Batch, streams: Mapping[str, StreamSpec]) -> Batch:
 CONDITIONS: Registry[Entry] = Registry(
     "condition",
     {
-        "av": Entry("affuse.evaluation.conditions:unchanged", "sound and picture"),
+        "av": Entry("affuse.evaluation.conditions:unchanged", "sound and image"),
         "audio": Entry("affuse.evaluation.conditions:without", "sound only", {"modality": "video"}),
-        "video": Entry(
-            "affuse.evaluation.conditions:without", "picture only", {"modality": "audio"}
-        ),
+        "video": Entry("affuse.evaluation.conditions:without", "image only", {"modality": "audio"}),
         "noisy-audio": Entry(
             "affuse.evaluation.conditions:with_noise",
             "noise on the sound, 0 dB",
@@ -95,7 +93,7 @@ CONDITIONS: Registry[Entry] = Registry(
         ),
         "noisy-video": Entry(
             "affuse.evaluation.conditions:with_noise",
-            "noise on the picture, 0 dB",
+            "noise on the image, 0 dB",
             {"modality": "video"},
         ),
         "noise-filled-audio": Entry(
@@ -105,17 +103,17 @@ CONDITIONS: Registry[Entry] = Registry(
         ),
         "noise-filled-video": Entry(
             "affuse.evaluation.conditions:filled_with",
-            "N(0, 1) noise instead of the picture",
+            "N(0, 1) noise instead of the image",
             {"modality": "video", "filling": "noise"},
         ),
         "zero-filled-audio": Entry(
             "affuse.evaluation.conditions:filled_with",
-            "zeros instead of the sound, which count as input",
+            "zero-filled sound, which counts as input",
             {"modality": "audio", "filling": "zeros"},
         ),
         "zero-filled-video": Entry(
             "affuse.evaluation.conditions:filled_with",
-            "zeros instead of the picture, which count as input",
+            "zero-filled images, which count as input",
             {"modality": "video", "filling": "zeros"},
         ),
     },

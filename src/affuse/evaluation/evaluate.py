@@ -42,7 +42,7 @@ def evaluate(
 
     Of a run the test clips of all trained folds are scored together. Of model files, converted or
     trained, the test clips of one fold of a protocol are, or all of a store; several files are an
-    ensemble. Each clip is judged as `predict` would. Where a protocol has no test clip at hand, the
+    ensemble. Each clip is judged as `predict` would. Where a protocol has no test clip here, the
     development clips are used, and the result says so.
 
     Args:
@@ -51,7 +51,8 @@ def evaluate(
             and `video`, or its one modality.
         store: Where the streams are; of a run, if they have moved since training.
         device: Torch device.
-        truth: For values over time: folder with `<clip>.csv`, used instead of the annotation.
+        truth: For continuous valence and arousal: folder with `<clip>.csv`, used instead of the
+            annotation.
         role: Which clips; of `development` the results lie in `evaluation-development`.
         protocol: Of model files: name or file of a protocol.
         fold: Of the protocol; by default the one that a file was trained in, or the first.
@@ -79,7 +80,8 @@ def evaluate(
         raise AffuseError(f"--labels is for model files of classes; {paths[0]} {why}")
     if truth is not None and not task.over_time:
         raise AffuseError(
-            f"--truth is for values over time; {paths[0]} predicts {task.entry.predicts}"
+            f"--truth is for continuous valence and arousal; {paths[0]} predicts "
+            f"{task.entry.predicts}"
         )
     rule = _labels(subject, labels or {})
     judgement = task.judgement(subject.data, list(subject.streams), rule, truth, list(changes))

@@ -51,7 +51,7 @@ def fit_ratings(data: Store, model: VideoOnly, spec: ModelSpec) -> Ratings:
         spec: Its spec.
 
     Raises:
-        BadInput: Too few clips have both ratings and a picture.
+        BadInput: Too few clips have both ratings and an image.
         AffuseError: The streams are not made as those of the model were.
     """
     for name, trained in spec.streams.items():

@@ -1,4 +1,4 @@
-"""The files of the challenge: a row of values per picture of a video, one file per trial.
+"""The files of the challenge: a row of values per image of a video, one file per trial.
 
 Source: Aff-Wild2 (Kollias & Zafeiriou 2019) and the ABAW challenges; rows as in the published code
 of recursive joint attention (ICASSP 2023).
@@ -24,7 +24,7 @@ def submission_text(names: Sequence[str], values: np.ndarray) -> str:
 
     Args:
         names: Of the dimensions, the first line.
-        values: (N, D), a row per picture.
+        values: (N, D), a row per image.
     """
     rows = (",".join(f"{value:.5f}" for value in row) for row in values.tolist())
     return "\n".join([",".join(names), *rows]) + "\n"
@@ -42,13 +42,14 @@ def submission_problems(folder: Path, corpus: Corpus) -> tuple[list[str], list[s
         and lines about what could not be checked.
 
     Raises:
-        BadInput: There is no such folder, or the corpus has no test clips or no values over time.
+        BadInput: There is no such folder, or the corpus has no test clips with continuous valence
+            and arousal.
     """
     if not folder.is_dir():
         raise BadInput(folder, "no such folder")
     tested = {clip.id: clip for clip in corpus.clips if clip.partition == "test"}
     if not TASKS[corpus.task].over_time or not tested:
-        raise BadInput(corpus.root, "has no test clips with values over time")
+        raise BadInput(corpus.root, "has no test clips with continuous valence and arousal")
     found, unchecked = [], []
     for clip in tested.values():
         path = path_below(folder, clip.id, ".txt")
@@ -56,7 +57,7 @@ def submission_problems(folder: Path, corpus: Corpus) -> tuple[list[str], list[s
             found.append(f"{path}: is missing (test trial {clip.id})")
             continue
         if clip.video is None:
-            unchecked.append(f"{path}: the video is not at hand, so its rows are not counted")
+            unchecked.append(f"{path}: the video is missing, so its rows are not counted")
         found += _about(path, clip, corpus.classes)
     for path in sorted(folder.glob("*.txt")):
         if path.stem not in tested and not path.name.startswith("."):
@@ -88,7 +89,7 @@ def _about(path: Path, clip: Clip, names: Sequence[str]) -> Iterator[str]:
         return
     rows = max(len(lines) - 1, 0)
     if rows != pictures:
-        yield f"{path}: line {rows + 1}: {rows} rows, but {clip.video} has {pictures} pictures"
+        yield f"{path}: line {rows + 1}: {rows} rows, but {clip.video} has {pictures} images"
 
 
 def _wrong(line: str, count: int) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of scores and timelines, the same on every machine and for every name."""
+"""Images of scores and timelines, the same on every machine and for every name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream of face pictures: those of the corpus, or crops of its videos."""
+"""The stream of face images: those of the corpus, or crops of its videos."""
 
 from __future__ import annotations
 
@@ -44,29 +44,29 @@ if TYPE_CHECKING:
 _END_OF_JPEG = b"\xff\xd9"
 
 
-#: Crops like the pictures that come with Aff-Wild2, in which five landmarks lie in the same places.
+#: Crops like the images that come with Aff-Wild2, in which five landmarks lie in the same places.
 CROPS = FaceOptions(margin=0.0, align=True)
-#: Side of those pictures in pixels.
+#: Side of those images in pixels.
 PUBLISHED = 112
 
 
 class AlignedFaces(RecordingExtractor):
-    """`video/aligned<size>`: the face pictures that came with the corpus, RGB, 30 Hz.
+    """`video/aligned<size>`: the face images that came with the corpus, RGB, 30 Hz.
 
-    A clip that is one picture of a file with many has that one, brought to the size. A `.npy` file
-    holds the pictures of a clip, one per frame; black ones are absent.
+    A clip that is one image of a file with many has that one, brought to the size. A `.npy` file
+    holds the images of a clip, one per frame; black ones are absent.
 
-    The pictures are numbered after those of the video and lie at its time stamps, or 30 per second
-    where the video is not at hand. Each moment takes the picture of the video that is shown then;
-    it is absent where there is no face picture of that one, or there is none within 0.1 s.
+    The images are numbered after those of the video and lie at its time stamps, or 30 per second
+    where the video is missing. Each moment takes the image of the video that is shown then;
+    it is absent where there is no face image of that one, or there is none within 0.1 s.
 
-    Of a clip without such pictures they are crops of the main face of its video, turned and scaled
+    Of a clip without such images they are crops of the main face of its video, turned and scaled
     so that eyes and mouth lie where they do in those of Aff-Wild2; absent where it is not seen.
 
     Args:
-        size: Height and width to which the pictures are brought, in pixels.
+        size: Height and width to which the images are brought, in pixels.
         options: How faces are found, followed and cropped.
-        bicubic: `video/aligned<size>-published`: pictures are resized as Pillow does it by default,
+        bicubic: `video/aligned<size>-published`: images are resized as Pillow does it by default,
             crops from 112 x 112 pixels. Otherwise by the mean over areas, or linearly to a greater
             size, and crops are cut in their size.
 
@@ -87,7 +87,7 @@ class AlignedFaces(RecordingExtractor):
         self.spec = StreamSpec(name, RATE, (size, size, 3), "uint8", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
-        """The face pictures, and the video that they come from or that tells when they are."""
+        """The face images, and the video that they come from or that tells when they are."""
         files: list[Path] = []
         if clip.images is not None:
             packed = clip.row is not None or clip.images.suffix == ".npy"
@@ -98,7 +98,7 @@ class AlignedFaces(RecordingExtractor):
         """See `RecordingExtractor`; (T, size, size, 3) uint8 RGB in parts of at most 256.
 
         Raises:
-            BadInput: A picture cannot be read, is not named after a number, or has one that is
+            BadInput: An image cannot be read, is not named after a number, or has one that is
                 beyond the end of the video; or the video cannot be decoded.
         """
         if clip.images is None and clip.video is not None:
@@ -128,10 +128,10 @@ class AlignedFaces(RecordingExtractor):
             yield from self._own(clip, clip.images)
 
     def _own(self, clip: Clip, folder: Path) -> Iterator[Stream]:
-        """The pictures of the corpus."""
+        """The images of the corpus."""
         images = numbered_images(folder)
         if not images:
-            raise BadInput(folder, "holds no face picture (00001.jpg, 00002.jpg, ...)")
+            raise BadInput(folder, "holds no face image (00001.jpg, 00002.jpg, ...)")
         times = _times(clip, images)
         wanted = moments(clip, end_of(times), folder)
         rows, near = nearest(times, wanted)
@@ -148,7 +148,7 @@ class AlignedFaces(RecordingExtractor):
             yield Stream(values, mask, first / RATE)
 
     def _array(self, clip: Clip, path: Path) -> Iterator[Stream]:
-        """The pictures of an array."""
+        """The images of an array."""
         pictures, seen = array_pictures(path, clip)
         for first in range(0, len(pictures), BLOCK):
             some = pictures[first : first + BLOCK]
@@ -179,13 +179,13 @@ class AlignedFaces(RecordingExtractor):
 
 
 def _times(clip: Clip, images: dict[int, Path]) -> NDArray[np.float64]:
-    """When each picture of the video is shown, in seconds."""
+    """When each image of the video is shown, in seconds."""
     last = max(images)
     if clip.video is None:
         return np.arange(last) / RATE
     times = picture_times(clip.video, clip.tracks)
     if last > len(times) and not is_close(last, len(times)):
-        raise BadInput(images[last], f"is picture {last}, but {clip.video} has {len(times)}")
+        raise BadInput(images[last], f"is image {last}, but {clip.video} has {len(times)}")
     return times
 
 
@@ -196,10 +196,10 @@ def _read(path: Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise BadInput(path, f"cannot be read ({error.strerror})") from error
     if _END_OF_JPEG not in data[-64:]:  # the decoder would fill the rest with grey
-        raise BadInput(path, "is not a complete JPEG picture")
+        raise BadInput(path, "is not a complete JPEG image")
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if picture is None:
-        raise BadInput(path, "is not a picture that can be decoded")
+        raise BadInput(path, "is not an image that can be decoded")
     return np.asarray(picture, np.uint8)
 
 

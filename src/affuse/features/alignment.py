@@ -20,7 +20,7 @@ from affuse.features.store import StreamFile, stream_path
 from affuse.media.allowance import time_limit
 from affuse.media.probe import probe
 
-#: Where the sound of a clip lies, and its pictures.
+#: Where the sound of a clip lies, and its images.
 _Files = tuple[Path | None, Path | None]
 #: Seconds that the ends of a stream and of its recording may lie apart.
 WITHIN = 0.2
@@ -156,7 +156,7 @@ def _durations(files: Collection[_Files]) -> dict[_Files, float]:
 
 
 def _duration(files: _Files) -> tuple[_Files, float]:
-    for path in files:  # sound is opened ten times as quickly as pictures
+    for path in files:  # sound is opened ten times as quickly as images
         try:
             if path is not None and (duration := probe(path).duration):
                 return files, duration

@@ -1,4 +1,4 @@
-"""The stream of values over time that raters gave a clip."""
+"""The stream of continuous valence and arousal that raters gave a clip."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from affuse.media.timestamps import picture_times
 class AnnotationTrack:
     """`label/valence-arousal`: the annotation of a clip at 30 Hz.
 
-    Rows that belong to pictures lie at the time stamps of the video, whatever its rate, or 30 per
-    second where the video is not at hand. Each moment takes the row nearest in time; it is absent
+    Rows that belong to images lie at the time stamps of the video, whatever its rate, or 30 per
+    second where the video is missing. Each moment takes the row nearest in time; it is absent
     where that row is not valid or more than 0.1 s away. An array (`.npy`) has all its rows valid.
 
     Args:
@@ -44,7 +44,7 @@ class AnnotationTrack:
         self.spec = StreamSpec("label/valence-arousal", RATE, (len(names),), recipe=recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
-        """The annotation, and the video that tells when its pictures are shown."""
+        """The annotation, and the video that tells when its images are shown."""
         if clip.annotation is None:
             return []
         return [clip.annotation] if clip.video is None else [clip.annotation, clip.video]
@@ -54,7 +54,7 @@ class AnnotationTrack:
 
         Raises:
             BadInput: The annotation is no table or array of these dimensions, or not of this video:
-                it is longer or shorter by more than 5 pictures and 1 %.
+                it is longer or shorter by more than 5 images and 1 %.
         """
         path = clip.annotation
         if path is None:
@@ -87,7 +87,7 @@ def _placed(track: Annotation, path: Path, video: Path | None) -> tuple[NDArray[
     end = end_of(shown)
     if track.times is None:
         if not is_close(count, len(shown)):
-            reason = f"line {count + 1}: {count} rows, but {video} has {len(shown)} pictures"
+            reason = f"line {count + 1}: {count} rows, but {video} has {len(shown)} images"
             raise BadInput(path, reason)
         return shown[:count], end
     if (last := track.times[-1]) > max(end + 5 / RATE, 1.01 * end):
@@ -96,10 +96,10 @@ def _placed(track: Annotation, path: Path, video: Path | None) -> tuple[NDArray[
 
 
 def problems(clip: Clip) -> list[str]:
-    """What is to be known about the annotation and the face pictures of a clip, one line each.
+    """What is to be known about the annotation and the face images of a clip, one line each.
 
     Args:
-        clip: Of a corpus with values over time; that it lacks a file is no finding.
+        clip: Of a corpus with continuous valence and arousal; that it lacks a file is no finding.
     """
     found: list[str] = []
     pictures = None
@@ -123,7 +123,7 @@ def _about_rows(clip: Clip, pictures: int | None) -> Iterator[str]:
     count, invalid = len(track.valid), int((~track.valid).sum())
     if track.times is None and pictures is not None and count != pictures:
         accepted = "" if is_close(count, pictures) else " (too different, it is not used)"
-        yield f"{clip.annotation}: {count} rows, {pictures} pictures{accepted}"
+        yield f"{clip.annotation}: {count} rows, {pictures} images{accepted}"
     if invalid:
         share = f"{invalid} of {count} rows ({invalid / count:.1%})"
         yield f"{clip.annotation}: {share} are not valid"
@@ -135,7 +135,7 @@ def _about_images(clip: Clip, pictures: int | None) -> Iterator[str]:
     if clip.images.suffix == ".npy":
         _, seen = array_pictures(clip.images, clip)
         if black := int((~seen).sum()):
-            share = f"{black} of {len(seen)} face pictures ({black / len(seen):.1%})"
+            share = f"{black} of {len(seen)} face images ({black / len(seen):.1%})"
             yield f"{clip.images}: {share} are black"
         return
     numbers = numbered_images(clip.images)
@@ -143,8 +143,8 @@ def _about_images(clip: Clip, pictures: int | None) -> Iterator[str]:
     count = last if pictures is None else pictures
     if pictures is not None and last > pictures:
         accepted = "" if is_close(last, pictures) else " (too different, it is not used)"
-        yield f"{clip.images}: last face picture is {last}, {pictures} pictures{accepted}"
+        yield f"{clip.images}: last face image is {last}, {pictures} images{accepted}"
     missing = count - sum(number <= count for number in numbers)
     if missing:
-        share = f"{missing} of {count} face pictures ({missing / count:.1%})"
+        share = f"{missing} of {count} face images ({missing / count:.1%})"
         yield f"{clip.images}: {share} are missing"

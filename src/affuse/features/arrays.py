@@ -49,7 +49,7 @@ def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extra
     extractor = create_extractor(name, source)
     if not any(extractor.sources(clip) for clip in corpus.clips):
         raise AffuseError(
-            f"{corpus.arrays} holds no recordings to compute {name} of; it has pictures for "
+            f"{corpus.arrays} holds no recordings to compute {name} of; it has images for "
             f"video/aligned<N>, {', '.join(_ROWS)}, and other arrays as {', '.join(_OWN)}"
         )
     return extractor
@@ -93,7 +93,7 @@ class ArrayRows:
 
 
 def array_values(path: Path, clip: Clip, dimensions: int) -> NDArray[np.float32]:
-    """Values over time of a clip in an array.
+    """Continuous valence and arousal of a clip in an array.
 
     Args:
         path: (T, D) of any numbers.
@@ -118,7 +118,7 @@ def rows_of(path: Path, clip: Clip, shape: tuple[int, ...]) -> NDArray[Any]:
     Args:
         path: The file.
         clip: Where it ends says how many rows there are.
-        shape: Of a row; of pictures (0, 0, 3), whatever their size.
+        shape: Of a row; of images (0, 0, 3), whatever their size.
 
     Raises:
         BadInput: It cannot be read, has rows of another shape, or more or fewer of them.
@@ -130,7 +130,7 @@ def rows_of(path: Path, clip: Clip, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def array_pictures(path: Path, clip: Clip) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Pictures of a clip in an array, and which of them are not black (no face was there).
+    """Images of a clip in an array, and which of them are not black (no face was there).
 
     Args:
         path: (T, H, W, 3) RGB of any integers from 0 to 255: where a face is missing, the published
@@ -141,11 +141,11 @@ def array_pictures(path: Path, clip: Clip) -> tuple[NDArray[np.uint8], NDArray[n
         (T, H, W, 3) and (T,).
 
     Raises:
-        BadInput: As in `rows_of`, or a value that no picture has.
+        BadInput: As in `rows_of`, or a value that no image has.
     """
     values = rows_of(path, clip, (0, 0, 3))
     if values.dtype != np.uint8 and not (
         values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 255
     ):
-        raise BadInput(path, f"holds {values.dtype}, not pictures of levels from 0 to 255")
+        raise BadInput(path, f"holds {values.dtype}, not images of levels from 0 to 255")
     return values.astype(np.uint8, copy=False), np.asarray(values.any((1, 2, 3)))

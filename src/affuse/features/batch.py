@@ -16,7 +16,7 @@ from affuse.features.stream import Kind, Stream, StreamSpec
 
 #: The largest statistic that a file can tell, and how many there can be of each kind.
 _LARGEST, _VALUES = 1e30, 1 << 24
-#: Rate in Hz of values over time that a model learns.
+#: Rate in Hz of continuous valence and arousal that a model learns.
 TARGET_RATE = 30.0
 
 
@@ -25,8 +25,8 @@ class Batch:
     """Streams of several clips, side by side.
 
     Args:
-        streams: Name -> (B, T, ...). Raw after `collate` (pictures (B, T, H, W, 3) uint8); after
-            `normalise` float32, pictures (B, T, 3, H, W).
+        streams: Name -> (B, T, ...). Raw after `collate` (images (B, T, H, W, 3) uint8); after
+            `normalise` float32, images (B, T, 3, H, W).
         masks: Name -> (B, T) bool, True = present. A missing modality is all False.
         targets: (B,) int64 class indices; or (B, C) float32 probabilities; or (B, T, D) float32
             values at `TARGET_RATE`, NaN where nobody annotated; or None.
@@ -68,7 +68,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """x -> (x - mean) / std, per feature (vectors) or per colour channel (pictures).
+    """x -> (x - mean) / std, per feature (vectors) or per colour channel (images).
 
     Args:
         mean: Values over the last axis of a frame, or one value for all.
@@ -154,7 +154,7 @@ def check_finite(stream: Stream, spec: StreamSpec, clip: str = "") -> None:
 def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
     """Streams as float32 with the statistics applied; absent frames are exactly zero.
 
-    Pictures become (B, T, 3, H, W), laid out channels-last in memory.
+    Images become (B, T, 3, H, W), laid out channels-last in memory.
     """
     streams = {}
     for name, raw in batch.streams.items():

@@ -12,7 +12,7 @@ from affuse.corpora.clip import Clip
 from affuse.features.extractor import Extractor
 from affuse.features.stream import Stream, StreamSpec
 
-#: Frames of a block of pictures.
+#: Frames of a block of images.
 BLOCK = 256
 
 

@@ -107,7 +107,7 @@ STREAMS: Registry[Entry] = Registry(
         ),
         "video/emoca50": Entry(
             "affuse.features.emoca:Emoca",
-            "50 expression codes imported from EMOCA's files, one per picture, 30 Hz",
+            "50 expression codes imported from EMOCA's files, one per image, 30 Hz",
             {"source": Path},
         ),
         "audio/imported-<word>": Entry(
@@ -117,7 +117,7 @@ STREAMS: Registry[Entry] = Registry(
         ),
         "video/imported-<word>": Entry(
             "affuse.features.imported:Imported",
-            "your own features of the pictures, the same way",
+            "your own features of the images, the same way",
             {"name": str, "source": Path, "rate": float},
         ),
     },

@@ -19,7 +19,7 @@ from affuse.features.files import (
 )
 from affuse.features.stream import Stream, StreamSpec
 
-#: Rate in Hz of the stream, and of the pictures of a clip whose video is not at hand.
+#: Rate in Hz of the stream, and of the images of a clip whose video is missing.
 _RATE = 30.0
 _CODES = 50
 SPEC = StreamSpec(
@@ -35,11 +35,11 @@ class Emoca:
 
     Args:
         source: A folder with, per clip (named after the clip or its file), either a folder
-            `<clip>/<frame>.npy` of (50,) arrays, one per picture of the video, counted from 1
-            (from 0 where there is a `0.npy`), or one `<clip>.npy` of (T, 50) with all pictures.
+            `<clip>/<frame>.npy` of (50,) arrays, one per image of the video, counted from 1
+            (from 0 where there is a `0.npy`), or one `<clip>.npy` of (T, 50) with all images.
 
-    Pictures are as many per second as the clip's video has, or 30 where it is not at hand; other
-    rates are brought to 30 Hz by the picture nearest in time. A number that is missing is an absent
+    Images are as many per second as the clip's video has, or 30 where it is missing; other
+    rates are brought to 30 Hz by the image nearest in time. A number that is missing is an absent
     frame.
 
     Raises:
@@ -71,7 +71,7 @@ class Emoca:
             return None
         codes: Mapping[int, np.ndarray | Path]
         if place.is_dir():
-            codes = numbered_files(place, "picture")
+            codes = numbered_files(place, "image")
         else:
             codes = dict(enumerate(_read(place, "T", _CODES)))
         fps = _frame_rate(clip)

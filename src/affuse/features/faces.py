@@ -28,7 +28,7 @@ from affuse.media.face import FaceOptions
 if TYPE_CHECKING:
     from affuse.media.face import Readings
 
-#: Seconds of the clips of Chumachenko et al. 2022, who sample 15 pictures of them.
+#: Seconds of the clips of Chumachenko et al. 2022, who sample 15 images of them.
 SPAN = 3.6
 RATE = 15 / SPAN
 
@@ -37,7 +37,7 @@ class Faces(RecordingExtractor):
     """`video/faces<size>`: RGB crops of the main face of the clip at 4.17 Hz.
 
     Crops are taken by timestamp in the middle of each 0.24 s; where the face is not seen, the
-    picture is zero and the mask False. A still picture gives one crop.
+    image is zero and the mask False. A still image gives one crop.
 
     Args:
         size: Height and width of the crops in pixels.

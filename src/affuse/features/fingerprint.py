@@ -1,4 +1,4 @@
-"""Streams that tell whether two files hold the same recording: digests, and coarse pictures."""
+"""Streams that tell whether two files hold the same recording: digests, and coarse images."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _STEPS = 12.0
 
 _SIZE = 16
 _VIDEO_RATE = 5.0
-#: Longer side in pixels to which a picture is brought before it is averaged over the grid.
+#: Longer side in pixels to which an image is brought before it is averaged over the grid.
 _SIDE = 64
-#: Steps per grey level by which a picture differs from the clip's mean.
+#: Steps per grey level by which an image differs from the clip's mean.
 _GAIN = 4.0
-#: Pictures per second of an image folder whose video is not at hand.
+#: Images per second of an image folder whose video is missing.
 _IMAGES_RATE = 30.0
 
 
@@ -62,11 +62,11 @@ class ContentHash:
         self.spec = StreamSpec("content/sha256", 0.0, (2, 32), "uint8", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
-        """The files with the pictures and the sound."""
+        """The files with the images and the sound."""
         return list(dict.fromkeys(p for p in (clip.video, clip.audio) if p is not None))
 
     def extract(self, clip: Clip) -> Stream | None:
-        """(1, 2, 32) uint8: of the file with the pictures and of that with the sound.
+        """(1, 2, 32) uint8: of the file with the images and of that with the sound.
 
         Zeros stand for a file that there is not; None where there is neither.
 
@@ -83,7 +83,7 @@ class ContentHash:
 
 
 class AudioFingerprint(SoundExtractor):
-    """`audio/fingerprint`: a coarse picture of the sound that gain does not change, 50 Hz.
+    """`audio/fingerprint`: a coarse image of the sound that gain does not change, 50 Hz.
 
     Level in 24 mel bands from 150 to 3500 Hz over 80 ms, in twelfths of a decibel above a floor
     20 dB below the loud frames of the clip.
@@ -109,9 +109,9 @@ class AudioFingerprint(SoundExtractor):
 
 
 class VideoFingerprint(RecordingExtractor):
-    """`video/fingerprint`: small grey pictures of how a clip differs from its mean, 5 Hz.
+    """`video/fingerprint`: small grey images of how a clip differs from its mean, 5 Hz.
 
-    Whole pictures, averaged over a grid of 16 x 16 and over the time between neighbours, in
+    Whole images, averaged over a grid of 16 x 16 and over the time between neighbours, in
     quarters of a grey level around 128.
     """
 
@@ -122,7 +122,7 @@ class VideoFingerprint(RecordingExtractor):
         self.spec = StreamSpec("video/fingerprint", _VIDEO_RATE, shape, "uint8", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
-        """The file with the pictures, or else the pictures."""
+        """The file with the images, or else the images."""
         if clip.video is not None:
             return [clip.video]
         if clip.images is None:
@@ -132,10 +132,10 @@ class VideoFingerprint(RecordingExtractor):
         return sorted(p for p in clip.images.glob("*.jpg") if not p.name.startswith("."))
 
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
-        """See `RecordingExtractor`; (T, 16, 16) uint8, absent where there is no picture.
+        """See `RecordingExtractor`; (T, 16, 16) uint8, absent where there is no image.
 
         Raises:
-            BadInput: The pictures cannot be decoded, or there are none in the clip's time.
+            BadInput: The images cannot be decoded, or there are none in the clip's time.
         """
         place, shown = clip.video or clip.images, _OverTime(clip.start, clip.end)
         if place is None or (clip.video is not None and not has_pictures(clip.video, clip.tracks)):
@@ -152,7 +152,7 @@ class VideoFingerprint(RecordingExtractor):
                     shown.add(time, picture)
             values, mask = shown.result()
             if not mask.any():
-                raise BadInput(place, f"holds no picture from {clip.start:g} s on")
+                raise BadInput(place, f"holds no image from {clip.start:g} s on")
             values -= values[mask].mean(0)
             values[~mask] = 0
             yield Stream(_to_bytes(values * _GAIN + 128), mask)
@@ -161,10 +161,10 @@ class VideoFingerprint(RecordingExtractor):
 
 
 class _OverTime:
-    """Pictures at the rate of the stream, each the mean of those around it, and where there are.
+    """Images at the rate of the stream, each the mean of those around it, and where there are.
 
-    A picture counts for its two neighbours on the clock by how near it is: picking the nearest
-    would give other pictures when the clip is shifted or has another frame rate.
+    An image counts for its two neighbours on the clock by how near it is: picking the nearest
+    would give other images when the clip is shifted or has another frame rate.
 
     Args:
         start: Of the clip in seconds.
@@ -185,7 +185,7 @@ class _OverTime:
         """The last frame has come."""
 
     def add(self, time: float, picture: NDArray[np.float32]) -> None:
-        """Take a picture at a second of the clip."""
+        """Take an image at a second of the clip."""
         before, share = divmod(time * _VIDEO_RATE, 1)
         while len(self._sums) < before + 2:
             self._sums.append(np.zeros((_SIZE, _SIZE), np.float32))
@@ -210,7 +210,7 @@ def _from_images(folder: Path, clip: Clip) -> Iterator[tuple[float, NDArray[np.f
         if clip.start <= time and (clip.end is None or time < clip.end):
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if picture is None:
-                raise BadInput(path, "is not a picture that can be decoded")
+                raise BadInput(path, "is not an image that can be decoded")
             rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
             yield time - clip.start, _small(np.asarray(rgb, np.uint8))
 

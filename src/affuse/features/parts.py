@@ -37,7 +37,7 @@ def made_from(clip: Clip, extractor: Extractor) -> str:
         status = path.stat() if path.is_file() else None
         facts += [path.name, status and status.st_size, status and status.st_mtime_ns]
     text = json.dumps(facts)
-    # A stream file repeats this for every clip; a file per picture would fill its header.
+    # A stream file repeats this for every clip; a file per image would fill its header.
     return text if len(paths) < 8 else hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -83,7 +83,7 @@ def prepare(
 
     Returns:
         Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
-        the others go on. Sound or pictures that are too short are absent, with a note; those that
+        the others go on. Sound or images that are too short are absent, with a note; those that
         cannot be decoded are a failure and absent, and the clip stays with what else there is.
 
     Raises:

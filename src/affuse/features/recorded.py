@@ -169,7 +169,7 @@ def nothing() -> Iterator[Stream]:
 
 
 def has_pictures(path: Path, tracks: Tracks | None) -> bool:
-    """Whether a file says that it has pictures.
+    """Whether a file says that it has images.
 
     Raises:
         BadInput: It cannot be opened.
@@ -194,7 +194,7 @@ def decoded(reading: Reading) -> bool:
 
 
 def is_photograph(path: Path) -> bool:
-    """Whether a file is a single picture."""
+    """Whether a file is a single image."""
     from affuse.media.still import still_of
 
     still = still_of(path)

@@ -1,8 +1,8 @@
-"""The clips and sequences of pictures that recursive joint attention reads (ICASSP 2023).
+"""The clips and sequences of images that recursive joint attention reads (ICASSP 2023).
 
-A clip is eight pictures from the 32 frames up to the frame where it ends; a sequence is 16 clips,
-whose ends lie 32 frames apart. Frames are counted from 1, as in the names of the pictures. What
-pictures and labels there are is a table with a row per frame, which may lack frames.
+A clip is eight images from the 32 frames up to the frame where it ends; a sequence is 16 clips,
+whose ends lie 32 frames apart. Frames are counted from 1, as in the names of the images. What
+images and labels there are is a table with a row per frame, which may lack frames.
 """
 
 from __future__ import annotations

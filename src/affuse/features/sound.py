@@ -184,7 +184,8 @@ class LogMel(LocalExtractor):
 
     def __init__(self, mels: int = 64) -> None:
         recipe: dict[str, Any] = {"extractor": "logmel", **_LOGMEL, "mels": mels, "floor": 1e-4}
-        self.spec = StreamSpec(f"audio/logmel{mels}-16k", 50.0, (mels,), recipe=recipe)
+        name = f"audio/logmel{mels}-16k"
+        self.spec = StreamSpec(name, 50.0, (mels,), recipe=recipe, kind="spectrum")
 
     def rows(self, samples: np.ndarray) -> np.ndarray:
         """(1 + N // 320, mels) float32."""
@@ -243,7 +244,7 @@ class TsavMel(LocalExtractor):
 
     def __init__(self) -> None:
         recipe = {"extractor": "tsav mel", **_TSAV, "floor": -100.0, "top_db": None}
-        self.spec = StreamSpec("audio/logmel64-tsav", 100.0, (64,), recipe=recipe)
+        self.spec = StreamSpec("audio/logmel64-tsav", 100.0, (64,), recipe=recipe, kind="spectrum")
 
     def rows(self, samples: np.ndarray) -> np.ndarray:
         """(1 + N // 441, 64) float32 dB of 44.1 kHz sound."""

@@ -40,7 +40,7 @@ class StreamSpec:
         name: Such as `audio/mfcc10`; the modality is the first part.
         rate: Frames per second in Hz; 0 for one row per clip.
         shape: Shape of one frame.
-        dtype: `float32`, or `uint8` for pictures (H, W, 3) RGB.
+        dtype: `float32`, or `uint8` for images (H, W, 3) RGB.
         recipe: The extractor and its exact parameters, as JSON values.
         span: Seconds of the one fixed window that it describes; None for the whole clip.
         kind: What its frames are, which decides what may be done to them; None for what name,
@@ -66,7 +66,7 @@ class StreamSpec:
 
     @property
     def is_picture(self) -> bool:
-        """Whether a frame is a picture (H, W, 3) uint8."""
+        """Whether a frame is an image (H, W, 3) uint8."""
         return self.kind == "pictures"
 
     @property

@@ -48,7 +48,7 @@ def plane_of(timeline: Prediction) -> np.ndarray | None:
 
 
 def drawn(timeline: ValuesTimeline) -> list[np.ndarray]:
-    """Indices of the pictures that a drawing shows, one array per stretch without gaps.
+    """Indices of the images that a drawing shows, one array per stretch without gaps.
 
     A long recording is thinned out evenly; the ends of every stretch stay.
     """

@@ -27,7 +27,7 @@ _BY_NAME = {
 }
 #: For names that are no emotion known here.
 _FREE = ("#44aa99", "#999933", "#6699cc", "#994455", "#bbbbbb", "#222222", "#aaaa00", "#ee99aa")
-#: The same for the dimensions of values over time.
+#: The same for the dimensions of continuous valence and arousal.
 DIMENSION_COLOURS = ("#0077bb", "#cc3311", "#009988", "#aa4499")
 
 

@@ -283,7 +283,7 @@ def where_heard(
 
     Args:
         stream: Of the recording, or of a window.
-        spec: Its spec; streams of pictures, and those that are imported, stay as they are.
+        spec: Its spec; streams of images, and those that are imported, stay as they are.
         sound: What was found in the sound of the recording.
         duration: Of the recording in seconds.
         start: Of the window in seconds.

@@ -33,7 +33,7 @@ def write_people(
         timelines: The main person's first.
         folder: Made where there is none.
         name: Of the files, without a suffix.
-        overlay: Whether also `name-overlay.mp4`, of a recording with pictures.
+        overlay: Whether also `name-overlay.mp4`, of a recording with images.
 
     Raises:
         BadInput: A file cannot be written, or is there and is not of the same recording.

@@ -1,4 +1,4 @@
-"""A recording as a video with what a model says about it below the pictures."""
+"""A recording as a video with what a model says about it below the images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from affuse.media.timestamps import picture_times
 from affuse.media.video import Frame, read_frames
 from affuse.tasks.prediction import Prediction
 
-_LONGEST, _LEAST_WIDTH = 1280, 480  # of the pictures, in pixels
+_LONGEST, _LEAST_WIDTH = 1280, 480  # of the images, in pixels
 #: Red, green and blue of the boxes of people, in their order; colour-blind people see them too.
 PEOPLE_COLOURS = (
     (102, 204, 238),
@@ -40,16 +40,16 @@ def write_overlay(timelines: Sequence[Prediction], path: Path) -> None:
     and what is said about each then.
 
     Args:
-        timelines: Of the people of a recording with pictures, the main person's first.
+        timelines: Of the people of a recording with images, the main person's first.
         path: The `.mp4`, H.264 and AAC.
 
     Raises:
-        BadInput: The recording has no pictures, or cannot be decoded any more.
+        BadInput: The recording has no images, or cannot be decoded any more.
     """
     main = timelines[0]
     info = probe(main.source, main.tracks)
     if not info.has_video:
-        raise BadInput(main.source, "has no pictures; there is nothing to draw on")
+        raise BadInput(main.source, "has no images; there is nothing to draw on")
     turn = main.face.turn if main.face is not None else 0
     turned = (info.height, info.width) if turn % 2 else (info.width, info.height)
     width, height = _size(*turned)
@@ -67,7 +67,7 @@ def write_overlay(timelines: Sequence[Prediction], path: Path) -> None:
 
 
 def _size(width: int, height: int) -> tuple[int, int]:
-    """Even width and height of the pictures: neither huge nor too small for words below."""
+    """Even width and height of the images: neither huge nor too small for words below."""
     scale = min(1.0, _LONGEST / max(width, height))
     scale = max(scale, _LEAST_WIDTH / width)
     return 2 * round(width * scale / 2), 2 * round(height * scale / 2)

@@ -238,7 +238,7 @@ def _rounded(rows: np.ndarray) -> list[list[float] | None]:
 
 
 def _jpeg(picture: np.ndarray) -> str:
-    """RGB picture as base64 JPEG."""
+    """RGB image as base64 JPEG."""
     done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     assert done
     return base64.b64encode(data.tobytes()).decode()

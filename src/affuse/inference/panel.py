@@ -1,4 +1,4 @@
-"""What is drawn below the pictures of a recording, moment by moment."""
+"""What is drawn below the images of a recording, moment by moment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Image = NDArray[np.uint8]
 
 
 class Panel(ABC):
-    """A strip of fixed size below the pictures.
+    """A strip of fixed size below the images.
 
     Args:
         width: Pixels.
@@ -201,7 +201,7 @@ class ClassesPanel(Panel):
 
 @singledispatch
 def panel_of(timeline: Prediction, width: int) -> Panel:
-    """The panel that shows a timeline below pictures `width` pixels wide."""
+    """The panel that shows a timeline below images `width` pixels wide."""
     raise TypeError(f"{type(timeline).__name__} has no panel")
 
 

@@ -1,4 +1,4 @@
-"""A timeline as a picture."""
+"""A timeline as an image."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
     box = axes.get_window_extent()
     for frame in timeline.key_frames:
         height, width = frame.picture.shape[:2]
-        # half the width of the picture in seconds when it fills the height of the axes
+        # half the width of the image in seconds when it fills the height of the axes
         half = 0.5 * timeline.duration * (box.height / box.width) * width / height
         half = min(half, 0.49 * step)
         tall = min(

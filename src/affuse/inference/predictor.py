@@ -41,19 +41,21 @@ class Predictor:
     """Slides a model over recordings, the same way its training clips were cut.
 
     Args:
-        model: Model file, of classes or of values over time.
+        model: Model file, of classes or of continuous valence and arousal.
         hop: Seconds from window to window: they begin at 0, hop, 2 hop, ... of every recording.
             By default windows of classes are spread evenly over each recording, a quarter of the
-            window apart at most, and those of values over time lie two thirds of it apart.
+            window apart at most, and those of continuous valence and arousal lie two thirds of it
+            apart.
         device: Torch device.
         source: File or folder of imported features, for models that read them; several as
             stream name -> path.
-        windows: How windows lie, of a model of values over time; by default as its file says.
+        windows: How windows lie, of a model of continuous valence and arousal; by default as its
+            file says.
         smoothing: Seconds over which its values are averaged, or `published`: 20 frames of
             valence and 50 of arousal; by default as its file says.
         low_quality: What `predict` does with what rests on nothing that is seen or heard well
             (`affuse.tasks.quality`): `withhold` it, or `keep` it; by default emotions that are
-            named are withheld, and values over time are kept.
+            named are withheld, and continuous valence and arousal are kept.
 
     Raises:
         BadInput: The model file cannot be used: its model gives features alone, ends in something
@@ -94,9 +96,9 @@ class Predictor:
         """What the model says about one recording.
 
         Args:
-            path: Any file that PyAV opens, with sound, pictures or both; also a single picture.
+            path: Any file that PyAV opens, with sound, images or both; also a single image.
             thumbnails: Whether to take key frames.
-            tracks: Which tracks of sound and pictures to read; by default the file decides.
+            tracks: Which tracks of sound and images to read; by default the file decides.
 
         Returns:
             What the task of the model predicts: a `Timeline` of classes, or a `ValuesTimeline`.
@@ -265,7 +267,9 @@ def _applied(
             something out.
     """
     if (windows, smoothing) != (None, None) and not TASKS[spec.task].over_time:
-        raise BadInput(path, "gives no values over time; windows and smoothing are for these")
+        raise BadInput(
+            path, "gives no continuous valence and arousal; windows and smoothing are for these"
+        )
     if "published" in (windows, smoothing) and spec.model not in JOINT_ATTENTION:
         raise BadInput(
             path,

@@ -7,7 +7,7 @@ from affuse.tasks.prediction import Prediction
 
 
 def remarks(timeline: Prediction) -> list[str]:
-    """What was not there, what was found on the way, and who else is in the picture.
+    """What was not there, what was found on the way, and who else is in the image.
 
     Args:
         timeline: Of a recording.
@@ -21,5 +21,5 @@ def remarks(timeline: Prediction) -> list[str]:
         lines.append(f"this is person {timeline.person} of {timeline.people}")
     elif timeline.others:
         people = "person is" if timeline.others == 1 else "people are"
-        lines.append(f"{timeline.others} other {people} in the picture, and not read")
+        lines.append(f"{timeline.others} other {people} in the image, and not read")
     return lines

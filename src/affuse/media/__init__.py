@@ -1,1 +1,1 @@
-"""2. Open a recording: decode sound and pictures, find, track and crop faces."""
+"""2. Open a recording: decode sound and images, find, track and crop faces."""

@@ -16,7 +16,7 @@ from affuse.media.contents import contents_of
 _ANYTHING, _PER_SECOND = 60.0, 40.0
 #: Bytes per second of recordings: the length that is found in a file is believed within these.
 _LEAST, _MOST = 250.0, 2_000_000.0
-#: Seconds that one picture counts as, for `_PER_SECOND`.
+#: Seconds that one image counts as, for `_PER_SECOND`.
 _PICTURE = 0.05
 #: Environment variable with seconds that every recording may take; 0: any.
 VARIABLE = "AFFUSE_TIME_LIMIT"
@@ -26,7 +26,7 @@ def time_limit(paths: Iterable[Path] = ()) -> float | None:
     """Seconds that work on some files may take on one core, which grow with their length.
 
     Args:
-        paths: Recordings, pictures or tables; they are opened, so ask where that may be survived.
+        paths: Recordings, images or tables; they are opened, so ask where that may be survived.
 
     Returns:
         Seconds; None where the user set no limit.

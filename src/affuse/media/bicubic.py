@@ -1,4 +1,4 @@
-"""Pictures brought to a size as Pillow does it: cubic, over as many pixels as fall on one."""
+"""Images brought to a size as Pillow does it: cubic, over as many pixels as fall on one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 #: Bits after the point in which Pillow holds weights and sums.
 _BITS = 22
-#: Pixels of the smaller of both pictures that a weight reaches to either side.
+#: Pixels of the smaller of both images that a weight reaches to either side.
 _REACH = 2.0
 
 
 def resize_bicubic(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """A picture in another size: of a square one, what `Image.resize` of Pillow makes from 7 on.
+    """An image in another size: of a square one, what `Image.resize` of Pillow makes from 7 on.
 
     Rows are shortened before columns, and rounded to 8 bits between; later versions of Pillow begin
     with the columns where that is faster, which it never is for squares.

@@ -16,7 +16,7 @@ import av
 from affuse.errors import BadInput
 
 MAX_PIXELS = 1 << 28
-"""Pixels of a picture at most."""
+"""Pixels of an image at most."""
 RATES = (1000, 1_000_000)
 """Hz of sound at least and at most."""
 
@@ -98,7 +98,7 @@ def absurd(stream: Any) -> str | None:
     """What a stream says that cannot be; None for a sane one."""
     context = stream.codec_context
     if stream.type == "video" and context.width * context.height > MAX_PIXELS:
-        return f"its pictures are said to have {context.width} x {context.height} pixels"
+        return f"its images are said to have {context.width} x {context.height} pixels"
     if stream.type == "audio" and not RATES[0] <= (context.sample_rate or RATES[0]) <= RATES[1]:
         return f"its sound is said to have a sample rate of {context.sample_rate:,} Hz"
     return None

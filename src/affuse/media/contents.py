@@ -6,6 +6,8 @@ the time of its last change stay.
 
 from __future__ import annotations
 
+import math
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +24,14 @@ from affuse.media.selection import Chosen, choose
 from affuse.media.timing import Timing, place
 
 FASTEST = 300.0
-"""Pictures per second beyond which a file is not believed."""
+"""Images per second beyond which a file is not believed."""
 NEAR = 0.05
 """Seconds by which what a header says may refine what is there."""
 _PADDED = {"matroska,webm"}  # formats whose headers count what a decoder leaves out
 _OUT_OF_SCALE = 4.0  # times that packets of sound are longer or shorter than what they hold
-_APART = 3.0  # times that pictures last longer or shorter than the sound
-_SLOW = 5.0  # pictures per second below which sound may tell that there were more
-_COMMON = (25.0, 30.0)  # pictures per second
+_APART = 3.0  # times that images last longer or shorter than the sound
+_SLOW = 5.0  # images per second below which sound may tell that there were more
+_COMMON = (25.0, 30.0)  # images per second
 _UNKNOWN = 48_000  # Hz of sound that does not say
 _BLOCK = 0.02  # seconds of a packet of sound of which nothing tells
 
@@ -42,8 +44,8 @@ class Contents:
         chosen: The tracks that are read.
         timing: When their contents happen.
         scales: Kind -> factor by which its time stamps are too small; 1 but for absurd headers.
-        complete: Whether all pictures have time stamps.
-        frame_rate: Mean frame rate in Hz; 0.0 without pictures.
+        complete: Whether all images have time stamps.
+        frame_rate: Mean frame rate in Hz; 0.0 without images.
         stated: Length in seconds as the header says, or None.
         padded: Whether that counts samples of sound that are not to be heard.
     """
@@ -77,7 +79,7 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
         tracks: Which tracks are to be read; by default the file decides.
 
     Raises:
-        BadInput: It cannot be opened, or has neither sound nor pictures, or no such track.
+        BadInput: It cannot be opened, or has neither sound nor images, or no such track.
     """
     check_file(path)
     asked = tracks or Tracks()
@@ -144,22 +146,23 @@ def _packets(
         seconds, NaN where there are none. Of sound, how many samples are not to be heard of the
         first and of the last packet.
     """
-    found: dict[int, list[tuple[Any, ...]]] = {stream.index: [] for stream in streams}
+    found = {stream.index: array("d") for stream in streams}
     ends: dict[int, list[Any]] = {s.index: [] for s in streams if s.type == "audio"}
     try:
         for number, packet in enumerate(packets_of(container, streams)):
             size = packet.size
             if not size or packet.is_discard:  # an edit list hides what is to be discarded
                 continue
-            index = packet.stream_index
-            found[index].append((number, packet.pts, packet.dts, packet.duration, size))
+            index, nan = packet.stream_index, math.nan
+            stamps = (packet.pts, packet.dts, packet.duration)
+            found[index].extend((number, *(nan if x is None else x for x in stamps), size))
             if index in ends:
                 ends[index][1:] = [packet]
     except (av.FFmpegError, OSError, ValueError):  # a damaged file ends here
         pass
     tables, skips = {}, {}
     for stream in streams:
-        table = np.array(found[stream.index], np.float64).reshape(-1, 5)
+        table = np.array(found.pop(stream.index), np.float64).reshape(-1, 5)
         table[:, 1:4] *= float(stream.time_base)
         table[:, 3] = np.nan_to_num(table[:, 3])
         tables[stream.index] = table
@@ -212,7 +215,7 @@ def _sound(table: np.ndarray, stream: Any, skips: tuple[int, int]) -> tuple[Stam
 
 
 def _pictures(table: np.ndarray, stream: Any, heard: float) -> tuple[Stamps, float, bool]:
-    """The packets of pictures, the factor of their time stamps, and whether all have one.
+    """The packets of images, the factor of their time stamps, and whether all have one.
 
     Args:
         table: Of the packets.
@@ -255,18 +258,18 @@ def _filled(starts: Floats, lengths: Floats) -> Floats:
 
 
 def frame_rate(stream: Any) -> float:
-    """Mean frame rate in Hz that a stream of pictures says; 25.0 where it says none."""
+    """Mean frame rate in Hz that a stream of images says; 25.0 where it says none."""
     return float(stream.average_rate or stream.guessed_rate or 25)
 
 
 def nominal_rate(stream: Any) -> float:
-    """Frame rate in Hz that the pictures themselves say, else the file; 25.0 for absurd ones."""
+    """Frame rate in Hz that the images themselves say, else the file; 25.0 for absurd ones."""
     rates = (stream.codec_context.framerate, stream.guessed_rate, stream.average_rate)
     return next((float(rate) for rate in rates if rate and 5 <= rate <= 120), 25.0)
 
 
 def _rate(times: Floats, stated: float) -> float:
-    """Mean frame rate in Hz: the stated one where the pictures bear it out."""
+    """Mean frame rate in Hz: the stated one where the images bear it out."""
     if len(times) < 2:
         return stated if 1 <= stated <= FASTEST else 1 / INTERVAL
     mean, usual = 1 / np.array([np.diff(times).mean(), np.median(np.diff(times))])

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 HOLE = 60.0
-"""Seconds without sound and without a new picture up to which time stamps are believed."""
+"""Seconds without sound and without a new image up to which time stamps are believed."""
 RESET = 1.0
 """Seconds by which time stamps that go back mean a new count, not an overlap."""
 REORDERED = 16
-"""Packets of pictures among which they are stored in another order than shown."""
+"""Packets of images among which they are stored in another order than shown."""
 HELD = 10.0
-"""Seconds for which the last picture is held at most if none before was held longer."""
+"""Seconds for which the last image is held at most if none before was held longer."""
 INTERVAL = 0.04
-"""Seconds from picture to picture where nothing tells."""
+"""Seconds from image to image where nothing tells."""
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def counts_of(stamps: Stamps, pictures: bool) -> list[Count]:
 
     Args:
         stamps: The packets.
-        pictures: Whether these are pictures, which may be stored in another order than shown, and
+        pictures: Whether these are images, which may be stored in another order than shown, and
             of which each is shown until the next one.
     """
     edges = [0, *_set_back(stamps, pictures).tolist(), len(stamps.starts)]
@@ -80,7 +80,7 @@ def _set_back(stamps: Stamps, pictures: bool) -> NDArray[np.intp]:
     back = np.flatnonzero(starts[1:] < starts[:-1] - RESET) + 1
     if not pictures:
         return back
-    # the order of storing goes back too, but only until the pictures between have come
+    # the order of storing goes back too, but only until the images between have come
     found: list[int] = []
     reached, since = -np.inf, 0
     for packet in back.tolist():
@@ -122,7 +122,7 @@ def _follows(stamp: float, before: float, content: float) -> bool:
 
 
 def _shown(starts: Floats, stated: Floats, steps: Floats) -> Floats:
-    """How long each picture is shown: until the next one, unless that comes after a hole."""
+    """How long each image is shown: until the next one, unless that comes after a hole."""
     usual = float(np.median(steps)) if len(steps) else INTERVAL
     longest = max(float(steps.max(initial=0.0)), HELD)
     lengths = np.where((stated > 0) & (stated <= longest), stated, usual)

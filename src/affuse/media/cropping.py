@@ -1,4 +1,4 @@
-"""The rectangle of the pictures that a container says to show, which PyAV does not tell."""
+"""The rectangle of the images that a container says to show, which PyAV does not tell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRACK, _CLUSTER, _TYPE = 0xAE, 0x1F43B675, 0x83
 _SIDES = {0x54CC: 0, 0x54BB: 1, 0x54DD: 2, 0x54AA: 3}
 # MP4: boxes that hold boxes, with the bytes before these
 _BOXES = {b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0, b"stsd": 8}
-_SAMPLE_ENTRY = 78  # bytes of a description of pictures before its boxes
+_SAMPLE_ENTRY = 78  # bytes of a description of images before its boxes
 
 
 def cropping(path: str | Path, number: int, width: int, height: int) -> Crop:
@@ -28,9 +28,9 @@ def cropping(path: str | Path, number: int, width: int, height: int) -> Crop:
 
     Args:
         path: The file, of any kind.
-        number: Of the stream of pictures among all that the file describes, from 0.
-        width: Of the stored picture, in pixels.
-        height: Of the stored picture, in pixels.
+        number: Of the stream of images among all that the file describes, from 0.
+        width: Of the stored image, in pixels.
+        height: Of the stored image, in pixels.
 
     Returns:
         Left, top, right and bottom; zeros where the file says nothing that makes sense.
@@ -122,7 +122,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _clean_aperture(data: bytes, width: int, height: int, within: bytes = b"") -> Crop:
-    """What `clap` leaves out of a picture, in boxes that are looked through for it."""
+    """What `clap` leaves out of an image, in boxes that are looked through for it."""
     for kind, body in _boxes(data):
         if kind == b"clap":
             w, wd, h, hd, x, xd, y, yd = struct.unpack_from(">IIIIiIiI", body)

@@ -1,4 +1,4 @@
-"""Cut a face out of the pictures of a recording."""
+"""Cut a face out of the images of a recording."""
 
 from __future__ import annotations
 

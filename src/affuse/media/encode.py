@@ -1,4 +1,4 @@
-"""Write a recording: pictures at their own times beside the sound of another recording."""
+"""Write a recording: images at their own times beside the sound of another recording."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from affuse.media.audio import Samples, read_blocks
 from affuse.media.probe import MediaInfo
 
-_TICKS = 90_000  # per second, of the time stamps of the pictures
+_TICKS = 90_000  # per second, of the time stamps of the images
 #: Rates in Hz that AAC knows; sound of another one is brought to the first.
 _AAC = (48000, 96000, 88200, 64000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
@@ -28,13 +28,13 @@ def write_mp4(
     fps: float,
     sound: MediaInfo | None = None,
 ) -> None:
-    """Encode H.264 and AAC, picture by picture.
+    """Encode H.264 and AAC, image by image.
 
     Args:
         path: The `.mp4`.
         pictures: Rising seconds, and (H, W, 3) RGB; one at a time is held.
         size: H and W, both even.
-        fps: About how many pictures come in a second; when they are shown is said by their times.
+        fps: About how many images come in a second; when they are shown is said by their times.
         sound: The recording whose sound goes with them, from its beginning; None for silence.
 
     Raises:

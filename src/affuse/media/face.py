@@ -52,7 +52,7 @@ class FaceSearch:
     """The people in a window of a recording, and crops of the faces.
 
     Where the frames, upright and at the usual size, show none, some of them are looked at again at
-    a larger size and turned. Moving pictures are also turned where the main face is doubtful, as
+    a larger size and turned. Moving images are also turned where the main face is doubtful, as
     one that lies on its side is. Only then is the recording read twice.
 
     Args:
@@ -69,7 +69,7 @@ class FaceSearch:
         track: The one whose crops are given; at first the main one. None where there is none.
 
     Raises:
-        BadInput: The recording has no pictures.
+        BadInput: The recording has no images.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From the picture that a file stores to the one that is shown: cropped, square pixels, upright."""
+"""From the image that a file stores to the one that is shown: cropped, square pixels, upright."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SQUARE = 0.01
 """How far from square pixels may be and still be left as they are."""
 
 SMALLEST_ANGLE = 1.0
-"""Degrees off the nearest quarter turn from which a picture is turned by them too."""
+"""Degrees off the nearest quarter turn from which an image is turned by them too."""
 
 _UNNAMED = range(28, 64)  # side data of frames that PyAV may have no name for
 # EXIF orientation: mirrored left to right before turning, quarter turns counter-clockwise
@@ -40,11 +40,11 @@ _ORIENTATIONS = {
 
 @dataclass(frozen=True)
 class Geometry:
-    """What is done to a stored picture before it is shown, in this order.
+    """What is done to a stored image before it is shown, in this order.
 
     Attributes:
-        width: Of the stored picture, in pixels.
-        height: Of the stored picture, in pixels.
+        width: Of the stored image, in pixels.
+        height: Of the stored image, in pixels.
         crop: Pixels that are cut off: left, top, right, bottom.
         aspect: Width of a stored pixel divided by its height. The narrower direction is enlarged.
         mirror: Whether left and right are exchanged.
@@ -63,7 +63,7 @@ class Geometry:
 
     @property
     def inner(self) -> Size:
-        """Width and height of the cropped picture in square pixels, before it is turned."""
+        """Width and height of the cropped image in square pixels, before it is turned."""
         left, top, right, bottom = self.crop
         width, height = self.width - left - right, self.height - top - bottom
         if self.aspect > 1:
@@ -72,7 +72,7 @@ class Geometry:
 
     @property
     def size(self) -> Size:
-        """Width and height of the picture that is shown, in pixels."""
+        """Width and height of the image that is shown, in pixels."""
         width, height = self.inner
         if self.turns % 2:
             width, height = height, width
@@ -84,11 +84,11 @@ class Geometry:
         return replace(self, turns=(self.turns + turns) % 4)
 
     def upright(self, inner: Image, size: Size) -> Image:
-        """Mirror and turn a picture.
+        """Mirror and turn an image.
 
         Args:
             inner: (h, w, 3), cropped and with square pixels, of any size.
-            size: Width and height of the result, for a picture that is turned by an angle.
+            size: Width and height of the result, for an image that is turned by an angle.
         """
         image: Image = np.rot90(inner[:, ::-1] if self.mirror else inner, self.turns)
         if self.angle:
@@ -120,19 +120,19 @@ def geometry_of(
 
 
 def exif_geometry(width: int, height: int, orientation: int) -> Geometry:
-    """The geometry of a stored picture with an EXIF orientation, 1 to 8; others count as 1."""
+    """The geometry of a stored image with an EXIF orientation, 1 to 8; others count as 1."""
     mirror, turns = _ORIENTATIONS.get(orientation, _ORIENTATIONS[1])
     return Geometry(width, height, mirror=mirror, turns=turns)
 
 
 def decompose(matrix: NDArray[np.floating] | None) -> tuple[bool, int, float]:
-    """What a display matrix does to a picture: mirrored, quarter turns and the angle that is left.
+    """What a display matrix does to an image: mirrored, quarter turns and the angle that is left.
 
     Its scale is left out, for sizes come from the pixels; so are shifts, shear and perspective.
 
     Args:
         matrix: (3, 3) as FFmpeg has it: a point (x, y, 1), y downwards, times the matrix is where
-            it is shown. None is a picture that is shown as it is.
+            it is shown. None is an image that is shown as it is.
 
     Returns:
         Whether left and right are exchanged before turning; quarter turns counter-clockwise, 0 to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,20 +40,21 @@ class _Chain:
     def __init__(self, number: int) -> None:
         self.number = number
         self.times: list[float] = []
-        self.faces: list[Face] = []
-        self._near: tuple[tuple[int, int, float], Track] | None = (
-            None  # the last that was asked for
-        )
+        self.faces: list[Face] = []  # only the last one knows what it looks like
+        self._looks, self._looked = np.zeros(()), 0
 
     def add(self, time: float, face: Face) -> None:
+        if self.faces:
+            self.faces[-1] = replace(self.faces[-1], looks=None)
+        if face.looks is not None:
+            self._looks, self._looked = self._looks + face.looks, self._looked + 1
         self.times.append(time)
         self.faces.append(face)
 
     @property
     def looks(self) -> Floats | None:
         """The mean of what it looks like."""
-        known = [face.looks for face in self.faces if face.looks is not None]
-        return np.asarray(np.mean(known, axis=0)) if known else None
+        return self._looks / self._looked if self._looked else None
 
     def forget(self, before: float) -> None:
         """Let go of the detections before a second, but for the last one."""

@@ -38,19 +38,19 @@ class MediaInfo:
     Attributes:
         path: The file.
         duration: In seconds, of what is there, whatever the file says.
-        has_video: Whether it has moving pictures; cover art does not count.
+        has_video: Whether it has moving images; cover art does not count.
         has_audio: Whether it has sound.
-        width: Of the upright picture, in pixels; 0 without pictures.
-        height: Of the upright picture, in pixels; 0 without pictures.
-        fps: Mean frame rate in Hz; 0.0 without pictures.
-        rotation: Degrees counter-clockwise by which the stored picture is turned to be upright.
+        width: Of the upright image, in pixels; 0 without images.
+        height: Of the upright image, in pixels; 0 without images.
+        fps: Mean frame rate in Hz; 0.0 without images.
+        rotation: Degrees counter-clockwise by which the stored image is turned to be upright.
         sample_rate: Of the sound, in Hz; 0 without sound.
         channels: Of the sound; 0 without sound.
-        tracks: Which tracks of sound and pictures are read.
+        tracks: Which tracks of sound and images are read.
         audio_tracks: How many tracks of sound there are.
-        video_tracks: How many tracks of pictures there are.
+        video_tracks: How many tracks of images there are.
         stated: In seconds, as the file says; None where it does not.
-        still: Whether it is a single picture.
+        still: Whether it is a single image.
     """
 
     path: Path
@@ -77,7 +77,7 @@ class Recording:
     Attributes:
         path: The file.
         container: PyAV's input container.
-        video: The stream of pictures, or None.
+        video: The stream of images, or None.
         audio: The stream of sound, or None.
         contents: When what is there happens.
     """
@@ -102,7 +102,7 @@ class Recording:
 
     @property
     def frame_rate(self) -> float:
-        """Mean frame rate in Hz; 0.0 without pictures."""
+        """Mean frame rate in Hz; 0.0 without images."""
         return self.contents.frame_rate
 
     @property
@@ -115,7 +115,7 @@ class Recording:
         return cropping(self.path, self.video.index, self.video.width, self.video.height)
 
     def geometry_of(self, picture: Any) -> Geometry:
-        """How a decoded picture is shown, as its stream and the container say."""
+        """How a decoded image is shown, as its stream and the container say."""
         # to ask a frame of PyAV for all that comes with it keeps it until garbage is collected
         known = picture.width, picture.height, picture.rotation
         if known not in self._geometries:
@@ -215,7 +215,7 @@ def open_recording(path: str | Path, tracks: Tracks | None = None) -> Iterator[R
         tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
-        BadInput: There is no such file, or neither sound nor pictures in it, or no such track.
+        BadInput: There is no such file, or neither sound nor images in it, or no such track.
     """
     path = Path(path)
     contents = contents_of(path, tracks)
@@ -257,7 +257,7 @@ def probe(path: str | Path, tracks: Tracks | None = None) -> MediaInfo:
             if stream is None:
                 continue
             if kind == "video":
-                stream.thread_type = "NONE"  # threads would decode more than the one picture
+                stream.thread_type = "NONE"  # threads would decode more than the one image
             try:
                 frame = next(recording.decode(stream))
             except BadInput as error:

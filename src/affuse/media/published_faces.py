@@ -130,7 +130,7 @@ def published_faces(path: Path) -> PublishedFaces:
     """The fifteen crops of a recording.
 
     Raises:
-        BadInput: The recording has no pictures or cannot be decoded.
+        BadInput: The recording has no images or cannot be decoded.
     """
     reading, found = Reading(path), PublishedFaces()
     reading.watch(found)

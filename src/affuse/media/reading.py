@@ -164,7 +164,7 @@ class Reading:
             video = recording.video if self._takers else None
             audio = recording.audio if self._heard or self._levels else None
             if self._takers and video is None:
-                self._lost["video"] = BadInput(self.path, "has no pictures")
+                self._lost["video"] = BadInput(self.path, "has no images")
             seen = self._begin("video") if video is not None else 0.0
             heard = self._begin("audio") if audio is not None else 0.0
             together = [stream for stream in (video, audio) if stream is not None]

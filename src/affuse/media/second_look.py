@@ -1,4 +1,4 @@
-"""Another look at a few pictures for faces that a search upright and at the usual size misses."""
+"""Another look at a few images for faces that a search upright and at the usual size misses."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from affuse.media.still import still_of
 from affuse.media.video import Frame, read_frames
 
 SAMPLES = 6
-"""Pictures that are looked at again, evenly spread; fewer of a short recording."""
+"""Images that are looked at again, evenly spread; fewer of a short recording."""
 
 LARGEST = 4096
-"""Longer side in pixels at which a picture is looked at again at most."""
+"""Longer side in pixels at which an image is looked at again at most."""
 
 SURE = 0.9
 """Least probability of a face that is found at another size or turn."""
@@ -29,7 +29,7 @@ SURE = 0.9
 BETTER = 0.002
 """By how much a turned face must be the more probable one to be preferred to an upright one."""
 
-_PER_SAMPLE = 30  # searches of the first look for each picture that is looked at again
+_PER_SAMPLE = 30  # searches of the first look for each image that is looked at again
 _EASILY_FOUND = 1.5  # times the smallest size: how large a small face is made for the search
 
 
@@ -38,7 +38,7 @@ class Look:
     """How a recording is searched.
 
     Attributes:
-        max_side: Longer side of the searched pictures in pixels; None is full size.
+        max_side: Longer side of the searched images in pixels; None is full size.
         turn: Quarter turns counter-clockwise by which they are turned before.
     """
 
@@ -59,7 +59,7 @@ def second_look(
 ) -> Look | None:
     """How to search a recording in which the usual look found no face, or a doubtful one.
 
-    A few of its pictures are searched at a larger size, up to their own; then turned by quarter
+    A few of its images are searched at a larger size, up to their own; then turned by quarter
     turns. A face counts when it is in half of them (in two at least, if there are two).
 
     Args:
@@ -67,10 +67,10 @@ def second_look(
         usual: The look that has been taken.
         detector: Name of the face detector.
         min_face_size: Side of the smallest face to be found, in pixels of the searched image.
-        searches: How many pictures have been searched; fewer are looked at again if they are few.
+        searches: How many images have been searched; fewer are looked at again if they are few.
         start: Beginning of the window, in seconds of the recording.
         end: End of the window, in seconds of the recording.
-        found: Whether a face was found, if a doubtful one: it is kept unless turned pictures show
+        found: Whether a face was found, if a doubtful one: it is kept unless turned images show
             one in as many of them that is more probable.
         tracks: Which of its tracks are wanted; by default the file decides.
 
@@ -108,7 +108,7 @@ def _probability(faces: list[Face]) -> float:
 
 
 def _largest_faces(detector: Detector, frames: list[Frame], turn: int) -> list[Face]:
-    """The largest sure face of each picture that has one, in pixels of the picture."""
+    """The largest sure face of each image that has one, in pixels of the image."""
     found = []
     for frame in frames:
         image = frame.turned(turn).rgb(detector.max_side)
@@ -121,7 +121,7 @@ def _largest_faces(detector: Detector, frames: list[Frame], turn: int) -> list[F
 def _samples(
     path: str | Path, count: int, start: float | None, end: float | None, tracks: Tracks | None
 ) -> Iterator[Frame]:
-    """Some pictures of a recording, evenly spread; where one can jump, those one can jump to."""
+    """Some images of a recording, evenly spread; where one can jump, those one can jump to."""
     times = showing(path, tracks).times
     times = times[(times >= (start or 0.0)) & (times < (np.inf if end is None else end))]
     if not len(times):
@@ -144,7 +144,7 @@ def _samples(
 def _jumped(
     path: str | Path, wanted: NDArray[np.float64], start: float, tracks: Tracks | None
 ) -> Iterator[Frame]:
-    """The pictures from `start` on at which decoding can begin before each wanted time, once."""
+    """The images from `start` on at which decoding can begin before each wanted time, once."""
     seen = set()
     with open_recording(path, tracks) as recording:
         stream = recording.video

@@ -18,8 +18,8 @@ from affuse.media.container import absurd, packets_of
 
 _LISTENED = 10.0  # seconds of every track that are compared
 _QUIETER = 100.0  # times, by amplitude, that a track without content is quieter than the loudest
-_LOOKED = 10  # pictures of every track that are compared
-_NAMES = {"audio": "sound", "video": "pictures"}
+_LOOKED = 10  # images of every track that are compared
+_NAMES = {"audio": "sound", "video": "images"}
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Chosen:
     """The tracks of a file that are read.
 
     Attributes:
-        video: Index of the stream of pictures in the container, or None.
+        video: Index of the stream of images in the container, or None.
         audio: Index of the stream of sound in the container, or None.
         tracks: The same, counted from 0 among the tracks of its kind.
-        of: How many tracks there are: (sound, pictures).
+        of: How many tracks there are: (sound, images).
         compared: Whether the container was read to compare their content.
     """
 
@@ -42,10 +42,10 @@ class Chosen:
 
 
 def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
-    """Choose a track of pictures and one of sound.
+    """Choose a track of images and one of sound.
 
     What was asked for is taken; else those that the file marks as default; among several the first
-    that has content. Cover art and thumbnails are no pictures.
+    that has content. Cover art and thumbnails are no images.
 
     Args:
         path: What an error names.
@@ -53,7 +53,7 @@ def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
         asked: Numbers of tracks, or None for the file to decide.
 
     Raises:
-        BadInput: There is neither sound nor pictures, or no such track.
+        BadInput: There is neither sound nor images, or no such track.
     """
     there = {"video": container.streams.video, "audio": container.streams.audio}
     found: dict[str, Any] = {}
@@ -72,7 +72,7 @@ def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
             _with_content(container, rivals) if len(rivals) > 1 else next(iter(rivals), None)
         )
     if found["video"] is None and found["audio"] is None:
-        raise BadInput(path, reasons[0] if reasons else "has neither sound nor pictures")
+        raise BadInput(path, reasons[0] if reasons else "has neither sound nor images")
     indices = {kind: None if s is None else s.index for kind, s in found.items()}
     numbers = {
         kind: None if s is None else [one.index for one in there[kind]].index(s.index)
@@ -88,7 +88,7 @@ def choose(path: Path, container: Any, asked: Tracks) -> Chosen:
 
 
 def streams_of(container: Any, asked: Tracks | None = None) -> tuple[Any, Any]:
-    """The streams of pictures and of sound of a source that is read once, or None each.
+    """The streams of images and of sound of a source that is read once, or None each.
 
     What comes later is not known yet, so content does not decide between tracks.
 
@@ -176,7 +176,7 @@ def _loudness(container: Any, stream: Any) -> float:
 
 
 def _variety(container: Any, stream: Any) -> float:
-    """How much the first pictures differ, within themselves and from each other, in grey levels."""
+    """How much the first images differ, within themselves and from each other, in grey levels."""
     pictures: list[np.ndarray] = []
     for frame in _frames(container, stream):
         small = frame.reformat(64, 36, "gray8").to_ndarray()
@@ -187,4 +187,4 @@ def _variety(container: Any, stream: Any) -> float:
         return 0.0
     stack = np.stack(pictures)
     within, between = stack.std(axis=(1, 2)).mean(), stack.std(axis=0).mean()
-    return float(within * (len(stack) - 1) + between)  # a still is none of moving pictures
+    return float(within * (len(stack) - 1) + between)  # a still is none of moving images

@@ -1,4 +1,4 @@
-"""For how long each picture of a recording is shown."""
+"""For how long each image of a recording is shown."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from affuse.media.still import still_of
 from affuse.media.timestamps import picture_times
 
 REACH = 1.5
-"""Usual intervals within which the nearest picture stands for a moment."""
+"""Usual intervals within which the nearest image stands for a moment."""
 
 HELD = 2 * REACH
-"""Usual intervals from one picture to the next from which the earlier one is held."""
+"""Usual intervals from one image to the next from which the earlier one is held."""
 
-_SELDOM = 0.2  # seconds; pictures that come less often than this are held, each until the next
+_SELDOM = 0.2  # seconds; images that come less often than this are held, each until the next
 _SAME = 1e-4  # seconds between times that are one
 
 
 def usual_interval(times: NDArray[np.floating], otherwise: float) -> float:
-    """Seconds from picture to picture, by most of them.
+    """Seconds from image to image, by most of them.
 
     Args:
         times: (N,) rising seconds.
-        otherwise: The interval of fewer than two pictures; also an average, used when most
-            pictures agree with it to a tenth.
+        otherwise: The interval of fewer than two images; also an average, used when most
+            images agree with it to a tenth.
     """
     median = float(np.median(np.diff(times))) if len(times) > 1 else otherwise
     return min(_SELDOM, otherwise if abs(median - otherwise) <= median / 10 else median)
@@ -39,11 +39,11 @@ def usual_interval(times: NDArray[np.floating], otherwise: float) -> float:
 
 @dataclass(frozen=True)
 class Showing:
-    """When the pictures of a recording are shown.
+    """When the images of a recording are shown.
 
     Attributes:
         times: (N,) seconds, rising: when each begins, whether or not it can be decoded.
-        usual: Seconds from picture to picture, by most of them.
+        usual: Seconds from image to image, by most of them.
         last: Seconds for which the last one is shown.
     """
 
@@ -53,23 +53,23 @@ class Showing:
 
     @property
     def reach(self) -> float:
-        """Seconds from a picture within which it can stand for a moment."""
+        """Seconds from an image within which it can stand for a moment."""
         return REACH * self.usual
 
     def until(self, time: float) -> float:
-        """When the picture that begins at `time` gives way: to the next, or to none."""
+        """When the image that begins at `time` gives way: to the next, or to none."""
         following = int(np.searchsorted(self.times, time + _SAME, "right"))
         there = following < len(self.times)
         seconds = self.times[following] - time if there else max(self.last, self.usual)
         return time + min(float(seconds), HOLE)
 
     def is_held(self, time: float) -> bool:
-        """Whether the picture that begins at `time` is shown for longer than usual."""
+        """Whether the image that begins at `time` is shown for longer than usual."""
         last = time >= self.times[-1] - _SAME
         return self.until(time) - time > (REACH if last else HELD) * self.usual + 1e-6
 
     def begin(self, time: float) -> float:
-        """A moment before the picture that is held at `time`; `time` itself when none is."""
+        """A moment before the image that is held at `time`; `time` itself when none is."""
         before = int(np.searchsorted(self.times, time, "right")) - 1
         if before < 0:
             return time
@@ -77,9 +77,9 @@ class Showing:
         return began - _SAME if self.is_held(began) and self.until(began) > time else time
 
     def stands(self, time: float) -> tuple[float, float]:
-        """From when to when the picture that begins at `time` can stand for a moment, in seconds.
+        """From when to when the image that begins at `time` can stand for a moment, in seconds.
 
-        That is within `reach`; but a held picture stands until half a usual interval before it
+        That is within `reach`; but a held image stands until half a usual interval before it
         gives way to another one.
         """
         before = int(np.searchsorted(self.times, time - _SAME)) - 1
@@ -92,14 +92,14 @@ class Showing:
 
 
 def showing(path: str | Path, tracks: Tracks | None = None) -> Showing:
-    """When the pictures of a recording are shown, by its container.
+    """When the images of a recording are shown, by its container.
 
     Args:
         path: The recording.
         tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
-        BadInput: The file cannot be opened, or has no pictures.
+        BadInput: The file cannot be opened, or has no images.
     """
     return _showing(Path(path), tracks)
 

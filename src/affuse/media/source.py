@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 #: Packets that may wait: a device must not lose frames while something is computed.
 _WAITING = 64
-_NAMES = {"audio": "sound", "video": "pictures"}
+_NAMES = {"audio": "sound", "video": "images"}
 #: Seconds until a source that was lost is opened again: at first, and at most.
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 #: Seconds that an address may take to answer, and to send on, before it counts as lost.
@@ -169,7 +169,7 @@ class Packets:
             there = [] if container.format.name == "tty" else streams_of(container, self.tracks)
             streams = [s for s in there if s is not None and s.type in self.kinds]
             for stream in streams:
-                stream.thread_type = "SLICE"  # whole pictures in threads would come later
+                stream.thread_type = "SLICE"  # whole images in threads would come later
             if streams or first:
                 self._put(streams)
             for packet in packets_of(container, streams) if streams else ():

@@ -1,4 +1,4 @@
-"""Files that are pictures, told by their content and never by their names."""
+"""Files that are images, told by their content and never by their names."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ FORMATS = (
     "JPEG2000",
     "PPM",
 )
-"""Formats of pictures, by Pillow's names."""
+"""Formats of images, by Pillow's names."""
 
 SHOWN = 0.04
-"""Seconds for which a single picture counts, one twenty-fifth."""
+"""Seconds for which a single image counts, one twenty-fifth."""
 
 _HEIF = rb"....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)"
 _BEGINS = re.compile(
@@ -43,18 +43,18 @@ _BEGINS = re.compile(
     re.DOTALL,
 )
 _ORIENTATION = 0x0112  # tag of EXIF
-_BRIEFEST = 0.011  # seconds; animations that ask for less are shown at ten pictures a second
+_BRIEFEST = 0.011  # seconds; animations that ask for less are shown at ten images a second
 _BY_FFMPEG = {"JPEG", "MPO", "PNG", "BMP", "WEBP"}  # as it decodes the same in a video
 _MOVING = {"WEBP", "AVIF"}  # animations that FFmpeg does not read
 
 
 @dataclass(frozen=True)
 class Still:
-    """A file that is a picture, or an animation that FFmpeg cannot decode.
+    """A file that is an image, or an animation that FFmpeg cannot decode.
 
     Attributes:
-        size: Width and height of the upright picture, in pixels.
-        times: Seconds at which each picture begins, from 0.0.
+        size: Width and height of the upright image, in pixels.
+        times: Seconds at which each image begins, from 0.0.
         duration: Seconds.
     """
 
@@ -64,13 +64,13 @@ class Still:
 
 
 def still_of(path: str | Path) -> Still | None:
-    """What kind of picture a file is; None when it is anything else.
+    """What kind of image a file is; None when it is anything else.
 
-    Pictures of several pages, exposures or resolutions are their first one. An animated GIF or PNG
+    Images of several pages, exposures or resolutions are their first one. An animated GIF or PNG
     is None, for it is a video.
 
     Raises:
-        BadInput: It is a picture, but of more pixels than Pillow believes in, or damaged.
+        BadInput: It is an image, but of more pixels than Pillow believes in, or damaged.
     """
     path = Path(path)
     return _still_of(path) if path.is_file() else None
@@ -101,7 +101,7 @@ def read_still(path: str | Path) -> Iterator[tuple[float, Any, Geometry]]:
     What lies behind transparent parts is white; of more than 8 bits the upper ones count.
 
     Yields:
-        Seconds at which a picture begins, the frame of PyAV and its geometry.
+        Seconds at which an image begins, the frame of PyAV and its geometry.
 
     Raises:
         BadInput: It cannot be decoded, or ends too early.
@@ -117,7 +117,7 @@ def read_still(path: str | Path) -> Iterator[tuple[float, Any, Geometry]]:
                 geometry = exif_geometry(width, height, _orientation(page))
                 yield time, _frame(page, path), geometry
         except Exception as error:  # each of Pillow's formats has errors of its own
-            raise BadInput(path, f"is a picture that cannot be decoded ({error})") from error
+            raise BadInput(path, f"is an image that cannot be decoded ({error})") from error
 
 
 @contextmanager
@@ -141,10 +141,10 @@ def _opened(path: Path) -> Iterator[Any]:
             image: Any = Image.open(path, formats=[f for f in FORMATS if f in Image.OPEN])
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
-        raise BadInput(path, f"is a picture of more than {most} million pixels") from error
+        raise BadInput(path, f"is an image of more than {most} million pixels") from error
     except Exception as error:  # each of Pillow's formats has errors of its own
         if head[4:8] == b"ftyp":  # FFmpeg would take it for a film
-            raise BadInput(path, "is a picture that cannot be decoded (damaged)") from error
+            raise BadInput(path, "is an image that cannot be decoded (damaged)") from error
         yield None
         return
     with image:
@@ -152,7 +152,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _goes_on(path: Path) -> bool:
-    """Whether another JPEG picture follows at once: motion JPEG without a container."""
+    """Whether another JPEG image follows at once: motion JPEG without a container."""
     data = path.read_bytes()
     container: Any
     try:
@@ -165,7 +165,7 @@ def _goes_on(path: Path) -> bool:
 
 
 def _pages(image: Any) -> Iterator[tuple[Any, float]]:
-    """The pictures of an animation and the seconds for which each is shown; else the first."""
+    """The images of an animation and the seconds for which each is shown; else the first."""
     moving = getattr(image, "is_animated", False) and image.format in _MOVING
     for number in range(image.n_frames if moving else 1):
         if moving:
@@ -184,7 +184,7 @@ def _orientation(image: Any) -> int:
 
 
 def _frame(image: Any, path: Path) -> Any:
-    """The picture as it is stored, as a frame of PyAV."""
+    """The image as it is stored, as a frame of PyAV."""
     container: Any
     if image.format in _BY_FFMPEG and image.mode in {"RGB", "L"}:
         try:

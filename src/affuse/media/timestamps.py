@@ -1,4 +1,4 @@
-"""When the pictures of a recording are shown, without decoding them."""
+"""When the images of a recording are shown, without decoding them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from affuse.media.video import read_frames
 
 
 def picture_times(path: str | Path, tracks: Tracks | None = None) -> NDArray[np.float64]:
-    """Time of every picture of a recording, from the time stamps in its container.
+    """Time of every image of a recording, from the time stamps in its container.
 
-    Damaged pictures count, for they have their place too. Pictures are decoded only where the
+    Damaged images count, for they have their place too. Images are decoded only where the
     container does not tell times, as a bare stream does not.
 
     Args:
@@ -28,14 +28,14 @@ def picture_times(path: str | Path, tracks: Tracks | None = None) -> NDArray[np.
         (N,) rising seconds since the beginning of the recording, as in `read_frames`.
 
     Raises:
-        BadInput: The file cannot be opened, or has no pictures.
+        BadInput: The file cannot be opened, or has no images.
     """
     path = Path(path)
     if (still := still_of(path)) is not None:
         return np.array(still.times)
     contents = contents_of(path, tracks)
     if contents.chosen.video is None:
-        raise BadInput(path, "has no pictures")
+        raise BadInput(path, "has no images")
     if contents.timing.video is None or not contents.complete:
         return np.array([frame.time for frame in read_frames(path, tracks=tracks)])
     return np.unique(contents.timing.video.starts)

@@ -1,7 +1,7 @@
 """When the contents of a recording happen, from the time stamps of its packets.
 
 Time stamps are believed as long as something is there: a stretch of more than `HOLE` seconds in
-which there is neither sound nor a picture is left out, and a clock that goes back goes on.
+which there is neither sound nor an image is left out, and a clock that goes back goes on.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Timing:
     """When the contents of a recording happen.
 
     Attributes:
-        video: The pictures, or None.
+        video: The images, or None.
         audio: The sound, or None.
     """
 
@@ -70,12 +70,12 @@ class Timing:
 
     @property
     def duration(self) -> float:
-        """Seconds until the end of the last picture and of the sound."""
+        """Seconds until the end of the last image and of the sound."""
         return max((track.end for track in (self.video, self.audio) if track), default=0.0)
 
     @property
     def last(self) -> float:
-        """Seconds until the beginning of the last picture or packet of sound."""
+        """Seconds until the beginning of the last image or packet of sound."""
         tracks = [track for track in (self.video, self.audio) if track]
         return max((float(track.starts.max()) for track in tracks), default=0.0)
 
@@ -145,11 +145,11 @@ class LiveClock:
 def place(video: Stamps | None, audio: Stamps | None) -> Timing:
     """Lay the contents of a recording one after the other.
 
-    A piece with sound and pictures keeps both synchronous; what comes alone after a hole goes on
+    A piece with sound and images keeps both synchronous; what comes alone after a hole goes on
     where its own kind ended.
 
     Args:
-        video: The pictures, or None.
+        video: The images, or None.
         audio: The sound, or None.
     """
     streams = {"video": video, "audio": audio}
@@ -179,7 +179,7 @@ def place(video: Stamps | None, audio: Stamps | None) -> Timing:
 
 
 def _together(video: list[Count], audio: list[Count]) -> Iterator[dict[str, Count]]:
-    """Counts of pictures and sound that belong together, or that are alone."""
+    """Counts of images and sound that belong together, or that are alone."""
     v = a = 0
     while v < len(video) or a < len(audio):
         alone = _alone(video[v : v + _AHEAD], audio[a : a + _AHEAD])
@@ -228,13 +228,13 @@ def _segments(group: dict[str, Count]) -> Iterator[dict[str, tuple[Floats, float
 
 
 def _room(shown: Floats, stamps: Floats, end: float) -> float:
-    """Seconds of the recording from which on pictures have room after the last ones.
+    """Seconds of the recording from which on images have room after the last ones.
 
-    Where the clock was set between pictures that are stored in another order than shown, the first
+    Where the clock was set between images that are stored in another order than shown, the first
     ones belong among those that were shown.
 
     Args:
-        shown: (M,) rising seconds of the recording of the last pictures.
+        shown: (M,) rising seconds of the recording of the last images.
         stamps: (N,) rising time stamps of the following ones.
         end: Second of the recording at which the last one ends.
     """

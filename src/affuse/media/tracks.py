@@ -22,7 +22,7 @@ class Track:
 
     Attributes:
         times: (K,) seconds, increasing, of the detections.
-        boxes: (K, 4) x1, y1, x2, y2 in pixels of the upright picture.
+        boxes: (K, 4) x1, y1, x2, y2 in pixels of the upright image.
         probabilities: (K,) of the detector.
         landmarks: (K, 5, 2) x, y in pixels as in `Face`, or None.
         step: Seconds between two searches.
@@ -31,7 +31,7 @@ class Track:
         numbers: Of each of its stretches among the tracks of the recording, from 0.
         looks: What the face looks like on average (`affuse.media.appearance`), or None.
         turn: Quarter turns counter-clockwise after which the face is upright. Boxes and landmarks
-            are those of the picture so turned.
+            are those of the image so turned.
         others: How many other people are seen at once while this one is followed, at most.
     """
 

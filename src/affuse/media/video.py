@@ -1,4 +1,4 @@
-"""Pictures of a recording, in one pass, at the times their time stamps say."""
+"""Images of a recording, in one pass, at the times their time stamps say."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from affuse.media.probe import Recording, open_recording
 from affuse.media.still import read_still, still_of
 
 _HALVED = {"yuv420p", "yuvj420p"}  # formats whose colours have half the resolution
-_BLOCK = 64  # pixels; parts of pictures have few different sizes
+_BLOCK = 64  # pixels; parts of images have few different sizes
 _KEPT = 64  # converters
 ALIKE = 0.02
-"""How much proportions may differ for a picture to be stretched to the size of another."""
+"""How much proportions may differ for an image to be stretched to the size of another."""
 
 
 class Reformatters:
-    """PyAV's converters of pictures, one for each size, for to set one up takes long."""
+    """PyAV's converters of images, one for each size, for to set one up takes long."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], VideoReformatter] = {}
@@ -34,7 +34,7 @@ class Reformatters:
     def rgb(
         self, picture: Any, width: int, height: int, method: str = "BILINEAR"
     ) -> NDArray[np.uint8]:
-        """A picture in colours.
+        """An image in colours.
 
         Args:
             picture: A frame of PyAV.
@@ -57,7 +57,7 @@ class Reformatters:
 
 
 class Frame:
-    """One picture as it is shown: cropped, upright, with square pixels.
+    """One image as it is shown: cropped, upright, with square pixels.
 
     Colours are converted only when asked for. It keeps the decoder's buffer alive, so let go of
     frames that are not wanted.
@@ -65,14 +65,14 @@ class Frame:
     Args:
         picture: A frame of PyAV.
         time: Seconds since the beginning of the recording.
-        geometry: Of this picture.
+        geometry: Of this image.
         size: Width and height to which it is brought; by default its own.
         reformatters: Those of the recording.
 
     Attributes:
-        time: Seconds since the beginning of the recording (the earlier of sound and pictures).
-        width: Of the upright picture, in pixels.
-        height: Of the upright picture, in pixels.
+        time: Seconds since the beginning of the recording (the earlier of sound and images).
+        width: Of the upright image, in pixels.
+        height: Of the upright image, in pixels.
     """
 
     __slots__ = ("_geometry", "_picture", "_reformatters", "height", "time", "width")
@@ -92,7 +92,7 @@ class Frame:
         self.width, self.height = size or geometry.size
 
     def turned(self, turns: int) -> Frame:
-        """The same picture turned by quarter turns counter-clockwise."""
+        """The same image turned by quarter turns counter-clockwise."""
         if turns % 4 == 0:
             return self
         frame = copy(self)
@@ -105,7 +105,7 @@ class Frame:
         """Convert to colours.
 
         Args:
-            max_side: A picture whose longer side is greater is made this size, in pixels.
+            max_side: An image whose longer side is greater is made this size, in pixels.
 
         Returns:
             (H, W, 3).
@@ -127,7 +127,7 @@ class Frame:
         return _padded(image, width, height)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> NDArray[np.uint8]:
-        """A part of the picture in colours, the same as that of `rgb()`.
+        """A part of the image in colours, the same as that of `rgb()`.
 
         Args:
             x1: Its first column.
@@ -147,7 +147,7 @@ class Frame:
         return image[y1 - rows.start : y2 - rows.start, x1 - columns.start : x2 - columns.start]
 
     def _cropped(self, inner: Size, method: str) -> NDArray[np.uint8]:
-        """What is left of the stored picture when it is cropped, brought to a size."""
+        """What is left of the stored image when it is cropped, brought to a size."""
         left, top, right, bottom = self._geometry.crop
         x = inner[0] / (self._geometry.width - left - right)
         y = inner[1] / (self._geometry.height - top - bottom)
@@ -165,7 +165,7 @@ def _blocks(first: int, last: int, whole: int) -> range | None:
 
 
 def _cut(picture: Any, columns: range, rows: range) -> Any:
-    """A part of a picture whose colours have half its resolution."""
+    """A part of an image whose colours have half its resolution."""
     width, height = len(columns), len(rows)
     packed = np.empty((height * 3 // 2, width), np.uint8)
     row = 0
@@ -236,7 +236,7 @@ def read_frames(
         tracks: Which of its tracks are wanted; by default the file decides.
 
     Raises:
-        BadInput: The file cannot be opened, has no pictures, or none that can be decoded.
+        BadInput: The file cannot be opened, has no images, or none that can be decoded.
     """
     if still_of(path) is not None:
         frames = still_frames(path)
@@ -244,7 +244,7 @@ def read_frames(
         return
     with open_recording(path, tracks) as recording:
         if recording.video is None:
-            raise BadInput(path, "has no pictures")
+            raise BadInput(path, "has no images")
         framing = Framing(recording)
         for picture in recording.decode(recording.video, start=frames_start(recording, start)):
             frame = framing.frame(picture)

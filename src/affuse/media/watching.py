@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -44,14 +45,17 @@ class Cut:
     align: bool = False
 
 
-@dataclass
 class _Own:
-    """The crops of one face, each of which stands for some of the times."""
+    """The crops of one face, each of which stands for some of the times, in few bytes.
 
-    places: list[int] = field(default_factory=list)
-    rows: list[NDArray[np.intp]] = field(default_factory=list)
-    moments: list[float] = field(default_factory=list)
-    quality: FaceNotes = field(default_factory=FaceNotes)
+    Attributes:
+        rows: Of each crop the place in the spool, the first of its times, and that after the last.
+        moments: Seconds at which the face was looked up.
+        quality: How well it is seen.
+    """
+
+    def __init__(self) -> None:
+        self.rows, self.moments, self.quality = array("q"), array("d"), FaceNotes()
 
 
 class Crops:
@@ -88,8 +92,7 @@ class Crops:
             sight: The face.
         """
         cut, own = self.cut, self._of[sight.number]
-        own.places.append(len(self._spool))
-        own.rows.append(rows)
+        own.rows.extend((len(self._spool), int(rows[0]), int(rows[-1]) + 1))
         own.moments.append(moment)
         crop = cut_out(frame, sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
         self._spool.append(crop[None])
@@ -124,11 +127,11 @@ class Crops:
         taken = np.full(len(cut.times), -1)
         for part, number in enumerate(track.numbers if track is not None else ()):
             own = self._of[number]
-            if track is None or not own.places:
+            if track is None or not own.moments:
                 continue
             ours = track.parts_at(np.array(own.moments)) == part
-            for crop in np.flatnonzero(ours).tolist():
-                taken[own.rows[crop]] = own.places[crop]
+            for place, begin, end in np.array(own.rows).reshape(-1, 3)[ours].tolist():
+                taken[begin:end] = place
         for first in range(0, len(taken), BLOCK):
             places = taken[first : first + BLOCK]
             present = places >= 0

@@ -1,4 +1,4 @@
-"""How well values over time were told, over all videos together and in each of them."""
+"""Scores of continuous valence and arousal, over all videos together and in each of them."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def import_state(
         system: One of `SYSTEMS`.
         path: The file that messages name.
         state: Published entry -> value.
-        options: What the weights do not tell, such as `heads`.
+        options: Settings not stored in the checkpoint, such as `heads`.
 
     Returns:
         The model in evaluation mode on the CPU, and its spec.
@@ -96,8 +96,8 @@ def convert(system: str, checkpoint: Path, out: Path, **options: Any) -> ModelSp
         system: One of `SYSTEMS`.
         checkpoint: The published file.
         out: The model file to write.
-        options: What the weights do not tell, such as `heads` (chumachenko, 1 by default) and
-            `classes` (the names, where the published data set is not meant).
+        options: Settings not stored in the checkpoint, such as `heads` (chumachenko, 1 by
+            default) and `classes` (the names, where the published data set is not meant).
 
     Returns:
         The spec in the model file.

@@ -20,7 +20,7 @@ from affuse.models.layers.framewise import (
 
 
 class FrameClassifier(Model):
-    """A network on every picture and a linear layer; class scores are their mean over time.
+    """A network on every image and a linear layer; class scores are their mean over time.
 
     Args:
         streams: Streams, of which the first of video is read.
@@ -54,11 +54,11 @@ class FrameClassifier(Model):
 
     @property
     def frame_features(self) -> int:
-        """Values that the network makes of a picture."""
+        """Values that the network makes of an image."""
         return self.backbone.outputs
 
     def embed_frames(self, frames: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) -> (N, F)."""
+        """Images (N, 3, H, W) -> (N, F)."""
         rows: Tensor = self.backbone(self.fit(frames.unsqueeze(0))[0])
         return rows
 
@@ -68,4 +68,4 @@ class FrameClassifier(Model):
 
     @abstractmethod
     def fit(self, x: Tensor) -> Tensor:
-        """(B, T, 3, H, W) -> pictures of the size that the network takes."""
+        """(B, T, 3, H, W) -> images of the size that the network takes."""

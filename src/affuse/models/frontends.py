@@ -82,18 +82,18 @@ def vector_length(spec: StreamSpec, name: str) -> int:
 
 
 def check_picture(spec: StreamSpec, size: int, name: str) -> None:
-    """Raise an `AffuseError` unless the frames are square pictures of this size."""
+    """Raise an `AffuseError` unless the frames are square images of this size."""
     if spec.shape != (size, size, 3):
         raise AffuseError(
-            f"{name} reads pictures of {size} x {size} pixels; {spec.name} has frames {spec.shape}"
+            f"{name} reads images of {size} x {size} pixels; {spec.name} has frames {spec.shape}"
         )
 
 
 def check_small_picture(spec: StreamSpec) -> None:
-    """Raise an `AffuseError` unless the frames are pictures whose middle IR-50 can read."""
+    """Raise an `AffuseError` unless the frames are images whose middle IR-50 can read."""
     if not spec.is_picture or not IR50_SIZE <= min(spec.shape[:2]) <= max(spec.shape[:2]) <= 48:
         raise AffuseError(
-            f"IR-50 reads pictures of {IR50_SIZE} to 48 pixels; {spec.name} has frames {spec.shape}"
+            f"IR-50 reads images of {IR50_SIZE} to 48 pixels; {spec.name} has frames {spec.shape}"
         )
 
 
@@ -130,7 +130,7 @@ class EfficientFaceConv(FrontEnd):
     """The visual branch of Chumachenko et al. (2022): EfficientFace and four convolutions.
 
     Args:
-        spec: A stream of pictures of 224 x 224 pixels.
+        spec: A stream of images of 224 x 224 pixels.
         width: Channels of the first two blocks (64 as published); then twice as many.
         frozen: Keep EfficientFace as it is, in training too.
     """
@@ -145,10 +145,10 @@ class EfficientFaceConv(FrontEnd):
 
 
 class IR50Vectors(FrontEnd):
-    """IR-50 on the middle of every picture, without blocks over time.
+    """IR-50 on the middle of every image, without blocks over time.
 
     Args:
-        spec: A stream of pictures of 40 x 40 pixels, or up to 48 as published.
+        spec: A stream of images of 40 x 40 pixels, or up to 48 as published.
         squeeze_excitation: Whether its units have gates (the variant IR-SE-50).
         frozen: Keep the network as it is, in training too.
     """
@@ -163,11 +163,11 @@ class IR50Vectors(FrontEnd):
         self.stage2 = TemporalStack()
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (B, T, 3, H, W) and (B, T) -> (B, T, 512) and (B, T)."""
+        """Images (B, T, 3, H, W) and (B, T) -> (B, T, 512) and (B, T)."""
         return super().forward(x if is_embedded(x) else middle(x), mask)
 
     def embed_frames(self, frames: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) -> (N, 512)."""
+        """Images (N, 3, H, W) -> (N, 512)."""
         return super().embed_frames(middle(frames))
 
 
@@ -188,17 +188,17 @@ class VGGishVectors(FrontEnd):
 
 
 class FaceConv(FrontEnd):
-    """A compact network for pictures of any size, and four convolutions over time.
+    """A compact network for images of any size, and four convolutions over time.
 
     Args:
-        spec: A stream of pictures, 32 to 128 pixels wide.
+        spec: A stream of images, 32 to 128 pixels wide.
         width: Channels of the first layer; all others are multiples of it.
     """
 
     def __init__(self, spec: StreamSpec, *, width: int = 16) -> None:
         super().__init__()
         if not spec.is_picture:
-            raise AffuseError(f"front-end face-cnn reads pictures; {spec.name} holds none")
+            raise AffuseError(f"front-end face-cnn reads images; {spec.name} holds none")
         self.channels = (3 * width, 6 * width)
         self.stage1 = FrameFeatures(
             FaceCNN(width), ConvBlock(6 * width, 3 * width), ConvBlock(3 * width, 3 * width)
@@ -209,17 +209,17 @@ class FaceConv(FrontEnd):
 
 
 class FaceResNetVectors(FrontEnd):
-    """A small residual network on every picture, without blocks over time.
+    """A small residual network on every image, without blocks over time.
 
     Args:
-        spec: A stream of pictures, 32 to 128 pixels wide.
+        spec: A stream of images, 32 to 128 pixels wide.
         width: Channels of the first layer; the features have four times as many.
     """
 
     def __init__(self, spec: StreamSpec, *, width: int = 24) -> None:
         super().__init__()
         if not spec.is_picture:
-            raise AffuseError(f"front-end face-resnet reads pictures; {spec.name} holds none")
+            raise AffuseError(f"front-end face-resnet reads images; {spec.name} holds none")
         self.channels = (4 * width, 4 * width)
         self.stage1 = FrameFeatures(FaceResNet(width))
         self.stage2 = TemporalStack()

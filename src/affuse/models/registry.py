@@ -220,7 +220,7 @@ _OWN: dict[str, ModelEntry] = {
     ),
     "tsav": _published(
         "affuse.models.systems.tsav.model:TwoStreamAuralVisual",
-        "a residual network over the spectrogram, one over the pictures of a clip",
+        "a residual network over the spectrogram, one over the images of a clip",
         ("audio/logmel64-tsav", "video/faces112"),
         42_478_565,
         "Kuhnke, Rumberg and Ostermann, FG 2020",
@@ -228,7 +228,7 @@ _OWN: dict[str, ModelEntry] = {
     ),
     "efficientface": _published(
         "affuse.models.systems.efficientface.model:EfficientFaceFrames",
-        "EfficientFace on every picture, mean over time",
+        "EfficientFace on every image, mean over time",
         ("video/faces224",),
         1_276_318,
         "Zhao, Liu and Zhou, AAAI 2021",
@@ -236,7 +236,7 @@ _OWN: dict[str, ModelEntry] = {
     ),
     "ir50": _published(
         "affuse.models.systems.ir50.model:IR50Frames",
-        "IR-50 on every small picture, mean over time",
+        "IR-50 on every small image, mean over time",
         ("video/faces40",),
         37_287_624,
         LEADER_FOLLOWER,

@@ -50,9 +50,9 @@ class ModelSpec:
             scores.
         task: What it predicts.
         window: Seconds that it sees at a time; None where its streams have a fixed span.
-        smoothing: Seconds over which its values over time are averaged, chosen on development
+        smoothing: Seconds over which its valence and arousal are averaged, chosen on development
             clips; 0 for none. Or frames per dimension, as published: `Series.smoothed`.
-        windows: How its windows over a recording lie, where it gives values over time.
+        windows: How its windows over a recording lie, where it gives valence and arousal.
         delay: Seconds by which annotations came later than what they are about, as it learned it:
             its values are moved by as much.
         training: What it was trained on: data, protocol, fold, seed, licence of the data.

@@ -30,7 +30,9 @@ def annotated(clips: list[Clip], data: Store, dimensions: Sequence[str]) -> Trai
         BadInput: The store has no annotation, or not at `TARGET_RATE`, or lacks a dimension.
     """
     if not data.has(ANNOTATION):
-        raise BadInput(data.path, f"has no values over time; {data.corpus} is not annotated so")
+        raise BadInput(
+            data.path, f"has no continuous valence and arousal; {data.corpus} is not annotated so"
+        )
     track = data.stream(ANNOTATION)
     names = list(dimensions or data.classes)
     if wrong := [name for name in names if name not in data.classes]:
@@ -60,7 +62,7 @@ def delayed(target: Target, data: Store, delay: float) -> Target:
     """Targets that lie so many seconds later than what they are about.
 
     Args:
-        target: Of values over time, where the annotation has them.
+        target: Of continuous valence and arousal, where the annotation has them.
         data: The store that it is of.
         delay: Seconds; the last frame is repeated for as long.
     """

@@ -28,7 +28,7 @@ from affuse.tasks.plots import curves_png
 from affuse.tasks.published_rules import Track, compare_rules
 from affuse.tasks.series import Series, filled
 
-_SHOWN = 4  # clips in the picture
+_SHOWN = 4  # clips in the image
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Judged:
 
 
 class DimensionalJudgement(Judgement):
-    """Values over time of clips that were annotated.
+    """Continuous valence and arousal of clips that were annotated.
 
     Values are smoothed as the model file says and clipped. All annotated frames count: where the
     model knows nothing, the value lies on a line between the known neighbours. Several models are

@@ -1,4 +1,4 @@
-"""Pictures of scores."""
+"""Images of scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from affuse.metrics.concordance import ccc
 
 
 def confusion_png(confusion: np.ndarray, classes: Sequence[str], title: str) -> bytes:
-    """A confusion matrix as a PNG picture: counts, coloured by the share of the true class.
+    """A confusion matrix as a PNG image: counts, coloured by the share of the true class.
 
     Args:
         confusion: (C, C) int, rows are the true classes.
@@ -59,7 +59,7 @@ def curves_png(
     names: Sequence[str],
     title: str,
 ) -> bytes:
-    """Predicted and annotated values over time as a PNG picture: a row per clip.
+    """Predicted and annotated continuous valence and arousal as a PNG image: a row per clip.
 
     Args:
         clips: What is written above, times (T,) in seconds, predicted (T, D) and annotated (T, D)

@@ -19,7 +19,7 @@ from affuse.tasks.quality import Measures, Quality
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """A small picture of the recording.
+    """A small image of the recording.
 
     Args:
         time: Seconds.
@@ -38,7 +38,7 @@ class Recording:
         source: The file.
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         key_frames: Small images, in the order of time.
-        tracks: Which tracks of sound and pictures of the recording were read.
+        tracks: Which tracks of sound and images of the recording were read.
         others: How many people are seen at once besides the one who is read, at most.
         notes: What of the recording could not be used, or was put right.
         face: The face that the model looks at, if any.
@@ -126,7 +126,7 @@ class Prediction(Recording, ABC):
 
     @abstractmethod
     def write_json(self, path: Path, folder: Path | None = None) -> None:
-        """Everything but the pictures; times in seconds.
+        """Everything but the images; times in seconds.
 
         Args:
             path: The file.

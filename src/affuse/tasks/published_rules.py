@@ -1,4 +1,4 @@
-"""The published ways to score values over time, beside the sound one.
+"""The published ways to score continuous valence and arousal, beside the sound one.
 
 RJCA: recursive joint attention (ICASSP 2023), released code. Leader-follower: attentive fusion
 (ICCVW 2021), released code.

@@ -33,7 +33,9 @@ TASKS: Registry[TaskEntry] = Registry(
         "classification": TaskEntry("affuse.tasks.classification:Classification"),
         "distribution": TaskEntry("affuse.tasks.distribution:Distribution", votes=True),
         "valence-arousal": TaskEntry(
-            "affuse.tasks.dimensional:Dimensional", predicts="values over time", over_time=True
+            "affuse.tasks.dimensional:Dimensional",
+            predicts="continuous valence and arousal",
+            over_time=True,
         ),
     },
 )

@@ -1,4 +1,4 @@
-"""Outputs for every frame of a recording: their values over time, smoothed and read at any time."""
+"""Outputs for every frame of a recording, smoothed, and interpolated at any time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rjca_smoothed(values: np.ndarray, frames: int, edges: Edges = "constant") ->
 
 @dataclass(frozen=True)
 class Series:
-    """Values over time.
+    """Continuous valence and arousal.
 
     Args:
         values: (T, D) float32; frame i lies at i / rate. Zero where nothing is known.

@@ -31,7 +31,7 @@ class TrainingTargets:
         votes: Clip id -> (C,) number of raters per class, where labels come from votes.
         majority: Clips of whose votes one class has more than half.
         open: Clips that can be predicted, but neither learned from nor judged.
-        file: Of `labels.file`: its name, digest, and number of clips that are not at hand.
+        file: Of `labels.file`: its name, digest, and number of missing clips.
     """
 
     clips: list[Clip]

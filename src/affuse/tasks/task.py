@@ -241,7 +241,7 @@ class Task(ABC):
             data: Where the labels are.
             streams: That clips need.
             labels: How clips get their classes.
-            truth: Folder with values over time, used instead of the annotation.
+            truth: Folder with continuous valence and arousal, used instead of the annotation.
             conditions: Names.
         """
 

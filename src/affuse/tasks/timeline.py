@@ -178,7 +178,7 @@ class Timeline(Prediction):
         return {n: float(np.nanmean(x)) for n, x in self.ratings.items() if not np.isnan(x).all()}
 
     def write_json(self, path: Path, folder: Path | None = None) -> None:
-        """Everything but the pictures; see `Prediction.write_json`."""
+        """Everything but the images; see `Prediction.write_json`."""
         windows = [
             {
                 "start": round(float(self.starts[k]), 4),

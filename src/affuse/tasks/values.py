@@ -1,4 +1,4 @@
-"""Values over time, at the time stamps of the images, and the files they are written to."""
+"""Continuous valence and arousal at the time stamps of the frames, and their files."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ AROUND = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class ValuesTimeline(Prediction):
-    """Values such as valence and arousal for every picture.
+    """Values such as valence and arousal for every image.
 
     Args:
         dimensions: D names.
-        times: (N,) seconds: the time stamps of the pictures, and 30 per second of sound alone.
-        shown: (N,) bool, at which of them a picture is shown; None for all, or for sound alone.
+        times: (N,) seconds: the time stamps of the images, and 30 per second of sound alone.
+        shown: (N,) bool, at which of them an image is shown; None for all, or for sound alone.
         values: (N, D) float32, -1 to 1; NaN where nothing is known or no face is seen.
     """
 
@@ -62,13 +62,13 @@ class ValuesTimeline(Prediction):
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """(start, end) in seconds of the stretches without values, up to the next picture."""
+        """(start, end) in seconds of the stretches without values, up to the next image."""
         ends = np.append(self.times[1:], max(self.duration, self.times[-1]))
         return [(float(self.times[i]), float(ends[j - 1])) for i, j in stretches(~self.known)]
 
     @property
     def overall(self) -> np.ndarray:
-        """(D,) means over the known pictures; NaN without any."""
+        """(D,) means over the known images; NaN without any."""
         if not self.known.any():
             return np.full(len(self.dimensions), np.nan, np.float32)
         return np.asarray(np.nanmean(self.values, axis=0))
@@ -82,10 +82,10 @@ class ValuesTimeline(Prediction):
         return ", ".join(f"{name} {mean:+.2f}" for name, mean in means)
 
     def write_csv(self, path: Path) -> None:
-        """One row per picture: its number from 1, its time, the values, whether face and sound,
+        """One row per image: its number from 1, its time, the values, whether face and sound,
         and their quality.
 
-        Rows of sound before the first picture and after the last one have no number.
+        Rows of sound before the first image and after the last one have no number.
         """
         shown = np.ones(len(self.times), bool) if self.shown is None else self.shown
         numbers = np.cumsum(shown)
@@ -105,7 +105,7 @@ class ValuesTimeline(Prediction):
         write_csv(path, header, rows)
 
     def write_json(self, path: Path, folder: Path | None = None) -> None:
-        """Everything but the pictures; see `Prediction.write_json`."""
+        """Everything but the images; see `Prediction.write_json`."""
         columns = dict(zip(self.dimensions, self.values.T, strict=True))
         facts: dict[str, Callable[..., float]] = {
             "mean": np.nanmean,

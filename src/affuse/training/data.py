@@ -131,7 +131,7 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
 
     Args:
         dataset: Windows of the training clips.
-        scalar: One mean and one deviation for all features of a stream; pictures from -1 to 1.
+        scalar: One mean and one deviation for all features of a stream; images from -1 to 1.
 
     Raises:
         AffuseError: A stream has nothing present in any clip, or a number that is not finite.
@@ -178,7 +178,7 @@ def normalisation_of(dataset: ClipDataset, kind: str) -> dict[str, Normalisation
 
 
 def published_normalisation(specs: Mapping[str, StreamSpec]) -> dict[str, Normalisation]:
-    """Pictures divided by 255, everything else as it is."""
+    """Images divided by 255, everything else as it is."""
     return {
         name: Normalisation(std=(255.0,)) if spec.is_picture else Normalisation()
         for name, spec in specs.items()

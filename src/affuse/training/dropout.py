@@ -1,4 +1,4 @@
-"""Modality dropout: batches in which sound or picture is weak, gone or noise."""
+"""Modality dropout: batches in which sound or image is weak, gone or noise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def apply_dropout(batch: Batch, dropout: Dropout) -> Batch:
         The batch, in a random order for `softhard` and `noise`.
 
     Source: Chumachenko et al. 2022, released code. Its draws come from torch's global generator in
-    the same order: for `softhard` the factors, for `noise` the sound and then the picture, then
+    the same order: for `softhard` the factors, for `noise` the sound and then the image, then
     the order of the clips. `batch`: AuxFormer (ICASSP 2022), released code.
     """
     if dropout.kind == "none":
@@ -44,7 +44,7 @@ def apply_dropout(batch: Batch, dropout: Dropout) -> Batch:
 
 
 def _scaled(batch: Batch, alpha: Tensor) -> Batch:
-    """Sound times alpha, picture times 1 - alpha, per clip."""
+    """Sound times alpha, image times 1 - alpha, per clip."""
 
     def factor(name: str, x: Tensor) -> Tensor:
         weight = alpha if name.startswith("audio/") else 1 - alpha
@@ -64,7 +64,7 @@ def _noise(batch: Batch, modality: str) -> Batch:
 
 
 def _drop(batch: Batch, probability: float) -> Batch:
-    """Each clip loses sound or picture, either as likely, with a probability."""
+    """Each clip loses sound or image, either as likely, with a probability."""
     n = len(batch)
     lost = torch.rand(n) < probability
     which = torch.randint(0, 2, (n,))
@@ -78,7 +78,7 @@ def _drop(batch: Batch, probability: float) -> Batch:
 
 
 def _shut_off(batch: Batch, dropout: Dropout) -> Batch:
-    """All clips lose sound or picture, either as likely, with a probability."""
+    """All clips lose sound or image, either as likely, with a probability."""
     drawn = float(torch.rand(()))
     if drawn >= dropout.probability:
         return batch

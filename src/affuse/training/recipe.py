@@ -41,15 +41,15 @@ class Recipe:
         streams: Streams that the model reads.
         model: `name` in the registry, and the options of the model.
         task: `classification` (one class per clip), `distribution` (the shares of the raters'
-            votes) or `valence-arousal` (values over time).
+            votes) or `valence-arousal` (continuous valence and arousal).
         labels: How clips get their classes.
         window: Seconds of each clip that the model sees.
         hop: Greatest distance in seconds between the windows of a training clip; 0 for one window
             in its middle.
-        over_time: What only values over time need.
+        over_time: What only continuous valence and arousal need.
         normalisation: `standard` (mean and deviation of the training clips), `video` (the same,
             sound as it is), `scalar` (one mean and one deviation for all values of a stream;
-            pictures from -1 to 1), `published` (pictures divided by 255, everything else as it
+            images from -1 to 1), `published` (images divided by 255, everything else as it
             is), or `init` (that of the model of `init`).
         dropout: Modality dropout.
         augmentation: Random changes.
@@ -141,7 +141,7 @@ class Recipe:
         if over_time and changed:
             raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
         if over_time and self.labels.file:
-            raise ValueError("labels.file names classes, not values over time")
+            raise ValueError("labels.file names classes, not continuous valence and arousal")
         if self.selects and self.selection == "last":
             raise ValueError("selects has no meaning with selection=last")
         if TASKS[self.task].votes and self.labels.rule == "given":

@@ -12,12 +12,12 @@ class Dropout:
 
     Args:
         kind: `softhard` (four copies of the batch: as it is, the modalities scaled by alpha and
-            1 - alpha, sound gone, picture gone), `noise` (three copies: as it is, sound replaced
-            by N(0, 1), picture replaced), `drop` (each clip loses sound or picture with a
+            1 - alpha, sound gone, image gone), `noise` (three copies: as it is, sound replaced
+            by N(0, 1), image replaced), `drop` (each clip loses sound or image with a
             probability, the batch does not grow), `batch` (the same for all clips of a batch
             together, as published for AuxFormer), `none`.
-        masks: Whether a modality that is gone is absent by its mask (sound), or zeros that count
-            as input (the published semantics), for `softhard` and `batch`.
+        masks: Whether a modality that is gone is absent by its mask, or zero-filled
+            input (the published semantics), for `softhard` and `batch`.
         probability: Of losing one modality, for `drop` and `batch`.
     """
 

@@ -24,7 +24,7 @@ from affuse.training.data import ClipDataset, Sample
 
 
 class SplicedDataset(ClipDataset):
-    """Windows of the annotated frames of clips; short ones are filled up with zeros that count.
+    """Windows of the annotated frames of clips; short ones are zero-filled.
 
     Args:
         store: Where the streams are.

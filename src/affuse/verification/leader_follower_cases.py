@@ -15,7 +15,7 @@ from affuse.verification.parity import Case, Measure
 
 
 def check_leader_follower(case: Case) -> Iterator[Measure]:
-    """With and without followers, for one dimension and two, on pictures and on features."""
+    """With and without followers, for one dimension and two, on images and on features."""
     given = list(case.content["inputs"])
 
     def batch(model: Model, inputs: Mapping[str, Tensor]) -> Batch:
@@ -43,7 +43,7 @@ def check_leader_follower(case: Case) -> Iterator[Measure]:
 
 
 def _framed(x: Tensor, spec: StreamSpec) -> Tensor:
-    """Pictures as they are stored, of which the model sees the middle; anything else as it is."""
+    """Images as they are stored, of which the model sees the middle; anything else as it is."""
     if not spec.is_picture:
         return x
     edge = (spec.shape[0] - x.shape[-1]) // 2

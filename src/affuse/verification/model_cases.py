@@ -68,7 +68,7 @@ def check_chumachenko(case: Case) -> Iterator[Measure]:
 
 
 def check_efficientface(case: Case) -> Iterator[Measure]:
-    """EfficientFace alone, every picture a clip of one frame."""
+    """EfficientFace alone, every image a clip of one frame."""
 
     def batch(model: Model, inputs: Inputs) -> Batch:
         (name,) = model.streams
@@ -101,7 +101,7 @@ def check_model(
         system: The system; the case's `model` by default.
         classifier: Published entry with a row for each class; None for a model without classes.
             Their number is that of the weights; they need no names here.
-        options: What the weights do not tell.
+        options: Settings not stored in the checkpoint.
 
     Yields:
         Quantity, error, tolerance.

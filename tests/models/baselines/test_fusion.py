@@ -15,7 +15,7 @@ STREAMS = {spec.name: spec for spec in (MFCC, OPENFACE)}
 
 
 def batch(audio: list[int]) -> Batch:
-    """Clips with so many frames of sound, and pictures each."""
+    """Clips with so many frames of sound, and images each."""
     video = [6, 8, 5][: len(audio)]
     return random_batch(STREAMS, {MFCC.name: audio, OPENFACE.name: video}, seed=0)
 

@@ -27,13 +27,13 @@ from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
 from affuse.models.systems.ir50.model import IR50Frames
 
-FRAMES = 150  # of the face pictures: 5 s
+FRAMES = 150  # of the face images: 5 s
 STATISTICS = {"audio": Normalisation((-3.0,), (5.0,)), "video": Normalisation((110.0,), (60.0,))}
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """5 s of noise that grows louder, and pictures that are missing here and there."""
+    """5 s of noise that grows louder, and images that are missing here and there."""
     folder = tmp_path_factory.mktemp("clip")
     rng = np.random.default_rng(0)
     (folder / "faces").mkdir()

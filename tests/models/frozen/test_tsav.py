@@ -1,4 +1,4 @@
-"""Features of TSAV: which pictures and which sound a row is about, and what it is of them."""
+"""Features of TSAV: which images and which sound a row is about, and what it is of them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def model(source: Path) -> TwoStreamAuralVisual:
 
 
 def pictures(folder: Path, numbers: list[int]) -> Clip:
-    """Small pictures whose grey level tells their number."""
+    """Small images whose grey level tells their number."""
     (folder / "faces").mkdir()
     for number in numbers:
         level = np.full((8, 8, 3), number % 250, np.uint8)
@@ -67,7 +67,7 @@ def extract(name: str, source: Path, clip: Clip) -> Stream:
 
 
 class Levels(nn.Module):
-    """Instead of the network: the levels of the eight pictures, and of the masks of the face."""
+    """Instead of the network: the levels of the eight images, and of the masks of the face."""
 
     channels = 4
 

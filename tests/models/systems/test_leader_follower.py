@@ -65,7 +65,7 @@ class TestLeaderAlone(ModelContract):
 
 @pytest.mark.slow
 class TestFrozenPictures(ModelContract):
-    """Pictures through a frozen IR-50, which gets no gradients."""
+    """Images through a frozen IR-50, which gets no gradients."""
 
     name = "leader-follower"
     heads = ("frames",)

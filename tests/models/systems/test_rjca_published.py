@@ -337,5 +337,5 @@ def test_other_models_have_no_published_windows(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds leader-follower; published windows"):
         Predictor(other, smoothing="published")
     assert Predictor(other, smoothing=0.5).spec.smoothing == 0.5
-    with pytest.raises(BadInput, match="gives no values over time"):
+    with pytest.raises(BadInput, match="gives no continuous valence and arousal"):
         Predictor(DAY_ONE, windows="overlap")

@@ -1,4 +1,4 @@
-"""`--sample_duration` of published fusions, which their weights do not tell."""
+"""`--sample_duration` of published fusions, which their checkpoints do not store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shapes() -> dict[str, Tensor]:
 
 
 class TestPicturesPerClip:
-    """`--sample_duration`, which weights do not tell."""
+    """`--sample_duration`, which checkpoints do not store."""
 
     def describe(self, shapes: dict[str, Tensor], name: str = "x.pth", **told: Any) -> ModelSpec:
         return chumachenko.describe(Path(name), shapes, **told)
@@ -41,7 +41,7 @@ class TestPicturesPerClip:
     def test_fifteen_are_taken_and_it_is_said(self, shapes: dict[str, Tensor]) -> None:
         spec = self.describe(shapes, "lt_1head_moddrop_2.pth")
         assert list(spec.streams) == [AUDIO, VIDEO]
-        assert "15 pictures per clip" in spec.training["note"]
+        assert "15 images per clip" in spec.training["note"]
 
     @pytest.mark.parametrize(
         ("name", "told", "frames"),
@@ -68,10 +68,10 @@ class TestPicturesPerClip:
             assert list(spec.streams) == [AUDIO, VIDEO] and "note" not in spec.training
 
     def test_what_contradicts_or_cannot_be_is_refused(self, shapes: dict[str, Tensor]) -> None:
-        with pytest.raises(BadInput, match=r"is named after 30 pictures per clip, not 15$"):
+        with pytest.raises(BadInput, match=r"is named after 30 images per clip, not 15$"):
             self.describe(shapes, "RAVDESS_multimodalcnn_30_best0.pth", sample_duration=15)
         for wrong in (0, 109, "many", 7.5):
-            with pytest.raises(BadInput, match=r"expected 1 to 108 pictures per clip"):
+            with pytest.raises(BadInput, match=r"expected 1 to 108 images per clip"):
                 self.describe(shapes, sample_duration=wrong)
 
     def test_the_command_says_what_it_took(
@@ -83,9 +83,9 @@ class TestPicturesPerClip:
         torch.save(published_state_dict(model), tmp_path / "model.pth")
         words = ["convert", "avtca", str(tmp_path / "model.pth"), "--out", str(tmp_path / "a")]
         assert main(words) == 0
-        assert capsys.readouterr().err.count("15 pictures per clip") == 1
+        assert capsys.readouterr().err.count("15 images per clip") == 1
         assert main([*words, "sample_duration=24"]) == 0
-        assert "pictures per clip" not in capsys.readouterr().err
+        assert "images per clip" not in capsys.readouterr().err
         again, spec = load_model(tmp_path / "a")
         batch = random_batch(spec.streams, {AUDIO: [156], f"{VIDEO}-24": [24]}, 0)
         assert again(batch).logits.shape == (1, 8)

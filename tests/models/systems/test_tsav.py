@@ -1,4 +1,4 @@
-"""TSAV: contract, what padding and pictures do, checkpoints there and back."""
+"""TSAV: contract, what padding and images do, checkpoints there and back."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:
     ("streams", "message"),
     [
         ([StreamSpec("audio/x", 50.0, (40,)), FACES], r"64 log-mel bands; audio/x has .*\(40,\)"),
-        ([SOUND, StreamSpec("video/openface", 30.0, (12,))], "sees pictures; video/openface"),
+        ([SOUND, StreamSpec("video/openface", 30.0, (12,))], "sees images; video/openface"),
     ],
 )
 def test_streams_of_another_kind(streams: list[StreamSpec], message: str) -> None:

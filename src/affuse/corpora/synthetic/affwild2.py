@@ -57,8 +57,8 @@ README = (
 seed {seed}, {low:g} to {high:g} s per video
 
 Folders and file names follow Aff-Wild2 (Kollias and Zafeiriou 2019): VA_Set holds a row of
-valence and arousal per picture of a video, -5 where nobody annotated, cropped_aligned holds the
-face pictures, named after the number of the picture. Beside them, truth holds what face and voice
+valence and arousal per image of a video, -5 where nobody annotated, cropped_aligned holds the
+face images, named after the number of the image. Beside them, truth holds what face and voice
 really follow (seconds, valence, arousal): the annotation is later than that by 0.2 to 0.5 s, and
 noisy. Nothing in here was recorded from a person. The voices are synthesised (glottal pulses,
 breath and formants). The faces are one photograph, NASA's portrait of Eileen Collins as bundled
@@ -104,7 +104,7 @@ class Video:
         return None if folder is None else Path("VA_Set") / folder / f"{trial}.txt"
 
     def files(self) -> list[Path]:
-        """Its files and folders of face pictures."""
+        """Its files and folders of face images."""
         found: list[Path | None] = [self.path]
         for trial in self.people:
             found += [self.annotation(trial), _truth(trial), _images(trial)]
@@ -226,7 +226,7 @@ def _person(seed: int, trial: str, who: str, length: float) -> Person:
 def _time_stamps(
     fps: Fraction, seconds: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], Fraction]:
-    """Of every picture, in units that are returned as a fraction of a second."""
+    """Of every image, in units that are returned as a fraction of a second."""
     if fps != VARIABLE:
         return np.arange(int(seconds * fps)), 1 / fps
     # like a telephone: the light decides about the rate, and no interval is like the other
@@ -274,7 +274,7 @@ def _atomic_folder(folder: Path) -> Iterator[Path]:
 def _keep(
     pictures: Iterator[tuple[Image, Image]], folder: Path, gone: NDArray[np.bool_]
 ) -> Iterator[Image]:
-    """Pass pictures on and write the faces in them, as far as a detector finds them."""
+    """Pass images on and write the faces in them, as far as a detector finds them."""
     for number, (picture, face) in enumerate(pictures, 1):
         if not gone[number - 1]:
             bgr = cv2.cvtColor(face, cv2.COLOR_RGB2BGR)

@@ -1,4 +1,4 @@
-"""Write a clip: pictures and sound in MP4, AVI or Flash video, or sound in WAV."""
+"""Write a clip: images and sound in MP4, AVI or Flash video, or sound in WAV."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Codecs:
         samples: Sample format that the codec takes.
         delay: Samples of silence with which the encoder begins and which the container cannot say
             are to be left out. They take the place of the sound's own first samples, so that
-            sound and pictures both begin at 0 and the rest of the sound is where it belongs.
+            sound and images both begin at 0 and the rest of the sound is where it belongs.
     """
 
     pictures: str
@@ -39,7 +39,7 @@ class _Codecs:
 _FINE = {"flags": "+bitexact", "qmax": "5"}
 _CODECS = {
     ".mp4": _Codecs("libx264", {"preset": "superfast"}, "aac", "fltp"),
-    # an AVI has no room for the delays of H.264, whose pictures would come one too late
+    # an AVI has no room for the delays of H.264, whose images would come one too late
     ".avi": _Codecs("mpeg4", _FINE, "pcm_s16le", "s16"),
     # 576 samples of LAME and 529 of a decoder
     ".flv": _Codecs("flv1", _FINE, "libmp3lame", "fltp", delay=1105),
@@ -54,7 +54,7 @@ def write_video(
     audio: NDArray[np.float32] | None = None,
     audio_rate: int = 48_000,
 ) -> None:
-    """Encode pictures, and sound if there is any, the same bytes every time.
+    """Encode images, and sound if there is any, the same bytes every time.
 
     Args:
         path: Where to; `.mp4` (H.264, AAC), `.avi` (MPEG-4, PCM) or `.flv` (Sorenson H.263, MP3).

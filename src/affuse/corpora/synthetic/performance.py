@@ -1,4 +1,4 @@
-"""The pictures of one take."""
+"""The images of one take."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The photograph behind every synthetic face, and the actors made of it.
 
 It is NASA's portrait of Eileen Collins, in the public domain and bundled with scikit-image.
-Every actor is that one person in another colour, shape and light, so the pictures exercise
+Every actor is that one person in another colour, shape and light, so the images exercise
 face detection and learning; they say nothing about accuracy on people.
 """
 

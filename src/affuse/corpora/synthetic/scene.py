@@ -25,8 +25,8 @@ from affuse.corpora.synthetic.voice import FRAME_RATE, SAMPLE_RATE, Manner, spea
 
 Floats = NDArray[Any]
 
-CROP = 112  # pixels, side of a face picture
-# What a face picture shows of the photograph, in its pixels; heads turn about the neck.
+CROP = 112  # pixels, side of a face image
+# What a face image shows of the photograph, in its pixels; heads turn about the neck.
 CROP_CENTRE, CROP_SIDE, NECK_Y = (224.5, 112.0), 132.0, FACE_CENTRE[1] + 60.0
 # What people say, in turn.
 STATEMENTS = ("ki za to ki ba d@ do", "do za si ti ba d@ do", "ta ki zo b@ da si to")
@@ -138,12 +138,12 @@ def talk(
 
 
 def show(person: Person, mouth: Floats, times: Floats) -> Iterator[tuple[Image, Image]]:
-    """A person in the pictures of a video.
+    """A person in the images of a video.
 
     Args:
         person: Who.
         mouth: How far speech opens the mouth, at FRAME_RATE.
-        times: (N,) seconds at which the pictures are shown.
+        times: (N,) seconds at which the images are shown.
 
     Yields:
         (240, 320, 3) uint8 RGB, and the face in it, (112, 112, 3) uint8 RGB.

@@ -1,4 +1,4 @@
-"""Write a recording whose pictures are shown at given times."""
+"""Write a recording whose images are shown at given times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Suffix -> codec of the pictures and its options, codec of the sound and its sample format.
+#: Suffix -> codec of the images and its options, codec of the sound and its sample format.
 CODECS: dict[str, tuple[str, dict[str, str], str, str]] = {
     ".mp4": ("libx264", {"preset": "superfast"}, "aac", "fltp"),
     ".avi": ("mpeg4", {"b": "1500k"}, "pcm_s16le", "s16"),
@@ -29,13 +29,13 @@ def write_timed(
     audio: NDArray[np.float32],
     audio_rate: int,
 ) -> None:
-    """Encode pictures and sound, the same bytes every time.
+    """Encode images and sound, the same bytes every time.
 
     Args:
         path: Where to; its suffix, a key of CODECS, says how.
         frames: (H, W, 3) uint8 RGB each.
         size: H and W, both even.
-        stamps: (N,) rising times of the pictures in units of `base`; `.avi` takes 0, 1, 2, ...
+        stamps: (N,) rising times of the images in units of `base`; `.avi` takes 0, 1, 2, ...
         base: In seconds.
         audio: (N,) float32 mono, -1 .. 1.
         audio_rate: Hz.
@@ -64,7 +64,7 @@ def write_timed(
 
 
 def _block(audio: NDArray[np.float32], first: int, rate: int, sample_format: str) -> av.AudioFrame:
-    """One second of sound, so that it comes to lie beside its pictures."""
+    """One second of sound, so that it comes to lie beside its images."""
     part: NDArray[Any] = audio[None, first : first + rate]
     if sample_format == "s16":
         part = np.round(part * 32767).astype(np.int16)

@@ -1,1 +1,1 @@
-"""Networks that turn one picture into one vector."""
+"""Networks that turn one image into one vector."""

@@ -156,7 +156,7 @@ class LocalFeatures(nn.Module):
 
 
 class EfficientFace(nn.Module):
-    """Pictures of faces to feature vectors; a linear layer on them classifies."""
+    """Images of faces to feature vectors; a linear layer on them classifies."""
 
     outputs = FEATURES
 
@@ -187,12 +187,12 @@ class EfficientFace(nn.Module):
             (N, 1024), not negative.
 
         Raises:
-            ValueError: The pictures have another size, which has no quarters.
+            ValueError: The images have another size, which has no quarters.
         """
         shape = tuple(images.shape)
         if shape[1] != 3 or shape[2] != shape[3] or shape[2] % 16 or not shape[2]:
             raise ValueError(
-                f"EfficientFace takes pictures (N, 3, 224, 224) or of another multiple of 16, not "
+                f"EfficientFace takes images (N, 3, 224, 224) or of another multiple of 16, not "
                 f"{shape}"
             )
         x = self.pool(self.stem(images.contiguous(memory_format=torch.channels_last)))

@@ -1,4 +1,4 @@
-"""A compact network for small pictures of faces, made for training on a CPU."""
+"""A compact network for small images of faces, made for training on a CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from affuse.models.layers.batch_norm import BatchNorm2d
 
 
 class FaceCNN(nn.Module):
-    """Four strided convolutions and the mean over what is left of the picture.
+    """Four strided convolutions and the mean over what is left of the image.
 
     Args:
         width: Channels of the first layer; the features have six times as many.

@@ -1,4 +1,4 @@
-"""A small residual network for small pictures of faces, fast on a CPU."""
+"""A small residual network for small images of faces, fast on a CPU."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ResidualBlock(nn.Module):
 class FaceResNet(nn.Module):
     """Brightness, one convolution, five residual blocks, the mean over what is left.
 
-    Colours are not seen: what is trained on grey pictures reads coloured ones the same way.
+    Colours are not seen: what is trained on grey images reads coloured ones the same way.
 
     Args:
         width: Channels of the first layer; the features have four times as many.

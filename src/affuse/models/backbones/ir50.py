@@ -1,6 +1,6 @@
-"""IR-50: a face recognition network for small pictures (Deng et al., ArcFace, CVPR 2019).
+"""IR-50: a face recognition network for small images (Deng et al., ArcFace, CVPR 2019).
 
-In the form of Zhang et al. (Audio-visual attentive fusion, ABAW2, ICCVW 2021): pictures of 40 x 40
+In the form of Zhang et al. (Audio-visual attentive fusion, ABAW2, ICCVW 2021): images of 40 x 40
 pixels, trained on face identities and then on facial expressions.
 """
 
@@ -16,7 +16,7 @@ from affuse.models.layers.temporal import masked_norm
 SIZE = 40
 FEATURES = 512
 
-#: Channels and number of the units of every stage; all stages but the first halve the picture.
+#: Channels and number of the units of every stage; all stages but the first halve the image.
 STAGES = ((64, 3), (128, 4), (256, 14), (512, 3))
 
 
@@ -70,7 +70,7 @@ class ResidualUnit(nn.Module):
 
 
 class IR50(nn.Module):
-    """Pictures of faces to unit vectors.
+    """Images of faces to unit vectors.
 
     Args:
         squeeze_excitation: Whether the units have gates (the variant IR-SE-50).
@@ -109,17 +109,17 @@ class IR50(nn.Module):
             (N, 512), of length one.
 
         Raises:
-            ValueError: The pictures have another size; the last layer is made for this one.
+            ValueError: The images have another size; the last layer is made for this one.
         """
         if images.shape[1:] != (3, SIZE, SIZE):
-            raise ValueError(f"IR-50 takes pictures (N, 3, 40, 40), not {tuple(images.shape)}")
+            raise ValueError(f"IR-50 takes images (N, 3, 40, 40), not {tuple(images.shape)}")
         x = self.head(self.body(self.stem(images))).unsqueeze(-1)
         present = torch.ones(x.shape[0], 1, dtype=torch.bool, device=x.device)
         return F.normalize(masked_norm(self.norm, x, present).squeeze(-1), eps=1e-12)
 
 
 def middle(images: Tensor) -> Tensor:
-    """The middle 40 x 40 pixels of pictures (..., H, W) of 40 pixels or more."""
+    """The middle 40 x 40 pixels of images (..., H, W) of 40 pixels or more."""
     top, left = ((side - SIZE) // 2 for side in images.shape[-2:])
     return images[..., top : top + SIZE, left : left + SIZE]
 
@@ -128,7 +128,7 @@ def release_groups(model: nn.Module) -> list[list[str]]:
     """The weights of IR-50 that training releases one group after the other; no others.
 
     Args:
-        model: IR-50, or a model that reads pictures with one, such as the leader-follower models;
+        model: IR-50, or a model that reads images with one, such as the leader-follower models;
             of several the first.
 
     Returns:

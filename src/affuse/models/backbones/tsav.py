@@ -56,7 +56,7 @@ def spectrogram_unit(inputs: int, outputs: int, stride: int) -> ResidualUnit:
 
 
 class SpaceConv(nn.Conv3d):
-    """A convolution of every picture by itself, two-dimensional, which is faster on a CPU.
+    """A convolution of every image by itself, two-dimensional, which is faster on a CPU.
 
     Args:
         inputs: Channels in.
@@ -182,7 +182,7 @@ class R2Plus1D(nn.Module):
     """Clips to feature vectors, or to feature maps.
 
     Args:
-        channels: Channels of the pictures: 3, or 4 with a mask of the face after RGB.
+        channels: Channels of the images: 3, or 4 with a mask of the face after RGB.
         pooled: Whether to return the mean over time and space.
     """
 
@@ -199,21 +199,21 @@ class R2Plus1D(nn.Module):
         """Feature vectors or maps.
 
         Args:
-            clips: (N, C, T, H, W) float, normalised pictures; published for T = 8 and 112 x 112
+            clips: (N, C, T, H, W) float, normalised images; published for T = 8 and 112 x 112
                 pixels.
 
         Returns:
             (N, 512), not negative; or, not pooled, (N, 512, H / 16, W / 16), rounded up.
 
         Raises:
-            ValueError: The pictures have another number of channels, or there are more than the 8
+            ValueError: The images have another number of channels, or there are more than the 8
                 of which the network makes one map.
         """
         shape = tuple(clips.shape)
         if len(shape) != 5 or shape[1] != self.channels:
             raise ValueError(f"R2Plus1D takes clips (N, {self.channels}, T, H, W), not {shape}")
         if not self.pooled and shape[2] > 8:
-            raise ValueError(f"R2Plus1D makes one map of at most 8 pictures, not of {shape[2]}")
+            raise ValueError(f"R2Plus1D makes one map of at most 8 images, not of {shape[2]}")
         # Channels last, the two kinds of convolution see the same memory without a copy.
         x = self.stem(clips.contiguous(memory_format=torch.channels_last_3d))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))

@@ -70,10 +70,10 @@ class Combined(EncoderModel):
         outputs: Number of classes C.
         head: `classes`.
         audio: Options of `CalibratedEncoder` for the sound.
-        video: The same for the pictures.
+        video: The same for the images.
         prior: C positive numbers; equal ones by default.
         temperature: What the scores of both together are divided by.
-        ratings: Names of values, such as valence, that are read from the features of the pictures.
+        ratings: Names of values, such as valence, that are read from the features of the images.
 
     Raises:
         AffuseError: Another head, a prior of another length, or joins that do not fit.

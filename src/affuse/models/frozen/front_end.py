@@ -29,7 +29,7 @@ from affuse.models.systems.ir50.model import IR50Frames
 CONTEXT = 16
 #: Frames of features that are computed at once, and bytes of what they are made from.
 PIECE, PIECE_BYTES = 1024, 1 << 27
-STORED = 48  # pixels of the pictures of which IR-50 sees the middle, as published
+STORED = 48  # pixels of the images of which IR-50 sees the middle, as published
 
 
 class FrozenFrontEnd(RecordingExtractor):
@@ -120,9 +120,9 @@ def _facts(spec: StreamSpec) -> dict[str, Any]:
 
 
 class FrozenIR50(RecordingExtractor):
-    """`video/ir50`: 512 features of IR-50 on every face picture, of length one, 30 Hz.
+    """`video/ir50`: 512 features of IR-50 on every face image, of length one, 30 Hz.
 
-    The network sees the middle 40 x 40 of pictures of 48 x 48 pixels, as published.
+    The network sees the middle 40 x 40 of images of 48 x 48 pixels, as published.
 
     Args:
         source: Model file of the model `ir50`.
@@ -144,7 +144,7 @@ class FrozenIR50(RecordingExtractor):
         )
 
     def sources(self, clip: Clip) -> list[Path]:
-        """The face pictures, and the video."""
+        """The face images, and the video."""
         return self.input.sources(clip)
 
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
@@ -153,7 +153,7 @@ class FrozenIR50(RecordingExtractor):
         return lambda: map(self.features_of, read())
 
     def features_of(self, block: Stream) -> Stream:
-        """What the network makes of some pictures (T, 48, 48, 3) uint8 RGB: (T, 512) float32."""
+        """What the network makes of some images (T, 48, 48, 3) uint8 RGB: (T, 512) float32."""
         model, trained = frozen_model(self.source, self.digest)
         assert isinstance(model, IR50Frames)
         (statistics,) = trained.normalisation.values()

@@ -40,12 +40,12 @@ STREAMS: dict[str, Entry] = {
     ),
     "video/ir50": Entry(
         "affuse.models.frozen.front_end:FrozenIR50",
-        "512 features of IR-50 on face pictures of 40 x 40 pixels, 30 Hz; weights imported",
+        "512 features of IR-50 on face images of 40 x 40 pixels, 30 Hz; weights imported",
         {"source": Path},
     ),
     "video/tsav": Entry(
         "affuse.models.frozen.tsav:TsavPictures",
-        "maps (512, 7, 7) of TSAV on 8 pictures up to each frame, 3.75 Hz; weights imported",
+        "maps (512, 7, 7) of TSAV on 8 images up to each frame, 3.75 Hz; weights imported",
         {"source": Path},
     ),
     "video/tsav-published": Entry(

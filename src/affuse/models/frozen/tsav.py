@@ -42,7 +42,7 @@ FrameAlignment = Literal["trained", "published"]
 SIZE = 112  # pixels
 #: Frames of 30 Hz from one row to the next of what the networks were trained for.
 STEP = 8
-#: Frames from one of the 8 pictures to the next, as TSAV was trained.
+#: Frames from one of the 8 images to the next, as TSAV was trained.
 DILATION = 6
 #: Seconds of sound around a frame, as TSAV was trained.
 SOUND = 10.0
@@ -68,13 +68,13 @@ def _spec(
 
 
 class TsavPictures(RecordingExtractor):
-    """`video/tsav`: the maps of TSAV's network for pictures before their mean is taken.
+    """`video/tsav`: the maps of TSAV's network for images before their mean is taken.
 
     Args:
         source: Model file of the model `tsav`.
         alignment: `trained`: at 3.75 Hz, of 8 images 6 frames of 30 Hz apart up to the frame, black
             where no face is seen; absent where that is so in the frame itself. `published`: at
-            30 Hz, of 8 of the pictures in the 32 frames up to the frame that have a face, without
+            30 Hz, of 8 of the images in the 32 frames up to the frame that have a face, without
             the weights for a mask; absent where there are none.
 
     Raises:
@@ -93,7 +93,7 @@ class TsavPictures(RecordingExtractor):
         self.spec = _spec("video", alignment, shape, "float16", recipe)
 
     def sources(self, clip: Clip) -> list[Path]:
-        """The face pictures, and the video."""
+        """The face images, and the video."""
         return self.input.sources(clip)
 
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
@@ -134,7 +134,7 @@ class TsavPictures(RecordingExtractor):
         return np.array([clip or (0,) * PICTURES for clip in clips], np.intp) - 1
 
     def _maps(self, piece: Stream, rows: NDArray[np.intp]) -> NDArray[np.float16]:
-        """(N, 512, 7, 7) of the pictures in (N, 8) rows."""
+        """(N, 512, 7, 7) of the images in (N, 8) rows."""
         network, statistics, face = _network(self.source, self.digest, self.published)
         there = (rows >= 0) & piece.mask[rows.clip(0)]
         pictures = piece.values[rows.clip(0)] * there[..., None, None, None]
@@ -201,7 +201,7 @@ class TsavSound(SoundExtractor):
 
 
 def of_nothing(source: Path) -> tuple[Tensor, Tensor]:
-    """What the networks make of silence and of eight black pictures.
+    """What the networks make of silence and of eight black images.
 
     Args:
         source: Model file of the model `tsav`.
@@ -212,7 +212,7 @@ def of_nothing(source: Path) -> tuple[Tensor, Tensor]:
     Raises:
         BadInput: No model file, or one of another model.
 
-    Source: Praveen et al. 2023, released code, where sound or pictures are missing.
+    Source: Praveen et al. 2023, released code, where sound or images are missing.
     """
     source = Path(source)
     digest = weights_digest(source, "tsav")
@@ -242,7 +242,7 @@ def _statistics(spec: ModelSpec, modality: str) -> Normalisation:
 def _network(
     source: Path, digest: str, published: bool
 ) -> tuple[R2Plus1D, Normalisation, tuple[float, float]]:
-    """The network for pictures without its last mean, statistics, and levels of no face and face.
+    """The network for images without its last mean, statistics, and levels of no face and face.
 
     Args:
         source: The model file.

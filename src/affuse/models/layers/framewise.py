@@ -54,7 +54,7 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         net: (N, ...) -> (N, F).
-        x: (B, T, ...); pictures are (B, T, 3, H, W). Or (B, T, F), what `net` made of the frames:
+        x: (B, T, ...); images are (B, T, 3, H, W). Or (B, T, F), what `net` made of the frames:
             it is handed on.
         mask: (B, T) bool.
 
@@ -63,7 +63,7 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
     """
     if is_embedded(x):
         return x * mask.unsqueeze(-1)
-    # Pictures are picked with their channels last, as they lie in memory.
+    # Images are picked with their channels last, as they lie in memory.
     frames = x.movedim(2, -1)[mask].movedim(-1, 1) if x.ndim == 5 else x[mask]
     if not len(frames):
         return x.new_zeros(*mask.shape, net.outputs)
@@ -76,7 +76,7 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
 def is_embedded(x: Tensor) -> bool:
     """Whether a series holds what a network made of its frames: one vector (B, T, F) of each.
 
-    Frames that networks read are pictures (B, T, 3, H, W) or spectrograms (B, T, L, bands).
+    Frames that networks read are images (B, T, 3, H, W) or spectrograms (B, T, L, bands).
     """
     return x.ndim == 3
 

@@ -1,4 +1,4 @@
-"""Random changes to pictures of faces; all pictures of a clip are changed alike."""
+"""Random changes to images of faces; all images of a clip are changed alike."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _STEPS = (
     (49, 64, 78, 87, 103, 121, 120, 101),
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
-#: Tiles along each side of a picture that is shuffled until it shows no face.
+#: Tiles along each side of an image that is shuffled until it shows no face.
 _TILES = 4
 
 
 def change_pictures(x: Tensor, change: Augmentation, scale: Normalisation) -> Tensor:
-    """Change pictures, another way per clip; what comes from beyond them is zero (training mean).
+    """Change images, another way per clip; what comes from beyond them is zero (training mean).
 
     Args:
-        x: (B, T, 3, H, W) normalised pictures.
+        x: (B, T, 3, H, W) normalised images.
         change: What is done.
         scale: What they were normalised with.
     """
@@ -58,10 +58,10 @@ def change_pictures(x: Tensor, change: Augmentation, scale: Normalisation) -> Te
 
 
 def no_face(x: Tensor) -> Tensor:
-    """Pictures without a face in them: tiles of each in another order, or coloured clouds.
+    """Images without a face in them: tiles of each in another order, or coloured clouds.
 
     Args:
-        x: (B, T, 3, H, W) normalised pictures.
+        x: (B, T, 3, H, W) normalised images.
     """
     (height, width), clouds = x.shape[-2:], torch.rand(len(x)) < 0.5
     rows = []
@@ -86,7 +86,7 @@ def no_face(x: Tensor) -> Tensor:
 
 
 def _warped(x: Tensor, change: Augmentation) -> Tensor:
-    """Turn, scale and move pictures by one interpolation."""
+    """Turn, scale and move images by one interpolation."""
     matrix = torch.zeros(len(x), 2, 3)
     angle = (2 * torch.rand(len(x)) - 1) * math.radians(change.rotation)
     size = torch.ones(len(x))
@@ -104,7 +104,7 @@ def _warped(x: Tensor, change: Augmentation) -> Tensor:
 
 
 def _moved(x: Tensor, pixels: int) -> Tensor:
-    """Move all pictures of a clip alike, another way per clip, by whole pixels."""
+    """Move all images of a clip alike, another way per clip, by whole pixels."""
     padded = pad(x, (pixels,) * 4)
     height, width = x.shape[-2:]
     places = torch.randint(0, 2 * pixels + 1, (len(x), 2)).tolist()

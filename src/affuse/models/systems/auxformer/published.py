@@ -23,7 +23,7 @@ from affuse.models.systems.renaming import Rules, class_names, prefixed
 
 CREMAD_CLASSES = ("angry", "sad", "disgust", "fear", "neutral", "happy")
 
-#: Seconds of the longest sound that the current release reads; pictures have no limit there.
+#: Seconds of the longest sound that the current release reads; images have no limit there.
 WINDOW = 12.0
 
 #: What `train_norm_stat.pkl` and `final_model.pt` are called, beside `final_head.pt`.
@@ -118,7 +118,7 @@ def describe(
     Args:
         path: The file that messages name.
         state: Published entry -> value, as `clean` leaves them.
-        heads: Attention heads, which the weights do not tell.
+        heads: Attention heads, not stored in the checkpoint.
         band: Whether it was trained with the attention mask, which is on unless told otherwise.
         padding: `exclude` is what the published test computes, one clip at a time, whatever batch
             or window it stands in; `published` is what the published training computes of a batch.
@@ -230,16 +230,16 @@ def _sound(weights: Path | None, channels: int) -> StreamSpec:
 
 
 def _read(path: Path, codes: int) -> Normalisation:
-    """The statistics of the pictures in a `train_norm_stat.pkl`."""
+    """The statistics of the images in a `train_norm_stat.pkl`."""
     held = read_pickled_arrays(path)
     try:
         mean, std = (np.asarray(x, np.float64) for x in held[2:4])
     except (TypeError, ValueError, KeyError) as error:
-        raise BadInput(path, "does not hold mean and deviation of sound and pictures") from error
+        raise BadInput(path, "does not hold mean and deviation of sound and images") from error
     if not (mean.shape == std.shape == (codes,) and np.isfinite([mean, std]).all()):
-        raise BadInput(path, f"does not hold {codes} means and deviations of the pictures")
+        raise BadInput(path, f"does not hold {codes} means and deviations of the images")
     if (std < 0).any():
-        raise BadInput(path, "holds negative deviations of the pictures")
+        raise BadInput(path, "holds negative deviations of the images")
     return Normalisation(tuple(mean.tolist()), tuple((std + 1e-6).tolist()))  # as published
 
 

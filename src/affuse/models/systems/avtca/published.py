@@ -39,7 +39,7 @@ def describe(
         path: The file that messages name.
         state: Published entry -> value.
         classes: Names of the classes; the eight emotions of RAVDESS by default.
-        sample_duration: Pictures of a clip, as for `chumachenko`.
+        sample_duration: Images of a clip, as for `chumachenko`.
 
     Raises:
         BadInput: Another fusion than `it`, or a number of classes without names.

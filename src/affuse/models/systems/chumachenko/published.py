@@ -25,9 +25,9 @@ from affuse.models.systems.efficientface.published import BACKBONE
 from affuse.models.systems.renaming import Rules, class_names, prefixed
 
 AUDIO, VIDEO = "audio/mfcc10-published", "video/faces224-published"
-#: Pictures per clip unless told otherwise.
+#: Images per clip unless told otherwise.
 PICTURES = 15
-#: As the released training code names its files: data, model, pictures per clip, fold.
+#: As the released training code names its files: data, model, images per clip, fold.
 _NAME = re.compile(r"_(\d+)_(?:best|checkpoint)\d*\.pth")
 RAVDESS_CLASSES = (
     "neutral",
@@ -69,14 +69,14 @@ def describe(
     Args:
         path: The file that messages name.
         state: Published entry -> value.
-        heads: Attention heads, which the weights do not tell; 1 or 4 in the paper.
+        heads: Attention heads, not stored in the checkpoint; 1 or 4 in the paper.
         classes: Names of the classes; the eight emotions of RAVDESS by default.
-        sample_duration: Pictures of a clip, which the weights do not tell either; by default what
+        sample_duration: Images of a clip, not stored in the checkpoint either; by default what
             a name such as `RAVDESS_multimodalcnn_15_best0.pth` says, or else 15.
 
     Raises:
         BadInput: No fusion or classifier, a number of classes without names, or another number of
-            pictures than in the name of the file.
+            images than in the name of the file.
     """
     variants = [variant for entry, variant in _VARIANTS.items() if entry in state]
     if len(variants) != 1:
@@ -108,19 +108,19 @@ def describe(
 
 
 def _pictures(path: Path, given: int | None) -> tuple[int, dict[str, str]]:
-    """Pictures per clip, and a note where nothing tells their number."""
+    """Images per clip, and a note where nothing tells their number."""
     named = _NAME.search(path.name)
     told = int(named[1]) if named else None
     if given is None and told is None:
-        note = f"taken to be trained on {PICTURES} pictures per clip; say sample_duration= if not"
+        note = f"taken to be trained on {PICTURES} images per clip; say sample_duration= if not"
         return PICTURES, {"note": note}
     frames = told if given is None else given
     if not isinstance(frames, int) or not 1 <= frames <= REFERENCE_WINDOW:
         raise BadInput(
-            path, f"sample_duration={frames}: expected 1 to {REFERENCE_WINDOW} pictures per clip"
+            path, f"sample_duration={frames}: expected 1 to {REFERENCE_WINDOW} images per clip"
         )
     if told not in (None, frames):
-        raise BadInput(path, f"is named after {told} pictures per clip, not {frames}")
+        raise BadInput(path, f"is named after {told} images per clip, not {frames}")
     return frames, {}
 
 

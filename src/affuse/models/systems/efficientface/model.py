@@ -15,16 +15,16 @@ from affuse.models.frame_classifier import FrameClassifier
 
 
 class EfficientFaceFrames(FrameClassifier):
-    """`efficientface`: EfficientFace on every picture.
+    """`efficientface`: EfficientFace on every image.
 
     Args:
-        streams: Streams, of which the first of video is read: square pictures.
+        streams: Streams, of which the first of video is read: square images.
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
-        size: Pixels along a side to which pictures are brought, a multiple of 16; 224 as published.
+        size: Pixels along a side to which images are brought, a multiple of 16; 224 as published.
 
     Raises:
-        AffuseError: The stream holds no pictures, or the size is no multiple of 16.
+        AffuseError: The stream holds no images, or the size is no multiple of 16.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class EfficientFaceFrames(FrameClassifier):
         spec = self.stream_of("video")
         if not spec.is_picture or spec.shape[0] != spec.shape[1]:
             raise AffuseError(
-                f"efficientface reads square pictures; {spec.name} has frames {spec.shape}"
+                f"efficientface reads square images; {spec.name} has frames {spec.shape}"
             )
         if size < 16 or size % 16:
             raise AffuseError(f"efficientface: size must be a multiple of 16, not {size}")
         self.size = size
 
     def fit(self, x: Tensor) -> Tensor:
-        """Pictures scaled to the size."""
+        """Images scaled to the size."""
         if x.shape[-1] == self.size:
             return x
         mode = "area" if x.shape[-1] > self.size else "bilinear"

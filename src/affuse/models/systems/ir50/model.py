@@ -14,17 +14,17 @@ from affuse.models.frontends import check_small_picture
 
 
 class IR50Frames(FrameClassifier):
-    """`ir50`: IR-50 on the middle of every picture.
+    """`ir50`: IR-50 on the middle of every image.
 
     Args:
-        streams: Streams, of which the first of video is read: pictures of 40 x 40 pixels, or up to
+        streams: Streams, of which the first of video is read: images of 40 x 40 pixels, or up to
             48 as published.
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
         squeeze_excitation: Whether the units of the network have gates (the variant IR-SE-50).
 
     Raises:
-        AffuseError: The stream holds no such pictures.
+        AffuseError: The stream holds no such images.
     """
 
     def __init__(

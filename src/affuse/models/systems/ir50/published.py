@@ -17,7 +17,7 @@ from affuse.models.modelfile import ModelSpec
 from affuse.models.systems.ir50.model import IR50Frames
 from affuse.models.systems.renaming import Rules, class_names, prefixed
 
-#: The pictures that the models of Zhang et al. see, at the video's own rate; IR-50 alone looks at
+#: The images that the models of Zhang et al. see, at the video's own rate; IR-50 alone looks at
 #: single ones, at whatever rate.
 FACES = StreamSpec(f"video/faces{SIZE}", 30.0, (SIZE, SIZE, 3), "uint8")
 #: Levels of 0..255 to [-1, 1].
@@ -75,7 +75,7 @@ def describe(
         window=3.6,
         training={
             "data": "FER+",
-            "licence": "FER+: labels MIT, pictures for research use only",
+            "licence": "FER+: labels MIT, images for research use only",
             "system": "ir50",
             "checkpoint": path.name,
         },

@@ -38,7 +38,7 @@ from affuse.models.systems.leader_follower.model import (
 )
 from affuse.models.systems.renaming import AFFWILD2, NO_LICENCE, Rules, prefixed
 
-#: Pictures as they are stored; the network sees the middle 40 x 40 of them.
+#: Images as they are stored; the network sees the middle 40 x 40 of them.
 PICTURES = StreamSpec("video/aligned48-published", RATE, (48, 48, 3), "uint8")
 EMBEDDING = StreamSpec("video/ir50", RATE, (VIDEO_FEATURES,))
 FOLLOWERS = (
@@ -132,7 +132,7 @@ def describe(
 ) -> ModelSpec:
     """The spec of the published model.
 
-    Streams are at 30 Hz; published is the rate of each video, which the weights do not tell. The
+    Streams are at 30 Hz; published is the rate of each video, not stored in the checkpoint. The
     followers were normalised with one mean and one deviation per stream, fold and set, which a
     checkpoint does not hold either.
 

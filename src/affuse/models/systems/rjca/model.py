@@ -1,6 +1,6 @@
 """Recursive joint attention (Praveen, Granger and Cardinal, ICASSP 2023), as released.
 
-Sequences of 16 steps. A BLSTM over the sound; attention over the picture's feature map, guided by
+Sequences of 16 steps. A BLSTM over the sound; attention over the image's feature map, guided by
 the sound; a BLSTM over what is seen; co-attention of both with their joint features; a BLSTM over
 both together; a small network per dimension. Joint cross-attention (Praveen, Cardinal and Granger,
 IEEE TBIOM 2023), as released, is the same without the BLSTMs of the single modalities.
@@ -134,10 +134,10 @@ class SequenceModel(Model):
         regressors: `separate` (one network per output, as published) or `shared`; None for
             `shared` where the outputs are classes.
         dropout: Probability of dropping a value in the fusion and in the regressors in training.
-        absent: `published` masks nothing: a step without sound or without pictures has the
+        absent: `published` masks nothing: a step without sound or without images has the
             features `absent_audio` or `absent_video`, also the steps that fill up the last
             sequence. `convert` sets these to what the networks before the fusion make of silence
-            and of black pictures; in a new model they are zero.
+            and of black images; in a new model they are zero.
 
     Raises:
         AffuseError: An odd width, a sequence without steps, or steps without distance.
@@ -245,7 +245,7 @@ class RecursiveJointAttention(SequenceModel):
         streams: An audio and a video stream.
         outputs: Number of classes C or of dimensions D.
         video: Front-end of the video stream; None for its vectors as they are, or for what suits
-            pictures. Feature maps have none.
+            images. Feature maps have none.
         layers: Co-attention layers, each with its own weights.
         spatial: `published` attends to the feature map as published: over mixtures of channels,
             with the sound added per mixture.

@@ -61,8 +61,8 @@ def describe(
         state: Published entry -> value.
         classes: Names of the two dimensions; valence and arousal by default.
         tsav: Model file of TSAV, whose features the model reads. `predict` refuses features of
-            any other network; without it, of all. With it, steps without sound or pictures are
-            what TSAV makes of silence and black pictures, as published; without it they are
+            any other network; without it, of all. With it, steps without sound or images are
+            what TSAV makes of silence and black images, as published; without it they are
             masked.
         stride: Frames of 30 Hz from step to step: 32 as published, so that the clips of a sequence
             lie end to end.

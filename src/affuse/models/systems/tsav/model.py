@@ -1,6 +1,6 @@
 """TSAV: two-stream aural-visual affect analysis (Kuhnke, Rumberg and Ostermann, FG 2020).
 
-A residual network over the spectrogram of a clip, one over its pictures in space and time; one
+A residual network over the spectrogram of a clip, one over its images in space and time; one
 linear layer over the features of both, for several tasks at once.
 """
 
@@ -55,20 +55,20 @@ class TwoStreamAuralVisual(Model):
     An absent modality has features of zero.
 
     Args:
-        streams: An audio stream of 64 log-mel bands and a video stream of pictures.
+        streams: An audio stream of 64 log-mel bands and a video stream of images.
         outputs: Number of classes C or of dimensions D.
         head: What it ends in: `classes`.
         auxiliary: Name -> number of values of further tasks, answered by the same linear layer.
         channels: Channels that the video network reads: 3 (RGB), or 4 as published, with a mask
             of the face.
         face_mask: What stands for that mask at every pixel: 1 face, 0 none. No stream has it.
-        pictures: The first picture that the video network sees, the one after the last, and, where
+        pictures: The first image that the video network sees, the one after the last, and, where
             it does not see all between, the distance from one to the next; None for all. Published
             are 8 up to the middle of the window, [108, 151, 6] of 10 s at 30 Hz.
         dropout: Probability of dropping a feature in training.
 
     Raises:
-        AffuseError: A head per frame, streams of another kind, or such pictures do not exist.
+        AffuseError: A head per frame, streams of another kind, or such images do not exist.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class TwoStreamAuralVisual(Model):
         if sound.shape != (MELS,):
             raise AffuseError(f"tsav hears 64 log-mel bands; {sound.name} has frames {sound.shape}")
         if not picture.is_picture:
-            raise AffuseError(f"tsav sees pictures; {picture.name} holds none")
+            raise AffuseError(f"tsav sees images; {picture.name} holds none")
         self.streams = {spec.name: spec for spec in (sound, picture)}
         self.tasks = dict(auxiliary or {})
         self.face_mask = (face_mask - MASK_MEAN) / MASK_STD

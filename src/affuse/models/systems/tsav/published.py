@@ -23,7 +23,7 @@ NORMALISATION = {
     ),
 }
 WINDOW = 10.0
-#: 8 pictures at 30 Hz, six apart, up to the middle of the window.
+#: 8 images at 30 Hz, six apart, up to the middle of the window.
 PICTURES = (108, 151, 6)
 #: What the linear layer answers after the classes, in this order.
 TASKS = {"valence-arousal": 2, "action-units": 8}
@@ -102,7 +102,7 @@ def describe(
     Args:
         path: The file that messages name.
         state: Published entry -> value.
-        classes: Names of the classes of expression, which the weights do not tell.
+        classes: Names of the classes of expression, not stored in the checkpoint.
         face_mask: What stands for the mask of the face at every pixel: 1 face, 0 none.
 
     Raises:
