@@ -1,0 +1,124 @@
+"""The encoder of Whisper (Radford et al. 2022), any published size.
+
+Radford, Kim, Xu, Brockman, McLeavey, Sutskever: Robust Speech Recognition via Large-Scale Weak
+Supervision. ICML 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from affuse.features.whisper_logmel import FRAMES
+
+#: Values of a head in every published size.
+HEAD = 64
+
+
+class Attention(nn.Module):
+    """Self-attention in which every frame sees all others; keys have no bias.
+
+    Args:
+        width: Values of a frame, `HEAD` per head.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = width // HEAD
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width, bias=False)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, width) -> (B, T, width)."""
+        q, k, v = (
+            part(x).unflatten(-1, (self.heads, HEAD)).transpose(1, 2)
+            for part in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = self.out_proj(mixed.transpose(1, 2).flatten(-2))
+        return torch.as_tensor(mixed)
+
+
+class Layer(nn.Module):
+    """Attention and two dense layers, each on normalised frames and added to them.
+
+    Args:
+        width: Values of a frame.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.self_attn = Attention(width)
+        self.self_attn_layer_norm = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+        self.final_layer_norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, width) -> (B, T, width)."""
+        x = x + self.self_attn(self.self_attn_layer_norm(x))
+        return x + torch.as_tensor(self.fc2(F.gelu(self.fc1(self.final_layer_norm(x)))))
+
+
+class WhisperEncoder(nn.Module):
+    """Two convolutions, the second with a stride of 2, positions, and layers of attention.
+
+    Parameters have the names of `transformers`.
+
+    Args:
+        mels: Bands of the spectrogram.
+        width: Values of a frame; a multiple of `HEAD`.
+        layers: How many there are.
+        positions: Frames out at most.
+    """
+
+    def __init__(
+        self, mels: int = 80, width: int = 512, layers: int = 6, positions: int = FRAMES // 2
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(mels, width, 3, padding=1)
+        self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        self.embed_positions = nn.Embedding(positions, width)
+        self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
+        self.layer_norm = nn.LayerNorm(width)
+
+    @classmethod
+    def like(cls, shapes: Mapping[str, tuple[int, ...]]) -> WhisperEncoder:
+        """An encoder, without memory for its weights, whose parameters have some shapes.
+
+        Args:
+            shapes: Name -> shape of the parameters.
+
+        Raises:
+            KeyError: One that tells its size is missing.
+            ValueError: No published size has such shapes.
+        """
+        width, mels, kernel = shapes["conv1.weight"]
+        positions, _ = shapes["embed_positions.weight"]
+        layers = 1 + max((int(name.split(".")[1]) for name in shapes if "layers." in name), default=-1)
+        if kernel != 3 or not layers or width % HEAD or min(mels, width, positions) < 1:
+            raise ValueError("no size of Whisper has such weights")
+        with torch.device("meta"):
+            return cls(mels, width, layers, positions)
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        """What every layer makes of a spectrogram.
+
+        Args:
+            mel: (B, mels, T), at 100 Hz; T is even, and at most twice the positions.
+
+        Returns:
+            layers + 1 of (B, T / 2, width), at 50 Hz: what goes into the first layer, what comes
+            out of each, and of the last one what its normalisation makes of it.
+        """
+        x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)
+        x = x + self.embed_positions.weight[: x.shape[1]]
+        states = [x]
+        for layer in self.layers:
+            states.append(layer(states[-1]))
+        return [*states[:-1], self.layer_norm(states[-1])]
