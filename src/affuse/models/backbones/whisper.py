@@ -100,7 +100,9 @@ class WhisperEncoder(nn.Module):
         """
         width, mels, kernel = shapes["conv1.weight"]
         positions, _ = shapes["embed_positions.weight"]
-        layers = 1 + max((int(name.split(".")[1]) for name in shapes if "layers." in name), default=-1)
+        layers = 1 + max(
+            (int(name.split(".")[1]) for name in shapes if "layers." in name), default=-1
+        )
         if kernel != 3 or not layers or width % HEAD or min(mels, width, positions) < 1:
             raise ValueError("no size of Whisper has such weights")
         with torch.device("meta"):
