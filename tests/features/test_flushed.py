@@ -17,7 +17,7 @@ def test_flushed_rows_are_those_of_the_whole(name: str, size: int) -> None:
     made = create_extractor(name)
     assert isinstance(made, LocalExtractor)
     sound = voice(3.0, rate=made.sound_rate)
-    sections = Sections(made.rows, made.spec, made.hop, made.context, sectioned=False)
+    sections = Sections(made.rows, made.spec, made.hop, made.context, size=0)
     rows = []
     for first in range(0, len(sound), size):
         sections.push(sound[first : first + size])

@@ -322,9 +322,9 @@ def test_jitter_and_a_middle_crop_are_a_random_crop() -> None:
         (
             {"horizontal_flip": 0.5},
             ["audio/mfcc10"],
-            "augmentation.horizontal_flip changes streams of kind images",
+            "augmentation.horizontal_flip changes streams of kind pictures",
         ),
-        ({"gain": 0.5}, ["video/faces48"], "the recipe has video/faces48 (images)"),
+        ({"gain": 0.5}, ["video/faces48"], "the recipe has video/faces48 (pictures)"),
         ({"gaussian_noise": 0.1}, ["audio/logmel64-16k", "video/faces48"], "of kind vectors"),
         ({"room_simulator": 0.2}, ["audio/logmel64-tsav"], "it cannot change audio/logmel64-tsav"),
         ({"outlier_exposure": 0.2}, ["audio/logmel64-tsav"], "is for audio/logmel<N>-16k"),

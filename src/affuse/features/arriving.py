@@ -54,7 +54,7 @@ class ArrivingSound(Arriving):
         super().__init__(extractor.spec)
         self._extractor, self._sound = extractor, sound
         self._sections = Sections(
-            extractor.rows, extractor.spec, extractor.hop, extractor.context, sectioned=False
+            extractor.rows, extractor.spec, extractor.hop, extractor.context, extractor.section
         )
         self._count = 0
         sound.tap(extractor.sound_rate, self._sections.push)
@@ -62,10 +62,15 @@ class ArrivingSound(Arriving):
     def take(self, until: float, ended: bool) -> Stream:
         """See `Arriving`."""
         made, rate = self._extractor, self.spec.rate
-        there = self._sections.there(made.ahead)
-        if not ended and there < min((until - made.first) * rate - self._count, _MOST * rate):
-            return Stream(np.zeros((0, *self.spec.shape), np.float32), np.zeros(0, bool))
-        values = self._sections.rest() if ended else self._sections.flush(made.ahead)
+        if made.section:
+            if ended:
+                self._sections.finish()
+            values = self._sections.taken()
+        else:
+            there = self._sections.there(made.ahead)
+            if not ended and there < min((until - made.first) * rate - self._count, _MOST * rate):
+                return Stream(np.zeros((0, *self.spec.shape), np.float32), np.zeros(0, bool))
+            values = self._sections.rest() if ended else self._sections.flush(made.ahead)
         if ended and made.left_out:
             values = values[: -made.left_out]
         start = made.first + self._count / rate

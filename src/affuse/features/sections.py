@@ -10,7 +10,7 @@ from affuse.execution.spool import Spool
 from affuse.features.stream import StreamSpec
 from affuse.media.channels import Samples
 
-#: Rows of a section, and of a block.
+#: Rows of a section where it does not matter, and of a block.
 ROWS = 4096
 
 
@@ -22,7 +22,7 @@ class Sections:
         spec: Of the rows.
         hop: Samples from row to row.
         context: Rows before and after a section whose sound its own rows may depend on.
-        sectioned: Whether sections are computed when they are there; otherwise `flush` does it.
+        size: Rows of a section, which are computed when they are there; of 0 `flush` does it.
     """
 
     def __init__(
@@ -31,10 +31,9 @@ class Sections:
         spec: StreamSpec,
         hop: int,
         context: int,
-        sectioned: bool = True,
+        size: int = ROWS,
     ) -> None:
-        self._rows, self._hop, self._context = rows, hop, context
-        self._sectioned = sectioned
+        self._rows, self._hop, self._context, self._size = rows, hop, context, size
         self._spool = Spool(spec.shape, spec.dtype)
         self._held: list[Samples] = []
         self._count = 0  # samples that are held
@@ -47,19 +46,26 @@ class Sections:
         """Take samples (N,), one part after the other."""
         self._held.append(samples)
         self._count += len(samples)
-        while self._sectioned and self._count >= (self._lead + ROWS + self._context) * self._hop:
+        while self._size and self._count >= (self._lead + self._size + self._context) * self._hop:
             audio = np.concatenate(self._held)
-            own = self._lead + ROWS
+            own = self._lead + self._size
             computed = self._rows(audio[: (own + self._context) * self._hop])
             self._spool.append(computed[self._lead : own])
-            audio = audio[(own - self._context) * self._hop :]
-            self._held, self._count, self._lead = [audio], len(audio), self._context
+            gone = max(own - self._context, 0)
+            audio = audio[gone * self._hop :]
+            self._held, self._count, self._lead = [audio], len(audio), own - gone
 
     def finish(self) -> None:
         """The last samples have come."""
         if self._count:
             self._spool.append(self._rows(np.concatenate(self._held))[self._lead :])
         self._held, self._count = [], 0
+
+    def taken(self) -> np.ndarray:
+        """The rows of the sections since the last call, which are kept no longer."""
+        rows = self._spool.read(0, len(self._spool))
+        self._spool = Spool(self._spool.shape, self._spool.dtype.name)
+        return rows
 
     def there(self, ahead: int) -> int:
         """How many rows `flush` would give."""

@@ -109,6 +109,8 @@ class LocalExtractor(SoundExtractor):
         ahead: Rows after a row whose sound it does depend on.
         first: Seconds of the moment that the first row belongs to.
         left_out: Rows at the end that lack what comes after them.
+        section: Rows that are computed together, with `context` rows on either side, because they
+            depend on how sound is cut; 0 where it does not matter.
     """
 
     hop: int
@@ -116,6 +118,7 @@ class LocalExtractor(SoundExtractor):
     ahead = 2
     first = 0.0
     left_out = 0
+    section = 0
 
     @abstractmethod
     def rows(self, samples: np.ndarray) -> np.ndarray:
@@ -123,13 +126,13 @@ class LocalExtractor(SoundExtractor):
 
     def begin(self, clip: Clip, readings: Readings) -> Blocks:
         """See `RecordingExtractor`."""
-        from affuse.features.sections import Sections
+        from affuse.features.sections import ROWS, Sections
 
         if clip.audio is None:
             return nothing
         path, reading = clip.audio, readings.of(clip.audio)
         heard_sound = reading.listen(self.sound_rate, clip.start, clip.end, self.rounded_up)
-        sections = Sections(self.rows, self.spec, self.hop, self.context)
+        sections = Sections(self.rows, self.spec, self.hop, self.context, self.section or ROWS)
         heard_sound.to(sections.push)
 
         def blocks() -> Iterator[Stream]:

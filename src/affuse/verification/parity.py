@@ -95,6 +95,7 @@ CHECKERS: dict[str, str | Callable[[Case], Iterable[Measure]]] = {
     "tsav": "rjca_cases:check_tsav",
     "leader_follower": "leader_follower_cases:check_leader_follower",
     "vggish": "leader_follower_cases:check_vggish",
+    "whisper_encoder": "whisper_cases:check_encoder",
     "signal_logmel": "signal_cases:check_logmel",
     "signal_mel64": "signal_cases:check_mel64",
     "signal_mfcc10": "signal_cases:check_mfcc10",
@@ -126,7 +127,7 @@ TOLD = {
     *("bands", "frame", "high", "hop", "low", "mel", "n_fft", "n_mels", "n_mfcc", "norm", "offset"),
     *("pad_end", "power", "scale", "shift", "top_db", "win"),
     *("items.channel_order", "items.frames", "items.shape", "items.size"),
-    "cases.both_constant_equal.flat_grad_l2",
+    *("output.what", "cases.both_constant_equal.flat_grad_l2"),
 }
 
 

@@ -33,6 +33,17 @@ STREAMS: dict[str, Entry] = {
         "the same on the second before each frame, as joint attention reads it, 30 Hz",
         {"source": Path, "alignment": "published"},
     ),
+    "audio/whisper-<word>-layers": Entry(
+        "affuse.models.frozen.whisper:Whisper",
+        "what every layer of Whisper's encoder makes of the second around each frame, 50 Hz; "
+        "weights imported",
+        {"name": str, "source": Path},
+    ),
+    "audio/whisper-<word>": Entry(
+        "affuse.models.frozen.whisper:Whisper",
+        "the same, of the last layer alone",
+        {"name": str, "source": Path},
+    ),
     "audio/frozen-<word>": Entry(
         "affuse.models.frozen.front_end:FrozenFrontEnd",
         "what the audio front-end of a model file makes of its stream",
