@@ -27,6 +27,7 @@ from affuse.models.layers.temporal import (
     TemporalStack,
     ValidConvBlock,
 )
+from affuse.models.layers.weighted_layers import WeightedLayers
 from affuse.models.options import check_options
 from affuse.registry import Entry, Registry
 
@@ -274,6 +275,27 @@ class Dense(FrontEnd):
         self.stage2 = TemporalStack()
 
 
+class Layers(FrontEnd):
+    """A learned mean over the layers of a frozen network, and a dense layer on every frame.
+
+    Args:
+        spec: A stream of what every layer makes of each frame, such as `audio/whisper-base-layers`.
+        width: Units.
+        dropout: Probability of dropping a value in training.
+    """
+
+    def __init__(self, spec: StreamSpec, *, width: int = 128, dropout: float = 0.0) -> None:
+        super().__init__()
+        if spec.kind != "maps" or len(spec.shape) != 2:
+            raise AffuseError(
+                f"front-end layers reads the layers of a network; {spec.name} has frames "
+                f"{spec.shape}"
+            )
+        self.channels = (width, width)
+        self.stage1 = WeightedLayers(*spec.shape, width, dropout)
+        self.stage2 = TemporalStack()
+
+
 class SequenceConv(FrontEnd):
     """Four convolutions over time on vectors of any size, one frame being enough.
 
@@ -303,6 +325,7 @@ FRONTENDS: Registry[Entry] = Registry(
         "sequence": Entry("affuse.models.frontends:SequenceConv"),
         "vectors": Entry("affuse.models.frontends:Vectors"),
         "dense": Entry("affuse.models.frontends:Dense"),
+        "layers": Entry("affuse.models.frontends:Layers"),
     },
     group="affuse.frontends",
     listed_by="affuse list frontends",
@@ -320,6 +343,8 @@ def default_frontend(spec: StreamSpec) -> str:
         return "vggish"
     if spec.kind == "spectrum":
         return "logmel-cnn"
+    if spec.kind == "maps" and len(spec.shape) == 2:
+        return "layers"
     # what the published network for ten MFCCs would do to other vectors, nobody knows
     return "mfcc-conv" if spec.name.startswith("audio/mfcc10") else "sequence"
 

@@ -48,7 +48,7 @@ class EncoderModel(Model):
         streams: The streams that it reads.
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
-        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+        pooling: How time is pooled, one of `affuse.models.layers.pooling.POOLS`.
 
     Raises:
         AffuseError: Another pooling than `mean` where the head is per frame.
@@ -77,7 +77,7 @@ class BimodalModel(EncoderModel):
         head: What it ends in.
         audio: Front-end of the audio stream; None for the one that suits it.
         video: Front-end of the video stream; None for the one that suits it.
-        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+        pooling: How time is pooled, one of `affuse.models.layers.pooling.POOLS`.
         dropout: Probability of dropping a pooled feature in training.
     """
 

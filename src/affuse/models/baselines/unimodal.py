@@ -20,7 +20,7 @@ class AudioOnly(EncoderModel):
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
         audio: Front-end of the stream; None for the one that suits it.
-        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+        pooling: How time is pooled, one of `affuse.models.layers.pooling.POOLS`.
         dropout: Probability of dropping a pooled feature in training.
     """
 
@@ -53,7 +53,7 @@ class VideoOnly(EncoderModel):
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
         video: Front-end of the stream; None for the one that suits it.
-        pooling: How time is pooled: `mean`, or `attention-max` (a learned mean and the maximum).
+        pooling: How time is pooled, one of `affuse.models.layers.pooling.POOLS`.
         dropout: Probability of dropping a pooled feature in training.
     """
 

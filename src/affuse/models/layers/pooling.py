@@ -52,10 +52,37 @@ class AttentiveMaxPool(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, C) and (B, T) -> (B, 2 C), zero where a clip has no frame."""
-        absent = ~mask.unsqueeze(-1)
-        score = self.score(x).float().masked_fill(absent, torch.finfo(torch.float32).min)
-        mean = (x * score.softmax(1) * ~absent).sum(1)
+        mean = (x * attention(self.score, x, mask)).sum(1)
         return torch.cat((mean, masked_max(x, mask)), -1)
+
+
+class AttentiveStatisticsPool(nn.Module):
+    """A learned weighted mean, and the deviation from it, over the frames that are present.
+
+    Args:
+        channels: Channels C of the series.
+
+    Source: Okabe, Koshinaka, Shinoda 2018.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(channels, 1)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, C) and (B, T) -> (B, 2 C), zero where a clip has no frame."""
+        weight = attention(self.score, x, mask)
+        mean = (x * weight).sum(1)
+        variance = ((x - mean.unsqueeze(1)).square() * weight).sum(1)
+        # no gradient of a root at zero, where all frames are one
+        return torch.cat((mean, (variance + 1e-6).sqrt() * mask.any(1, keepdim=True)), -1)
+
+
+def attention(score: nn.Linear, x: Tensor, mask: Tensor) -> Tensor:
+    """Weights (B, T, 1) of frames (B, T, C), zero where absent (B, T), else with a sum of one."""
+    absent = ~mask.unsqueeze(-1)
+    scores: Tensor = score(x).float().masked_fill(absent, torch.finfo(torch.float32).min)
+    return scores.softmax(1) * ~absent
 
 
 class MeanPool(nn.Module):
@@ -73,13 +100,21 @@ class MeanPool(nn.Module):
         return masked_mean(x, mask)
 
 
-Pooling = Literal["mean", "attention-max"]
+Pooling = Literal["mean", "attention-max", "attention-statistics"]
 
 
 def build_pool(name: Pooling, channels: int) -> tuple[nn.Module, int]:
     """A pooling layer and how many features it gives for so many channels."""
-    if name == "mean":
-        return MeanPool(channels), channels
-    if name == "attention-max":
-        return AttentiveMaxPool(channels), 2 * channels
-    raise unknown("pooling", name, ("mean", "attention-max"))
+    if name not in POOLS:
+        raise unknown("pooling", name, POOLS)
+    build, times = POOLS[name]
+    return build(channels), times * channels
+
+
+#: Name -> layer, and features per channel: the mean; a learned mean beside the maximum; the
+#: same beside the deviation from it.
+POOLS: dict[str, tuple[type[nn.Module], int]] = {
+    "mean": (MeanPool, 1),
+    "attention-max": (AttentiveMaxPool, 2),
+    "attention-statistics": (AttentiveStatisticsPool, 2),
+}
