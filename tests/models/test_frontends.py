@@ -31,6 +31,7 @@ FACES48 = StreamSpec("video/faces48", 12.5, (48, 48, 3), "uint8")
 FACES64 = StreamSpec("video/faces64", 12.5, (64, 64, 3), "uint8")
 FACES32 = StreamSpec("video/faces32", 12.5, (32, 32, 3), "uint8")
 FACES40 = StreamSpec("video/faces40", 30.0, (40, 40, 3), "uint8")
+LAYERS = StreamSpec("audio/whisper-base-layers", 50.0, (7, 512), "float16")
 EXAMPLES = StreamSpec("audio/logmel64-vggish", 30.0, (96, 64))
 STREAMS = {
     "mfcc-conv": MFCC,
@@ -43,6 +44,7 @@ STREAMS = {
     "sequence": OPENFACE,
     "dense": OPENFACE,
     "vectors": OPENFACE,
+    "layers": LAYERS,
 }
 # Frames out for so many frames in, after either stage.
 LENGTHS = {
@@ -56,6 +58,7 @@ LENGTHS = {
     "sequence": lambda t: (t, t),
     "dense": lambda t: (t, t),
     "vectors": lambda t: (t, t),
+    "layers": lambda t: (t, t),
 }
 
 
@@ -77,6 +80,8 @@ def parameters(module: nn.Module) -> int:
         ("video/faces224-published", (224, 224, 3), "efficientface"),
         ("video/faces48", (48, 48, 3), "face-cnn"),
         ("video/openface", (709,), "sequence"),
+        ("audio/whisper-base", (512,), "sequence"),
+        ("audio/whisper-base-layers", (7, 512), "layers"),
     ],
 )
 def test_default(name: str, shape: tuple[int, ...], expected: str) -> None:
