@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -114,6 +115,46 @@ def test_width_scales_the_channels(name: str) -> None:
     narrow = build_frontend(STREAMS[name], {"name": name, "width": 8})
     wide = build_frontend(STREAMS[name], {"name": name, "width": 16})
     assert [2 * c for c in narrow.channels] == list(wide.channels)
+
+
+@pytest.mark.parametrize("joined", ["each", "mean"])
+@given(frames=st.integers(1, 23), stride=st.integers(1, 6), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_layers_are_averaged_over_the_frames_that_are_present(
+    joined: str, frames: int, stride: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    spec = StreamSpec("audio/whisper-x-layers", 50.0, (3, 8))
+    choice = {"name": "layers", "width": 4, "joined": joined, "stride": stride}
+    frontend = build_frontend(spec, choice).eval()
+    x = torch.randn(1, frames, 3, 8, generator=generator)
+    mask = torch.rand(1, frames, generator=generator) > 0.4
+    found, there = frontend(x, mask)
+    assert found.shape == (1, -(-frames // stride), 4) and frontend.clock.stride == stride
+    for row in range(found.shape[1]):
+        part = slice(row * stride, (row + 1) * stride)
+        assert bool(there[0, row]) == bool(mask[0, part].any())
+        if not there[0, row]:
+            assert not found[0, row].any()
+            continue
+        alike = (x[0, part] - x[0, part].mean(-1, keepdim=True)) / (
+            x[0, part].var(-1, unbiased=False, keepdim=True) + 1e-5
+        ).sqrt()
+        kept = alike[mask[0, part]].mean(0)  # (3, 8)
+        network = frontend.stage1
+        inputs = kept.flatten() if joined == "each" else network.weights.softmax(0) @ kept
+        torch.testing.assert_close(
+            found[0, row], network.dense(inputs).relu(), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [({"joined": "men"}, "did you mean 'mean'"), ({"stride": 0}, "stride=0: expected 1 or more")],
+)
+def test_layers_are_joined_in_known_ways(choice: dict[str, Any], said: str) -> None:
+    with pytest.raises(AffuseError, match=said):
+        build_frontend(LAYERS, {"name": "layers", **choice})
 
 
 def test_thirteen_frames_are_enough_for_mfcc_conv_and_twelve_are_absent() -> None:

@@ -11,7 +11,13 @@ from torch.nn import functional as F
 
 from affuse.errors import AffuseError
 from affuse.models.layers.attention import AttentionMap, CrossAttention, CrossAttentionBlock
-from affuse.models.layers.pooling import AttentiveMaxPool, MeanPool, build_pool, masked_mean
+from affuse.models.layers.pooling import (
+    AttentiveMaxPool,
+    AttentiveStatisticsPool,
+    MeanPool,
+    build_pool,
+    masked_mean,
+)
 from affuse.models.layers.temporal import (
     ConvBlock,
     SpectrogramBlock,
@@ -143,12 +149,42 @@ class TestAttentiveMaxPool:
         for name, kind, features in (
             ("mean", MeanPool, 5),
             ("attention-max", AttentiveMaxPool, 10),
+            ("attention-statistics", AttentiveStatisticsPool, 10),
         ):
             pool, width = build_pool(name, 5)
             assert isinstance(pool, kind) and width == features
             assert pool(torch.randn(2, 3, 5), torch.ones(2, 3).bool()).shape == (2, features)
         with pytest.raises(AffuseError, match="no pooling named 'maen'; did you mean 'mean'"):
             build_pool("maen", 5)
+
+
+class TestAttentiveStatisticsPool:
+    @given(st.integers(0, 999), st.integers(1, 12), st.sampled_from([0.0, 7.0, -1e4, 1e30]))
+    @settings(max_examples=25, deadline=None)
+    def test_a_weighted_mean_and_deviation_of_what_is_present(
+        self, seed: int, frames: int, elsewhere: float
+    ) -> None:
+        x, mask = random_series(seed, frames)
+        x = torch.where(mask.unsqueeze(-1), x.transpose(1, 2), elsewhere)
+        torch.manual_seed(0)
+        pool = AttentiveStatisticsPool(3)
+        result = pool(x, mask)
+        for row in range(2):
+            present = x[row][mask[row]]
+            if not len(present):
+                assert result[row].eq(0).all()
+                continue
+            weight = pool.score(present).softmax(0)
+            mean = (present * weight).sum(0)
+            deviation = ((present - mean).square() * weight).sum(0).sqrt()
+            torch.testing.assert_close(result[row, :3], mean, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(result[row, 3:], deviation, rtol=1e-3, atol=2e-3)
+
+    def test_one_frame_has_a_finite_gradient(self) -> None:
+        pool, x = AttentiveStatisticsPool(3), torch.randn(2, 4, 3, requires_grad=True)
+        mask = torch.tensor([[False] * 4, [True, False, False, False]])
+        pool(x, mask).sum().backward()
+        assert x.grad is not None and x.grad.isfinite().all() and x.grad[~mask].eq(0).all()
 
 
 class TestTemporalBlocks:

@@ -26,6 +26,8 @@ from affuse.verification.parity import (
 
 #: Cases about recordings, which the tests of face detection and face crops compute.
 MEDIA = ("data_faces224", "data_mtcnn")
+#: Cases about weights that are not part of the project.
+WEIGHTS = ("whisper_base", "whisper_tiny_en")
 CASES = (
     *(f"auxformer_{x}" for x in ("audio_shorter", "equal_batch", "icassp", "padded_batch")),
     *("auxformer_single", "auxformer_unmasked", "avtca_default"),
@@ -127,7 +129,20 @@ def test_folders_that_hold_no_cases(tmp_path: Path) -> None:
 def test_every_case_is_checked(parity_cases: Path) -> None:
     cases = [read(parity_cases, path.stem) for path in parity_cases.glob("*.json")]
     assert {case.system for case in cases} == {*CHECKERS}
-    assert {case.id for case in cases} == {*CASES, *MEDIA}
+    assert {case.id for case in cases} == {*CASES, *MEDIA, *WEIGHTS}
+
+
+def test_published_weights_that_are_not_here_are_named(parity_cases: Path) -> None:
+    result = check_case(read(parity_cases, "whisper_tiny_en"))
+    assert result.passed is None and "needs whisper-tiny.en-encoder.safetensors" in result.note
+
+
+def test_published_weights(parity_cases: Path, shared_data: Path) -> None:
+    case = replace(read(parity_cases, "whisper_base"), data=shared_data / "videos")
+    result = check_case(case)
+    if result.passed is None:
+        pytest.skip(result.note)
+    assert result.passed, result
 
 
 def test_what_is_not_finite_is_never_close() -> None:

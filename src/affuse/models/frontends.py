@@ -7,7 +7,7 @@ streams. Time series between the stages are (B, T, C) with a mask (B, T); absent
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 
@@ -21,15 +21,16 @@ from affuse.models.backbones.ir50 import SIZE as IR50_SIZE
 from affuse.models.backbones.vggish import FRAMES, MELS, VGGish
 from affuse.models.layers.alignment import Clock
 from affuse.models.layers.framewise import DenseFrames, FrameFeatures, is_embedded
+from affuse.models.layers.network_layers import Joined, NetworkLayers
 from affuse.models.layers.temporal import (
     ConvBlock,
     SpectrogramFeatures,
     TemporalStack,
     ValidConvBlock,
 )
-from affuse.models.layers.weighted_layers import WeightedLayers
 from affuse.models.options import check_options
 from affuse.registry import Entry, Registry
+from affuse.suggestions import unknown
 
 
 class FrontEnd(nn.Module):
@@ -276,23 +277,38 @@ class Dense(FrontEnd):
 
 
 class Layers(FrontEnd):
-    """A learned mean over the layers of a frozen network, and a dense layer on every frame.
+    """All layers of a frozen network, joined by a dense layer on every frame.
 
     Args:
         spec: A stream of what every layer makes of each frame, such as `audio/whisper-base-layers`.
         width: Units.
+        joined: `each` layer has weights of its own, or a learned `mean` of them is taken.
+        stride: Frames of which one is made.
         dropout: Probability of dropping a value in training.
     """
 
-    def __init__(self, spec: StreamSpec, *, width: int = 128, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        spec: StreamSpec,
+        *,
+        width: int = 128,
+        joined: Joined = "each",
+        stride: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         if spec.kind != "maps" or len(spec.shape) != 2:
             raise AffuseError(
                 f"front-end layers reads the layers of a network; {spec.name} has frames "
                 f"{spec.shape}"
             )
+        if joined not in get_args(Joined):
+            raise unknown("joined", joined, get_args(Joined))
+        if stride < 1:
+            raise AffuseError(f"stride={stride}: expected 1 or more")
         self.channels = (width, width)
-        self.stage1 = WeightedLayers(*spec.shape, width, dropout)
+        self.stride, self.lead = stride, stride // 2
+        self.stage1 = NetworkLayers(*spec.shape, width, joined, stride, dropout)
         self.stage2 = TemporalStack()
 
 

@@ -72,6 +72,7 @@ class AttentiveStatisticsPool(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, C) and (B, T) -> (B, 2 C), zero where a clip has no frame."""
         weight = attention(self.score, x, mask)
+        x = x.masked_fill(~mask.unsqueeze(-1), 0)
         mean = (x * weight).sum(1)
         variance = ((x - mean.unsqueeze(1)).square() * weight).sum(1)
         # no gradient of a root at zero, where all frames are one

@@ -1,0 +1,67 @@
+"""Frames of features from what every layer of a frozen network makes of each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+#: How layers are joined: `each` has a dense layer of its own, and these are summed; or there is one
+#: dense layer on a learned `mean` of them (Yang et al. 2021, SUPERB).
+Joined = Literal["each", "mean"]
+
+
+class NetworkLayers(nn.Module):
+    """Joins the layers of a network; fewer frames come out.
+
+    The features of every layer are standardised within a frame first, for those of later layers are
+    larger.
+
+    Args:
+        layers: How many there are.
+        inputs: Values of each per frame.
+        outputs: Units.
+        joined: See `Joined`.
+        stride: Frames of which one is made, the mean of those that are present.
+        dropout: Probability of dropping a value before the dense layer in training.
+    """
+
+    def __init__(
+        self, layers: int, inputs: int, outputs: int, joined: Joined, stride: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(layers)) if joined == "mean" else None
+        self.stride, self.dropout = stride, nn.Dropout(dropout)
+        self.dense = nn.Linear(inputs if joined == "mean" else layers * inputs, outputs)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, layers, inputs) and (B, T) -> (B, ceil(T / stride), outputs) and its mask."""
+        x = F.layer_norm(x, x.shape[-1:])
+        if self.weights is None:
+            x = x.flatten(2)
+        else:
+            x = torch.einsum("btlc,l->btc", x, self.weights.softmax(0).to(x.dtype))
+        x, mask = averaged(x, mask, self.stride)
+        x = F.relu(self.dense(self.dropout(x)))
+        return x * mask.unsqueeze(-1), mask
+
+
+def averaged(x: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """Means of frames (B, T, C) that follow each other and are present (B, T).
+
+    Args:
+        x: The frames.
+        mask: Where they are present.
+        stride: How many make one.
+
+    Returns:
+        (B, ceil(T / stride), C), zero where none is, and (B, ceil(T / stride)).
+    """
+    if stride == 1:
+        return x, mask
+    left_over = -x.shape[1] % stride
+    x = F.pad(x * mask.unsqueeze(-1), (0, 0, 0, left_over)).unflatten(1, (-1, stride))
+    there = F.pad(mask, (0, left_over)).unflatten(1, (-1, stride)).sum(2)
+    return x.sum(2) / there.clamp(min=1).unsqueeze(-1), there > 0
