@@ -94,15 +94,14 @@ class Whisper(LocalExtractor):
 
 
 def _check_size(path: Path, name: str, width: int, layers: int) -> None:
+    """Refuse an encoder of another size than the name of a stream says, if it says one."""
     size = name.removeprefix("audio/whisper-").split("-")[0]
-    if size not in SIZES:
-        return
-    if (width, layers) != SIZES[size]:
+    named = SIZES.get(size, (width, layers))
+    if named != (width, layers):
         raise BadInput(
             path,
-            f"is an encoder of {layers} layers of {width} values; {name} has {{1}} of {{0}}".format(
-                *SIZES[size]
-            ),
+            f"is an encoder of {layers} layers of {width} values; {name} has {named[1]} of "
+            f"{named[0]}",
         )
 
 
