@@ -23,6 +23,7 @@ from affuse.media.source import open_source
 from affuse.models.bundled import DAY_ONE
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
+from affuse.tasks.timeline import Timeline
 
 
 def replayed(path: Path, model: Path, hop: float, delay: float = 0.0) -> list[Line]:
@@ -35,14 +36,15 @@ def replayed(path: Path, model: Path, hop: float, delay: float = 0.0) -> list[Li
 def assert_same_windows(path: Path, model: Path, hop: float, least: int) -> None:
     """Every window of classes that lies on the grid of both and ends within the recording."""
     timeline = Predictor(model, hop).predict(path, thumbnails=False)
+    assert isinstance(timeline, Timeline)
     said = {round(line.time, 3): line for line in replayed(path, model, hop)}
     compared = 0
     window = Predictor(model).window
-    for k, start in enumerate(timeline.starts):  # type: ignore[attr-defined]
+    for k, start in enumerate(timeline.starts):
         line = said.get(round(float(start) + window, 3))
         if line is None or start + window > timeline.duration:
             continue
-        expected = timeline.probabilities[k]  # type: ignore[attr-defined]
+        expected = timeline.probabilities[k]
         values = np.full_like(expected, np.nan) if line.values is None else line.values
         np.testing.assert_allclose(values, expected, atol=1e-4, err_msg=f"at {line.time} s")
         compared += 1
@@ -112,10 +114,11 @@ def test_sound_that_is_not_made_row_by_row_is_computed_of_each_window(tmp_path: 
     model = model_of(tmp_path / "m.safetensors", "audio/mfcc39", 2.0)
     path = write_wav(tmp_path / "a.wav", voice(5.0), 16000)
     timeline = Predictor(model, 0.5).predict(path)
+    assert isinstance(timeline, Timeline)
     said = replayed(path, model, 0.5)
     assert len(said) == 10 and all(line.present == {"audio": True} for line in said)
     (line,) = (line for line in said if line.time == 4.0)
-    row = timeline.probabilities[4]  # type: ignore[attr-defined]
+    row = timeline.probabilities[4]
     np.testing.assert_allclose(line.values, row, atol=0.02)  # the edges of the window differ
 
 
@@ -151,9 +154,10 @@ def test_what_a_frozen_front_end_makes_of_faces_is_computed_of_each_window(
         lines = [*follow(predictor, Live(packets, 4.0), 0.5, 0.0)]
     said = {line.time: line.values for line in lines}
     timeline = Predictor(tmp_path / "m.safetensors", 0.5, source=source).predict(varying)
+    assert isinstance(timeline, Timeline)
     differences = [
         np.abs(said[start + 2.0] - row).max()
-        for start, row in zip(timeline.starts, timeline.probabilities, strict=True)  # type: ignore[attr-defined]
+        for start, row in zip(timeline.starts, timeline.probabilities, strict=True)
         if start + 2.0 in said
     ]
     assert len(differences) >= 8 and np.mean(differences) < 0.02

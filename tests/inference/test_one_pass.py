@@ -14,6 +14,7 @@ from affuse.media.audio import survey
 from affuse.media.video import read_frames
 from affuse.models.bundled import DAY_ONE
 from affuse.models.modelfile import ModelSpec, save_model
+from affuse.tasks.timeline import Timeline
 
 STREAMS = {
     "rows": ("audio/mfcc10", "video/faces48"),
@@ -44,4 +45,5 @@ def test_a_recording_is_decoded_once(
     # and the first of each before, to know whether they can be decoded at all
     assert decoded.count("video") == frames + 1
     assert decoded.count("audio") == sounds + 1
-    assert len(timeline.starts) > 3 and np.isfinite(timeline.probabilities).all()  # type: ignore[attr-defined]
+    assert isinstance(timeline, Timeline)
+    assert len(timeline.starts) > 3 and np.isfinite(timeline.probabilities).all()

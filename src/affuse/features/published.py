@@ -115,6 +115,8 @@ class SoundWindows:
 
     def push(self, samples: Samples) -> None:
         """Take samples (N,), one part after the other."""
+        if len(self._rows) == len(self._firsts):
+            return
         self._held = np.concatenate([self._held, samples])
         while len(self._rows) < len(self._firsts) and self._next() == _SAMPLES:
             self._compute()
