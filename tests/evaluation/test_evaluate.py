@@ -61,6 +61,7 @@ def test_development_clips_by_request_leave_the_test_scores_alone(trained: Path)
     tested = evaluate(trained / "run", ["av"])
     judged = evaluate(trained / "run", ["av"], role="development")
     assert judged["role"] == "development" and tested["role"] == "test"
+    assert tested["warnings"] == [] and "chose the epoch" in judged["warnings"][0]
     tables = [
         pd.read_csv(trained / f"run/{name}/predictions.csv")
         for name in ("evaluation", "evaluation-development")

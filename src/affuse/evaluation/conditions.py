@@ -88,12 +88,12 @@ CONDITIONS: Registry[Entry] = Registry(
         "video": Entry("affuse.evaluation.conditions:without", "image only", {"modality": "audio"}),
         "noisy-audio": Entry(
             "affuse.evaluation.conditions:with_noise",
-            "noise on the sound, 0 dB",
+            "noise on the audio streams (spectra, features), not on the sound, 0 dB",
             {"modality": "audio"},
         ),
         "noisy-video": Entry(
             "affuse.evaluation.conditions:with_noise",
-            "noise on the image, 0 dB",
+            "noise on the video streams, 0 dB",
             {"modality": "video"},
         ),
         "noise-filled-audio": Entry(

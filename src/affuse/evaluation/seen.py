@@ -11,6 +11,7 @@ from affuse.errors import AffuseError
 from affuse.evaluation.members import Member
 from affuse.features.store import Store
 from affuse.models.trained_on import is_corpus, source_of, trainings
+from affuse.training.recipe import Recipe
 
 
 def seen_in_training(member: Member, clips: Sequence[Clip]) -> list[str]:
@@ -26,6 +27,26 @@ def seen_in_training(member: Member, clips: Sequence[Clip]) -> list[str]:
     """
     lines = [_line(own, member.data, clips) for own in trainings(member.spec.training)]
     return [f"{member.name}: {line}; the scores may be too good" for line in lines if line]
+
+
+def selected_on(recipe: Recipe, role: str) -> list[str]:
+    """Why the scores of a run on the clips of a role may be too good.
+
+    Args:
+        recipe: That it was trained by.
+        role: `test` or `development`.
+    """
+    chosen = []
+    if recipe.selection == "best":
+        chosen.append("the epoch")
+    if len(recipe.over_time.smoothing) > 1:
+        chosen.append("the smoothing")
+    if role != "development" or not chosen:
+        return []
+    return [
+        f"{recipe.name}: these development clips chose {' and '.join(chosen)} of the model; the "
+        "scores may be too good"
+    ]
 
 
 def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:

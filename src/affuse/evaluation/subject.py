@@ -12,12 +12,12 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.members import Member, is_model_file, read_members
-from affuse.evaluation.seen import seen_in_training
+from affuse.evaluation.seen import seen_in_training, selected_on
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.tasks.registry import TASKS, task_of
 from affuse.tasks.task import Task
-from affuse.training.run import evaluation_folder
+from affuse.training.run import evaluation_folder, read_recipe
 
 Role = Literal["test", "development"]
 
@@ -124,7 +124,13 @@ class Subject:
         """What `metrics.json` says about it, before the scores."""
         if self.run is not None:
             task = {"task": self.task.name} if self.task.over_time else {}
-            return {"run": self.run.name, **task, "role": role, "folds": len(parts)}
+            return {
+                "run": self.run.name,
+                **task,
+                "role": role,
+                "folds": len(parts),
+                "warnings": selected_on(read_recipe(self.run), role),
+            }
         protocol = self.protocol
         return {
             "models": [member.name for member in self.members],
