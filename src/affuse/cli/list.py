@@ -22,6 +22,7 @@ KINDS = (
     "protocols",
     "leaks",
     "conditions",
+    "changes",
     "detectors",
     "frontends",
 )
@@ -148,6 +149,16 @@ def _conditions() -> list[dict[str, object]]:
     from affuse.evaluation.conditions import CONDITIONS
 
     return [{"condition": name, "what": entry.describe()} for name, entry in CONDITIONS.items()]
+
+
+def _changes() -> list[dict[str, object]]:
+    from affuse.media.changes import CHANGES, limits
+
+    columns = ("change", "what", "from", "to")
+    return [
+        dict(zip(columns, (name, entry.describe(), *limits(name)), strict=True))
+        for name, entry in CHANGES.items()
+    ]
 
 
 def _words(tell: Callable[[T], Iterable[str]], one: T) -> str:

@@ -26,6 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="comma-separated names, such as audio/mfcc10,video/faces224 (affuse list streams)",
     )
     add_source(parser)
+    parser.add_argument(
+        "--change",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what is done to the sound of the recordings before, such as white-noise=5 or "
+        "babble=0:20, drawn for each clip (affuse list changes); repeat for several",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
 
 
@@ -35,8 +43,10 @@ def run(options: argparse.Namespace) -> int:
     from affuse.features.alignment import check_alignment
     from affuse.features.arrays import corpus_extractor
     from affuse.features.prepare import prepare
+    from affuse.media.changes import Change
     from affuse.training.recipe import parse_change
 
+    changes = [Change.parse(text) for text in options.change]
     sources = read_sources(options.source, options.rate)
     corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
     print(corpus.summary(), file=sys.stderr)
@@ -45,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
     extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]
-    report = prepare(corpus, options.store, extractors, options.workers)
+    report = prepare(corpus, options.store, extractors, options.workers, changes)
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
     failed = {reason for _, _, reason in report.failures}

@@ -37,6 +37,7 @@ from affuse.features.store import (
 from affuse.features.stream import Stream
 from affuse.features.work import Task, compute, place_of
 from affuse.media.allowance import time_limit
+from affuse.media.changes import Change
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,11 @@ class Prepared:
 
 
 def prepare(
-    corpus: Corpus, store: Path, extractors: Sequence[Extractor], workers: int = 1
+    corpus: Corpus,
+    store: Path,
+    extractors: Sequence[Extractor],
+    workers: int = 1,
+    changes: Sequence[Change] = (),
 ) -> Prepared:
     """Compute streams of all clips into a store; run again after an interrupt, it continues.
 
@@ -80,6 +85,7 @@ def prepare(
         store: Folder of the store, made when absent.
         extractors: One per stream.
         workers: Processes.
+        changes: What is done to the recordings before.
 
     Returns:
         Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
@@ -87,24 +93,29 @@ def prepare(
         cannot be decoded are a failure and absent, and the clip stays with what else there is.
 
     Raises:
-        BadInput: The folder is the store of another corpus, or cannot be written.
+        BadInput: The folder is the store of another corpus or of other changes, or cannot be
+            written.
     """
     store = Path(store)
     time_limit()  # before anything is written
     with locked(store, lambda: log.warning("%s: another process prepares it; waiting", store)):
         for folder in (store, *(path for path in store.rglob("*") if path.is_dir())):
             sweep(folder)
-        return _prepare(corpus, store, extractors, workers)
+        return _prepare(corpus, store, extractors, workers, changes)
 
 
 def _prepare(
-    corpus: Corpus, store: Path, extractors: Sequence[Extractor], workers: int
+    corpus: Corpus,
+    store: Path,
+    extractors: Sequence[Extractor],
+    workers: int,
+    changes: Sequence[Change],
 ) -> Prepared:
-    write_index(store, corpus)
+    write_index(store, corpus, [str(change) for change in changes])
     annotated = any(clip.annotation for clip in corpus.clips)
     tracks = [AnnotationTrack(corpus.classes)] if annotated else []
     prints = _fingerprints(corpus)
-    report, unprinted = _fill(corpus, store, [*extractors, *tracks], prints, workers)
+    report, unprinted = _fill(corpus, store, [*extractors, *tracks], prints, workers, changes)
     report.unprinted = len(unprinted)
     report.failures = sorted(report.failures + _empty(store, corpus, extractors, report))
     known = {e.spec.name for e in (*extractors, *tracks)}
@@ -146,6 +157,7 @@ def _fill(
     extractors: Sequence[Extractor],
     prints: Sequence[Extractor],
     workers: int,
+    changes: Sequence[Change],
 ) -> tuple[Prepared, set[str]]:
     """Compute what is missing of some streams; failures are told, not written.
 
@@ -170,7 +182,7 @@ def _fill(
         len(corpus.clips), computed=sum(name in names for task in tasks for name in task.names)
     )
     report.kept = len(corpus.clips) * len(extractors) - report.computed
-    failed = compute(tasks, every, parts, workers)
+    failed = compute(tasks, every, parts, workers, changes)
     absent = {
         e.spec.name: _consolidate(store, e, corpus.clips, old[e.spec.name], parts[e.spec.name])
         for e in every

@@ -16,6 +16,7 @@ from affuse.features.extractor import Extractor
 from affuse.features.stream import Stream, StreamSpec
 
 if TYPE_CHECKING:
+    from affuse.media.changes import Change
     from affuse.media.face import Readings
     from affuse.media.reading import Reading
 
@@ -154,6 +155,14 @@ def begin_all(
             begun[name] = _raising(error)
     readings.run()
     return begun
+
+
+def changed_readings(clip: Clip, changes: Sequence[Change]) -> Readings | None:
+    """The passes over the files of a clip whose sound is changed; None without a change."""
+    from affuse.media.changes import change_of
+    from affuse.media.face import Readings
+
+    return Readings(clip.tracks, change=change_of(changes, clip.id)) if changes else None
 
 
 def _raising(error: AffuseError) -> Blocks:

@@ -1,6 +1,6 @@
 """The prepared streams of a corpus on disk.
 
-    store.json               corpus, classes, licence
+    store.json               corpus, classes, licence, changes of the recordings
     clips.csv                the table of clips
     failures.csv             clips that could not be used, with the reason
     audio/mfcc10.safetensors one file per stream: all clips one after the other
@@ -34,6 +34,7 @@ from affuse.features.renamed import current_name, earlier_name
 from affuse.features.stream import Stream, StreamSpec
 
 FORMAT = 1
+_KEYS = {"format", "corpus", "task", "classes", "licence", "clips", "changes"}
 
 
 class StreamFile:
@@ -161,6 +162,8 @@ class Store:
             self.classes: list[str] = facts["classes"]
             self.licence: str = facts["licence"]
             self.task: str = facts.get("task", "classification")
+            #: What was done to the recordings before the streams were made; see `media.changes`.
+            self.changes: list[str] = facts.get("changes", [])
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(index, f"is damaged ({error}); prepare it again") from error
         if version != FORMAT:
@@ -242,28 +245,38 @@ def network_path(store: Path, digest: str) -> Path:
     return store / "networks" / f"{digest}.safetensors"
 
 
-def write_index(store: Path, corpus: Corpus) -> None:
+def write_index(store: Path, corpus: Corpus, changes: Sequence[str] = ()) -> None:
     """Write what a store is about.
 
     The index has the digest of the table of clips, and while that is replaced those of both.
 
+    Args:
+        store: Folder.
+        corpus: What it holds.
+        changes: Of the recordings.
+
     Raises:
-        BadInput: The folder is already the store of another corpus.
+        BadInput: The folder is already the store of another corpus, or of other changes.
     """
     index, table = store / "store.json", store / "clips.csv"
     if index.is_file():
         try:
-            other = json.loads(index.read_text(encoding="utf-8"))["corpus"]
+            there = json.loads(index.read_text(encoding="utf-8"))
+            other, before = there["corpus"], there.get("changes", [])
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(index, f"is damaged ({error}); prepare into a new folder") from error
         if other != corpus.name:
             raise BadInput(store, f"is a store of corpus {other}, not of {corpus.name}")
+        if before != [*changes]:
+            said = " and ".join(before) or "nothing"
+            raise BadInput(store, f"is a store of recordings with {said} changed")
     facts = {
         "format": FORMAT,
         "corpus": corpus.name,
         "task": corpus.task,
         "classes": list(corpus.classes),
         "licence": corpus.licence,
+        **({"changes": [*changes]} if changes else {}),
     }
     with atomic_path(table) as temporary:
         write_clips(temporary, corpus.clips, corpus.root)
@@ -286,7 +299,7 @@ def _read_index(index: Path) -> dict[str, Any]:
     """
     facts: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
     digest = facts.pop("digest", None)
-    if unknown := {*facts} - {"format", "corpus", "task", "classes", "licence", "clips"}:
+    if unknown := {*facts} - _KEYS:
         raise ValueError(f"unknown {min(unknown)}")
     if ("clips" in facts) != (digest is not None) or (digest and digest != _digest(facts)):
         raise ValueError("it is not what was written")

@@ -16,8 +16,9 @@ from affuse.execution.progress import progress
 from affuse.execution.worker import allow, tell
 from affuse.features.extractor import Extractor
 from affuse.features.parts import part_path, write_part
-from affuse.features.recorded import begin_all
+from affuse.features.recorded import begin_all, changed_readings
 from affuse.media.allowance import time_limit
+from affuse.media.changes import Change
 
 
 class Task(NamedTuple):
@@ -39,6 +40,7 @@ def compute(
     extractors: Sequence[Extractor],
     parts: Mapping[str, Path],
     workers: int,
+    changes: Sequence[Change] = (),
 ) -> dict[tuple[str, str], str]:
     """Write the parts of streams, of one pass over the recordings of each clip.
 
@@ -49,6 +51,7 @@ def compute(
         extractors: Of the streams.
         parts: Stream -> folder of its parts.
         workers: Processes.
+        changes: Of the recordings.
 
     Returns:
         (clip id, stream) -> reason of those that failed.
@@ -57,7 +60,7 @@ def compute(
         NotWritten: A part cannot be written.
     """
     by_name = {e.spec.name: e for e in extractors}
-    one = partial(_compute, extractors=by_name, parts=parts)
+    one = partial(_compute, extractors=by_name, parts=parts, changes=changes)
     failed: dict[tuple[str, str], str] = {}
     while tasks:
         work = map_unordered(one, tasks, workers, limit=time_limit(), lost=_lost)
@@ -70,7 +73,10 @@ def compute(
 
 
 def _compute(
-    task: Task, extractors: Mapping[str, Extractor], parts: Mapping[str, Path]
+    task: Task,
+    extractors: Mapping[str, Extractor],
+    parts: Mapping[str, Path],
+    changes: Sequence[Change],
 ) -> tuple[Clip, dict[str, str], list[str]]:
     """Write the missing streams of one clip; returns the reasons of those that failed."""
     clip, names = task.clip, task.names
@@ -81,7 +87,7 @@ def _compute(
         with _noted(reasons, clip, group):
             sources = {p for e in chosen.values() for p in e.sources(clip) if clip.row is None}
             allow(time_limit(sources))  # one of many clips in a file takes no longer than another
-            begun = begin_all(chosen, clip)
+            begun = begin_all(chosen, clip, changed_readings(clip, changes))
         for name in group:
             if name not in reasons:
                 tell([name])

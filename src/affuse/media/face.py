@@ -16,7 +16,7 @@ from affuse.media.following import Follower, Sampling
 from affuse.media.mouths import RATE, MouthMotion, Mouths
 from affuse.media.people import Choice, people_of
 from affuse.media.quality import FaceSeries
-from affuse.media.reading import Reading
+from affuse.media.reading import Reading, SoundChanger
 from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
 from affuse.media.tracks import Track
@@ -182,19 +182,25 @@ class Readings:
         tracks: Which of their tracks are wanted; by default the files decide.
         most: Faces of one frame that are cut out, the largest.
         mouths: Whether it is looked how mouths move where several people are seen.
+        change: What is done to the sound of each; see `Reading`.
     """
 
     def __init__(
-        self, tracks: Tracks | None = None, most: int = MOST, mouths: bool = False
+        self,
+        tracks: Tracks | None = None,
+        most: int = MOST,
+        mouths: bool = False,
+        change: SoundChanger | None = None,
     ) -> None:
         self.tracks, self.most, self.mouths = tracks, most, mouths
+        self._change = change
         self._readings: dict[Path, Reading] = {}
         self._searches: dict[tuple[Any, ...], FaceSearch] = {}
 
     def of(self, path: Path) -> Reading:
         """The pass over a file."""
         if path not in self._readings:
-            self._readings[path] = Reading(path, self.tracks)
+            self._readings[path] = Reading(path, self.tracks, self._change)
         return self._readings[path]
 
     def face(

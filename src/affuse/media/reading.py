@@ -18,6 +18,9 @@ from affuse.media.sounding import Span
 from affuse.media.still import still_of
 from affuse.media.video import Frame, Framing, frames_start, still_frames
 
+#: What is done to all samples (N,) float32 of a sound, at a rate in Hz.
+SoundChanger = Callable[[Samples, int], Samples]
+
 
 class FrameTaker(Protocol):
     """Takes the frames of a window.
@@ -47,11 +50,22 @@ class Heard:
         start: As in `Tap`.
         end: As in `Tap`.
         rounded_up: As in `Tap`.
+        change: What is done to all of it, at its end: (N,) and its rate -> (N,).
     """
 
-    def __init__(self, rate: int, start: float | None, end: float | None, rounded_up: bool) -> None:
+    def __init__(
+        self,
+        rate: int,
+        start: float | None,
+        end: float | None,
+        rounded_up: bool,
+        change: SoundChanger | None = None,
+    ) -> None:
         self.wanted = rate, start or None, end, rounded_up
-        self.tap = Tap(rate, start, end, rounded_up, self._give)
+        self._unchanged: list[Samples] = []
+        self._change = change
+        take = self._give if change is None else self._unchanged.append
+        self.tap = Tap(rate, start, end, rounded_up, take)
         self.spans: tuple[Span, ...] = ()
         self._sinks: list[Callable[[Samples], None]] = []
         self._parts: list[Samples] | None = None
@@ -72,6 +86,14 @@ class Heard:
         self._parts = [np.concatenate([np.zeros(0, np.float32), *(self._parts or ())])]
         return self._parts[0]
 
+    def finish(self) -> None:
+        """All of it has come."""
+        if self._change is not None and self._unchanged:
+            whole, rate = np.concatenate(self._unchanged), self.wanted[0]
+            changed, self._unchanged = self._change(whole, rate), []
+            for first in range(0, len(changed), rate):  # as it comes otherwise
+                self._give(changed[first : first + rate])
+
     def _give(self, samples: Samples) -> None:
         for sink in self._sinks:
             sink(samples)
@@ -83,10 +105,13 @@ class Reading:
     Args:
         path: The recording.
         tracks: Which of its tracks are wanted; by default the file decides.
+        change: What is done to its sound before anybody hears it; then all of it is in memory.
     """
 
-    def __init__(self, path: Path, tracks: Tracks | None = None) -> None:
-        self.path, self.tracks = path, tracks
+    def __init__(
+        self, path: Path, tracks: Tracks | None = None, change: SoundChanger | None = None
+    ) -> None:
+        self.path, self.tracks, self._change = path, tracks, change
         self._takers: list[FrameTaker] = []
         self._heard: list[Heard] = []
         self._levels = False
@@ -101,7 +126,7 @@ class Reading:
         self, rate: int, start: float | None, end: float | None, rounded_up: bool = False
     ) -> Heard:
         """Ask for sound; see `Tap`."""
-        new = Heard(rate, start, end, rounded_up)
+        new = Heard(rate, start, end, rounded_up, self._change)
         for heard in self._heard:
             if heard.wanted == new.wanted:
                 return heard
@@ -219,6 +244,7 @@ class Reading:
             self._lost["audio"] = error
             return
         for heard in self._heard:
+            heard.finish()
             heard.spans = listener.spans(*heard.wanted[1:3])
 
 

@@ -1,0 +1,141 @@
+"""What is done to the sound of recordings before streams are made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from affuse.cli.main import main
+from affuse.errors import AffuseError
+from affuse.features.store import Store
+from affuse.media.changes import Change, bursts, change_of
+
+RATE = 16000
+
+
+def tone(seconds: float = 2.0) -> np.ndarray:
+    times = np.arange(round(seconds * RATE)) / RATE
+    return (0.1 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
+
+
+def changed(text: str, sound: np.ndarray, clip: str = "clip") -> np.ndarray:
+    return change_of([Change.parse(text)], clip)(sound, RATE)
+
+
+def power(sound: np.ndarray) -> float:
+    return float(np.mean(np.square(sound, dtype=np.float64)))
+
+
+@given(st.sampled_from(["white-noise", "babble"]), st.floats(-10, 30))
+@settings(max_examples=20, deadline=None)
+def test_noise_is_as_strong_as_it_says(name: str, snr: float) -> None:
+    sound = tone()
+    ratio = power(sound) / power(changed(f"{name}={snr}", sound) - sound)
+    assert 10 * np.log10(ratio) == pytest.approx(snr, abs=0.1)
+
+
+@given(
+    st.sampled_from(["white-noise=0:20", "babble=5", "room=0.2:1", "packet-loss=0.3"]),
+    st.sampled_from(["a", "b"]),
+)
+@settings(max_examples=10, deadline=None)
+def test_the_clip_alone_decides_what_is_drawn(text: str, clip: str) -> None:
+    once, again = (changed(text, tone(), clip) for _ in range(2))
+    assert once.dtype == np.float32 and len(once) == len(tone())
+    np.testing.assert_array_equal(once, again)
+    assert not np.array_equal(once, changed(text, tone(), clip + "'"))
+
+
+def test_strengths_fill_their_range() -> None:
+    sound = tone(0.5)
+    ratios = [
+        10 * np.log10(power(sound) / power(changed("white-noise=0:20", sound, str(k)) - sound))
+        for k in range(60)
+    ]
+    assert -0.5 < min(ratios) < 3 and 17 < max(ratios) < 20.5
+
+
+def test_a_room_goes_on_after_the_sound() -> None:
+    sound = np.concatenate([tone(0.5), np.zeros(RATE, np.float32)])
+    heard = changed("room=0.5", sound)
+    parts = [power(heard[round(s * RATE) : round((s + 0.1) * RATE)]) for s in (0.5, 0.75, 1.2)]
+    assert 10 * np.log10(parts[0] / parts[1]) == pytest.approx(30, abs=5)
+    assert parts[2] < 1e-6 * power(tone())
+
+
+def test_a_telephone_leaves_its_band() -> None:
+    random = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(changed("telephone=16", random))) ** 2
+    hertz = np.fft.rfftfreq(RATE, 1 / RATE)
+    inside = spectrum[(hertz > 400) & (hertz < 3200)].mean()
+    assert spectrum[hertz < 200].mean() < 1e-3 * inside
+    assert spectrum[hertz > 5000].mean() < 1e-3 * inside
+    coarse = power(changed("telephone=8", tone()) - changed("telephone=16", tone()))
+    assert 10 * np.log10(power(tone()) / coarse) == pytest.approx(38, abs=4)  # of mu-law
+
+
+@given(st.floats(0, 0.95) | st.just(1.0), st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_about_the_share_is_lost_in_bursts(share: float, seed: int) -> None:
+    lost = bursts(20_000, share, 5.0, np.random.default_rng(seed))
+    assert lost.mean() == pytest.approx(share, abs=0.05)
+    if 0.1 < share < 0.8:
+        begins = np.count_nonzero(lost[1:] & ~lost[:-1]) + 1
+        assert lost.sum() / begins == pytest.approx(5.0, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("noise=5", "'noise'"),
+        ("white-noise", "expected white-noise=VALUE or white-noise=LOW:HIGH, from -20 to 60"),
+        ("white-noise=20:0", "expected white-noise=VALUE"),
+        ("white-noise=0:5:20", "expected white-noise=VALUE"),
+        ("packet-loss=1.5", "from 0 to 1 (share of packets"),
+        ("gain=nan", "expected gain=VALUE"),
+    ],
+)
+def test_what_is_no_change_is_said(text: str, said: str) -> None:
+    with pytest.raises(AffuseError) as error:
+        Change.parse(text)
+    assert said in str(error.value)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for k in range(3):
+        soundfile.write(folder / f"{k}.wav", tone(), RATE, subtype="FLOAT")
+    lines = [f"{k}.wav,s{k},joy" for k in range(3)]
+    (folder / "clips.csv").write_text("path,speaker,label\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+def test_streams_are_made_of_the_changed_sound(recordings: Path, tmp_path: Path) -> None:
+    base = ["prepare", "folder", str(recordings), "--streams", "audio/logmel64-16k"]
+    plain, noisy = tmp_path / "plain", tmp_path / "noisy"
+    assert main([*base, "--store", str(plain)]) == 0
+    assert main([*base, "--store", str(noisy), "--change", "white-noise=0:10"]) == 0
+    assert "changes" not in json.loads((plain / "store.json").read_text())
+    assert Store(noisy).changes == ["white-noise=0:10"]
+    one, other = (Store(store).stream("audio/logmel64-16k") for store in (plain, noisy))
+    assert one.spec == other.spec
+    for clip in one.clips:
+        quiet, loud = one[clip].values[:, 40:], other[clip].values[:, 40:]
+        assert len(quiet) == len(loud) and (loud > quiet + 1).all()
+
+
+def test_a_store_is_of_one_change(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["prepare", "folder", str(recordings), "--streams", "audio/logmel64-16k"]
+    assert main([*base, "--store", str(tmp_path / "store")]) == 0
+    assert main([*base, "--store", str(tmp_path / "store"), "--change", "gain=6"]) == 2
+    assert "is a store of recordings with nothing changed" in capsys.readouterr().err
