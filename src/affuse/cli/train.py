@@ -21,6 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--store", type=Path, required=True, help="prepared streams")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--copies",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="STORE",
+        help="stores of the same clips with changed sound (prepare --change): every epoch reads a "
+        "training clip from one of them, or from --store",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument(
         "--device",
@@ -59,7 +68,15 @@ def run(options: argparse.Namespace) -> int:
         print(line, file=sys.stderr, flush=True)
 
     for fold, model in train(
-        recipe, options.store, options.out, folds, options.resume, allow, options.device, say
+        recipe,
+        options.store,
+        options.out,
+        folds,
+        options.resume,
+        allow,
+        options.device,
+        say,
+        options.copies,
     ):
         say(f"fold {fold}: {model}")
     facts = read_run(options.out)

@@ -11,9 +11,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affuse.corpora.clip import Clip
-from affuse.errors import AffuseError
+from affuse.errors import AffuseError, BadInput
 from affuse.features.batch import TARGET_RATE, Batch, Normalisation, check_finite, collate
-from affuse.features.store import Store
+from affuse.features.extractor import same_stream
+from affuse.features.store import Store, StreamFile
 from affuse.features.stream import (
     Stream,
     StreamSpec,
@@ -38,6 +39,11 @@ class ClipDataset(Dataset[Sample]):
             window in its middle.
         shift: Largest random shift of the windows in seconds, for training.
         seed: Of the shifts; together with the epoch and the clip it fixes each of them.
+        copies: Stores of changed recordings of the same clips, for training: in each epoch a clip
+            is read from one of them or from the store itself, the same window of all.
+
+    Raises:
+        BadInput: Copies have another spec of a stream, or none of them.
     """
 
     def __init__(
@@ -50,10 +56,12 @@ class ClipDataset(Dataset[Sample]):
         hop: float = 0.0,
         shift: float = 0.0,
         seed: int = 0,
+        copies: Sequence[Store] = (),
     ) -> None:
         self.files = {name: store.stream(name) for name in streams}
         self.specs = {name: file.spec for name, file in self.files.items()}
         self.window, self.shift, self.seed, self.epoch = window, shift, seed, 0
+        self._copies = [copied_files(copy, self.files) for copy in copies]
         self.target = target
         self.windows = [(clip.id, start) for clip in clips for start in self._starts(clip.id, hop)]
 
@@ -73,17 +81,41 @@ class ClipDataset(Dataset[Sample]):
         if self.shift:
             random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.encode())])
             start += random.uniform(-self.shift, self.shift)
-        streams = {name: file[clip] for name, file in self.files.items()}
+        streams = {name: file[clip] for name, file in self._version(clip).items()}
         return (
             window_of(streams, self.specs, start, self.window),
             self.target(clip, start, self.window),
             clip,
         )
 
+    def _version(self, clip: str) -> Mapping[str, StreamFile]:
+        """The streams of a clip that are read in this epoch."""
+        if not self._copies:
+            return self.files
+        random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.encode()), 1])
+        drawn = int(random.integers(len(self._copies) + 1))
+        changed = self._copies[drawn - 1] if drawn else {}
+        return self.files | {name: file for name, file in changed.items() if clip in file}
+
     def batch(self, indices: Sequence[int]) -> Batch:
         """Some of the windows as a raw batch."""
         samples, targets, ids = zip(*(self[index] for index in indices), strict=True)
         return collate(samples, self.specs, targets, ids)
+
+
+def copied_files(copy: Store, files: Mapping[str, StreamFile]) -> dict[str, StreamFile]:
+    """The streams of changed recordings, as far as they are among those of a store.
+
+    Raises:
+        BadInput: One has another spec, or there is none.
+    """
+    found = {name: copy.stream(name) for name in files if copy.has(name)}
+    if not found:
+        raise BadInput(copy.path, f"has none of the streams {', '.join(files)}")
+    for name, file in found.items():
+        if not same_stream(file.spec, files[name].spec):
+            raise BadInput(copy.path, f"its {name} is made in another way than {files[name].path}")
+    return found
 
 
 class EpochSampler(Sampler[int]):

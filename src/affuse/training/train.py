@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -57,6 +57,7 @@ def train(
     allow: Collection[str] = (),
     device: str = "auto",
     say: Callable[[str], None] = lambda line: None,
+    copies: Sequence[Path] = (),
 ) -> Iterator[tuple[int, Path]]:
     """Train a recipe, fold by fold, after the split was checked for leaks.
 
@@ -70,6 +71,8 @@ def train(
         allow: Kinds of leaks (`affuse.audit.leaks.KINDS`) that are let pass and written down.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:<number>` or `mps`.
         say: Called with a line about the weights that training starts from, or goes on with.
+        copies: Stores of the same clips, made of changed recordings (`prepare --change`): each
+            epoch reads a training clip from one of them, or from `store`.
 
     Yields:
         (fold, model file) as folds finish.
@@ -80,11 +83,14 @@ def train(
             or a stream, loss, gradient or weight is not finite.
     """
     trainer_device(device)
+    if copies and recipe.over_time.spliced:
+        raise AffuseError("over_time.spliced reads no copies of clips")
     data, out = Store(store), Path(out)
     if data.corpus != recipe.corpus:
         raise BadInput(
             store, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
         )
+    changed = [_copy_of(data, Path(path)) for path in copies]
     held = TASKS[data.task]
     if held.over_time and not TASKS[recipe.task].over_time:
         raise BadInput(store, f"holds {held.predicts}; set task={data.task}, not {recipe.task}")
@@ -118,15 +124,37 @@ def train(
                 "may have learned from test clips"
             )
     with locked(out):  # folds may be begun by several processes at once
-        _open_run(recipe, data, protocol, learned, checked, start, out, resume, device)
+        _open_run(recipe, data, changed, protocol, learned, checked, start, out, resume, device)
     for fold in wanted:
         folder = out / f"fold{fold}"
         if not (folder / MODEL_FILE).is_file():
             split = _split(protocol, fold, learned, data, recipe.limit)
             _train_fold(
-                recipe, data, learned, split, protocol.name, fold, folder, device, initial, say
+                recipe,
+                data,
+                changed,
+                learned,
+                split,
+                protocol.name,
+                fold,
+                folder,
+                device,
+                initial,
+                say,
             )
         yield fold, folder / MODEL_FILE
+
+
+def _copy_of(data: Store, path: Path) -> Store:
+    """A store of changed recordings of the clips of another one."""
+    copy = Store(path)
+    if copy.corpus != data.corpus:
+        raise BadInput(path, f"is a store of {copy.corpus}, not of {data.corpus}")
+    if not copy.changes:
+        raise BadInput(path, "is a store of recordings as they are; make one with prepare --change")
+    if not {clip.id for clip in copy.clips} & {clip.id for clip in data.clips}:
+        raise BadInput(path, f"has none of the clips of {data.path}")
+    return copy
 
 
 def _split(
@@ -151,6 +179,7 @@ def _spread(clips: list[Clip], limit: int) -> list[Clip]:
 def _open_run(
     recipe: Recipe,
     data: Store,
+    copies: Sequence[Store],
     protocol: Protocol,
     learned: TrainingTargets,
     checked: dict[str, Any],
@@ -172,6 +201,8 @@ def _open_run(
         before = read_run(out)
         if start and before["init"]["sha256"] != start["init"]["sha256"]:
             raise BadInput(recipe.init or recipe.resume_path, f"is not what {out} began with")
+        if before.get("copies", []) != _changes(copies):
+            raise BadInput(out, "was begun with other copies of the clips; give the same --copies")
         if (leaks := with_earlier(before["leaks"], checked)) != before["leaks"]:
             write_json(out / "run.json", before | {"leaks": leaks})
         return
@@ -190,6 +221,7 @@ def _open_run(
             "limit": recipe.limit,
         },
         **({"labels": learned.file} if learned.file else {}),
+        **({"copies": _changes(copies)} if copies else {}),
         "leaks": checked,
         **start,
         "precision": precision_here(recipe.precision, device),
@@ -205,9 +237,15 @@ def _open_run(
     write_text(saved, recipe.to_yaml())
 
 
+def _changes(copies: Sequence[Store]) -> list[dict[str, Any]]:
+    """What is told of stores of changed recordings."""
+    return [{"store": str(copy.path.resolve()), "changes": copy.changes} for copy in copies]
+
+
 def _train_fold(
     recipe: Recipe,
     data: Store,
+    copies: Sequence[Store],
     learned: TrainingTargets,
     split: dict[str, list[Clip]],
     protocol: str,
@@ -237,7 +275,12 @@ def _train_fold(
         )
         if recipe.over_time.spliced
         else ClipDataset(
-            data, split["train"], *window, shift=recipe.augmentation.shift, seed=recipe.seed
+            data,
+            split["train"],
+            *window,
+            shift=recipe.augmentation.shift,
+            seed=recipe.seed,
+            copies=copies,
         )
     )
     statistics = (
