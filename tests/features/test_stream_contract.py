@@ -27,3 +27,7 @@ class TestVggishLogMel(StreamContract):
 
 class TestTsavMel(StreamContract):
     name = "audio/logmel64-tsav"
+
+
+class TestLevel(StreamContract):
+    name = "audio/level"

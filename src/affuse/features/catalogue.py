@@ -45,6 +45,10 @@ STREAMS: Registry[Entry] = Registry(
             "log-mel spectrum, N bands up to 8 kHz, 50 Hz",
             {"mels": int},
         ),
+        "audio/level": Entry(
+            "affuse.features.level:Level",
+            "power in dB, 20 Hz, of which fusion learns how noisy a sound is",
+        ),
         "audio/mfcc39": Entry(
             "affuse.features.sound:Mfcc39",
             "12 MFCCs and the zeroth with deltas and accelerations (openSMILE), 100 Hz",
