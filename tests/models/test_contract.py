@@ -162,3 +162,27 @@ class TestEarlyClipMeans(ClipMeans, ModelContract):
 
 class TestLeaderFollowerClipMeans(ClipMeans, ModelContract):
     name = "leader-follower"
+
+
+SCORED = {
+    spec.name: spec
+    for spec in (
+        StreamSpec("audio/scores-a", 0.0, (4,), recipe={"classes": list("abcd")}, kind="scores"),
+        MFCC,
+        OPENFACE,
+        StreamSpec("video/scores-b", 0.0, (4,), recipe={"classes": list("abcd")}, kind="scores"),
+    )
+}
+
+
+class TestProduct(ModelContract):
+    """Scores of other models and branches of its own, two streams of either modality."""
+
+    name = "product"
+    heads = ("classes",)
+    streams: ClassVar[dict[str, StreamSpec]] = SCORED
+    options: ClassVar[dict[str, Any]] = {"prior": [0.1, 0.2, 0.3, 0.4], "dropout": 0.2}
+    lengths: ClassVar[dict[str, list[int]]] = ModelContract.lengths | {
+        "audio/scores-a": [1, 1, 1],
+        "video/scores-b": [1, 1, 1],
+    }

@@ -27,7 +27,7 @@ WITHIN = 0.2
 #: Median length of the streams in lengths of their recordings between which the rate may be right.
 _PLAUSIBLE = (0.9, 1.1)
 #: Extractors of what other programs computed from the recordings.
-_IMPORTED = ("own", "openface", "emoca")
+_IMPORTED = ("own", "openface", "emoca", "scores")
 _HEADER = ("clip", "stream", "stream_seconds", "recording_seconds", "difference")
 
 

@@ -38,7 +38,7 @@ def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extra
         AffuseError: No such stream, or one that the arrays do not hold.
     """
     if corpus.arrays is None:
-        return create_extractor(name, source)
+        return create_extractor(name, source, corpus.classes)
     if current_name(name) in _ROWS:
         file, shape = _ROWS[current_name(name)]
         known = not name.startswith("audio/vggish") or source_of(name, source) is not None
@@ -46,7 +46,7 @@ def corpus_extractor(corpus: Corpus, name: str, source: Sources = None) -> Extra
         return ArrayRows(spec, corpus.arrays, file)
     if pattern_of(name) in _OWN:
         return _own(corpus, name)
-    extractor = create_extractor(name, source)
+    extractor = create_extractor(name, source, corpus.classes)
     if not any(extractor.sources(clip) for clip in corpus.clips):
         raise AffuseError(
             f"{corpus.arrays} holds no recordings to compute {name} of; it has images for "

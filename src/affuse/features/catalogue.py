@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from affuse.registry import Entry, Registry, match
 def _foreign(entry: Entry) -> Entry:
     """The entry of another package's extractor: its arguments are those that it takes."""
     asked = inspect.signature(entry.load()).parameters
-    kinds = {"name": str, "source": Path, "rate": float, "size": int}
+    kinds = {"name": str, "source": Path, "rate": float, "size": int, "classes": tuple}
     return replace(entry, arguments={key: kinds[key] for key in asked if key in kinds})
 
 
 #: Of the arguments `int` stands for the number in the name, `str` for the name, `Path` for the
-#: source and `float` for the rate of its rows. `models.frozen.streams` adds what networks compute.
+#: source, `float` for the rate of its rows and `tuple` for the classes of its corpus. `models.frozen.streams` adds what networks compute.
 STREAMS: Registry[Entry] = Registry(
     "stream",
     {
@@ -124,6 +124,16 @@ STREAMS: Registry[Entry] = Registry(
             "your own features of the images, the same way",
             {"name": str, "source": Path, "rate": float},
         ),
+        "audio/scores-<word>": Entry(
+            "affuse.features.scores:Scores",
+            "what another model of the sound scored the classes of each clip with, from a CSV",
+            {"name": str, "source": Path, "classes": tuple},
+        ),
+        "video/scores-<word>": Entry(
+            "affuse.features.scores:Scores",
+            "the same of a model of the images",
+            {"name": str, "source": Path, "classes": tuple},
+        ),
     },
     group="affuse.streams",
     listed_by="affuse list streams",
@@ -149,19 +159,25 @@ class Rated:
 Sources = Path | Rated | Mapping[str, Path | Rated] | None
 
 
-def create_extractor(name: str, source: Sources = None) -> Extractor:
+def create_extractor(
+    name: str, source: Sources = None, classes: Sequence[str] = ()
+) -> Extractor:
     """The extractor of a stream.
 
     Args:
         name: A name that `STREAMS` describes, such as `video/faces224`.
         source: File or folder that an imported stream is read from.
+        classes: Names of the classes of the corpus in their order, for imported scores.
 
     Raises:
         AffuseError: No such stream, or an imported stream without its source.
     """
     now = current_name(name)
     entry = STREAMS[now]
-    given = {key: _argument(now, value, source) for key, value in entry.arguments.items()}
+    given = {
+        key: tuple(classes) if value is tuple else _argument(now, value, source)
+        for key, value in entry.arguments.items()
+    }
     extractor: Extractor = entry.load()(**given)
     if now != name:
         extractor.spec = replace(extractor.spec, name=name)

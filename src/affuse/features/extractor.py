@@ -49,6 +49,15 @@ class Frozen(Protocol):
     digest: str
 
 
+@runtime_checkable
+class OutOfFold(Protocol):
+    """An extractor of what models said of clips that they were not trained on."""
+
+    def fold(self, clip: Clip) -> str | None:
+        """Which part of the clips the model behind a clip was not trained on; None: not told."""
+        ...
+
+
 def check_length(path: Path, seconds: float, what: str = "") -> None:
     """Refuse what is too short.
 

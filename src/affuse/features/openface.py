@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,13 +13,12 @@ import numpy as np
 from affuse.corpora.clip import Clip
 from affuse.corpora.tree import walk
 from affuse.errors import BadInput
-from affuse.execution.tables import Sheet, fitted, read_header
 from affuse.execution.text import clean
+from affuse.features.clip_table import KEYS, column_names, read_columns, rows_by_clip
 from affuse.features.files import clip_names, finite_rows, first_file, nearest_rows, present_rows
 from affuse.features.stream import Stream, StreamSpec
 
 _UNIT = re.compile(r"(AU\d\d_)([rc])", re.IGNORECASE)
-_KEYS = ("id", "audio_id", "clip", "file", "name")
 #: Rate in Hz at which per-frame files are resampled, whatever the rate of their videos.
 _RATE = 30.0
 
@@ -74,7 +71,7 @@ class OpenFace:
 
     def _frames(self, path: Path, clip: Clip) -> Stream:
         """Rows of a per-frame file at `_RATE`, each the nearest in time."""
-        table = _read(path, [*self.units, "timestamp"], ("face_id", "success"))
+        table = read_columns(path, [*self.units, "timestamp"], ("face_id", "success"))
         if "face_id" in table.others:
             faces = table.others["face_id"]
             often = Counter(faces)
@@ -107,61 +104,10 @@ class OpenFace:
     @cached_property
     def _means(self) -> dict[str, np.ndarray]:
         """Name of a clip -> (units,) float32, NaN where a cell is empty."""
-        table = _read(self.source, self.units, _KEYS)
-        if not table.others:
-            raise BadInput(self.source, f"no column {', '.join(_KEYS)} that names the clips")
+        table = read_columns(self.source, self.units, KEYS)
         values = finite_rows(self.source, table.cells, table.lines)
-        rows: dict[str, int] = {}
-        for names in table.others.values():
-            for row, name in enumerate(names):
-                if name and rows.setdefault(name, row) != row:
-                    raise BadInput(
-                        self.source,
-                        f"line {table.lines[row]}: {name} is in line {table.lines[rows[name]]} too",
-                    )
+        rows = rows_by_clip(self.source, table)
         return {name: values[row] for name, row in rows.items()}
-
-
-@dataclass(frozen=True)
-class _Table:
-    """(T, C) float64 of some columns, NaN where a cell is empty; and cells of other columns."""
-
-    cells: np.ndarray
-    lines: list[int]
-    others: dict[str, list[str]]
-
-    def only(self, rows: np.ndarray) -> _Table:
-        """Without the other rows."""
-        places = np.flatnonzero(rows)
-        others = {name: [cells[k] for k in places] for name, cells in self.others.items()}
-        return _Table(self.cells[places], [self.lines[k] for k in places], others)
-
-
-def _read(path: Path, columns: Sequence[str], others: Collection[str]) -> _Table:
-    """Some columns of numbers, and those of the others that are there."""
-    sheet = Sheet(path, (*columns, *others))
-    rows = iter(sheet)
-    _, names = read_header(sheet, rows, (*columns, *others))
-    if missing := [name for name in columns if name not in names]:
-        raise BadInput(path, f"no column {missing[0]}")
-    wanted = [names.index(name) for name in columns]
-    there = {name: names.index(name) for name in others if name in names}
-    cells_of: dict[str, list[str]] = {name: [] for name in there}
-    numbers: list[list[float]] = []
-    lines: list[int] = []
-    for line, cells in rows:
-        if not any(cells):
-            continue
-        cells = fitted(sheet, line, cells, len(names))
-        found = [sheet.number(cells[k] or "nan") for k in wanted]
-        if None in found:
-            wrong = wanted[found.index(None)]
-            raise BadInput(path, f"line {line}: {names[wrong]} is no number: {cells[wrong]!r}")
-        numbers.append([math.nan if x is None else x for x in found])
-        lines.append(line)
-        for name, place in there.items():
-            cells_of[name].append(cells[place])
-    return _Table(np.array(numbers).reshape(-1, len(wanted)), lines, cells_of)
 
 
 def _order(cell: str) -> tuple[float, str]:
@@ -173,9 +119,7 @@ def _order(cell: str) -> tuple[float, str]:
 
 
 def _unit_columns(path: Path) -> list[str]:
-    sheet = Sheet(path)
-    _, names = read_header(sheet, iter(sheet), ())
-    found = filter(None, map(_UNIT.fullmatch, names))
+    found = filter(None, map(_UNIT.fullmatch, column_names(path)))
     units = [f"{match[1].upper()}{match[2].lower()}" for match in found]
     if not units:
         raise BadInput(path, "has no action-unit columns such as AU01_r")

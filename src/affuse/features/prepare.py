@@ -18,7 +18,7 @@ from affuse.errors import BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_csv
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import write_archive
-from affuse.features.extractor import Extractor, Frozen, same_stream
+from affuse.features.extractor import Extractor, Frozen, OutOfFold, same_stream
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.parts import (
     is_fresh_part,
@@ -291,10 +291,16 @@ def _consolidate(
             "clips": [clip.id for clip in there],
             "made_from": [made_from(clip, extractor) for clip in there],
             **_said(there, kept, old, parts),
+            **({"folds": _folds(there, extractor)} if isinstance(extractor, OutOfFold) else {}),
         },
         parts={"values": "offset", "mask": "offset"},
     )
     return absent
+
+
+def _folds(clips: Sequence[Clip], extractor: OutOfFold) -> dict[str, str]:
+    """Clip -> which part of the clips the model behind it was not trained on, where that is told."""
+    return {clip.id: fold for clip in clips if (fold := extractor.fold(clip)) is not None}
 
 
 def _empty(

@@ -69,6 +69,8 @@ class StreamFile:
             self.broken: dict[str, str] = metadata.get("broken", {})
             #: Clip -> its length in seconds, where it is a recording.
             self.seconds: dict[str, float] = metadata.get("seconds", {})
+            #: Clip -> which part of the clips the model that scored it was not trained on.
+            self.folds: dict[str, str] = metadata.get("folds", {})
         except (KeyError, TypeError) as error:
             raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
         except ValueError as error:

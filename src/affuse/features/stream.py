@@ -29,7 +29,8 @@ _DTYPES = ("float32", "float16", "uint8")
 
 #: `spectrum`: one value per frequency band (F,). `vectors`: features (D,). `pictures`: RGB images
 #: (H, W, 3) uint8. `maps`: features with a place or a time in a frame, (C, H, W) or (T, F).
-Kind = Literal["spectrum", "vectors", "pictures", "maps"]
+#: `scores`: log-probabilities of classes (C,), which stay as they are.
+Kind = Literal["spectrum", "vectors", "pictures", "maps", "scores"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class StreamSpec:
     @property
     def is_flat(self) -> bool:
         """Whether a frame is one row of numbers."""
-        return self.kind in ("vectors", "spectrum")
+        return self.kind in ("vectors", "spectrum", "scores")
 
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -111,6 +112,10 @@ class StreamSpec:
         object.__setattr__(spec, "recipe", current_recipe(spec.recipe))
         if "weights" in spec.recipe:
             check_digest("recipe.weights", spec.recipe["weights"])
+        if spec.kind == "scores":
+            check_list("recipe.classes", spec.recipe.get("classes"), *spec.shape, *spec.shape)
+            for one in spec.recipe["classes"]:
+                check_text("recipe.classes", one)
         return spec
 
 

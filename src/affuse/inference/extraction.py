@@ -87,8 +87,9 @@ class Extraction:
             AffuseError: The stream is not made as the training clips' was.
         """
         if name not in self._extractors:
-            extractor = create_extractor(name, self.source)
-            check_same_stream(extractor.spec, self.specs[name])
+            trained = self.specs[name]
+            extractor = create_extractor(name, self.source, trained.recipe.get("classes", ()))
+            check_same_stream(extractor.spec, trained)
             self._extractors[name] = extractor
         return self._extractors[name]
 

@@ -357,6 +357,8 @@ def default_frontend(spec: StreamSpec) -> str:
         )
     if spec.modality == "audio" and spec.shape == (FRAMES, MELS):
         return "vggish"
+    if spec.kind == "scores":
+        return "vectors"
     if spec.kind == "spectrum":
         return "logmel-cnn"
     if spec.kind == "maps" and len(spec.shape) == 2:

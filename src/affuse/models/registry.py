@@ -102,6 +102,11 @@ _OWN: dict[str, ModelEntry] = {
         "the decisions of both, multiplied (product of experts)",
         parameters=368_896,
     ),
+    "product": ModelEntry(
+        "affuse.models.baselines.product:Product",
+        "the decisions of any number of streams, multiplied; scores of other models, calibrated",
+        parameters=368_896,
+    ),
     "combined": ModelEntry(
         "affuse.models.baselines.combined:Combined",
         "a voice and a face model trained apart, calibrated (affuse combine)",

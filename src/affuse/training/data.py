@@ -159,7 +159,7 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
     """Mean and deviation over the present frames of training clips.
 
     Per feature or colour; the bands of a spectrum share one mean and one deviation, because their
-    relative levels are what a voice sounds like.
+    relative levels are what a voice sounds like. Scores stay as they are.
 
     Args:
         dataset: Windows of the training clips.
@@ -183,6 +183,9 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
             raise AffuseError(f"no training clip has anything present in stream {name}")
         if scalar and dataset.specs[name].is_picture:
             statistics[name] = Normalisation((127.5,), (127.5,))
+            continue
+        if dataset.specs[name].kind == "scores":
+            statistics[name] = Normalisation()
             continue
         if scalar or dataset.specs[name].kind in ("spectrum", "maps"):
             count, total, squares = (np.full_like(part, part.sum()) for part in sums[name])

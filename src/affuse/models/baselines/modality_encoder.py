@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from affuse.errors import AffuseError
@@ -14,8 +15,25 @@ from affuse.models.frontends import FrontEndChoice, build_frontend
 from affuse.models.layers.pooling import Pooling, build_pool
 
 
+class Temperature(nn.Module):
+    """Scores of another model divided by one learned positive number, 1 at first.
+
+    Source: Guo et al., On calibration of modern neural networks, ICML 2017.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logarithm = nn.Parameter(torch.zeros(()))
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
+        return scores / self.logarithm.exp()
+
+
 class ModalityEncoder(nn.Module):
     """Front-end, pooling over time, linear layer; `EncoderModel` runs it.
+
+    Scores of another model need none of it, unless a front-end is chosen: they get a temperature.
 
     Args:
         spec: The stream that it reads.
@@ -23,6 +41,9 @@ class ModalityEncoder(nn.Module):
         frontend: Front-end of the stream; None for the one that suits it.
         pooling: How time is pooled.
         dropout: Probability of dropping a pooled feature in training.
+
+    Raises:
+        AffuseError: Scores of another number of classes.
     """
 
     def __init__(
@@ -36,9 +57,14 @@ class ModalityEncoder(nn.Module):
         super().__init__()
         self.stream = spec.name
         self.frontend = build_frontend(spec, frontend)
-        self.pool, self.width = build_pool(pooling, self.frontend.channels[1])
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(self.width, outputs)
+        scored = spec.kind == "scores" and frontend is None
+        if scored and spec.shape != (outputs,):
+            raise AffuseError(f"{spec.name} scores {spec.shape[0]} classes, not {outputs}")
+        self.pool, self.width = build_pool(
+            "mean" if scored else pooling, self.frontend.channels[1]
+        )
+        self.dropout = nn.Dropout(0.0 if scored else dropout)
+        self.classifier = Temperature() if scored else nn.Linear(self.width, outputs)
 
 
 class EncoderModel(Model):

@@ -128,7 +128,7 @@ def _augment_stream(
         return change_pictures(x, change, scale)
     if kind == "spectrum":
         x = change_spectra(x, change, scale)
-    elif change.gaussian_noise:
+    elif change.gaussian_noise and kind != "scores":
         x = x + change.gaussian_noise * torch.randn(x.shape).to(x)
     return x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
 
