@@ -26,6 +26,7 @@ KINDS: dict[str, str] = {
     "unknown": "a clip that the protocol does not know",
     "missing": "missing protocol clips",
     "init": "a speaker or clip of another role from which the weights of `init` have learned",
+    "published-scores": "scores by a model that was, or may have been, trained on test speakers",
 }
 
 #: Kind, and two clips that are the same recording by it.

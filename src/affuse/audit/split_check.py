@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from affuse.audit.leaks import KINDS, Leak, check_allowed, find_leaks
+from affuse.audit.published_scores import KIND, find_score_leaks, nested_scores
 from affuse.audit.store_duplicates import Duplicates, store_duplicates
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
@@ -48,6 +49,9 @@ def check_split(
         leak for fold in folds for leak in find_leaks(protocol, fold, clips, same.pairs, data.clips)
     ]
     leaks += initial or []
+    for fold in folds:
+        leaks += find_score_leaks(protocol, fold, clips, data, streams)
+    nested = nested_scores(protocol, folds, clips, data, streams)
     not_checked = [*same.not_checked, *(["init"] if initial is None else [])]
     if bad := [leak for leak in leaks if leak.kind not in allow]:
         raise AffuseError(f"protocol {protocol.name}, {_refusal(bad)}")
@@ -59,6 +63,7 @@ def check_split(
         "not_checked": not_checked,
         "let_pass": dict(found),
         "examples": list(dict.fromkeys(str(leak) for leak in leaks))[:20],
+        **({"nested_scores": nested} if nested else {}),
     }
 
 
@@ -92,12 +97,12 @@ def examine_protocol(
         BadInput: The protocol cannot be read.
         AffuseError: It lists no clips itself and there are no others.
     """
-    content = ["same-file", "same-features", "near-audio", "near-video"]
+    content = ["same-file", "same-features", "near-audio", "near-video", KIND]
     same = Duplicates(not_checked=content)
     if data is not None:
         clips = data.clips
         same = store_duplicates(data, clips, [])
-        same.not_checked.append("same-features")
+        same.not_checked += ["same-features", KIND]
     protocol = load_protocol(name, clips or [])
     if clips is None:
         clips = _own_clips(protocol)

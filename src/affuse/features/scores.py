@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -102,7 +102,7 @@ class Scores:
         return shares
 
 
-def check_classes(specs: Sequence[StreamSpec], classes: Sequence[str]) -> None:
+def check_classes(specs: Iterable[StreamSpec], classes: Sequence[str]) -> None:
     """Refuse scores of other classes than those that are learned.
 
     Raises:

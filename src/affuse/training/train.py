@@ -17,6 +17,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_json, write_text
+from affuse.features.scores import check_classes
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
@@ -108,6 +109,7 @@ def train(
             )
     used = [*learned.clips, *learned.open]
     specs = {name: data.stream(name).spec for name in recipe.streams}
+    check_classes(specs.values(), learned.names)
     check_augmentation(recipe.augmentation, specs)
     initial = _initial(recipe, learned)
     before = initial_leaks(initial, protocol, wanted, data) if initial else []
@@ -115,6 +117,12 @@ def train(
     model, start = _model(recipe, specs, learned, initial)
     selected_score(recipe, learned_task(recipe, model, learned.names))
     freeze_backbone(model, recipe.plateau.releases)
+    if nested := checked.get("nested_scores"):
+        values = checked["learned_values"] = sum(p.numel() for p in model.parameters())
+        say(
+            f"{', '.join(nested)}: the models that scored training clips were trained on test "
+            f"clips; {values:,} values are learned from these scores"
+        )
     if initial:
         for line in (start["init"]["taken"], *initial.differences(recipe, specs)):
             say(f"{initial.path}: {line}")
