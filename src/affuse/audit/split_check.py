@@ -102,7 +102,7 @@ def examine_protocol(
     if data is not None:
         clips = data.clips
         same = store_duplicates(data, clips, [])
-        same.not_checked += ["same-features", KIND]
+        same.not_checked.extend(["same-features", KIND])
     protocol = load_protocol(name, clips or [])
     if clips is None:
         clips = _own_clips(protocol)

@@ -23,7 +23,8 @@ def _foreign(entry: Entry) -> Entry:
 
 
 #: Of the arguments `int` stands for the number in the name, `str` for the name, `Path` for the
-#: source, `float` for the rate of its rows and `tuple` for the classes of its corpus. `models.frozen.streams` adds what networks compute.
+#: source, `float` for the rate of its rows and `tuple` for the classes of the corpus.
+#: `models.frozen.streams` adds what networks compute.
 STREAMS: Registry[Entry] = Registry(
     "stream",
     {
@@ -159,9 +160,7 @@ class Rated:
 Sources = Path | Rated | Mapping[str, Path | Rated] | None
 
 
-def create_extractor(
-    name: str, source: Sources = None, classes: Sequence[str] = ()
-) -> Extractor:
+def create_extractor(name: str, source: Sources = None, classes: Sequence[str] = ()) -> Extractor:
     """The extractor of a stream.
 
     Args:

@@ -90,5 +90,7 @@ def rows_by_clip(path: Path, table: Columns) -> dict[str, int]:
         for row, name in enumerate(names):
             if name and rows.setdefault(name, row) != row:
                 lines = table.lines
-                raise BadInput(path, f"line {lines[row]}: {name} is in line {lines[rows[name]]} too")
+                raise BadInput(
+                    path, f"line {lines[row]}: {name} is in line {lines[rows[name]]} too"
+                )
     return rows

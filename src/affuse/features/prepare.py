@@ -299,7 +299,7 @@ def _consolidate(
 
 
 def _folds(clips: Sequence[Clip], extractor: OutOfFold) -> dict[str, str]:
-    """Clip -> which part of the clips the model behind it was not trained on, where that is told."""
+    """Clip -> the part of the clips that the model behind it was not trained on, if told."""
     return {clip.id: fold for clip in clips if (fold := extractor.fold(clip)) is not None}
 
 

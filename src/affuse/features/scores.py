@@ -124,9 +124,7 @@ def _parts(source: Path) -> tuple[Path, str]:
 
 def _columns(path: Path, prefix: str, classes: Sequence[str]) -> list[str]:
     """The column of every class."""
-    named, counted = (
-        [f"{prefix}{one}" for one in ones] for ones in (classes, range(len(classes)))
-    )
+    named, counted = ([f"{prefix}{one}" for one in ones] for ones in (classes, range(len(classes))))
     found = column_names(path, (*named, *counted))
     columns = counted if counted[0] in found and named[0] not in found else named
     if missing := [name for name in columns if name not in found]:

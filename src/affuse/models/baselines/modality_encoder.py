@@ -60,9 +60,7 @@ class ModalityEncoder(nn.Module):
         scored = spec.kind == "scores" and frontend is None
         if scored and spec.shape != (outputs,):
             raise AffuseError(f"{spec.name} scores {spec.shape[0]} classes, not {outputs}")
-        self.pool, self.width = build_pool(
-            "mean" if scored else pooling, self.frontend.channels[1]
-        )
+        self.pool, self.width = build_pool("mean" if scored else pooling, self.frontend.channels[1])
         self.dropout = nn.Dropout(0.0 if scored else dropout)
         self.classifier = Temperature() if scored else nn.Linear(self.width, outputs)
 

@@ -73,6 +73,7 @@ class Product(EncoderModel):
         prior = prior.log().log_softmax(-1)
         says, joined = {}, prior.expand(len(batch), -1)
         for expert in self.experts:
+            assert isinstance(expert, ModalityEncoder)
             features, present = self.embed(expert, batch)
             alone = expert.classifier(features).float().log_softmax(-1)
             says[expert.stream] = alone
