@@ -71,8 +71,8 @@ class Scores:
 
     def fold(self, clip: Clip) -> str | None:
         """The part of the clips that the model which scored a clip was not trained on, if told."""
-        row = self._row(clip)
-        return None if row is None else self._table.others.get(FOLD, {row: ""})[row] or None
+        row, folds = self._row(clip), self._table.others.get(FOLD)
+        return None if row is None or folds is None else folds[row] or None
 
     def _row(self, clip: Clip) -> int | None:
         return next((self._rows[k] for k in clip_names(clip) if k in self._rows), None)
