@@ -88,7 +88,8 @@ class Extraction:
         """
         if name not in self._extractors:
             trained = self.specs[name]
-            extractor = create_extractor(name, self.source, trained.recipe.get("classes", ()))
+            classes = trained.recipe["classes"] if trained.kind == "scores" else ()
+            extractor = create_extractor(name, self.source, classes)
             check_same_stream(extractor.spec, trained)
             self._extractors[name] = extractor
         return self._extractors[name]
