@@ -94,7 +94,7 @@ def test_mistakes_end_with_one_line(
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "fetched.json").write_text("{")
     for line, expected in (
-        (["fetch"], "fetch CORPUS OUT"),
+        (["fetch"], "fetch NAME OUT"),
         (["fetch", "ravdess"], "fetch ravdess OUT"),
         (["fetch", "iemocap", str(tmp_path)], "there are: affwild2, cremad"),
         (["fetch", "ravdess", str(tmp_path), "--parts", "speech"], "no part 'speech'"),

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affuse.errors import AffuseError
+from affuse.suggestions import unknown
 
 if TYPE_CHECKING:
-    from affuse.corpora.fetching.manifest import Manifest
+    from affuse.corpora.fetching.manifest import Manifest, Part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("corpus", nargs="?", help="name of the corpus (see --list)")
-    parser.add_argument("out", nargs="?", type=Path, help="folder to put the corpus in")
+    parser.add_argument("name", nargs="?", help="name of a corpus, or of weights (see --list)")
+    parser.add_argument("out", nargs="?", type=Path, help="folder to put it in")
     parser.add_argument("--list", action="store_true", help="what can be fetched, and exit")
     parser.add_argument(
         "--parts",
@@ -28,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verify", action="store_true", help="compare checksums of the files that are there"
     )
     parser.add_argument(
-        "--keep-archives", action="store_true", help="leave archives beside the unpacked files"
+        "--keep-archives",
+        action="store_true",
+        help="leave what was fetched beside what was unpacked",
     )
     parser.add_argument(
         "--any-size",
@@ -43,13 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the licence, ask, fetch; or say how a corpus under an agreement is obtained."""
     from affuse.corpora.fetching.manifest import list_manifests, load_manifest
+    from affuse.models.frozen.fetching import check_place, list_weights, load_weights
 
+    weights = options.name in list_weights()
     if options.list:
-        _print_list([load_manifest(name) for name in list_manifests()])
+        corpora = [load_manifest(name) for name in list_manifests()]
+        _print_list([*corpora, *(load_weights(name) for name in list_weights())])
         return 0
-    if options.corpus is None:
-        raise AffuseError("say which corpus and where to: affuse fetch CORPUS OUT (or --list)")
-    manifest = load_manifest(options.corpus, options.mirror)
+    if options.name is None:
+        raise AffuseError("say what and where to: affuse fetch NAME OUT (or --list)")
+    if not weights and options.name not in list_manifests():
+        raise unknown(
+            "corpus or weights to fetch", options.name, [*list_manifests(), *list_weights()]
+        )
+    manifest = (load_weights if weights else load_manifest)(options.name, options.mirror)
     if manifest.agreement:
         print(f"{_head(manifest)}\nTo be obtained under an agreement:\n\n{manifest.agreement}")
         place = options.out or "FOLDER"
@@ -57,25 +67,34 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.out is None:
         raise AffuseError(f"say where to: affuse fetch {manifest.name} OUT")
+    if weights:
+        check_place(manifest, options.out)
     parts = manifest.choose([part for part in options.parts.split(",") if part])
     print(f"{_head(manifest)}\n{manifest.note}\nInto {options.out}:")
     for part in parts:
         print(f"  {part.name}: {part.what}, {_size(part.size)}")
     print(f"  in all {_size(sum(part.size for part in parts))} to download", flush=True)
     _ask(options.yes)
-    from affuse.corpora.fetching.fetch import fetch
-
-    fetch(
-        manifest,
-        parts,
-        options.out,
-        keep_archives=options.keep_archives,
-        verify=options.verify,
-        any_size=options.any_size,
-        say=lambda line: print(line, file=sys.stderr),
-    )
+    _fetch(manifest, parts, weights, options)
     print(f"{options.out}: {', '.join(part.name for part in parts)} complete", file=sys.stderr)
     return 0
+
+
+def _fetch(
+    manifest: Manifest, parts: list[Part], weights: bool, options: argparse.Namespace
+) -> None:
+    from affuse.corpora.fetching.fetch import fetch
+    from affuse.models.frozen.fetching import fetch_weights
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    out, keep, verify = options.out, options.keep_archives, options.verify
+    if weights:
+        fetch_weights(manifest, out, keep=keep, verify=verify, say=say)
+        return
+    any_size = options.any_size
+    fetch(manifest, parts, out, keep_archives=keep, verify=verify, any_size=any_size, say=say)
 
 
 def _ask(accepted: bool) -> None:
@@ -103,7 +122,7 @@ def _print_list(manifests: list[Manifest]) -> None:
         facts = [(part.name, _size(part.size), part.what) for part in manifest.parts.values()]
         for name, size, what in facts or [("", "", "under an agreement; fetch tells how to apply")]:
             default = "yes" if name in manifest.default else ""
-            row = {"corpus": manifest.name, "part": name, "by default": default, "size": size}
+            row = {"name": manifest.name, "part": name, "by default": default, "size": size}
             rows.append({**row, "what": what})
     print_table(rows)
 

@@ -20,7 +20,7 @@ VERBS = {
     "demo": "a synthetic corpus, two models and a report, in minutes",
     "list": "what models, corpora, streams, recipes, protocols, leaks and conditions there are",
     "synth": "make a synthetic look-alike of a corpus",
-    "fetch": "download a corpus from its official place, or say how to apply for it",
+    "fetch": "download a corpus or weights from the official place, or say how to apply for it",
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",
     "protocol": "make a protocol for a corpus: speaker-independent folds",
     "prepare": "turn the recordings of a corpus into streams in a store",

@@ -15,6 +15,9 @@ from torch import Tensor
 
 from affuse.errors import BadInput
 
+#: What training scripts call the weights in what they save.
+_WEIGHTS = ("state_dict", "net", "model_state_dict")
+
 
 class _Ignored:
     """Stands for training statistics in a checkpoint; takes any state and keeps none."""
@@ -40,7 +43,7 @@ _RECORDERS = [(_Ignored, f"__main__.{name}") for name in ("RecorderMeter", "Reco
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The weights in a PyTorch checkpoint: a bare state dict, or one under `state_dict` or `net`.
+    """The weights in a PyTorch checkpoint, by themselves or under one of `_WEIGHTS`.
 
     Args:
         path: A file that `torch.save` wrote on any device.
@@ -61,15 +64,15 @@ def read_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         path: A file that `torch.save` wrote on any device.
 
     Returns:
-        As `read_checkpoint`, and what lies beside `state_dict` or `net`, such as `epoch` and
-        `optimizer`; empty for a bare state dict.
+        As `read_checkpoint`, and what lies beside the state dict, such as `epoch` and `optimizer`;
+        empty for a bare one.
 
     Raises:
         BadInput: Missing, not a checkpoint, without weights, or with code in it.
     """
     beside: dict[str, Any] = {}
     content = open_pickled(path)
-    for key in ("state_dict", "net"):
+    for key in _WEIGHTS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             beside = {str(name): x for name, x in content.items() if name != key}
             content = content[key]

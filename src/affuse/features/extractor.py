@@ -58,6 +58,23 @@ class OutOfFold(Protocol):
         ...
 
 
+@runtime_checkable
+class Packed(Protocol):
+    """An extractor that applies a network which it can write as one file.
+
+    Attributes:
+        digest: SHA-256 of that file, as the recipe of the stream has it under `weights`.
+        network_size: Of that file in bytes.
+    """
+
+    digest: str
+    network_size: int
+
+    def write_network(self, path: Path) -> None:
+        """Write the file."""
+        ...
+
+
 def check_length(path: Path, seconds: float, what: str = "") -> None:
     """Refuse what is too short.
 

@@ -18,7 +18,7 @@ from affuse.errors import BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_csv
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import write_archive
-from affuse.features.extractor import Extractor, Frozen, OutOfFold, same_stream
+from affuse.features.extractor import Extractor, Frozen, OutOfFold, Packed, same_stream
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.parts import (
     is_fresh_part,
@@ -131,11 +131,23 @@ def _prepare(
 def _keep_networks(store: Path, extractors: Sequence[Extractor]) -> None:
     """Copy small frozen networks, so that models trained on their features can hold them."""
     for extractor in extractors:
-        if isinstance(extractor, Frozen) and extractor.source.stat().st_size <= LARGEST_KEPT:
-            path = network_path(store, extractor.digest)
-            if not path.is_file():
-                with atomic_path(path) as temporary:
-                    shutil.copyfile(extractor.source, temporary)
+        if not isinstance(extractor, Frozen | Packed):
+            continue
+        path = network_path(store, extractor.digest)
+        if path.is_file() or _network_size(extractor) > LARGEST_KEPT:
+            continue
+        if isinstance(extractor, Packed):
+            extractor.write_network(path)
+        else:
+            with atomic_path(path) as temporary:
+                shutil.copyfile(extractor.source, temporary)
+
+
+def _network_size(extractor: Frozen | Packed) -> int:
+    """Bytes of the network that an extractor applies."""
+    if isinstance(extractor, Packed):
+        return extractor.network_size
+    return extractor.source.stat().st_size
 
 
 def _fingerprints(corpus: Corpus) -> list[Extractor]:

@@ -18,6 +18,8 @@ from affuse.execution.files import write_json
 from affuse.execution.progress import byte_progress
 
 RECORD = "fetched.json"
+#: (archive, folder, whether to any size) -> file in the folder -> size in bytes and CRC-32.
+Unpack = Callable[[Path, Path, bool], dict[str, tuple[int, int]]]
 
 
 def fetch(
@@ -29,6 +31,7 @@ def fetch(
     verify: bool = False,
     any_size: bool = False,
     say: Callable[[str], None],
+    unpack: Unpack = unpack,
 ) -> None:
     """Fetch and unpack; what is there already is kept, and an interrupted call can be repeated.
 
@@ -43,12 +46,13 @@ def fetch(
         verify: Compare checksums, not only sizes, of the files that are there.
         any_size: Unpack archives to any size; by default to 20 times theirs at most.
         say: Called with a line per archive.
+        unpack: Makes files of an archive, see `affuse.corpora.fetching.archives.unpack`.
 
     Raises:
         AffuseError: A server refuses or cannot be reached.
         BadInput: What arrives is not what was published or recorded, or is broken.
     """
-    folder = _Folder(Path(out), keep_archives, verify, any_size, say)
+    folder = _Folder(Path(out), keep_archives, verify, any_size, say, unpack)
     for archive in (archive for part in parts for archive in part.archives):
         folder.add_archive(archive)
     if manifest.lfs is not None:
@@ -62,6 +66,7 @@ class _Folder:
     verify: bool
     any_size: bool
     say: Callable[[str], None]
+    unpack: Unpack
 
     def add_archive(self, archive: Archive) -> None:
         known = self._record().get(archive.name)
@@ -88,7 +93,7 @@ class _Folder:
             )
         if archive.sha256 is None and archive.md5 is None:
             check_zip(path, self.any_size)
-        files = unpack(path, self.out, self.any_size)
+        files = self.unpack(path, self.out, self.any_size)
         self._finish(path, archive.url, sha256, files=files)
         published = "published" if archive.sha256 else "not published"
         if archive.md5:

@@ -74,10 +74,10 @@ class Repository:
 
 @dataclass(frozen=True)
 class Manifest:
-    """How a corpus is obtained.
+    """How a corpus, or the weights of a network, are obtained.
 
     Args:
-        name: As in `affuse list corpora`.
+        name: As in `affuse fetch --list`.
         title: Its name in full.
         page: Official page.
         licence: A few lines.
@@ -129,9 +129,23 @@ def load_manifest(name: str, mirror: str | None = None) -> Manifest:
     """
     if name not in list_manifests():
         raise unknown("corpus to fetch", name, list_manifests())
+    path = Path(__file__).parent / f"{name}.yaml"
+    return manifest_of(name, yaml.safe_load(path.read_text(encoding="utf-8")), mirror)
+
+
+def manifest_of(name: str, told: dict[str, Any], mirror: str | None = None) -> Manifest:
+    """What a YAML file tells.
+
+    Args:
+        name: Of the manifest.
+        told: Its fields; `url` is the address of archives with `{name}` and other fields of theirs.
+        mirror: Takes the place of scheme and host in every address to fetch from.
+
+    Raises:
+        AffuseError: The mirror is not an address.
+    """
     if mirror is not None and urlsplit(mirror).scheme not in {"http", "https"}:
         raise AffuseError(f"--mirror {mirror}: an address starts with https:// or http://")
-    told = yaml.safe_load((Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
 
     def place(url: str) -> str:
         if mirror is None:
@@ -140,11 +154,12 @@ def load_manifest(name: str, mirror: str | None = None) -> Manifest:
 
     def part(key: str, facts: dict[str, Any], url: str) -> Part:
         archives = [
-            Archive(url=place(url.format(name=archive["name"])), **archive)
+            Archive(url=place(url.format(**archive)), **archive)
             for archive in facts.pop("archives", ())
         ]
         return Part(key, archives=archives, **facts)
 
+    told = dict(told)
     url = told.pop("url", "")
     told["parts"] = {key: part(key, facts, url) for key, facts in told.get("parts", {}).items()}
     if lfs := told.get("lfs"):

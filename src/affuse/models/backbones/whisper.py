@@ -7,6 +7,7 @@ Supervision. ICML 2023.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -75,24 +76,31 @@ class WhisperEncoder(nn.Module):
         width: Values of a frame; a multiple of `HEAD`.
         layers: How many there are.
         positions: Frames out at most.
+        normalised: Whether what comes out of the last layer is; not where later layers are cut off.
     """
 
     def __init__(
-        self, mels: int = 80, width: int = 512, layers: int = 6, positions: int = FRAMES // 2
+        self,
+        mels: int = 80,
+        width: int = 512,
+        layers: int = 6,
+        positions: int = FRAMES // 2,
+        normalised: bool = True,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(mels, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.embed_positions = nn.Embedding(positions, width)
         self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
-        self.layer_norm = nn.LayerNorm(width)
+        self.layer_norm = nn.LayerNorm(width) if normalised else nn.Identity()
 
     @classmethod
-    def like(cls, shapes: Mapping[str, tuple[int, ...]]) -> WhisperEncoder:
+    def like(cls, shapes: Mapping[str, tuple[int, ...]], normalised: bool = True) -> Self:
         """An encoder, without memory for its weights, whose parameters have some shapes.
 
         Args:
             shapes: Name -> shape of the parameters.
+            normalised: As for an encoder.
 
         Raises:
             KeyError: One that tells its size is missing.
@@ -106,7 +114,7 @@ class WhisperEncoder(nn.Module):
         if kernel != 3 or not layers or width % HEAD or min(mels, width, positions) < 1:
             raise ValueError("no size of Whisper has such weights")
         with torch.device("meta"):
-            return cls(mels, width, layers, positions)
+            return cls(mels, width, layers, positions, normalised)
 
     def forward(self, mel: Tensor) -> list[Tensor]:
         """What every layer makes of a spectrogram.

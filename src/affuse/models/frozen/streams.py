@@ -6,6 +6,23 @@ from pathlib import Path
 
 from affuse.registry import Entry
 
+
+def _encoder(family: str, target: str, network: str) -> dict[str, Entry]:
+    """The streams of the layers of an encoder of sound."""
+    arguments = {"name": str, "source": Path}
+    about = {
+        "-layers": f"what every layer of {network} makes of the second around each frame, 50 Hz; "
+        "weights imported",
+        "-layers<N>": "the same up to the Nth layer",
+        "-layer<N>": "the same, of the Nth layer alone",
+        "": "the same, of the last layer alone",
+    }
+    return {
+        f"audio/{family}-<word>{ending}": Entry(target, summary, arguments)
+        for ending, summary in about.items()
+    }
+
+
 #: Pattern of names -> entry, as in `features.catalogue`.
 STREAMS: dict[str, Entry] = {
     "audio/vggish": Entry(
@@ -33,17 +50,7 @@ STREAMS: dict[str, Entry] = {
         "the same on the second before each frame, as joint attention reads it, 30 Hz",
         {"source": Path, "alignment": "published"},
     ),
-    "audio/whisper-<word>-layers": Entry(
-        "affuse.models.frozen.whisper:Whisper",
-        "what every layer of Whisper's encoder makes of the second around each frame, 50 Hz; "
-        "weights imported",
-        {"name": str, "source": Path},
-    ),
-    "audio/whisper-<word>": Entry(
-        "affuse.models.frozen.whisper:Whisper",
-        "the same, of the last layer alone",
-        {"name": str, "source": Path},
-    ),
+    **_encoder("whisper", "affuse.models.frozen.whisper:Whisper", "Whisper's encoder"),
     "audio/frozen-<word>": Entry(
         "affuse.models.frozen.front_end:FrozenFrontEnd",
         "what the audio front-end of a model file makes of its stream",

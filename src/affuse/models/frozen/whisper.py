@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from affuse.errors import BadInput
-from affuse.execution.files import file_digest
-from affuse.features.sections import Sections
-from affuse.features.sound import LocalExtractor, heard
-from affuse.features.stream import Stream, StreamSpec
-from affuse.features.whisper_logmel import RANGE, RATE, whisper_logmel
-from affuse.media.audio import Sound
+from affuse.features.whisper_logmel import RANGE, whisper_logmel
 from affuse.models.backbones.whisper import WhisperEncoder
-from affuse.models.frozen.network import device
+from affuse.models.frozen.encoder import Encoder, EncoderStream, check_layers
+from affuse.models.frozen.weights import packed, read_weights, weights_file
 
 #: Width and layers of the published sizes.
 SIZES = {
@@ -29,120 +24,103 @@ SIZES = {
 }
 #: What entries of the encoder are called with the rest of the network, without, and by themselves.
 _PREFIXES = ("model.encoder.", "encoder.", "")
-_FILE = "model.safetensors"
+#: Entries of the published `.pt` -> as `transformers` names them.
+_RENAMED = {
+    r"^blocks\.": "layers.",
+    r"\.attn\.query\.": ".self_attn.q_proj.",
+    r"\.attn\.key\.": ".self_attn.k_proj.",
+    r"\.attn\.value\.": ".self_attn.v_proj.",
+    r"\.attn\.out\.": ".self_attn.out_proj.",
+    r"\.attn_ln\.": ".self_attn_layer_norm.",
+    r"\.mlp\.0\.": ".fc1.",
+    r"\.mlp\.2\.": ".fc2.",
+    r"\.mlp_ln\.": ".final_layer_norm.",
+    r"^ln_post\.": "layer_norm.",
+    r"^positional_embedding$": "embed_positions.weight",
+}
 
 
-class Whisper(LocalExtractor):
-    """`audio/whisper-<word>`: what the encoder of Whisper makes of sound, at 50 Hz.
-
-    Row i is about the moment i / 50 s. The network, trained on 30 s of sound, sees all of what it
-    is given; here it is given a second at a time with a second on either side, so that a row is the
-    same in a clip, in a long recording and live.
+class Whisper(EncoderStream):
+    """`audio/whisper-<word>`: what the encoder of Whisper makes of sound; see `EncoderStream`.
 
     Args:
-        name: Of the stream: `audio/whisper-base` is what comes out of the last layer, normalised;
-            `audio/whisper-base-layers` what goes into the first layer and comes out of each.
-        source: A safetensors file with the weights as `transformers` names them, of the whole
-            network or of the encoder alone, or a folder with a `model.safetensors`.
-
-    Raises:
-        BadInput: The file is missing or damaged, or holds no encoder, or one of another size.
+        name: Of the stream.
+        source: The published `.pt`; or weights as `transformers` names them, of the whole network
+            or of the encoder alone, in a safetensors file or a folder with a `model.safetensors`.
 
     Source: Radford et al. 2022.
     """
 
-    sound_rate, hop = RATE, 320
-    section = context = 50
+    @classmethod
+    def file(cls, source: Path) -> Path:
+        """See `EncoderStream`."""
+        return weights_file(source, "Whisper")
 
-    def __init__(self, name: str, source: Path) -> None:
-        self.source = Path(source) / _FILE if Path(source).is_dir() else Path(source)
-        if not self.source.is_file():
-            raise BadInput(self.source, "no such file of the weights of Whisper")
-        self.digest = file_digest(self.source)
-        network = _network(self.source, self.digest)
-        self.all = name.endswith("-layers")
-        width, layers = network.layer_norm.normalized_shape[0], len(network.layers)
-        _check_size(self.source, name, width, layers)
-        recipe = {
-            "extractor": "whisper",
-            "weights": self.digest,
-            "mels": network.conv1.in_channels,
-            "range": RANGE,
-            "section": self.section,
-            "context": self.context,
-        }
-        shape = (layers + 1, width) if self.all else (width,)
-        self.spec = StreamSpec(name, RATE / self.hop, shape, "float16", recipe)
+    @classmethod
+    def load(cls, path: Path, layers: int | None) -> Encoder:
+        """See `EncoderStream`."""
+        return load_encoder(path, layers)
 
-    def rows(self, samples: np.ndarray) -> np.ndarray:
-        """(N,) float32 -> (ceil(N / 320), ...) float16, of all the samples together."""
-        network = _network(self.source, self.digest)
-        count = -(-len(samples) // self.hop)
-        padded = np.pad(samples, (0, count * self.hop - len(samples)))
-        mel = whisper_logmel(padded, network.conv1.in_channels).to(device())
-        with torch.inference_mode():
-            states = network(mel.T[None])
-        found = torch.stack(states, 2) if self.all else states[-1]
-        return found[0].half().cpu().numpy()
-
-    def stream_of(self, sound: Sound) -> Stream:
-        """(ceil(N / 320), ...) float16."""
-        sections = Sections(self.rows, self.spec, self.hop, self.context, self.section)
-        sections.push(sound.samples)
-        sections.finish()
-        return heard(sound, sections.taken(), self.spec.rate)
+    def check(self, name: str, word: str, encoder: Encoder) -> None:
+        """Refuse an encoder of another size than the name of the stream says, if it says one."""
+        width, layers = SIZES.get(word.split("-")[0], (encoder.width, encoder.layers))
+        layers = min(layers, self.cut or layers)
+        if (encoder.width, encoder.layers) != (width, layers):
+            raise BadInput(
+                self.source,
+                f"is an encoder of {encoder.layers} layers of {encoder.width} values; {name} has "
+                f"{layers} of {width}",
+            )
 
 
-def _check_size(path: Path, name: str, width: int, layers: int) -> None:
-    """Refuse an encoder of another size than the name of a stream says, if it says one."""
-    size = name.removeprefix("audio/whisper-").split("-")[0]
-    named = SIZES.get(size, (width, layers))
-    if named != (width, layers):
-        raise BadInput(
-            path,
-            f"is an encoder of {layers} layers of {width} values; {name} has {named[1]} of "
-            f"{named[0]}",
-        )
+class _Network(WhisperEncoder):
+    """The encoder together with the spectrogram that it reads."""
+
+    def states(self, samples: np.ndarray) -> list[Tensor]:
+        """See `affuse.models.frozen.encoder.Network`."""
+        mel = whisper_logmel(samples, self.conv1.in_channels).to(self.conv1.weight.device)
+        return [state[0] for state in self(mel.T[None])]
 
 
-@lru_cache(maxsize=1)  # a worker process meets the extractor anew with every clip
-def _network(path: Path, digest: str) -> WhisperEncoder:
-    """The encoder in a file of some digest, on `device()`."""
-    return read_encoder(path).to(device())
-
-
-def read_encoder(path: Path) -> WhisperEncoder:
-    """The encoder in a file, in evaluation mode, float32.
+def load_encoder(path: Path, layers: int | None = None) -> Encoder:
+    """The encoder in a file, in evaluation mode.
 
     Args:
-        path: A safetensors file with the weights as `transformers` names them, of the whole network
-            or of the encoder alone.
+        path: File of weights, see `Whisper`.
+        layers: How many of its first layers are wanted, without what follows them; None: all.
 
     Raises:
-        BadInput: The file is damaged, or holds no encoder.
+        BadInput: The file is damaged, or holds no encoder, or fewer layers.
     """
-    state = _state(path)
+    weights = read_weights(path, "conv1.weight", _PREFIXES)
+    state = {_renamed(name): x for name, x in weights.state.items()}
+    if layers is not None:
+        check_layers(path, 1 + max(map(_layer, state), default=-1), layers)
+        state = {
+            name: x
+            for name, x in state.items()
+            if _layer(name) < layers and not name.startswith("layer_norm.")
+        }
+    shapes = {name: tuple(x.shape) for name, x in state.items()}
     try:
-        network = WhisperEncoder.like({name: tuple(x.shape) for name, x in state.items()})
-        network.load_state_dict(state, assign=True)
+        network = _Network.like(shapes, normalised=layers is None)
+        content = packed(weights, state, {})
+        network.load_state_dict({name: x.half().float() for name, x in state.items()}, assign=True)
     except (KeyError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise BadInput(path, f"holds no encoder of Whisper ({reason[:200]})") from error
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    facts = {"extractor": "whisper", "mels": network.conv1.in_channels, "range": RANGE}
+    return Encoder(network, network.conv1.out_channels, len(network.layers), content, facts)
 
 
-def _state(path: Path) -> dict[str, Tensor]:
-    """The weights of the encoder, float32; nothing else of the file is read."""
-    from safetensors import SafetensorError, safe_open
+def _renamed(name: str) -> str:
+    for published, ours in _RENAMED.items():
+        name = re.sub(published, ours, name)
+    return name
 
-    try:
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            prefix = next((p for p in _PREFIXES if f"{p}conv1.weight" in names), "")
-            return {
-                name.removeprefix(prefix): file.get_tensor(name).float()
-                for name in names
-                if name.startswith(prefix)
-            }
-    except (SafetensorError, OSError) as error:
-        raise BadInput(path, f"not a safetensors file, or damaged ({error})") from error
+
+def _layer(name: str) -> int:
+    """Number of the layer that an entry belongs to, -1 for all else."""
+    match = re.match(r"layers\.(\d+)\.", name)
+    return int(match[1]) if match else -1
