@@ -42,7 +42,7 @@ test-all: lint
 LOWEST := .lowest
 LOWEST_TESTS ?= tests/media tests/metrics tests/inference tests/training/test_recipe.py \
   tests/models/test_contract.py tests/cli/test_cli.py tests/cli/test_whole_path.py \
-  tests/features/test_sound.py tests/features/test_wav2vec2.py
+  tests/features/test_sound.py tests/models/frozen/test_wav2vec2.py
 UV = $(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
   $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
 

@@ -154,7 +154,7 @@ def test_own_features_from_prepare_to_predict(
 def corpus(tmp_path: Path) -> tuple[Path, list[str]]:
     """Two recordings, EMOCA's codes of one of them, and a small wav2vec 2.0 network."""
     pytest.importorskip("transformers")
-    from tests.features.test_wav2vec2 import network, save
+    from tests.models.frozen.test_wav2vec2 import network, save
 
     random = np.random.default_rng(0)
     for name in ("a", "b"):
@@ -211,7 +211,7 @@ def test_prepare_and_predict_with_a_source_for_each(
 def test_other_weights_than_in_training_are_refused(
     corpus: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.features.test_wav2vec2 import network, save
+    from tests.models.frozen.test_wav2vec2 import network, save
 
     folder, _ = corpus
     specs = {STREAMS[0]: create_extractor(STREAMS[0], folder / "w2v").spec}

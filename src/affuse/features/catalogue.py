@@ -76,11 +76,6 @@ STREAMS: Registry[Entry] = Registry(
             "affuse.features.sound:VggishExamples",
             "the spectrogram (96, 64) of 0.96 s around each frame that VGGish reads, 30 Hz",
         ),
-        "audio/wav2vec2": Entry(
-            "affuse.features.wav2vec2:Wav2Vec2",
-            "last layer of a frozen wav2vec 2.0 of 12 layers, 50 Hz; weights imported",
-            {"source": Path},
-        ),
         "video/faces<N>": Entry(
             "affuse.features.faces:Faces",
             "RGB face crops of N x N pixels, 15 in 3.6 s, presence mask",

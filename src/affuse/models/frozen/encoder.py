@@ -23,6 +23,8 @@ from affuse.media.audio import Sound
 from affuse.models.frozen.network import device
 
 RATE = 16000
+#: The largest value of float16.
+_LARGEST = 65504.0
 _NAME = re.compile(
     r"audio/[a-z0-9]+-(?P<word>\w[\w-]*?)"
     r"(?:-layers(?P<most>[1-9]\d{0,2})?|-layer(?P<one>[1-9]\d{0,2}))?",
@@ -125,7 +127,7 @@ class EncoderStream(LocalExtractor):
         with torch.inference_mode():
             states = network.states(padded)
         found = torch.stack(states, 1) if self.all else states[-1]
-        return found.half().cpu().numpy()
+        return found.clamp(-_LARGEST, _LARGEST).half().cpu().numpy()
 
     def stream_of(self, sound: Sound) -> Stream:
         """(ceil(N / 320), ...) float16."""

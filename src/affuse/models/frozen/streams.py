@@ -51,6 +51,15 @@ STREAMS: dict[str, Entry] = {
         {"source": Path, "alignment": "published"},
     ),
     **_encoder("whisper", "affuse.models.frozen.whisper:Whisper", "Whisper's encoder"),
+    "audio/wav2vec2": Entry(
+        "affuse.models.frozen.wav2vec2:Wav2Vec2",
+        "last layer of wav2vec 2.0 with 12 layers, of 12 s at once as published, 50 Hz; weights "
+        "imported",
+        {"source": Path},
+    ),
+    **_encoder("wav2vec2", "affuse.models.frozen.speech:Wav2Vec2Stream", "wav2vec 2.0"),
+    **_encoder("hubert", "affuse.models.frozen.speech:HubertStream", "HuBERT"),
+    **_encoder("wavlm", "affuse.models.frozen.speech:WavLMStream", "WavLM"),
     "audio/frozen-<word>": Entry(
         "affuse.models.frozen.front_end:FrozenFrontEnd",
         "what the audio front-end of a model file makes of its stream",

@@ -51,7 +51,7 @@ def weights_file(source: Path, network: str, files: Sequence[str] = FILES) -> Pa
         for name in files:
             if (source / name).is_file():
                 return source / name
-        raise BadInput(source, f"no such file of the weights of {network}: {', '.join(files)}")
+        raise BadInput(source, f"holds none of {', '.join(files)}")
     if not source.is_file():
         raise BadInput(source, f"no such file or folder of the weights of {network}")
     return source

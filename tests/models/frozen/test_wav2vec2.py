@@ -20,7 +20,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
 from affuse.features.catalogue import create_extractor
 from affuse.features.extractor import check_same_stream
-from affuse.features.wav2vec2 import OVERLAP, PIECE, pieces
+from affuse.models.frozen.wav2vec2 import OVERLAP, PIECE, pieces
 
 transformers = pytest.importorskip("transformers")
 soundfile = pytest.importorskip("soundfile")
@@ -133,7 +133,7 @@ def test_of_24_layers_with_stable_norm_the_first_12_are_kept(
 
 
 def test_without_a_description_it_is_large_robust(tmp_path: Path, recording: Path) -> None:
-    from affuse.features.wav2vec2 import _LARGE_ROBUST
+    from affuse.models.frozen.wav2vec2 import _LARGE_ROBUST
 
     torch.manual_seed(0)
     config = transformers.Wav2Vec2Config(**_LARGE_ROBUST, num_hidden_layers=1)

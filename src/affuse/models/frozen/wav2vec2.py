@@ -1,8 +1,8 @@
-"""Hidden states of a frozen wav2vec 2.0 network."""
+"""The stream of wav2vec 2.0 that AuxFormer reads, as published."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -12,19 +12,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affuse.errors import AffuseError, BadInput
-from affuse.execution.checkpoint_files import read_checkpoint, read_pickled_arrays
+from affuse.errors import BadInput
+from affuse.execution.checkpoint_files import read_pickled_arrays
 from affuse.execution.files import file_digest
 from affuse.features.sound import SoundExtractor, heard
 from affuse.features.stream import Stream, StreamSpec
+from affuse.models.frozen.speech import (
+    FIELD,
+    HOP,
+    build_network,
+    layer_of,
+    read_config,
+    read_json,
+    renamed,
+)
+from affuse.models.frozen.weights import read_weights, weights_file
 
 if TYPE_CHECKING:
     from affuse.media.audio import Sound
 
 RATE = 16000
-#: Samples from frame to frame, and of one frame: what the strides and kernels come to.
-HOP, FIELD = 320, 400
-_STRIDES, _KERNELS = (5, 2, 2, 2, 2, 2, 2), (10, 3, 3, 3, 3, 2, 2)
 #: Frames of a piece of 12 s, the longest clip that the published system reads; and how many
 #: frames neighbouring pieces of a longer recording share.
 PIECE, OVERLAP = 599, 100
@@ -76,9 +83,9 @@ class Wav2Vec2(SoundExtractor):
     sound_rate = RATE
 
     def __init__(self, source: Path) -> None:
-        self.weights = _weights_file(Path(source))
+        self.weights = weights_file(source, "wav2vec 2.0", _FILES)
         self.mean, self.std = _normalisation(self.weights.with_name(_STATISTICS))
-        self.digest = _digest(self.weights)
+        self.digest = file_digest(self.weights)
         config = _network(self.weights, self.digest).config
         recipe = {
             "extractor": "wav2vec2",
@@ -120,21 +127,6 @@ def pieces(frames: int) -> list[tuple[int, tuple[int, int]]]:
     return list(zip(firsts, zip([0, *meet], [*meet, frames], strict=True), strict=True))
 
 
-def _weights_file(source: Path) -> Path:
-    if not source.is_dir():
-        if not source.is_file():
-            raise BadInput(source, "no such file or folder of wav2vec 2.0 weights")
-        return source
-    for name in _FILES:
-        if (source / name).is_file():
-            return source / name
-    raise BadInput(source, f"holds none of {', '.join(_FILES)}")
-
-
-def _digest(path: Path) -> str:
-    return file_digest(path)
-
-
 def _normalisation(path: Path) -> tuple[float, float]:
     """Mean and divisor of the sound: the statistics of a release, or those that change nothing."""
     if not path.is_file():
@@ -152,77 +144,18 @@ def _normalisation(path: Path) -> tuple[float, float]:
 @lru_cache(maxsize=1)  # a worker process meets the extractor anew with every clip
 def _network(path: Path, digest: str) -> Any:
     """The network of a file of weights, without the layers that are not kept."""
-    try:
-        from transformers import Wav2Vec2Config, Wav2Vec2Model
-    except ImportError as error:
-        raise AffuseError(
-            'stream audio/wav2vec2 needs transformers: pip install "affuse[wav2vec2]"'
-        ) from error
-    state = _state(path)
+    weights = read_weights(path, "feature_projection.projection.weight", ("wav2vec2.", ""))
+    state = {name: x.float() for name, x in renamed(weights.state).items()}
     described = path.with_name("config.json")
-    config = _config(described, Wav2Vec2Config, state)
+    config = read_config(described, _description(described, state), "wav2vec2")
     if config.do_stable_layer_norm and config.num_hidden_layers == 2 * _KEPT:
         config.num_hidden_layers = _KEPT
-        state = {name: x for name, x in state.items() if _layer(name) < _KEPT}
-    try:
-        with torch.device("meta"):  # no time spent on weights to replace
-            network = Wav2Vec2Model(config)
-    except Exception as error:  # earlier versions of transformers notice only here what is wrong
-        raise BadInput(described, f"is not the description of a network ({error})") from error
-    own = {name: x.shape for name, x in network.state_dict().items()}
-    given = {name: x.shape for name, x in state.items()}
-    if own != given:
-        wrong = [name for name in own | given if own.get(name) != given.get(name)]
-        raise BadInput(
-            path,
-            f"holds no such wav2vec 2.0 network: {len(wrong)} weights are missing, not known or of "
-            f"another shape, the first is {wrong[0]}",
-        )
-    network.load_state_dict(state, assign=True)
-    return network.eval().requires_grad_(False)
+        state = {name: x for name, x in state.items() if layer_of(name) < _KEPT}
+    return build_network(path, config, state, "wav2vec2")
 
 
-def _config(path: Path, kind: Any, state: dict[str, Tensor]) -> Any:
+def _description(path: Path, state: Mapping[str, Tensor]) -> dict[str, Any]:
     """What a config.json says of the network, or that it is wav2vec2-large-robust."""
     if path.is_file():
-        try:
-            config = kind.from_json_file(path)
-        except Exception as error:  # any JSON may be in there
-            raise BadInput(path, f"is not the description of a network ({error})") from error
-        if config.model_type != "wav2vec2" or config.add_adapter:
-            raise BadInput(path, "does not describe a plain wav2vec 2.0 network")
-        if (tuple(config.conv_stride), tuple(config.conv_kernel)) != (_STRIDES, _KERNELS):
-            raise BadInput(path, "describes a network with other frames than 25 ms every 20 ms")
-    else:
-        config = kind(**_LARGE_ROBUST, num_hidden_layers=1 + max(map(_layer, state)))
-    # Masking is for training; without it there is no entry for its vector.
-    config.mask_time_prob = config.mask_feature_prob = 0.0
-    return config
-
-
-def _state(path: Path) -> dict[str, Tensor]:
-    """Entry -> float32 value as a `Wav2Vec2Model` names them today."""
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            state = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise BadInput(path, f"not a safetensors file, or damaged ({error})") from error
-    else:
-        state = read_checkpoint(path)
-    inner = {n.removeprefix("wav2vec2."): x for n, x in state.items() if n.startswith("wav2vec2.")}
-    renamed = {}
-    for name, value in (inner or state).items():
-        name = re.sub(r"\.conv\.weight_g$", ".conv.parametrizations.weight.original0", name)
-        name = re.sub(r"\.conv\.weight_v$", ".conv.parametrizations.weight.original1", name)
-        if name != "masked_spec_embed":
-            renamed[name] = value.float()
-    return renamed
-
-
-def _layer(name: str) -> int:
-    """Number of the layer that an entry belongs to, -1 for all else."""
-    match = re.match(r"encoder\.layers\.(\d+)\.", name)
-    return int(match[1]) if match else -1
+        return read_json(path)
+    return {**_LARGE_ROBUST, "num_hidden_layers": 1 + max(map(layer_of, state))}
