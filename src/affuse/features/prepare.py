@@ -42,7 +42,7 @@ from affuse.media.changes import Change
 log = logging.getLogger(__name__)
 
 #: Bytes of the largest frozen network that is kept in a store, and in every model file.
-LARGEST_KEPT = 64_000_000
+LARGEST_KEPT = 200_000_000
 
 
 @dataclass

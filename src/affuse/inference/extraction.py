@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from affuse.corpora.clip import Clip
-from affuse.errors import Unusable
+from affuse.errors import AffuseError, Unusable
 from affuse.features.catalogue import (
     Sources,
     create_extractor,
@@ -84,10 +84,16 @@ class Extraction:
         """What makes a stream.
 
         Raises:
-            AffuseError: The stream is not made as the training clips' was.
+            AffuseError: The stream is not made as the training clips' was, or its network is not
+                there.
         """
         if name not in self._extractors:
             trained = self.specs[name]
+            if "weights" in trained.recipe and source_of(name, self.source) is None:
+                raise AffuseError(
+                    f"the network of stream {name} is too large for the model file; say where it "
+                    f"is: --source {name}=PATH"
+                )
             classes = trained.recipe["classes"] if trained.kind == "scores" else ()
             extractor = create_extractor(name, self.source, classes)
             check_same_stream(extractor.spec, trained)

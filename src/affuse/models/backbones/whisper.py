@@ -17,6 +17,8 @@ from affuse.features.whisper_logmel import FRAMES
 
 #: Values of a head in every published size.
 HEAD = 64
+#: Parameters of a layer.
+ENTRIES = 15
 
 
 class Attention(nn.Module):
@@ -111,7 +113,7 @@ class WhisperEncoder(nn.Module):
         layers = 1 + max(
             (int(name.split(".")[1]) for name in shapes if "layers." in name), default=-1
         )
-        if kernel != 3 or not layers or width % HEAD or min(mels, width, positions) < 1:
+        if kernel != 3 or not 0 < layers * ENTRIES < len(shapes) or width % HEAD or positions < 1:
             raise ValueError("no size of Whisper has such weights")
         with torch.device("meta"):
             return cls(mels, width, layers, positions, normalised)
