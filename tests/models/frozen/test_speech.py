@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
@@ -232,6 +232,17 @@ class TestWhatIsRefused:
             (tmp_path / "config.json").write_text(json.dumps(config | change))
             with pytest.raises(BadInput, match=reason):
                 create_extractor("audio/wavlm-mine", tmp_path)
+
+    def test_a_description_of_many_layers_with_one_entry(
+        self, saved: dict[tuple[str, str], Path], tmp_path: Path
+    ) -> None:
+        config = json.loads((saved["wavlm", "base"] / "config.json").read_text())
+        (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 10**9}))
+        state = load_file(saved["wavlm", "base"] / "model.safetensors")
+        state[f"encoder.layers.{10**9 - 1}.x"] = torch.ones(1)
+        save_file(state, tmp_path / "model.safetensors")
+        with pytest.raises(BadInput, match="holds 3 of the encoder's layers"):
+            create_extractor("audio/wavlm-mine", tmp_path)
 
     def test_without_transformers(
         self, saved: dict[tuple[str, str], Path], monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -144,7 +145,14 @@ def _network(kind: type[EncoderStream], path: Path, layers: int | None, digest: 
     return network.to(device())
 
 
-def check_layers(path: Path, there: int, wanted: int | None) -> None:
-    """Refuse a file with fewer layers than are wanted."""
-    if wanted is not None and there < wanted:
+def check_layers(path: Path, numbers: Iterable[int], wanted: int) -> None:
+    """Refuse a file with fewer layers than are wanted.
+
+    Args:
+        path: The file.
+        numbers: Of each entry that of its layer, -1 for none.
+        wanted: How many layers are needed.
+    """
+    there = len({*numbers} - {-1})
+    if there < wanted:
         raise BadInput(path, f"holds {there} of the encoder's layers; {wanted} are needed")

@@ -79,7 +79,7 @@ class SpeechStream(EncoderStream):
         facts = _facts(path, weights.metadata, cls.family)
         config = read_config(path, facts, cls.family)
         state = renamed(weights.state)
-        check_layers(path, 1 + max(map(layer_of, state)), layers or config.num_hidden_layers)
+        check_layers(path, map(layer_of, state), layers or config.num_hidden_layers)
         if layers is not None:
             config.num_hidden_layers = facts["num_hidden_layers"] = layers
             state = {name: x for name, x in state.items() if layer_of(name) < layers}

@@ -95,7 +95,7 @@ def load_encoder(path: Path, layers: int | None = None) -> Encoder:
     weights = read_weights(path, "conv1.weight", _PREFIXES)
     state = {_renamed(name): x for name, x in weights.state.items()}
     if layers is not None:
-        check_layers(path, 1 + max(map(_layer, state), default=-1), layers)
+        check_layers(path, map(_layer, state), layers)
         state = {
             name: x
             for name, x in state.items()
