@@ -103,7 +103,7 @@ def test_a_large_network_stays_outside(
     words = ["predict", str(recording), "--model", str(model), "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert (
-        "network of stream video/frozen-face is too large for the model file; say where"
+        "does not hold the network of stream video/frozen-face; say where it is: --source"
         in capsys.readouterr().err
     )
     assert main([*words, "--source", str(affwild2_run / "run/fold0/model.safetensors")]) == 0

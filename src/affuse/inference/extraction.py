@@ -91,7 +91,7 @@ class Extraction:
             trained = self.specs[name]
             if "weights" in trained.recipe and source_of(name, self.source) is None:
                 raise AffuseError(
-                    f"the network of stream {name} is too large for the model file; say where it "
+                    f"the model file does not hold the network of stream {name}; say where it "
                     f"is: --source {name}=PATH"
                 )
             classes = trained.recipe["classes"] if trained.kind == "scores" else ()
