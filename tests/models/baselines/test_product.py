@@ -14,6 +14,7 @@ from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.metrics.temperature import best_temperature
+from affuse.models.baselines.product import Product
 from affuse.models.modelfile import load_model
 from affuse.models.registry import create_model
 from affuse.verification.contracts.model import MFCC, OPENFACE, random_batch
@@ -143,3 +144,72 @@ def test_clips_without_scores_have_the_modality_absent(tmp_path: Path) -> None:
     scored_store(tmp_path, clips, part)
     counted = scores(tmp_path, "epochs=1", "fold=0")["av"]["clips"]
     assert counted == sum(int(str(c.speaker)[1:]) % 4 == 0 for c in clips[:120])
+
+
+LEVEL = StreamSpec("audio/level", 20.0, (1,))
+WEIGHED = {MFCC.name: MFCC, OPENFACE.name: OPENFACE, LEVEL.name: LEVEL}
+
+
+def weighed(**options: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return create_model("product", WEIGHED, 4, reliability=["audio/level"], **options).eval()
+
+
+def test_reliability_says_nothing_of_the_class_and_weighs_nothing_at_first() -> None:
+    lengths = {MFCC.name: [40, 31], OPENFACE.name: [5, 9], LEVEL.name: [20, 20]}
+    batch = random_batch(WEIGHED, lengths, seed=0)
+    output = weighed()(batch)
+    assert list(output.auxiliary) == [MFCC.name, OPENFACE.name]
+    torch.testing.assert_close(output.logits, sum(output.auxiliary.values()).log_softmax(1))
+
+
+def test_a_modality_is_weighed_by_its_own_reliability_alone() -> None:
+    lengths = {MFCC.name: [40], OPENFACE.name: [9], LEVEL.name: [20]}
+    batch = random_batch(WEIGHED, lengths, seed=0)
+    model, level = weighed(), batch.streams[LEVEL.name].sign()
+    assert isinstance(model, Product) and model.weights is not None
+    voice, face = model.weights
+    with torch.no_grad():
+        voice.weigh.bias.fill_(-4.0)
+        voice.weigh.weight[0, -1] = 8.0  # of the deviation of the level
+        face.weigh.weight[0, 0] = 1.0  # of the share of frames with a face
+    for loudness, expected in ((0.0, 2 * torch.sigmoid(torch.tensor(-4.0))), (10.0, 2.0)):
+        batch.streams[LEVEL.name] = level * loudness
+        said = model(batch)
+        heard, seen = said.auxiliary[MFCC.name], said.auxiliary[OPENFACE.name]
+        share = batch.masks[OPENFACE.name].float().mean()
+        joined = (expected * heard + 2 * share.sigmoid() * seen).log_softmax(1)
+        torch.testing.assert_close(said.logits, joined, atol=0.02, rtol=0)
+
+
+def test_fusion_learns_to_doubt_what_is_noisy() -> None:
+    """The voice is right where its level varies and wrong where it is steady; the face is right in
+    seven of ten."""
+    torch.manual_seed(0)
+    count, classes = 256, 4
+    truth = torch.randint(classes, (count,))
+    clear = torch.rand(count) < 0.5
+    wrong = (truth + 1 + torch.randint(classes - 1, (count,))) % classes
+    specs = {n: SPECS[n] for n in ("audio/scores-a", "video/scores-b")} | {LEVEL.name: LEVEL}
+    said = torch.where(clear, truth, wrong)
+    shown = torch.where(torch.rand(count) < 0.7, truth, wrong)
+    level = torch.randn(count, 20, 1) * torch.where(clear, 2.0, 0.2)[:, None, None]
+    streams = {
+        "audio/scores-a": 4.0 * torch.nn.functional.one_hot(said, classes)[:, None].float(),
+        "video/scores-b": 2.0 * torch.nn.functional.one_hot(shown, classes)[:, None].float(),
+        LEVEL.name: level,
+    }
+    masks = {name: torch.ones(x.shape[:2], dtype=torch.bool) for name, x in streams.items()}
+    batch = Batch(streams, masks, truth)
+    rights = []
+    for reliability in ([], [LEVEL.name]):
+        chosen = specs if reliability else {n: s for n, s in specs.items() if n != LEVEL.name}
+        model = create_model("product", chosen, classes, reliability=reliability)
+        optimiser = torch.optim.Adam(model.parameters(), lr=0.05)
+        for _ in range(100):
+            loss = torch.nn.functional.cross_entropy(model(batch).logits, truth)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        rights.append((model(batch).logits.argmax(1) == truth).float().mean().item())
+    assert rights[0] < 0.8 and rights[1] > 0.83

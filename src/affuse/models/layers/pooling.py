@@ -39,6 +39,22 @@ def masked_max(x: Tensor, mask: Tensor) -> Tensor:
     return highest * mask.any(1, keepdim=True)
 
 
+def masked_statistics(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean and deviation of the frames that are present.
+
+    Args:
+        x: (B, T, C).
+        mask: (B, T) bool, True = present.
+
+    Returns:
+        (B, 2 C), zero where a clip has no frame.
+    """
+    mean = masked_mean(x, mask)
+    variance = masked_mean((x - mean.unsqueeze(1)).square(), mask)
+    # no gradient of a root at zero, where all frames are one
+    return torch.cat((mean, (variance + 1e-6).sqrt() * mask.any(1, keepdim=True)), -1)
+
+
 class AttentiveMaxPool(nn.Module):
     """A learned weighted mean beside the maximum over the frames that are present.
 
@@ -101,7 +117,22 @@ class MeanPool(nn.Module):
         return masked_mean(x, mask)
 
 
-Pooling = Literal["mean", "attention-max", "attention-statistics"]
+class StatisticsPool(nn.Module):
+    """`masked_statistics` as a module; the same arguments as `AttentiveMaxPool`.
+
+    Args:
+        channels: Channels C of the series.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, C) and (B, T) -> (B, 2 C), zero where a clip has no frame."""
+        return masked_statistics(x, mask)
+
+
+Pooling = Literal["mean", "statistics", "attention-max", "attention-statistics"]
 
 
 def build_pool(name: Pooling, channels: int) -> tuple[nn.Module, int]:
@@ -112,10 +143,11 @@ def build_pool(name: Pooling, channels: int) -> tuple[nn.Module, int]:
     return build(channels), times * channels
 
 
-#: Name -> layer, and features per channel: the mean; a learned mean beside the maximum; the
-#: same beside the deviation from it.
+#: Name -> layer, and features per channel: the mean; the mean beside the deviation from it; a
+#: learned mean beside the maximum; a learned mean beside the deviation from it.
 POOLS: dict[str, tuple[type[nn.Module], int]] = {
     "mean": (MeanPool, 1),
+    "statistics": (StatisticsPool, 2),
     "attention-max": (AttentiveMaxPool, 2),
     "attention-statistics": (AttentiveStatisticsPool, 2),
 }
