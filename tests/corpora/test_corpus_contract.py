@@ -48,3 +48,31 @@ class TestDiffusionFER(CorpusContract):
             cv2.imwrite(str(root / label / "a.jpg"), image)
             rows.append(f"{label}/a.jpg,{label},{label},0.5,0.25")
         (root / "index.csv").write_text("\n".join(rows) + "\n")
+
+
+class TestNemo(CorpusContract):
+    name = "nemo"
+
+    def make(self, root: Path) -> None:
+        touch(root, "samples/EB0_anger_11.wav", "samples/KS0_surprised_2.wav")
+
+
+class TestEmovo(CorpusContract):
+    name = "emovo"
+
+    def make(self, root: Path) -> None:
+        touch(root, "f1/dis-f1-b1.wav", "m1/gio-m1-n5.wav")
+
+
+class TestEmotale(CorpusContract):
+    name = "emotale"
+
+    def make(self, root: Path) -> None:
+        touch(root, "DK_001_A_1.wav", "EN_019_B_5.wav")
+
+
+class TestAsed(CorpusContract):
+    name = "ased"
+
+    def make(self, root: Path) -> None:
+        touch(root, "01Neutral/n1-01-01-01-01.wav", "05Angry/a5-07-02-02-64.wav")

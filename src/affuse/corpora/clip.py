@@ -52,7 +52,8 @@ class Clip:
         race: The corpus' own word.
         ethnicity: The corpus' own word.
         intensity: The corpus' own word for the strength of the expression, or None.
-        kind: The corpus' own word for the way of recording, such as `song` or `improvised`.
+        kind: The corpus' own word for the way of recording, such as `song` or `improvised`, or for
+            the language that is spoken.
     """
 
     id: str

@@ -12,7 +12,7 @@ from affuse.errors import AffuseError
 from affuse.registry import Entry, Registry
 from affuse.suggestions import hint
 
-#: Each names a module with `read(root, ...)`.
+#: Each names a module, or an object, with `read(root, ...)`.
 CORPORA: Registry[Entry] = Registry(
     "corpus",
     {
@@ -43,6 +43,22 @@ CORPORA: Registry[Entry] = Registry(
         "ferplus": Entry(
             "affuse.corpora.ferplus",
             "FER+, 32,000 small grey images of faces, 8 emotions, ten votes each",
+        ),
+        "nemo": Entry(
+            "affuse.corpora.speech_corpora:NEMO",
+            "nEMO, Polish speech, 9 actors, 6 emotions",
+        ),
+        "emovo": Entry(
+            "affuse.corpora.speech_corpora:EMOVO",
+            "EMOVO, Italian speech, 6 actors, 7 emotions",
+        ),
+        "emotale": Entry(
+            "affuse.corpora.speech_corpora:EMOTALE",
+            "EmoTale, Danish and English speech, 18 speakers, 5 emotions, ratings",
+        ),
+        "ased": Entry(
+            "affuse.corpora.speech_corpora:ASED",
+            "ASED, Amharic speech, 65 speakers, 5 emotions",
         ),
         "folder": Entry(
             "affuse.corpora.folder",
@@ -83,7 +99,8 @@ def corpus_options(name: str) -> list[str]:
 
 
 def corpus_module(name: str) -> Any:
-    """The module of a corpus: `read(root, ...)`, and `clip_named(name)` where names have a form.
+    """The module, or object, of a corpus: `read(root, ...)`, and `clip_named(name)` where names
+    have a form.
 
     Raises:
         AffuseError: There is no corpus of that name.
