@@ -94,7 +94,7 @@ def predict_people(
 
 def evaluate(
     model: str | Path | Sequence[str | Path],
-    store: str | Path | None = None,
+    store: str | Path | Sequence[str | Path] | None = None,
     protocol: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -102,7 +102,8 @@ def evaluate(
 
     Args:
         model: Folder that `affuse train` made, or model files, converted or trained.
-        store: Prepared streams; not needed for a run whose store has not moved.
+        store: Prepared streams, in one or several stores; not needed for a run whose stores have
+            not moved.
         protocol: Of model files: whose test clips are scored; all of the store by default.
         **options: `conditions`, `role`, `fold`, `labels`, `truth`, `device`, `out`; see
             `affuse.evaluation.evaluate.evaluate`.
@@ -113,7 +114,8 @@ def evaluate(
     from affuse.evaluation.evaluate import evaluate as scores
 
     paths = [model] if isinstance(model, str | Path) else model
-    streams = None if store is None else Path(store)
+    stores = [store] if isinstance(store, str | Path) else store
+    streams = None if stores is None else [Path(one) for one in stores]
     return scores([Path(path) for path in paths], store=streams, protocol=protocol, **options)
 
 

@@ -27,6 +27,7 @@ STEPS = {
     "protocols": "store",
     "published-checkpoints": "release emoca",
     "ravdess": "openface",
+    "several-corpora": "",
     "valence-arousal": "",
     "valence-arousal-submission": "run synthetic",
     "auxformer": "release Videos",

@@ -13,6 +13,7 @@ from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.make import make_protocol
 from affuse.corpora.protocols.protocol import (
     LEAVE_ONE_SPEAKER_OUT,
+    MADE,
     Protocol,
     list_protocols,
     load_protocol,
@@ -22,7 +23,7 @@ from affuse.corpora.protocols.protocol import (
 from affuse.corpora.protocols.rules import digests, frozen_protocols
 from affuse.errors import AffuseError, BadInput
 
-FROZEN = [name for name in list_protocols() if name != LEAVE_ONE_SPEAKER_OUT]
+FROZEN = [name for name in list_protocols() if name not in MADE]
 
 
 def speakers(fold: dict[str, tuple[str, ...]], role: str) -> set[str]:

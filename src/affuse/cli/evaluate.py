@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: av audio video, or the one modality of the model (affuse list conditions)",
     )
     parser.add_argument(
-        "--store", type=Path, help="prepared streams; of a run only if they have moved"
+        "--store",
+        type=Path,
+        action="append",
+        help="prepared streams, several times where they are several stores; of a run only if they "
+        "have moved",
     )
     parser.add_argument(
         "--protocol",

@@ -124,13 +124,8 @@ def _protocols() -> list[dict[str, object]]:
     protocol = import_module("affuse.corpora.protocols.protocol")
     rows: list[dict[str, object]] = []
     for name in protocol.list_protocols():
-        if name == protocol.LEAVE_ONE_SPEAKER_OUT:
-            facts: tuple[object, ...] = (
-                "any",
-                "one per speaker",
-                "made of the speakers at hand",
-                "",
-            )
+        if name in protocol.MADE:
+            facts: tuple[object, ...] = (*protocol.MADE[name], "made of the clips at hand", "")
         else:
             one = protocol.load_protocol(name, [])
             facts = (one.corpus, len(one.folds), one.source, one.flaws)

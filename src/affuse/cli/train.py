@@ -19,7 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="changes to the recipe, such as epochs=3 or optimiser.lr=1e-4; "
         "fold=0,1 trains some folds only",
     )
-    parser.add_argument("--store", type=Path, required=True, help="prepared streams")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        required=True,
+        action="append",
+        help="prepared streams; given several times, the corpora of all stores are trained on",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument(
         "--copies",

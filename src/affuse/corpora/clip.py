@@ -54,6 +54,7 @@ class Clip:
         intensity: The corpus' own word for the strength of the expression, or None.
         kind: The corpus' own word for the way of recording, such as `song` or `improvised`, or for
             the language that is spoken.
+        corpus: Registry name, where clips of several corpora are together.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Clip:
     ethnicity: str | None = None
     intensity: str | None = None
     kind: str | None = None
+    corpus: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,12 @@ EMOTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
+def shared_words(classes: Sequence[str]) -> dict[str, str]:
+    """Class -> emotion, of the classes that are an emotion by another name."""
+    names = {name: emotion for emotion, names in EMOTIONS.items() for name in names}
+    return {name: names[name] for name in classes if names.get(name, name) != name}
+
+
 def shared_emotions(*classes: Sequence[str]) -> dict[str, list[list[int]]]:
     """Emotions that several lists of classes all have.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.corpora.spelling import with_classes
 from affuse.errors import AffuseError
 from affuse.suggestions import hint
 
@@ -31,6 +32,8 @@ class Labels:
             (one class has most votes), `majority` (more than half), `distribution` (any votes).
         channel: What raters perceived: `audio`, `video` or `audio-visual`, where a corpus has
             votes for each.
+        map: Class of a corpus -> class that it counts as, such as calm -> neutral; others stay. Of
+            several corpora, emotions have one name each by default (`emotions.shared_words`).
         classes: Classes to keep, in the order of their index; all of the corpus by default.
         ties: Clips whose first class is shared: `drop`, or `first` (the class that comes first, as
             published code does that trains on all clips with one label each).
@@ -50,6 +53,7 @@ class Labels:
 
     rule: Rule = "given"
     channel: str = "audio-visual"
+    map: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     ties: Literal["drop", "first"] = "drop"
     least: int = 1
@@ -60,12 +64,15 @@ class Labels:
     def __post_init__(self) -> None:
         if self.least < 1:
             raise ValueError(f"labels.least must be at least 1, not {self.least}")
+        if self.map and self.file:
+            raise ValueError("labels.map and labels.file exclude each other")
         if not 0 <= self.smoothing < 1:
             raise ValueError(f"labels.smoothing must be from 0 to below 1, not {self.smoothing}")
 
     def changes(self) -> dict[str, Any]:
         """What is not as by default, as JSON values."""
-        own = {k: v for k, v in asdict(self).items() if v != getattr(Labels, k)}
+        default = asdict(Labels())
+        own = {k: v for k, v in asdict(self).items() if v != default[k]}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
 
 
@@ -100,6 +107,9 @@ def label_clips(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -
     Raises:
         AffuseError: A class that the corpus does not have, or no clip has a label by this rule.
     """
+    if labels.map:
+        clips = [with_classes(clip, labels.map) for clip in clips]
+        classes = list(dict.fromkeys(labels.map.get(name, name) for name in classes))
     chosen = tuple(labels.classes or classes)
     if wrong := [name for name in chosen if name not in classes]:
         raise AffuseError(f"labels.classes: no class named {wrong[0]!r}; {hint(wrong[0], classes)}")

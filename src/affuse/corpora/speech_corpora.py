@@ -40,7 +40,7 @@ EMOVO = NamedSpeech(
     },
     sexes={"f": "female", "m": "male"},
     languages={"": "Italian"},
-    licence=f"no licence text; cite Costantini et al. 2014 (EMOVO); {_SCORE_ON}",
+    licence=f"no licence text (EMOVO, cite Costantini et al. 2014): {_SCORE_ON}",
     example="dis-f1-b1.wav",
     recordings=588,
 )
@@ -55,7 +55,7 @@ EMOTALE = NamedSpeech(
         "female",
     ),
     languages={"DK": "Danish", "EN": "English"},
-    licence=f"no licence; cite Hjuler et al. 2025 (EmoTale); {_SCORE_ON}",
+    licence=f"no licence (EmoTale, cite Hjuler et al. 2025): {_SCORE_ON}",
     example="DK_001_A_1.wav",
     recordings=800,
     ratings={name: f"mean_{name}_1to5" for name in ("valence", "arousal", "dominance")},
@@ -67,7 +67,7 @@ ASED = NamedSpeech(
     emotions={"1": "neutral", "2": "fearful", "3": "happy", "4": "sad", "5": "angry"},
     sexes={"01": "female", "02": "male"},
     languages={"": "Amharic"},
-    licence=f"no licence text; cite Retta et al. 2023 (ASED); {_SCORE_ON}",
+    licence=f"no licence text (ASED, cite Retta et al. 2023): {_SCORE_ON}",
     example="n1-01-01-01-01.wav",
     recordings=2474,
     bad={

@@ -43,7 +43,7 @@ def one_class(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
     chosen, notes = _chosen(names, lambda name: clean(name).casefold(), "labels")
     if all(name == other for name, other in chosen.items()):
         return list(clips), notes
-    return [_renamed(clip, chosen) for clip in clips], notes
+    return [with_classes(clip, chosen) for clip in clips], notes
 
 
 def _called(clip: Clip, field: str, chosen: Mapping[str, str]) -> Clip:
@@ -52,13 +52,19 @@ def _called(clip: Clip, field: str, chosen: Mapping[str, str]) -> Clip:
     return replace(clip, **values)
 
 
-def _renamed(clip: Clip, chosen: dict[str, str]) -> Clip:
+def with_classes(clip: Clip, chosen: Mapping[str, str]) -> Clip:
+    """A clip whose label and votes have other names for classes; those that fall together add up.
+
+    Args:
+        clip: The clip.
+        chosen: Class -> its new name; others stay.
+    """
     votes: dict[str, defaultdict[str, float]] = {}
     for channel, counts in (clip.votes or {}).items():
         votes[channel] = own = defaultdict[str, float](float)
         for name, count in counts.items():
-            own[chosen[name]] += count
-    label = None if clip.label is None else chosen[clip.label]
+            own[chosen.get(name, name)] += count
+    label = None if clip.label is None else chosen.get(clip.label, clip.label)
     return replace(clip, label=label, votes={k: dict(v) for k, v in votes.items()} or clip.votes)
 
 

@@ -14,7 +14,8 @@ from affuse.corpora.spelling import one_spelling
 from affuse.errors import BadInput
 from affuse.execution.files import csv_text, write_csv
 
-_COLUMNS = tuple(field.name for field in fields(Clip))
+#: A table is of one corpus.
+_COLUMNS = tuple(field.name for field in fields(Clip) if field.name != "corpus")
 _PATHS = ("video", "audio", "images", "annotation")
 _NUMBERS = ("start", "end", "age")
 _COUNTS = ("row",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ _CLIPS = 32  # that are predicted together, of tasks with one answer per window
 def evaluate(
     run: Path | Sequence[Path],
     conditions: Sequence[str] | None = None,
-    store: Path | None = None,
+    store: Path | Sequence[Path] | None = None,
     device: str = "cpu",
     truth: Path | None = None,
     role: Role | None = None,
@@ -49,7 +49,8 @@ def evaluate(
         run: Folder that `train` made, or one or several model files.
         conditions: Names in `CONDITIONS`; by default those of what the model reads: `av`, `audio`
             and `video`, or its one modality.
-        store: Where the streams are; of a run, if they have moved since training.
+        store: Where the streams are, in one or several stores; of a run, if they have moved since
+            training.
         device: Torch device.
         truth: For continuous valence and arousal: folder with `<clip>.csv`, used instead of the
             annotation.
@@ -149,6 +150,10 @@ def _labels(subject: Subject, changes: Mapping[str, Any]) -> Labels:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Labels)
     try:
-        return Labels(**parser.instantiate(parser.parse_object(values)).as_dict())
+        rule = Labels(**parser.instantiate(parser.parse_object(values)).as_dict())
     except (ArgumentError, TypeError, ValueError) as error:
         raise AffuseError(f"--labels: {' '.join(str(error).split())}") from None
+    if "classes" in changes:
+        return rule
+    there = {rule.map.get(name, name) for name in data.classes}  # another corpus may lack some
+    return replace(rule, classes=tuple(name for name in rule.classes if name in there))

@@ -10,11 +10,13 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import ROLES, Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.features.extractor import check_same_stream
+from affuse.features.joined import open_stores
 from affuse.features.store import Store
 from affuse.models.base import Model
 from affuse.models.modelfile import ModelSpec, load_model, move_to, read_spec
 from affuse.tasks.registry import TASKS, task_of
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split, trained_folds
+from affuse.training.stores import stores_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ class Member:
         return model
 
 
-def run_members(run: Path, store: Path | None = None) -> list[Member]:
+def run_members(run: Path, store: Path | Sequence[Path] | None = None) -> list[Member]:
     """The trained folds of a run.
 
     Args:
@@ -67,7 +69,7 @@ def run_members(run: Path, store: Path | None = None) -> list[Member]:
         BadInput: The folder is no run, no fold has been trained, or the store does not fit it.
         AffuseError: A stream of the store is not made as that of the training was.
     """
-    data = Store(store or Path(read_run(run)["store"]))
+    data = open_stores(store or stores_of(read_run(run)))
     members = []
     for folder in trained_folds(run):
         fold, file = fold_number(folder), folder / MODEL_FILE
@@ -113,7 +115,7 @@ def file_member(
 
 def read_members(
     paths: Sequence[Path],
-    store: Path | None = None,
+    store: Path | Sequence[Path] | None = None,
     protocol: str | None = None,
     fold: int | None = None,
 ) -> list[Member]:
@@ -138,7 +140,7 @@ def read_members(
         raise AffuseError(f"--protocol is for model files; {paths[0]} has its own, of its training")
     if protocol is None and fold is not None:
         raise AffuseError("--fold needs --protocol")
-    data = Store(store) if files and store is not None else None
+    data = open_stores(store) if files and store is not None else None
     known = None if data is None or protocol is None else protocol_of(data, protocol)
     members = []
     for path in paths:

@@ -9,6 +9,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Roles, load_protocol
 from affuse.errors import AffuseError
 from affuse.evaluation.members import Member
+from affuse.features.joined import TOGETHER
 from affuse.features.store import Store
 from affuse.models.trained_on import is_corpus, source_of, trainings
 from affuse.training.recipe import Recipe
@@ -52,7 +53,8 @@ def selected_on(recipe: Recipe, role: str) -> list[str]:
 def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
     """What one record of a training says about some clips; empty where they are new to it."""
     source = source_of(record)
-    if source and not is_corpus(source, data.corpus):
+    corpora = {clip.corpus or data.corpus for clip in clips}
+    if source and not any(is_corpus(source, corpus) for corpus in corpora):
         return ""
     told = f"its training data are {source}" if source else "it does not tell its training data"
     if "protocol" not in record or "fold" not in record:
@@ -75,7 +77,9 @@ def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
 
 
 def _roles(record: Mapping[str, Any], data: Store) -> dict[str, Roles] | None:
-    """Clip id -> roles in the training; None where that cannot be read."""
+    """Clip id -> roles in the training; None where that cannot be read, as of several corpora."""
+    if TOGETHER in data.corpus or TOGETHER in source_of(record):
+        return None
     try:
         roles = load_protocol(record["protocol"], data.clips).roles(record["fold"], data.clips)
     except (AffuseError, TypeError):

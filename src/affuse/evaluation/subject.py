@@ -173,7 +173,7 @@ class Subject:
 
 def open_subject(
     paths: Sequence[Path],
-    store: Path | None = None,
+    store: Path | Sequence[Path] | None = None,
     protocol: str | None = None,
     fold: int | None = None,
     role: Role | None = None,

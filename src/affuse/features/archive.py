@@ -6,6 +6,7 @@ parts, and at its end that of the header and the checksums themselves.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 import zlib
@@ -51,6 +52,14 @@ class Archive:
     _sums: dict[str, np.ndarray] = field(default_factory=dict)
     _ends: dict[str, np.ndarray] = field(default_factory=dict)
     _intact: dict[str, np.ndarray] = field(default_factory=dict)  # -1: not looked at yet
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the metadata and of the checksums of all arrays."""
+        told = hashlib.sha256(json.dumps(self.metadata, sort_keys=True).encode())
+        for name in sorted(self._sums):
+            told.update(self._sums[name].tobytes())
+        return told.hexdigest()
 
     def intact(self, name: str, part: int | None = None) -> bool:
         """Whether an array is what was written; read once, then remembered.

@@ -108,8 +108,15 @@ def undecodable(info: MediaInfo) -> dict[str, str]:
     return {kind: f"its {kind} cannot be decoded" for kind, is_lost in lost.items() if is_lost}
 
 
-def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
+def check_same_stream(
+    here: StreamSpec, trained: StreamSpec, whose: str = "the model was trained"
+) -> None:
     """Refuse streams that were not made the way a model was trained on.
+
+    Args:
+        here: The stream.
+        trained: That of the model.
+        whose: What the other one is, for the message.
 
     Raises:
         AffuseError: The recipes differ; the first difference is named.
@@ -130,7 +137,7 @@ def check_same_stream(here: StreamSpec, trained: StreamSpec) -> None:
                 )
             raise AffuseError(
                 f"stream {here.name} is made with {key} {ours.get(key)}; "
-                f"the model was trained with {theirs.get(key)}"
+                f"{whose} with {theirs.get(key)}"
             )
 
 

@@ -99,6 +99,11 @@ class StreamFile:
         return ""
 
     @property
+    def digest(self) -> str:
+        """SHA-256 that tells the content, as far as the file has checksums."""
+        return self._archive.digest
+
+    @property
     def checked(self) -> bool:
         """Whether the file has checksums."""
         return self._archive.checked
@@ -205,6 +210,12 @@ class Store:
         file = StreamFile(path)
         file.spec = replace(file.spec, name=name)
         return file
+
+    def digest(self, streams: Sequence[str]) -> str:
+        """SHA-256 that tells what the store is about and what these streams hold."""
+        parts = [file_digest(self.path / "store.json")]
+        parts += [self.stream(name).digest for name in sorted(streams)]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def usable(self, streams: Sequence[str]) -> list[Clip]:
         """The clips that have all these streams computed and something present in one of them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from affuse.features.joined import TOGETHER
+
 
 def trainings(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The record of a training, of each of its parts, and of the models that these began with.
@@ -28,8 +30,11 @@ def source_of(record: Mapping[str, Any]) -> str:
 
 
 def is_corpus(source: str, corpus: str) -> bool:
-    """Whether a source is a corpus, or names it: `Aff-Wild2 (validation set)` is `affwild2`."""
-    return _letters(corpus) in _letters(source)
+    """Whether a source is a corpus, or names it: `Aff-Wild2 (validation set)` is `affwild2`.
+
+    Of several corpora, `a+b`, one is enough.
+    """
+    return any(_letters(name) in _letters(source) for name in corpus.split(TOGETHER))
 
 
 def _letters(name: str) -> str:

@@ -22,7 +22,7 @@ from affuse.tasks.plots import confusion_png
 from affuse.tasks.targets import TrainingTargets
 from affuse.tasks.windows import NotFinite
 
-_LEAD = ["fold", "condition", "clip", "speaker", "label", "predicted"]
+_LEAD = ["fold", "condition", "corpus", "clip", "speaker", "label", "predicted"]
 
 
 class ClassJudgement(Judgement):
@@ -64,18 +64,14 @@ class ClassJudgement(Judgement):
             {
                 "fold": fold,
                 "condition": condition,
+                **({"corpus": clip.corpus} if clip.corpus else {}),
                 "clip": clip.id,
                 "speaker": clip.speaker or clip.id,
-                "label": self._label(clip),
+                "label": self.targets.class_of(clip.id),
                 "predicted": names[int(scores.argmax())],
                 **{f"p_{name}": x for name, x in zip(names, scores, strict=True)},
             }
         )
-
-    def _label(self, clip: Clip) -> str:
-        """The class of a clip by the label rule: the first of those with the largest share."""
-        target = self.targets.target(clip.id, 0.0, 0.0)
-        return self.targets.names[int(target.argmax() if target.ndim else target)]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -83,7 +79,8 @@ class ClassJudgement(Judgement):
         table = pd.DataFrame(self._rows)
         table["order"] = table["condition"].map(self.conditions.index)
         table = table.sort_values(["order", "fold", "clip"], kind="stable").drop(columns="order")
-        return table[[*_LEAD, *(name for name in table if name not in _LEAD)]]
+        lead = [name for name in _LEAD if name in table]
+        return table[[*lead, *(name for name in table if name not in lead)]]
 
     def result(
         self, labels: Mapping[str, Any] | None, members: Mapping[str, ModelSpec]
@@ -93,10 +90,17 @@ class ClassJudgement(Judgement):
         return {
             **rule,
             "conditions": {
-                str(name): _scores(part, self.targets)
+                str(name): _scores(part, self.targets) | self._by_corpus(part)
                 for name, part in self.table.groupby("condition", sort=False)
             },
         }
+
+    def _by_corpus(self, table: pd.DataFrame) -> dict[str, Any]:
+        """The scores of each corpus, where there are several."""
+        if "corpus" not in table:
+            return {}
+        parts = table.groupby("corpus")
+        return {"corpora": {str(name): _scores(part, self.targets) for name, part in parts}}
 
     def write(self, out: Path, result: Mapping[str, Any], title: str) -> None:
         """`predictions.csv`, `metrics.json`, and a confusion matrix per condition."""

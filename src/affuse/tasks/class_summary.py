@@ -15,12 +15,17 @@ def class_lines(result: Mapping[str, Any]) -> Iterator[str]:
         result: As `metrics.json` holds it.
     """
     yield headline(result) + _by_label_rule(result)
-    wide = max(14, *(len(name) + 2 for name in result["conditions"]))
+    rows = [
+        row
+        for name, scores in result["conditions"].items()
+        for row in [(name, scores), *((f"  {n}", s) for n, s in scores.get("corpora", {}).items())]
+    ]
+    wide = max(14, *(len(name) + 2 for name, _ in rows))
     yield (
         f"{'condition':{wide}}{'clips':>6}{'accuracy':>9}  {'95 % interval':14}"
         f"{'UAR':>7}{'F1':>7}{'NLL':>7}{'ECE':>7}"
     )
-    for name, scores in result["conditions"].items():
+    for name, scores in rows:
         low, high = scores["accuracy_interval_95"]
         interval = "" if low is None else f"{low:.3f} to {high:.3f}"
         yield (

@@ -43,6 +43,11 @@ class TrainingTargets:
     open: list[Clip] = field(default_factory=list)
     file: dict[str, Any] = field(default_factory=dict)
 
+    def class_of(self, clip: str) -> str:
+        """The class of a clip by the label rule: the first of those with the largest share."""
+        target = self.target(clip, 0.0, 0.0)
+        return self.names[int(target.argmax() if target.ndim else target)]
+
     def checked(self, data: Store) -> TrainingTargets:
         """The same, if there is anything to learn.
 

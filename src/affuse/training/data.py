@@ -22,6 +22,7 @@ from affuse.features.stream import (
     window_of,
 )
 from affuse.tasks.targets import Target
+from affuse.training.sampling import balanced_order
 
 Sample = tuple[dict[str, Stream], np.ndarray, str]
 
@@ -124,10 +125,18 @@ class EpochSampler(Sampler[int]):
     Args:
         dataset: What is sampled; its `epoch` follows.
         seed: Of the orders.
+        groups: Clip id -> its groups, which occur equally often (`balanced_order`); by default
+            every window occurs once.
     """
 
-    def __init__(self, dataset: ClipDataset, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: ClipDataset,
+        seed: int,
+        groups: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.dataset, self.seed = dataset, seed
+        self.groups = [groups[clip] for clip, _ in dataset.windows] if groups else None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -138,11 +147,17 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.dataset.epoch])
+        if self.groups:
+            return iter(balanced_order(self.groups, random))
         return iter(random.permutation(len(self.dataset)).tolist())
 
 
 def loader(
-    dataset: ClipDataset, batch_size: int, order: Literal["random", "fixed"], seed: int = 0
+    dataset: ClipDataset,
+    batch_size: int,
+    order: Literal["random", "fixed"],
+    seed: int = 0,
+    groups: Mapping[str, tuple[str, ...]] | None = None,
 ) -> DataLoader[Any]:
     """A data set as raw batches, cut from memory maps: worker processes would not pay."""
 
@@ -150,7 +165,7 @@ def loader(
         parts, targets, ids = zip(*samples, strict=True)
         return collate(parts, dataset.specs, targets, ids)
 
-    sampler = EpochSampler(dataset, seed) if order == "random" else None
+    sampler = EpochSampler(dataset, seed, groups) if order == "random" else None
     own = torch.Generator()  # or every pass over the data would draw from the global one
     return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=stack, generator=own)
 

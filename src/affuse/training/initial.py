@@ -16,6 +16,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest
 from affuse.features.batch import Normalisation
 from affuse.features.extractor import check_same_stream
+from affuse.features.joined import TOGETHER
 from affuse.features.renamed import current_name
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
@@ -177,12 +178,14 @@ def initial_leaks(
 
     Returns:
         A leak for each fold that has one; None where this cannot be told, because the weights were
-        trained on the same corpus by a split that is not known.
+        trained on the same corpus by a split that is not known, or on several.
     """
     leaks = []
     for facts in trainings(initial.spec.training):
         if not is_corpus(source_of(facts), data.corpus):
             continue
+        if TOGETHER in data.corpus or TOGETHER in source_of(facts):
+            return None
         try:
             name = facts["protocol"]
             before = protocol if name == protocol.name else load_protocol(name, data.clips)

@@ -26,6 +26,7 @@ from affuse.training.recipe_parts import (
     Optimiser,
     Plateau,
 )
+from affuse.training.sampling import Factor
 
 TaskName = Literal["classification", "distribution", "valence-arousal"]
 
@@ -36,7 +37,7 @@ class Recipe:
 
     Args:
         name: What the run is called.
-        corpus: Corpus that the store must hold.
+        corpus: Corpus that the store must hold; of several stores all, such as `emovo+nemo`.
         protocol: Name or file of the protocol.
         streams: Streams that the model reads.
         model: `name` in the registry, and the options of the model.
@@ -57,6 +58,9 @@ class Recipe:
         plateau: How they move with `optimiser.schedule: plateau`.
         epochs: Passes over the training clips.
         batch_size: Clips per step.
+        balance: What occurs equally often in an epoch: `corpus`, `speaker`, `class`, or several of
+            them, the first one before the second, such as `[corpus, class]`; by default every
+            training window occurs once.
         label_smoothing: Share of the target spread over all classes.
         primary: Weight of the loss of the decision; 0 trains the auxiliary heads alone, where the
             decision is made of them.
@@ -97,6 +101,7 @@ class Recipe:
     plateau: Plateau = field(default_factory=Plateau)
     epochs: int = 50
     batch_size: int = 16
+    balance: tuple[Factor, ...] = ()
     label_smoothing: float = 0.0
     primary: float = 1.0
     auxiliary: float = 0.0
@@ -140,6 +145,10 @@ class Recipe:
         changed = [key for key in ("outlier_exposure", "mixup") if getattr(self.augmentation, key)]
         if over_time and changed:
             raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
+        if over_time and "class" in self.balance:
+            raise ValueError("balance: class needs a task of classes")
+        if len({*self.balance}) < len(self.balance):
+            raise ValueError("balance names one thing twice")
         if over_time and self.labels.file:
             raise ValueError("labels.file names classes, not continuous valence and arousal")
         if self.selects and self.selection == "last":

@@ -17,6 +17,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_json, write_text
+from affuse.features.joined import open_stores, same_corpora
 from affuse.features.scores import check_classes
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
@@ -43,15 +44,17 @@ from affuse.training.plateau import freeze_backbone
 from affuse.training.precision import precision_here
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, labels_copy, read_run, read_split
+from affuse.training.sampling import groups_of
 from affuse.training.selection import learned_task, selected_score
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
+from affuse.training.stores import learned_corpora, store_facts, with_shared_labels
 from affuse.training.targets import training_targets
 
 
 def train(
     recipe: Recipe,
-    store: Path,
+    store: Path | Sequence[Path],
     out: Path,
     folds: list[int] | None = None,
     resume: bool = False,
@@ -64,7 +67,7 @@ def train(
 
     Args:
         recipe: What is trained and how.
-        store: Prepared streams.
+        store: Prepared streams, of one corpus or, in several stores, of several together.
         out: Folder of the run.
         folds: Numbers from 0; all folds of the protocol by default.
         resume: Go on with a run that is there: finished folds are kept, an interrupted one
@@ -79,22 +82,24 @@ def train(
         (fold, model file) as folds finish.
 
     Raises:
-        BadInput: The store is of another corpus or lacks a stream; the run exists already.
+        BadInput: The store is of another corpus or lacks a stream, or stores do not go together;
+            the run exists already.
         AffuseError: The protocol does not fit the clips, the split leaks, there is no such device,
             or a stream, loss, gradient or weight is not finite.
     """
     trainer_device(device)
     if copies and recipe.over_time.spliced:
         raise AffuseError("over_time.spliced reads no copies of clips")
-    data, out = Store(store), Path(out)
-    if data.corpus != recipe.corpus:
+    data, out = open_stores(store), Path(out)
+    if not same_corpora(data.corpus, recipe.corpus):
         raise BadInput(
-            store, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
+            data.path, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
         )
     changed = [_copy_of(data, Path(path)) for path in copies]
     held = TASKS[data.task]
     if held.over_time and not TASKS[recipe.task].over_time:
-        raise BadInput(store, f"holds {held.predicts}; set task={data.task}, not {recipe.task}")
+        raise BadInput(data.path, f"holds {held.predicts}; set task={data.task}, not {recipe.task}")
+    recipe = with_shared_labels(recipe, data)
     learned = training_targets(recipe, data)
     protocol = load_protocol(recipe.protocol, data.clips)
     if protocol.corpus and protocol.corpus != data.corpus:
@@ -215,7 +220,7 @@ def _open_run(
             write_json(out / "run.json", before | {"leaks": leaks})
         return
     facts = {
-        "store": str(data.path.resolve()),
+        **store_facts(recipe, data, learned),
         "corpus": data.corpus,
         "licence": data.licence,
         "protocol": {
@@ -300,7 +305,8 @@ def _train_fold(
     model, start = _model(recipe, training.specs, learned, initial)
     task = learned_task(recipe, model, learned.names)
     learner = Learner(model, recipe, task, statistics, initial.epochs if initial else 0)
-    batches = loader(training, recipe.batch_size, "random", recipe.seed)
+    groups = groups_of(split["train"], learned, recipe.balance) if recipe.balance else None
+    batches = loader(training, recipe.batch_size, "random", recipe.seed, groups)
     judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
     first = [Continue(initial)] if initial and initial.epochs else []
     label, selected = f"{recipe.name} fold {fold}", selected_score(recipe, task)
@@ -315,7 +321,7 @@ def _train_fold(
         delay=recipe.over_time.delay,
         training={
             "recipe": recipe.name,
-            "corpus": data.corpus,
+            "corpus": learned_corpora(data, [*split["train"], *split["development"]]),
             "licence": _licence(recipe, data, initial),
             "protocol": protocol,
             "fold": fold,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from affuse.corpora.clip import Clip
@@ -19,7 +21,12 @@ from affuse.suggestions import hint
 ROLES = ("train", "development", "test")
 #: Role in a file of what plays no role, such as a publisher's set that another protocol tests.
 UNUSED = "unused"
-LEAVE_ONE_SPEAKER_OUT = "leave-one-speaker-out"
+LEAVE_ONE_SPEAKER_OUT, LEAVE_ONE_CORPUS_OUT = "leave-one-speaker-out", "leave-one-corpus-out"
+#: Protocols that are made of the clips at hand -> of which corpora, and their folds.
+MADE = {
+    LEAVE_ONE_SPEAKER_OUT: ("any", "one per speaker"),
+    LEAVE_ONE_CORPUS_OUT: ("several", "one per corpus"),
+}
 #: Digests of the bundled files, as `sha256sum` writes them.
 DIGESTS = "SHA256SUMS"
 
@@ -81,7 +88,7 @@ def list_protocols() -> list[str]:
     folder = Path(__file__).parent
     files = sorted(folder.rglob("*.csv"))
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
-    return [*names, LEAVE_ONE_SPEAKER_OUT]
+    return [*names, *MADE]
 
 
 def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
@@ -89,13 +96,15 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
 
     Args:
         name: One of `list_protocols()` or a path.
-        clips: Clips of the corpus; `leave-one-speaker-out` is made from their speakers.
+        clips: Clips of the corpus; the protocols `MADE` are made from their speakers and corpora.
 
     Raises:
         BadInput: The file is absent or malformed, or a bundled one was changed.
     """
     if name == LEAVE_ONE_SPEAKER_OUT:
         return _leave_one_speaker_out(clips)
+    if name == LEAVE_ONE_CORPUS_OUT:
+        return _leave_one_corpus_out(clips)
     if name in list_protocols():
         return _shipped(name)
     if not Path(name).is_file():
@@ -197,15 +206,56 @@ def protocol_text(protocol: Protocol) -> str:
 
 def _leave_one_speaker_out(clips: Sequence[Clip]) -> Protocol:
     """One fold per speaker in the test role; the next two speakers are the development set."""
-    if unnamed := [clip.id for clip in clips if clip.speaker is None]:
-        raise AffuseError(f"{LEAVE_ONE_SPEAKER_OUT} needs a speaker for every clip: {unnamed[0]}")
-    people = {identity(clip.speaker or ""): str(clip.speaker) for clip in clips}
-    order = sorted(people.values())
+    order = _speakers(LEAVE_ONE_SPEAKER_OUT, clips)
     if len(order) < 4:
         raise AffuseError(f"{LEAVE_ONE_SPEAKER_OUT} needs four speakers, there are {len(order)}")
     return Protocol(
         LEAVE_ONE_SPEAKER_OUT, 1, "", "One fold per speaker.", "", rotate(order, 2), "speaker"
     )
+
+
+def _leave_one_corpus_out(clips: Sequence[Clip]) -> Protocol:
+    """One fold per corpus in the test role.
+
+    Of every other corpus a tenth of the speakers are the development set, at least one where there
+    are three; they are the first ones by the SHA-256 of their names, and the same in all folds.
+    """
+    parts: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        parts[clip.corpus or ""].append(clip)
+    names = sorted(parts)
+    if len(names) < 2:
+        raise AffuseError(f"{LEAVE_ONE_CORPUS_OUT} needs several corpora: give each --store")
+    people = {name: _speakers(LEAVE_ONE_CORPUS_OUT, parts[name]) for name in names}
+    trained: dict[str, dict[str, Roles]] = {}
+    for name, own in people.items():
+        order = sorted(own, key=lambda speaker: sha256(speaker.encode()).hexdigest())
+        chosen = {*order[: max(1, len(own) // 10)]} if len(own) > 2 else set()
+        trained[name] = {
+            speaker: ("development",) if speaker in chosen else ("train",) for speaker in own
+        }
+    tested: dict[str, dict[str, Roles]] = {
+        name: dict.fromkeys(own, ("test",)) for name, own in people.items()
+    }
+    folds = [
+        {s: has for name in names for s, has in (tested if name == out else trained)[name].items()}
+        for out in names
+    ]
+    told = ", ".join(f"fold {k} tests {name}" for k, name in enumerate(names))
+    return Protocol(
+        LEAVE_ONE_CORPUS_OUT, 1, "", f"One fold per corpus: {told}.", "", folds, "speaker"
+    )
+
+
+def _speakers(protocol: str, clips: Sequence[Clip]) -> list[str]:
+    """Who speaks, each once, in order.
+
+    Raises:
+        AffuseError: Nobody knows who speaks in a clip.
+    """
+    if unnamed := [clip.id for clip in clips if clip.speaker is None]:
+        raise AffuseError(f"{protocol} needs a speaker for every clip: {unnamed[0]}")
+    return sorted({identity(clip.speaker or ""): str(clip.speaker) for clip in clips}.values())
 
 
 def rotate(
