@@ -117,7 +117,7 @@ def test_width_scales_the_channels(name: str) -> None:
     assert [2 * c for c in narrow.channels] == list(wide.channels)
 
 
-@pytest.mark.parametrize("joined", ["each", "mean"])
+@pytest.mark.parametrize("joined", ["each", "mean", "side-by-side"])
 @given(frames=st.integers(1, 23), stride=st.integers(1, 6), seed=st.integers(0, 99))
 @settings(max_examples=25, deadline=None)
 def test_layers_are_averaged_over_the_frames_that_are_present(
@@ -130,7 +130,9 @@ def test_layers_are_averaged_over_the_frames_that_are_present(
     x = torch.randn(1, frames, 3, 8, generator=generator)
     mask = torch.rand(1, frames, generator=generator) > 0.4
     found, there = frontend(x, mask)
-    assert found.shape == (1, -(-frames // stride), 4) and frontend.clock.stride == stride
+    width = 24 if joined == "side-by-side" else 4
+    assert frontend.channels == (width, width)
+    assert found.shape == (1, -(-frames // stride), width) and frontend.clock.stride == stride
     for row in range(found.shape[1]):
         part = slice(row * stride, (row + 1) * stride)
         assert bool(there[0, row]) == bool(mask[0, part].any())
@@ -142,10 +144,9 @@ def test_layers_are_averaged_over_the_frames_that_are_present(
         ).sqrt()
         kept = alike[mask[0, part]].mean(0)  # (3, 8)
         network = frontend.stage1
-        inputs = kept.flatten() if joined == "each" else network.weights.softmax(0) @ kept
-        torch.testing.assert_close(
-            found[0, row], network.dense(inputs).relu(), rtol=1e-4, atol=1e-5
-        )
+        inputs = network.weights.softmax(0) @ kept if joined == "mean" else kept.flatten()
+        expected = inputs if joined == "side-by-side" else network.dense(inputs).relu()
+        torch.testing.assert_close(found[0, row], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

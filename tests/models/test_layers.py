@@ -15,6 +15,7 @@ from affuse.models.layers.pooling import (
     AttentiveMaxPool,
     AttentiveStatisticsPool,
     MeanPool,
+    StatisticsPool,
     build_pool,
     masked_mean,
 )
@@ -145,9 +146,30 @@ class TestAttentiveMaxPool:
         assert rough.dtype == torch.float32 and rough[1].eq(0).all()
         torch.testing.assert_close(rough, exact, rtol=0.02, atol=0.02)
 
+    def test_statistics_are_standardised_over_the_clips_that_have_a_frame(self) -> None:
+        torch.manual_seed(0)
+        pool = StatisticsPool(3)
+        x = 5 + torch.randn(40, 30, 3) * torch.rand(40, 1, 3)
+        mask = torch.rand(40, 30) < torch.linspace(0, 1, 40)[:, None]
+        there = mask.any(1)
+        result = pool(x, mask)
+        assert (~there).any() and result[~there].eq(0).all()
+        torch.testing.assert_close(result[there].mean(0), torch.zeros(6), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            result[there].std(0, unbiased=False), torch.ones(6), atol=0.01, rtol=0
+        )
+        alone = pool(x[-1:], mask[-1:])  # a last batch of one clip
+        for _ in range(200):
+            pool(x, mask)
+        pool.eval()
+        torch.testing.assert_close(pool(x, mask)[-1:], result[-1:], atol=0.1, rtol=0.1)
+        torch.testing.assert_close(pool(x[-1:], mask[-1:]), pool(x, mask)[-1:])
+        assert alone.isfinite().all()
+
     def test_by_name(self) -> None:
         for name, kind, features in (
             ("mean", MeanPool, 5),
+            ("statistics", StatisticsPool, 10),
             ("attention-max", AttentiveMaxPool, 10),
             ("attention-statistics", AttentiveStatisticsPool, 10),
         ):

@@ -277,12 +277,13 @@ class Dense(FrontEnd):
 
 
 class Layers(FrontEnd):
-    """All layers of a frozen network, joined by a dense layer on every frame.
+    """Layers of a frozen network, joined on every frame.
 
     Args:
         spec: A stream of what every layer makes of each frame, such as `audio/whisper-base-layers`.
-        width: Units.
-        joined: `each` layer has weights of its own, or a learned `mean` of them is taken.
+        width: Units of a dense layer.
+        joined: In it `each` layer has weights of its own, or a learned `mean` of them is taken; or
+            there is none, and the layers lie `side-by-side`.
         stride: Frames of which one is made.
         dropout: Probability of dropping a value in training.
     """
@@ -306,9 +307,9 @@ class Layers(FrontEnd):
             raise unknown("joined", joined, get_args(Joined))
         if stride < 1:
             raise AffuseError(f"stride={stride}: expected 1 or more")
-        self.channels = (width, width)
         self.stride, self.lead = stride, stride // 2
         self.stage1 = NetworkLayers(*spec.shape, width, joined, stride, dropout)
+        self.channels = (self.stage1.outputs, self.stage1.outputs)
         self.stage2 = TemporalStack()
 
 

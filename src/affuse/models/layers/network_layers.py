@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 #: How layers are joined: `each` has a dense layer of its own, and these are summed; or there is one
-#: dense layer on a learned `mean` of them (Yang et al. 2021, SUPERB).
-Joined = Literal["each", "mean"]
+#: dense layer on a learned `mean` of them (Yang et al. 2021, SUPERB); or they lie `side-by-side`,
+#: without a dense layer.
+Joined = Literal["each", "mean", "side-by-side"]
 
 
 class NetworkLayers(nn.Module):
@@ -22,29 +23,36 @@ class NetworkLayers(nn.Module):
     Args:
         layers: How many there are.
         inputs: Values of each per frame.
-        outputs: Units.
+        width: Units of the dense layer.
         joined: See `Joined`.
         stride: Frames of which one is made, the mean of those that are present.
         dropout: Probability of dropping a value before the dense layer in training.
+
+    Attributes:
+        outputs: Values of a frame that come out.
     """
 
     def __init__(
-        self, layers: int, inputs: int, outputs: int, joined: Joined, stride: int, dropout: float
+        self, layers: int, inputs: int, width: int, joined: Joined, stride: int, dropout: float
     ) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(layers)) if joined == "mean" else None
         self.stride, self.dropout = stride, nn.Dropout(dropout)
-        self.dense = nn.Linear(inputs if joined == "mean" else layers * inputs, outputs)
+        values = inputs if joined == "mean" else layers * inputs
+        self.dense = None if joined == "side-by-side" else nn.Linear(values, width)
+        self.outputs = values if self.dense is None else width
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, layers, inputs) and (B, T) -> (B, ceil(T / stride), outputs) and its mask."""
+        """(B, T, layers, inputs) and (B, T) -> (B, ceil(T / stride), `outputs`) and its mask."""
         x = F.layer_norm(x, x.shape[-1:])
         if self.weights is None:
             x = x.flatten(2)
         else:
             x = torch.einsum("btlc,l->btc", x, self.weights.softmax(0).to(x.dtype))
         x, mask = averaged(x, mask, self.stride)
-        x = F.relu(self.dense(self.dropout(x)))
+        x = self.dropout(x)
+        if self.dense is not None:
+            x = F.relu(self.dense(x))
         return x * mask.unsqueeze(-1), mask
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from affuse.suggestions import unknown
 
@@ -118,7 +119,10 @@ class MeanPool(nn.Module):
 
 
 class StatisticsPool(nn.Module):
-    """`masked_statistics` as a module; the same arguments as `AttentiveMaxPool`.
+    """Mean and deviation over the frames that are present, standardised over clips.
+
+    In training by the clips of a batch that have a frame, then by what these were on average. So a
+    linear classifier learns all features at one pace, however much they vary.
 
     Args:
         channels: Channels C of the series.
@@ -126,10 +130,19 @@ class StatisticsPool(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.standardise = nn.BatchNorm1d(2 * channels, affine=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, C) and (B, T) -> (B, 2 C), zero where a clip has no frame."""
-        return masked_statistics(x, mask)
+        pooled, there = masked_statistics(x, mask), mask.any(1)
+        if not self.training:
+            return torch.where(there.unsqueeze(1), self.standardise(pooled), 0.0)
+        if there.sum() < 2:  # of which there is no deviation
+            norm = self.standardise
+            return F.batch_norm(pooled, norm.running_mean, norm.running_var) * there.unsqueeze(1)
+        return torch.zeros_like(pooled).masked_scatter(
+            there.unsqueeze(1), self.standardise(pooled[there])
+        )
 
 
 Pooling = Literal["mean", "statistics", "attention-max", "attention-statistics"]
