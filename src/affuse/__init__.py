@@ -36,6 +36,7 @@ def predict(
     audio_track: int | None = None,
     video_track: int | None = None,
     low_quality: LowQuality | None = None,
+    baseline: str | Path | Sequence[str | Path] = (),
 ) -> Prediction:
     """The emotion over time of one recording: probabilities of classes, or values.
 
@@ -52,6 +53,8 @@ def predict(
         video_track: Which track of images to read, from 0; by default the file decides.
         low_quality: `withhold` what rests on nothing that is seen or heard well, or `keep` it; by
             default named emotions are withheld, and continuous valence and arousal are kept.
+        baseline: Other recordings of the same person, of a model that was trained with
+            `normalisation: speaker`.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.
@@ -61,7 +64,14 @@ def predict(
     from affuse.models.bundled import DAY_ONE
 
     file = DAY_ONE if model is None else Path(model)
-    predictor = Predictor(file, hop, windows=windows, smoothing=smoothing, low_quality=low_quality)
+    predictor = Predictor(
+        file,
+        hop,
+        windows=windows,
+        smoothing=smoothing,
+        low_quality=low_quality,
+        baseline=_paths(baseline),
+    )
     return predictor.predict(Path(path), tracks=Tracks(audio_track, video_track))
 
 
@@ -71,6 +81,7 @@ def predict_people(
     voice: Literal["all", "speaker"] = "speaker",
     model: str | Path | None = None,
     hop: float | None = None,
+    baseline: str | Path | Sequence[str | Path] = (),
 ) -> list[Prediction]:
     """The emotions over time of the people in one recording, the main person's first.
 
@@ -81,6 +92,7 @@ def predict_people(
             mouth goes with it.
         model: As in `predict`.
         hop: As in `predict`.
+        baseline: As in `predict`, of the main person; of others nothing is known.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.
@@ -89,7 +101,7 @@ def predict_people(
     from affuse.models.bundled import DAY_ONE
 
     file = DAY_ONE if model is None else Path(model)
-    return Predictor(file, hop).predict_people(Path(path), people, voice)
+    return Predictor(file, hop, baseline=_paths(baseline)).predict_people(Path(path), people, voice)
 
 
 def evaluate(
@@ -105,7 +117,7 @@ def evaluate(
         store: Prepared streams, in one or several stores; not needed for a run whose stores have
             not moved.
         protocol: Of model files: whose test clips are scored; all of the store by default.
-        **options: `conditions`, `role`, `fold`, `labels`, `truth`, `device`, `out`; see
+        **options: `conditions`, `role`, `fold`, `labels`, `truth`, `device`, `out`, `baseline`; see
             `affuse.evaluation.evaluate.evaluate`.
 
     Raises:
@@ -113,10 +125,12 @@ def evaluate(
     """
     from affuse.evaluation.evaluate import evaluate as scores
 
-    paths = [model] if isinstance(model, str | Path) else model
-    stores = [store] if isinstance(store, str | Path) else store
-    streams = None if stores is None else [Path(one) for one in stores]
-    return scores([Path(path) for path in paths], store=streams, protocol=protocol, **options)
+    streams = None if store is None else _paths(store)
+    return scores(_paths(model), store=streams, protocol=protocol, **options)
+
+
+def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    return [Path(one) for one in ([given] if isinstance(given, str | Path) else given)]
 
 
 def create_model(name: str, streams: Sequence[str], outputs: int = 8, **options: Any) -> Model:

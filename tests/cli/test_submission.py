@@ -27,7 +27,7 @@ def test_evaluate_prints_a_row_per_condition_and_one_per_rule(
     assert run("evaluate", work / "run") == 0
     lines = capsys.readouterr().out.splitlines()
     starts = [line.split("  ")[0] for line in lines]
-    assert lines[0].startswith("run: test clips of 2 fold(s), 2 predictions of 2 videos")
+    assert lines[0].startswith("run: test clips of 2 fold(s), baseline none, 2 predictions of 2 vi")
     for condition in ("av", "audio", "video"):
         assert condition in starts
     header = next(line for line in lines if line.startswith("condition"))

@@ -254,3 +254,26 @@ def test_by_command(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "neutral, happy, sad" in capsys.readouterr().out
     assert main([*words, "--video-held-back", str(tmp_path), "--out", str(out)]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_models_that_know_people_go_together_if_both_do_in_the_same_way(
+    runs: Path, tmp_path: Path
+) -> None:
+    for modality, stream in STREAMS.items():
+        model = {"name": f"{modality}-only", modality: {"name": "sequence", "width": 8}}
+        path = toy_recipe(
+            tmp_path, streams=[stream], model=model, epochs=1, normalisation="speaker"
+        )
+        recipe = replace(load_recipe(path), protocol=str(runs / "protocol.csv"))
+        list(train(recipe, runs / "store", tmp_path / modality))
+        for baseline in ("none", "past"):
+            evaluate(tmp_path / modality, role="development", baseline=baseline)
+    combined(tmp_path, tmp_path / "both.safetensors")
+    assert load_model(tmp_path / "both.safetensors")[1].shrinkage == 3.0
+    out = tmp_path / "refused.safetensors"
+    with pytest.raises(AffuseError, match=r"in different ways \(shrinkage of audio: 3.0 and vid"):
+        combine(part(tmp_path, "audio"), part(runs, "video"), out)
+    past = part(tmp_path, "audio", "evaluation-development-past")
+    with pytest.raises(AffuseError, match=r"different baselines \(audio: past and video: none\)"):
+        combine(past, part(tmp_path, "video"), out)
+    assert not out.exists()

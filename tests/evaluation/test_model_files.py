@@ -278,7 +278,10 @@ def test_values_of_model_files(
     for k, path in enumerate(paths):
         assert run("evaluate", path, *protocol, "--conditions", "av") == 0
         printed = capsys.readouterr()
-        assert f"fold {k} of 2, 1 predictions of 1 videos" in printed.out and not printed.err
+        assert (
+            f"fold {k} of 2, baseline none, 1 predictions of 1 videos" in printed.out
+            and not printed.err
+        )
         place = Path(f"predictions/av/fold{k}/{TESTED[k]}.csv")
         found = tmp_path / f"m{k}-evaluation" / place
         assert found.read_bytes() == (tmp_path / "whole" / place).read_bytes()

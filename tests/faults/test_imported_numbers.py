@@ -217,8 +217,8 @@ def test_predictions_that_are_no_probabilities_are_named(tmp_path: Path) -> None
     rows = ["av;a;a1 ;joy;0,75;0,25", "av;b;A2;anger;0,5;0,5", "audio;b;A2;anger;nan;0,5"]
     path = tmp_path / "predictions.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
-    labels, shares = _told(path, spec, {"b"})
-    assert labels == ["joy"] and shares.tolist() == [[0.75, 0.25]]
+    labels, shares, baseline = _told(path, spec, {"b"})
+    assert labels == ["joy"] and shares.tolist() == [[0.75, 0.25]] and baseline == "none"
     path.write_text("\n".join([header, rows[0], "av;c;a3;joy;nan;0,5"]) + "\n")
     with pytest.raises(BadInput, match="line 3: holds no probabilities"):
         _told(path, spec, set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,35 @@ def test_a_file_of_format_1_opens_with_the_same_answers(path: Path, spec: ModelS
 def test_the_bundled_model_opens() -> None:
     model, spec = load_model(DAY_ONE)
     assert len(spec.outputs) == model.outputs and "happy" in spec.outputs
+
+
+def test_a_model_that_knows_people_is_of_a_format_of_its_own(path: Path, spec: ModelSpec) -> None:
+    with safe_open(path, "pt") as file:
+        plain = json.loads(file.metadata()[KEY])
+    assert plain["format"] == 2 and "shrinkage" not in plain
+    known = replace(spec, shrinkage=3.0)
+    save_model(path, known.build(), known)
+    assert read_spec(path) == known
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()[KEY])["format"] == 3, "earlier versions refuse it"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"shrinkage": None},
+        {"shrinkage": 0},
+        {"shrinkage": "3"},
+        {"normalisation": {}},
+    ],
+    ids=str,
+)
+def test_people_are_never_silently_standardised_by_the_corpus_alone(
+    path: Path, spec: ModelSpec, changes: dict[str, Any]
+) -> None:
+    known = replace(spec, shrinkage=3.0)
+    save_model(path, known.build(), known)
+    rewrite(path, **changes)
+    with pytest.raises(BadInput, match="description is damaged"):
+        read_spec(path)

@@ -54,9 +54,10 @@ def test_windows_without_anything_are_left_out_and_models_may_have_another_order
     assert judged.result({"rule": "given"}, {})["labels"] == {"rule": "given"}
     judged.write(tmp_path, result, "title")
     table = pd.read_csv(tmp_path / "predictions.csv")
-    assert list(table)[:7] == [
+    assert list(table)[:8] == [
         "fold",
         "condition",
+        "baseline",
         "clip",
         "speaker",
         "label",

@@ -65,6 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "development goes into a folder of its own",
     )
     parser.add_argument(
+        "--baseline",
+        choices=("none", "past", "all"),
+        default="none",
+        help="of models trained with normalisation=speaker: what is known of the speaker of a "
+        "clip: nothing (the default), the clips that come before it in a fixed random order, or "
+        "all clips of the speaker without their labels (transductive); past and all go into "
+        "folders of their own",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
@@ -95,6 +104,7 @@ def run(options: argparse.Namespace) -> int:
         fold=options.fold,
         labels={key.removeprefix("labels."): value for key, value in changes},
         out=options.out,
+        baseline=options.baseline,
     )
     for line in result.get("warnings", ()):
         print(f"affuse evaluate: {line}", file=sys.stderr)
@@ -107,6 +117,6 @@ def run(options: argparse.Namespace) -> int:
             print(part)
         else:
             print_table(part)
-    folder = results_folder(options.paths, options.role, options.out)
+    folder = results_folder(options.paths, options.role, options.out, options.baseline)
     print(f"{task.written}: {folder}")
     return 0

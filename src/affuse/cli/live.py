@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from affuse.cli.model import add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
@@ -32,12 +33,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_tracks(parser)
     add_source(parser)
+    parser.add_argument(
+        "--baseline",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="recordings of the same person, of a model trained with normalisation=speaker",
+    )
+    parser.add_argument(
+        "--no-past",
+        action="store_true",
+        help="do not learn what the person is like from the source itself, as such a model does",
+    )
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a line per hop until the source ends; exit code 130 on Ctrl-C."""
-    from affuse.errors import AffuseError
+    from affuse.errors import AffuseError, BadInput
+    from affuse.features.speakers import NO_BASELINE
     from affuse.inference.live import KEPT, follow
     from affuse.inference.predictor import Predictor
     from affuse.media.live import Live
@@ -49,7 +64,9 @@ def run(options: argparse.Namespace) -> int:
     sources = read_sources(options.source, options.rate)
     model = chosen_model(options)
     sources = with_trained_rates(sources, read_spec(model).streams)
-    predictor = Predictor(model, None, options.device, sources)
+    predictor = Predictor(model, None, options.device, sources, baseline=options.baseline)
+    if options.no_past and predictor.baselines is None:
+        raise BadInput(model, NO_BASELINE)
     window = predictor.window
     if not 0 <= options.delay <= window:
         raise AffuseError(
@@ -62,7 +79,9 @@ def run(options: argparse.Namespace) -> int:
             live = Live(packets, window + KEPT, realtime=options.realtime)
             counts = {"lines": 0, "left_out": 0}
             try:
-                for line in follow(predictor, live, options.hop, options.delay, counts):
+                for line in follow(
+                    predictor, live, options.hop, options.delay, counts, not options.no_past
+                ):
                     if not counts["lines"]:
                         _state(options.delay, options.hop, line.latency, window)
                     counts["lines"] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from affuse.cli.sources import add_source, read_sources, with_trained_rates
 from affuse.cli.tracks import add_tracks, chosen_tracks
 
 if TYPE_CHECKING:
+    from affuse.inference.baseline import Baseline, BaselineReader
     from affuse.inference.extraction import Voice
     from affuse.inference.predictor import Predictor
     from affuse.tasks.prediction import Prediction
@@ -80,6 +81,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "silence: left out, or kept and marked (default: emotions that are named are left out, "
         "continuous valence and arousal are kept)",
     )
+    parser.add_argument(
+        "--baseline",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="other recordings of the person in INPUT, calm or not, of a model trained with "
+        "normalisation=speaker: the main person is compared with themselves",
+    )
+    parser.add_argument(
+        "--same-person",
+        action="store_true",
+        help="all INPUTs are of one person, and the baseline of each other and of themselves",
+    )
     add_tracks(parser)
     add_source(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
@@ -136,6 +151,11 @@ def run(options: argparse.Namespace) -> int:
         return 2
     options.source = read_sources(options.source, options.rate)
     options.model = chosen_model(options)
+    try:
+        options.known = _baseline(options, inputs.names)
+    except BadInput as error:
+        fail(error)
+        return 2
     work = predict_all(
         list(inputs.names),
         partial(_predictor, options),
@@ -167,7 +187,56 @@ def _predictor(options: argparse.Namespace) -> Predictor:
         options.windows,
         options.smoothing,
         options.low_quality,
+        options.known,
     )
+
+
+def _baseline(options: argparse.Namespace, inputs: Iterable[Path]) -> Baseline:
+    """What recordings tell of the person, read in a process of its own.
+
+    Raises:
+        BadInput: The model has no use for it, or a recording of `--baseline` cannot be used; an
+            INPUT that cannot tells nothing.
+    """
+    from affuse.errors import BadInput
+    from affuse.execution.progress import progress
+    from affuse.features.speakers import NO_BASELINE
+    from affuse.inference.baseline import Baseline
+    from affuse.inference.batch import predict_all
+    from affuse.inference.inputs import find_inputs
+    from affuse.models.modelfile import read_spec
+
+    if not options.baseline and not options.same_person:
+        return Baseline()
+    if read_spec(options.model).shrinkage is None:
+        raise BadInput(options.model, NO_BASELINE)
+    named = find_inputs(options.baseline, options.out)
+    for error in named.failures:
+        raise error
+    wanted = dict.fromkeys([*named.names, *(inputs if options.same_person else ())])
+    work = predict_all(list(wanted), partial(_reader, options), partial(_read_one, options))
+    found = dict(progress(work, "baseline", len(wanted)))
+    for path in named.names:
+        if isinstance(told := found[path], BadInput):
+            raise told
+    return Baseline.of(x for path in wanted if isinstance(x := found[path], Baseline))
+
+
+def _reader(options: argparse.Namespace) -> BaselineReader:
+    from affuse.inference.baseline import BaselineReader
+    from affuse.models.modelfile import read_spec
+
+    spec = read_spec(options.model)
+    return BaselineReader(options.model, spec, with_trained_rates(options.source, spec.streams))
+
+
+def _read_one(options: argparse.Namespace, reader: BaselineReader, path: Path) -> Baseline:
+    return reader.read(path, chosen_tracks(options), _voice(options))
+
+
+def _voice(options: argparse.Namespace) -> Voice:
+    voice: Voice = options.voice or ("all" if options.people == 1 else "speaker")
+    return voice
 
 
 def _write_one(
@@ -178,8 +247,9 @@ def _write_one(
 
     folder, name = options.out / names[path].parent, names[path].name
     check_free(path, folder, name)
-    voice: Voice = options.voice or ("all" if options.people == 1 else "speaker")
-    timelines = predictor.predict_people(path, options.people, voice, tracks=chosen_tracks(options))
+    timelines = predictor.predict_people(
+        path, options.people, _voice(options), tracks=chosen_tracks(options)
+    )
     write_people(timelines, folder, name, options.overlay)
     return [_line(timeline) for timeline in timelines], timelines[0].notes
 

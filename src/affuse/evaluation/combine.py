@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,8 @@ from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.ratings import fit_ratings
 from affuse.execution.tables import Sheet, rows_of
 from affuse.execution.text import identity
+from affuse.features.baseline import is_personal
+from affuse.features.speakers import AMOUNTS
 from affuse.features.store import Store
 from affuse.metrics.calibration import Calibration, calibration
 from affuse.metrics.temperature import best_temperature
@@ -97,10 +99,16 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         names = " and ".join(f"{', '.join(spec.outputs)}" for spec in specs.values())
         raise AffuseError(f"the models share too few emotions: {names}")
     joins = {name: [rows[k] for rows in shared.values()] for k, name in enumerate(parts)}
-    held = {
+    shrinkage = _shrinkage(specs)
+    tables = {
         name: _predictions(part, specs[name], joins[name], parts[name][2])
         for name, part in (("audio", audio), ("video", video))
     }
+    held = {name: (logits, true) for name, (logits, true, _) in tables.items()}
+    baselines = {name: known for name, (_, _, known) in tables.items()}
+    if baselines["audio"] != baselines["video"]:
+        told = " and ".join(f"{name}: {known}" for name, known in baselines.items())
+        raise AffuseError(f"the predictions are of different baselines ({told})")
     temperatures, scores, says = {}, {}, {}
     for name, (logits, true) in held.items():
         join = partial(_joined, joins=joins[name])
@@ -135,7 +143,8 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         normalisation=specs["audio"].normalisation | specs["video"].normalisation,
         outputs=list(shared),
         window=specs["audio"].window,
-        training=_facts(specs, scores, fitted.facts if fitted else {}),
+        shrinkage=shrinkage,
+        training=_facts(specs, scores, fitted.facts if fitted else {}, baselines["audio"]),
     )
     model = spec.build()
     assert isinstance(model, Combined)
@@ -177,15 +186,15 @@ def _branch_options(spec: ModelSpec, modality: str) -> dict[str, Any]:
 
 def _predictions(
     part: Part, spec: ModelSpec, joins: Sequence[Sequence[int]], judged: set[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probabilities (N, own classes) and true classes (N,) of the whole."""
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Log-probabilities (N, own classes), true classes (N,) of the whole, and the baseline."""
     path = part.predictions or evaluation_folder(part.run, "development") / PREDICTIONS_FILE
     if not path.is_file():
         raise BadInput(
             path, f"no such file; make it: affuse evaluate {part.run} --role development"
         )
     try:
-        labels, shares = _told(path, spec, judged)
+        labels, shares, baseline = _told(path, spec, judged)
     except BadInput as error:
         reason = f"is no table of predictions of {part.run} ({error.reason})"
         raise BadInput(path, reason) from error
@@ -195,11 +204,11 @@ def _predictions(
     if missing := sorted(set(range(len(joins))) - set(true.tolist())):
         names = [spec.outputs[k] for k in joins[missing[0]]]
         raise BadInput(path, f"has no clip of {' or '.join(names)} to calibrate on")
-    return np.log(np.clip(shares[known], 1e-9, None)), true
+    return np.log(np.clip(shares[known], 1e-9, None)), true, baseline
 
 
-def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.ndarray]:
-    """Labels and probabilities (N, own classes) by the first condition of a table.
+def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.ndarray, str]:
+    """Labels and probabilities (N, own classes) by the first condition of a table, its baseline.
 
     Clips of speakers of whom a clip is among the judged ones are left out.
     """
@@ -208,6 +217,10 @@ def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.
     rows = list(rows_of(sheet, iter(sheet), ("condition", "clip", "speaker", "label", *columns)))
     if not rows:
         raise BadInput(path, "holds no rows")
+    # tables of earlier versions do not say it: nothing was known of anybody
+    baselines = list(dict.fromkeys(row.get("baseline", AMOUNTS["none"]) for _, row in rows))
+    if len(baselines) > 1:
+        raise BadInput(path, f"mixes the baselines {' and '.join(baselines)}")
     rows = [(line, row) for line, row in rows if row["condition"] == rows[0][1]["condition"]]
     tested = {identity(row["speaker"]) for _, row in rows if row["clip"] in judged}
     rows = [(line, row) for line, row in rows if identity(row["speaker"]) not in tested]
@@ -215,7 +228,20 @@ def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.
     shares = shares.reshape(-1, len(columns))
     if len(wrong := np.flatnonzero(~((shares >= 0) & (shares <= 1)).all(1))):
         raise BadInput(path, f"line {rows[wrong[0]][0]}: holds no probabilities from 0 to 1")
-    return [row["label"] for _, row in rows], shares
+    return [row["label"] for _, row in rows], shares, baselines[0]
+
+
+def _shrinkage(specs: Mapping[str, ModelSpec]) -> float | None:
+    """k of `normalisation: speaker`, which parts whose streams are personal have in common."""
+    told = {
+        name: spec.shrinkage
+        for name, spec in specs.items()
+        if any(map(is_personal, spec.streams.values()))
+    }
+    if len(set(told.values())) > 1:
+        ks = " and ".join(f"{name}: {k or 'none'}" for name, k in told.items())
+        raise AffuseError(f"the models know people in different ways (shrinkage of {ks})")
+    return next(iter(told.values()), None)
 
 
 def _joined(logits: np.ndarray, joins: Sequence[Sequence[int]]) -> np.ndarray:
@@ -239,7 +265,10 @@ def _pairs(
 
 
 def _facts(
-    specs: dict[str, ModelSpec], scores: dict[str, Calibration], rated: dict[str, Any]
+    specs: dict[str, ModelSpec],
+    scores: dict[str, Calibration],
+    rated: dict[str, Any],
+    baseline: str,
 ) -> dict[str, Any]:
     """What the model was trained on, for the record."""
     told = {name: spec.training for name, spec in specs.items()}
@@ -250,5 +279,6 @@ def _facts(
         "licence": "; ".join([*licences, *([rated["licence"]] if rated else [])]),
         "parts": told,
         "calibration": {name: asdict(x) for name, x in scores.items()},
+        **({} if baseline == AMOUNTS["none"] else {"calibrated_with_baseline": baseline}),
         "ratings": {key: value for key, value in rated.items() if key != "licence"},
     }

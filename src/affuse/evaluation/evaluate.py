@@ -14,6 +14,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.conditions import changed_modality, condition, default_conditions
 from affuse.evaluation.subject import Part, Role, Subject, open_subject
 from affuse.execution.progress import progress
+from affuse.features.speakers import AMOUNTS, Amount
 from affuse.inference.clips import ClipModel
 from affuse.inference.sliding import Change
 from affuse.suggestions import unknown
@@ -37,6 +38,7 @@ def evaluate(
     fold: int | None = None,
     labels: Mapping[str, Any] | None = None,
     out: Path | None = None,
+    baseline: Amount = "none",
 ) -> dict[str, Any]:
     """Predict clips under each condition, and score the predictions.
 
@@ -60,7 +62,10 @@ def evaluate(
         labels: Of model files of classes: how clips get their labels, as in recipes; by default
             as in training, of converted files as given.
         out: Folder for the results; by default `evaluation` in the run, or `<model>-evaluation`
-            beside the model file.
+            beside the model file. Those of another `baseline` have a folder of their own.
+        baseline: What models that were trained with `normalisation: speaker` know of the speaker
+            of a clip: `none`; `past`, the clips before it in an order that depends on their ids
+            alone; or `all` clips of the speaker, without their labels (transductive).
 
     Returns:
         The scores as written to `metrics.json`; predictions and figures lie beside it.
@@ -71,7 +76,7 @@ def evaluate(
         AffuseError: The arguments do not go together.
     """
     paths = [run] if isinstance(run, Path) else list(run)
-    subject = open_subject(paths, store, protocol, fold, role, out)
+    subject = open_subject(paths, store, protocol, fold, role, out, baseline)
     names = conditions or default_conditions(subject.streams)
     changes: dict[str, Change | None] = {n: condition(n, subject.streams) for n in names}
     task = subject.task
@@ -86,23 +91,29 @@ def evaluate(
         )
     rule = _labels(subject, labels or {})
     judgement = task.judgement(subject.data, list(subject.streams), rule, truth, list(changes))
+    judgement.baseline = AMOUNTS[baseline]
     clip_role, parts = subject.parts(judgement.clips, judgement.known)
     for part in parts:
-        _judge(part, judgement, changes, device)
+        _judge(part, judgement, changes, device, baseline)
     told = None if subject.run is not None else {"rule": rule.rule, **rule.changes()}
     called = {str(m.fold) if subject.run else m.name: m.spec for m in subject.members}
-    result = {**subject.facts(clip_role, parts), **judgement.result(told, called)}
+    facts = {**subject.facts(clip_role, parts), "baseline": AMOUNTS[baseline]}
+    result = {**facts, **judgement.result(told, called)}
     judgement.write(subject.out, result, subject.title)
     return result
 
 
 def _judge(
-    part: Part, judgement: Judgement, changes: Mapping[str, Change | None], device: str
+    part: Part,
+    judgement: Judgement,
+    changes: Mapping[str, Change | None],
+    device: str,
+    baseline: Amount,
 ) -> None:
     """Add what the models of a part say about its clips."""
     changed = {name: changed_modality(name) for name in changes}
     models = [
-        ClipModel(member.open(device), member.spec, member.data, changes, changed)
+        ClipModel(member.open(device), member.spec, member.data, changes, changed, baseline)
         for member in part.members
     ]
     specs = [member.spec for member in part.members]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from affuse.errors import AffuseError
 from affuse.evaluation.conditions import CONDITIONS
 from affuse.execution.files import write_text
 from affuse.tasks.plots import confusion_png
@@ -21,12 +22,17 @@ def write_report(results: Mapping[str, Mapping[str, Any]], path: Path, pages: li
         results: Name of a model -> what `evaluate` returned for it.
         path: The HTML file.
         pages: HTML pages to link to, such as timelines, relative to the page where they lie below.
+
+    Raises:
+        AffuseError: More was known of the speakers in one than in another.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
+    if len(kinds := {str(result["baseline"]) for result in results.values()}) > 1:
+        raise AffuseError(f"results of different baselines: {', '.join(sorted(kinds))}")
     first = next(iter(results.values()))["conditions"]
     pictures = {
         name: {
@@ -43,6 +49,7 @@ def write_report(results: Mapping[str, Mapping[str, Any]], path: Path, pages: li
         path,
         environment.get_template("report.html").render(
             results=results,
+            baseline=kinds.pop(),
             conditions={name: CONDITIONS[name].describe() for name in first},
             clips=next(iter(first.values()))["clips"],
             speakers=next(iter(first.values()))["speakers"],

@@ -13,6 +13,7 @@ from affuse.corpora.protocols.protocol import Protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.members import Member, is_model_file, read_members
 from affuse.evaluation.seen import seen_in_training, selected_on
+from affuse.features.speakers import NO_BASELINE, Amount
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.tasks.registry import TASKS, task_of
@@ -178,6 +179,7 @@ def open_subject(
     fold: int | None = None,
     role: Role | None = None,
     out: Path | None = None,
+    baseline: Amount = "none",
 ) -> Subject:
     """What is evaluated, checked against its store.
 
@@ -188,6 +190,7 @@ def open_subject(
         fold: Of the protocol; see `affuse.evaluation.members.file_member`.
         role: Which clips; by default the test clips.
         out: Folder for the results; see `results_folder`.
+        baseline: What is known of the speakers of clips.
 
     Raises:
         BadInput: A path is neither, or the store does not fit it.
@@ -197,6 +200,8 @@ def open_subject(
     if runs and len(paths) > 1:
         raise AffuseError("name one run, or one or several model files")
     members = read_members(paths, store, protocol, fold)
+    if baseline != "none" and (other := [m.file for m in members if m.spec.shrinkage is None]):
+        raise BadInput(other[0], NO_BASELINE)
     run = runs[0] if runs else None
     if run is None:
         if role is not None and protocol is None:
@@ -208,12 +213,14 @@ def open_subject(
                 "are scored: --fold"
             )
         _check_together(members)
-    folder = results_folder(paths, role, out)
+    folder = results_folder(paths, role, out, baseline)
     _check_writable(folder)
     return Subject(run, members, role, folder)
 
 
-def results_folder(paths: Sequence[Path], role: str | None = None, out: Path | None = None) -> Path:
+def results_folder(
+    paths: Sequence[Path], role: str | None = None, out: Path | None = None, baseline: str = "none"
+) -> Path:
     """Where results lie by default: in the run, or beside the model file.
 
     Raises:
@@ -222,10 +229,10 @@ def results_folder(paths: Sequence[Path], role: str | None = None, out: Path | N
     if out is not None:
         return out
     if not is_model_file(paths[0]):
-        return evaluation_folder(paths[0], role)
+        return evaluation_folder(paths[0], role, baseline=baseline)
     if len(paths) > 1:
         raise AffuseError("several model files are scored together; say where to: --out")
-    return evaluation_folder(paths[0].parent, role, paths[0].stem)
+    return evaluation_folder(paths[0].parent, role, paths[0].stem, baseline)
 
 
 def _check_writable(folder: Path) -> None:

@@ -71,7 +71,7 @@ class Normalisation:
     """x -> (x - mean) / std, per feature (vectors) or per colour channel (images).
 
     Args:
-        mean: Values over the last axis of a frame, or one value for all.
+        mean: Values over the last axis of a frame, one value for all, or one for each of a frame.
         std: The same; never zero.
     """
 
@@ -160,8 +160,14 @@ def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
     for name, raw in batch.streams.items():
         norm = statistics.get(name, Normalisation())
         x = raw.float()
-        x = (x - x.new_tensor(norm.mean)) / x.new_tensor(norm.std)
+        x = (x - _like_frames(norm.mean, x)) / _like_frames(norm.std, x)
         mask = batch.masks[name].reshape(*batch.masks[name].shape, *[1] * (x.ndim - 2))
         x = torch.where(mask, x, 0.0)  # a product would keep a NaN where nothing is present
         streams[name] = x.movedim(-1, 2) if batch.kind_of(name) == "pictures" else x
     return replace(batch, streams=streams)
+
+
+def _like_frames(values: Sequence[float], x: Tensor) -> Tensor:
+    """Statistics in a shape that goes with frames (B, T, ...)."""
+    found = x.new_tensor(values)
+    return found.reshape(x.shape[2:]) if len(values) == x.shape[2:].numel() else found

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from affuse.errors import AffuseError, BadInput, line_of, shown
 from affuse.execution.executors import map_unordered
 from affuse.execution.worker import allow
 
-if TYPE_CHECKING:
-    from affuse.inference.predictor import Predictor
-
+P = TypeVar("P")
 R = TypeVar("R")
 
 
 def predict_all(
     paths: Sequence[Path],
-    predictor: Callable[[], Predictor],
-    each: Callable[[Predictor, Path], R],
+    predictor: Callable[[], P],
+    each: Callable[[P, Path], R],
 ) -> Iterator[tuple[Path, R | BadInput]]:
     """Apply a model to recordings in a process of its own, which may die at one of them.
 
     Args:
         paths: The recordings.
-        predictor: Picklable; makes the predictor, once per process.
+        predictor: Picklable; makes the predictor, or what reads recordings otherwise, once per
+            process.
         each: Picklable; what is done with every recording. What it returns is sent back.
 
     Yields:
@@ -42,12 +41,10 @@ def _lost(path: Path, reason: str, _: object) -> tuple[Path, BadInput]:
     return path, BadInput(path, f"the process that decoded it {reason}")
 
 
-class _Each(Generic[R]):
-    def __init__(
-        self, predictor: Callable[[], Predictor], each: Callable[[Predictor, Path], R]
-    ) -> None:
+class _Each(Generic[P, R]):
+    def __init__(self, predictor: Callable[[], P], each: Callable[[P, Path], R]) -> None:
         self.make, self.each = predictor, each
-        self.predictor: Predictor | None = None
+        self.predictor: P | None = None
 
     def __call__(self, path: Path) -> tuple[Path, R | BadInput]:
         if self.predictor is None:

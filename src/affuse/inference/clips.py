@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from affuse.corpora.clip import Clip
+from affuse.features.speakers import Amount, SpeakerBaselines
 from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration
 from affuse.inference.sliding import Change, answers_of
@@ -35,6 +36,7 @@ class ClipModel:
         data: Where the streams are.
         changes: Condition -> what it does to a normalised batch; one that does nothing by default.
         changed: Condition -> the modality whose values it changes, if any.
+        known: How much is known of the speakers of clips, of a model that can use it.
     """
 
     def __init__(
@@ -44,10 +46,15 @@ class ClipModel:
         data: Store,
         changes: Mapping[str, Change | None] | None = None,
         changed: Mapping[str, str | None] | None = None,
+        known: Amount = "none",
     ) -> None:
         self.spec, self.data = spec, data
         self.task = task_of(spec.task, spec.outputs)
         self._leader = model.leader
+        self._speakers = None
+        if baselines := spec.baselines:
+            usable = data.usable(list(spec.streams))
+            self._speakers = SpeakerBaselines(data, usable, baselines, known)
         self._changes = changes or {"": None}
         groups: dict[tuple[str, ...], list[str]] = {}
         for name in self._changes:
@@ -94,6 +101,7 @@ class ClipModel:
         """The windows that cover a clip; streams of a fixed span hold one per clip."""
         specs = self.spec.streams
         streams = {name: self.data.stream(name)[clip.id] for name in specs}
+        streams = self._speakers.moved(clip.id, streams) if self._speakers else streams
         files = [self.data.stream(name) for name in specs]
         told = max((x.seconds[clip.id] for x in files if clip.id in x.seconds), default=None)
         duration = _duration(clip, told, stream_duration(streams, specs))

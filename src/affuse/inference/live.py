@@ -16,6 +16,7 @@ from affuse.features.extractor import SHORTEST
 from affuse.features.live import live_stream
 from affuse.features.recomputed import Whole
 from affuse.features.stream import Stream
+from affuse.inference.past import Past
 from affuse.inference.predictor import Predictor
 from affuse.inference.recent import RecentRows, continued
 from affuse.inference.sliding import answers_of
@@ -44,6 +45,7 @@ class Line:
         silent: Whether the sound is there, but silent; None for models that do not read it.
         latency: Seconds after which a moment is spoken about at the latest.
         dropped: Frames that were dropped up to here.
+        baseline: Modality -> seconds that are known of the person, of models that can use it.
     """
 
     time: float
@@ -52,6 +54,7 @@ class Line:
     silent: bool | None
     latency: float
     dropped: int = 0
+    baseline: dict[str, float] | None = None
 
     def to_json(self, spec: ModelSpec) -> dict[str, Any]:
         """The line as JSON values, with the names of a model's classes or dimensions."""
@@ -71,7 +74,12 @@ class Line:
             **there,
             "latency": round(self.latency, 3),
             "dropped": self.dropped,
+            **({} if self.baseline is None else {"baseline": _rounded(self.baseline)}),
         }
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in seconds.items()}
 
 
 class LiveWindows:
@@ -80,15 +88,21 @@ class LiveWindows:
     Args:
         predictor: The model.
         live: The source, of which nothing was read yet.
+        past: Whether a model that can know people learns from what lies before each window.
+
+    Attributes:
+        past: What is known of the person; None where the model has no use for it.
 
     Raises:
         AffuseError: The model reads a stream that cannot be made of a live source.
     """
 
-    def __init__(self, predictor: Predictor, live: Live) -> None:
+    def __init__(self, predictor: Predictor, live: Live, past: bool = True) -> None:
         self._predictor, self._live = predictor, live
         self._task, self.spec = predictor.task, predictor.spec
         self._applied = WindowModel(predictor.model, predictor.spec)
+        known, baselines = predictor.baseline.known, predictor.baselines
+        self.past = None if baselines is None else Past(baselines, known, past)
         self._rows: dict[str, RecentRows] = {}
         self._whole: dict[str, Whole] = {}
         for name, spec in self.spec.streams.items():
@@ -164,12 +178,17 @@ class LiveWindows:
         presence: dict[str, Presence] = {}
         for name, spec in self.spec.streams.items():
             if name in self._rows:
+                if self.past:
+                    self.past.rows(name, self._rows[name], start)
                 sample[name] = self._rows[name].before(until, start, plan.seconds)
                 there = self._rows[name].there(until)
             else:
                 there = self._whole[name].window(max(start, 0.0), until)
+                if self.past:
+                    self.past.window(name, there, max(start, 0.0), until)
                 sample[name] = self._cut(there, name, start, plan.seconds)
                 there = continued(there, spec.rate, until)
+            sample[name] = self.past.moved(name, sample[name]) if self.past else sample[name]
             if spec.modality not in presence:
                 presence[spec.modality] = self._presence(there, spec.rate, spec.modality, until)
         shares = {name: x.within(max(start, 0.0), until) for name, x in presence.items()}
@@ -208,7 +227,12 @@ class LiveWindows:
 
 
 def follow(
-    predictor: Predictor, live: Live, hop: float, delay: float, counts: dict[str, int] | None = None
+    predictor: Predictor,
+    live: Live,
+    hop: float,
+    delay: float,
+    counts: dict[str, int] | None = None,
+    past: bool = True,
 ) -> Iterator[Line]:
     """Speak about one moment after the other.
 
@@ -221,11 +245,12 @@ def follow(
         hop: Seconds from line to line.
         delay: Seconds that a line waits for what follows its moment.
         counts: Gets the lines that were `left_out`.
+        past: As in `LiveWindows`: that line knows what lies before its window, and nothing after.
 
     Raises:
         AffuseError: The model reads a stream that cannot be made of a live source.
     """
-    windows, number, left_out = LiveWindows(predictor, live), 1, 0
+    windows, number, left_out = LiveWindows(predictor, live, past), 1, 0
     running = True
     while True:
         running = running and live.step()
@@ -247,4 +272,5 @@ def follow(
             started = clock.monotonic()
             said = windows.say(until, time)
             taken = live.behind(until) if live.clocked else clock.monotonic() - started
-            yield Line(time, *said, delay + hop + taken, live.dropped)
+            known = windows.past.seconds if windows.past else None
+            yield Line(time, *said, delay + hop + taken, live.dropped, known)

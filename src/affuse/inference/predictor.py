@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,9 @@ from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError, BadInput, Unusable
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
+from affuse.features.speakers import NO_BASELINE
 from affuse.features.stream import Stream
+from affuse.inference.baseline import Baseline, BaselineReader
 from affuse.inference.extraction import Extracted, Extraction, Voice
 from affuse.inference.sliding import Sliding
 from affuse.media.probe import MediaInfo, probe
@@ -56,10 +58,14 @@ class Predictor:
         low_quality: What `predict` does with what rests on nothing that is seen or heard well
             (`affuse.tasks.quality`): `withhold` it, or `keep` it; by default emotions that are
             named are withheld, and continuous valence and arousal are kept.
+        baseline: Recordings of the person who is going to be predicted, of a model that was trained
+            with `normalisation: speaker`; or what `BaselineReader` made of some. It is that of the
+            main person of a recording; of others nothing is known.
 
     Raises:
         BadInput: The model file cannot be used: its model gives features alone, ends in something
-            else than its task needs, or reads a stream that affuse does not make.
+            else than its task needs, or reads a stream that affuse does not make. It has no use
+            for a baseline, or a recording of it cannot be used.
         AffuseError: The model has no such windows or smoothing.
     """
 
@@ -72,6 +78,7 @@ class Predictor:
         windows: Windows | None = None,
         smoothing: float | Literal["published"] | None = None,
         low_quality: LowQuality | None = None,
+        baseline: Baseline | Sequence[Path] = (),
     ) -> None:
         self.low_quality = low_quality
         self.file = model
@@ -89,6 +96,13 @@ class Predictor:
         self.window = self.spec.seconds
         self._applied = WindowModel(self.model, self.spec)
         self.streams = Extraction(model, self.spec.streams, source)
+        self.baselines = self.spec.baselines
+        if not isinstance(baseline, Baseline):
+            reader = BaselineReader(model, self.spec, source) if baseline else None
+            baseline = reader.read_all(baseline) if reader else Baseline()
+        if baseline.recordings and self.baselines is None:
+            raise BadInput(model, NO_BASELINE)
+        self.baseline = baseline
 
     def predict(
         self, path: Path, thumbnails: bool = True, tracks: Tracks | None = None
@@ -200,13 +214,15 @@ class Predictor:
     ) -> Prediction:
         """What the model says about one of some people."""
 
+        known = self.baseline if person == 0 else Baseline()
+
         def fixed(name: str, number: int) -> Stream:
             start = max(float(plan.starts[number]), 0.0)
-            return found.window(name, number, start, info.duration)
+            return self._moved(name, found.window(name, number, start, info.duration), known)
 
         sliding = Sliding(self.task, self._applied, plan, moments.duration, fixed=fixed)
         try:
-            answers = [*self._answers(sliding, found, moments.duration, person)]
+            answers = [*self._answers(sliding, found, moments.duration, person, known)]
         except NotFinite as error:
             raise BadInput(self.file, str(error)) from error
         except BadInput:
@@ -230,6 +246,7 @@ class Predictor:
             person=person + 1,
             people=count,
             measures=Measures(found.quality_of(person), found.loudness),
+            baseline=known.used(self.baselines) if self.baselines else None,
         )
         leader = self.model.leader
         return self.task.prediction(
@@ -242,14 +259,20 @@ class Predictor:
             (leader, sliding.windows.present(leader.name)),
         )
 
-    @staticmethod
     def _answers(
-        sliding: Sliding, found: Extracted, duration: float, person: int
+        self, sliding: Sliding, found: Extracted, duration: float, person: int, known: Baseline
     ) -> Iterator[WindowAnswer]:
         """What is said about all windows."""
         for name, part in found.parts(duration, person):
-            yield from sliding.end(name) if part is None else sliding.push(name, part)
+            if part is None:
+                yield from sliding.end(name)
+            else:
+                yield from sliding.push(name, self._moved(name, part, known))
         yield from sliding.finish()
+
+    def _moved(self, name: str, part: Stream, known: Baseline) -> Stream:
+        """Frames of a person, standardised as far as they are known."""
+        return self.baselines.moved(name, part, known.known) if self.baselines else part
 
 
 def _applied(

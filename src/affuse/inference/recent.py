@@ -30,6 +30,7 @@ class RecentRows(StreamBuffer):
         self._stream = stream
         self._begin: float | None = None
         self._gone = 0  # rows
+        self._taken = 0
 
     def _frame(self, second: float) -> int:
         """The row at a time, of those that are held; as of all that there were."""
@@ -69,6 +70,16 @@ class RecentRows(StreamBuffer):
             values[own:], mask[own:] = 0, False
             return Stream(values, mask, stream.start)
         return stream
+
+    def past(self, second: float) -> Stream:
+        """The rows before a second that were not taken before; of rows that are embedded none."""
+        last = self._gone + min(max(self._frame(second), 0), len(self))
+        first = max(self._taken, self._gone)
+        self._taken = max(first, last)
+        if self._values is None:
+            return Stream.absent(self.spec, 1.0)
+        rows = slice(first - self._gone, self._taken - self._gone)
+        return Stream(self._values[rows], self.mask(rows.start, rows.stop), self.start)
 
     def there(self, until: float) -> Stream:
         """When the stream is there up to a second, without its values, and as if it went on."""

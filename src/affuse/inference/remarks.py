@@ -15,6 +15,8 @@ def remarks(timeline: Prediction) -> list[str]:
     absent = {"audio": "there is no sound", "video": "there is no face"}
     lines = [absent.get(name, f"no {name}") for name, p in timeline.presence.items() if not p.share]
     lines += timeline.notes
+    if timeline.baseline is not None:
+        lines.append(timeline.baseline.summary)
     if withheld := withheld_summary(timeline):
         lines.append(f"{withheld}: too little can be seen and heard to say more")
     if timeline.people > 1:

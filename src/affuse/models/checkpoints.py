@@ -143,6 +143,10 @@ def convert_back(system: str, model_file: Path, out: Path) -> int:
     module = system_module(system)
     _check_other_file(model_file, out)
     model, spec = load_model(model_file)
+    if spec.shrinkage is not None:
+        raise BadInput(
+            model_file, f"was trained with normalisation=speaker, which {system} does not have"
+        )
     rules = module.rules(model)
     if rules is None:
         raise BadInput(model_file, f"holds {spec.model} in a form that {system} does not have")

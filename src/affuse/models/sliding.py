@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from affuse.features.baseline import is_personal
 from affuse.features.batch import Batch, collate, normalise
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.base import Model, Output
@@ -35,7 +36,9 @@ class WindowModel:
         self._embedders = {
             name: _for_prediction(part)
             for name, part in model.frame_embedders().items()
-            if name not in whole and spec.streams[name].span is None
+            if name not in whole
+            and spec.streams[name].span is None
+            and (spec.shrinkage is None or not is_personal(spec.streams[name]))
         }
         self.specs: dict[str, StreamSpec] = {
             name: self._vectors(stream) if name in self._embedders else stream

@@ -19,12 +19,13 @@ from affuse.execution.fields import (
     check_whole,
     short,
 )
+from affuse.features.baseline import SHRINKAGE, Baselines
 from affuse.features.batch import Normalisation
 from affuse.features.stream import SECONDS, StreamSpec
 from affuse.models.base import Model
 from affuse.models.registry import CLASSIFICATION, EMBEDDING, VALENCE_AROUSAL, create_model
 
-FORMAT = 2
+FORMAT = 3
 
 #: How windows over a recording lie: `overlap`, two thirds of their length apart, their mean
 #: counting; `published`, end to end, as in the test of recursive joint attention.
@@ -35,6 +36,8 @@ TASKS = (CLASSIFICATION, "distribution", VALENCE_AROUSAL, EMBEDDING)
 #: What a spec can say: names, seconds of delay, frames of smoothing, values of all streams of a
 #: window.
 _OUTPUTS, _DELAY, _FRAMES, _WINDOW = 10_000, 600.0, 100_000, 1 << 27
+#: The format of models that standardise all people by the corpus.
+_EARLIER = 2
 
 
 @dataclass
@@ -46,6 +49,9 @@ class ModelSpec:
         options: Options that it was built with.
         streams: The streams that it reads, by name.
         normalisation: Statistics of these streams, by name.
+        shrinkage: Windows of a person that count as much as the corpus, where people are
+            standardised by what is known of them (k of `affuse.features.baseline`); None where all
+            are standardised by the corpus alone.
         outputs: Names of the classes, or of the dimensions (valence, arousal), in the order of the
             scores.
         task: What it predicts.
@@ -69,6 +75,7 @@ class ModelSpec:
     smoothing: Smoothing = 0.0
     windows: Windows = "overlap"
     delay: float = 0.0
+    shrinkage: float | None = None
     training: dict[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("affuse"))
 
@@ -89,14 +96,24 @@ class ModelSpec:
         """Greatest distance in seconds between the windows that cover a recording."""
         return self.seconds / 4
 
+    @property
+    def baselines(self) -> Baselines | None:
+        """What standardises people by what is known of them; None where nothing does."""
+        if self.shrinkage is None:
+            return None
+        return Baselines(self.streams, self.normalisation, self.shrinkage, self.seconds)
+
     def to_json(self) -> dict[str, Any]:
-        """The spec as JSON values."""
-        return {
-            "format": FORMAT,
+        """The spec as JSON values; in the earliest format that can say it."""
+        told = {
+            "format": _EARLIER if self.shrinkage is None else FORMAT,
             **vars(self),
             "streams": {name: spec.to_json() for name, spec in self.streams.items()},
             "normalisation": {name: x.to_json() for name, x in self.normalisation.items()},
         }
+        if self.shrinkage is None:
+            del told["shrinkage"]
+        return told
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ModelSpec:
@@ -113,6 +130,8 @@ class ModelSpec:
         statistics = {n: Normalisation.from_json(x) for n, x in value["normalisation"].items()}
         plain = {name: x for name, x in value.items() if name != "format"}
         spec = cls(**plain | {"streams": streams, "normalisation": statistics})
+        if (value.get("format", 0) >= FORMAT) != (spec.shrinkage is not None):
+            raise ValueError(f"shrinkage is what format {FORMAT} has, and no earlier one")
         spec.check()
         return spec
 
@@ -131,11 +150,13 @@ class ModelSpec:
         for name, statistics in self.normalisation.items():
             if name not in self.streams:
                 raise ValueError(f"normalisation names {short(name)}, which is not among streams")
+            shape = self.streams[name].shape
+            sizes = {1, shape[-1], *([math.prod(shape)] if self.shrinkage is not None else [])}
             for part in (statistics.mean, statistics.std):
-                if len(part) not in (1, self.streams[name].shape[-1]):
+                if len(part) not in sizes:
                     raise ValueError(
                         f"normalisation of {name} has {len(part)} values; its frames have "
-                        f"{self.streams[name].shape[-1]}"
+                        f"{shape[-1]}"
                     )
         check_list("outputs", self.outputs, 1, _OUTPUTS)
         for word in self.outputs:
@@ -145,6 +166,10 @@ class ModelSpec:
         check_one_of("task", self.task, TASKS)
         check_one_of("windows", self.windows, get_args(Windows))
         check_number("delay", self.delay, 0, _DELAY)
+        if self.shrinkage is not None:
+            check_number("shrinkage", self.shrinkage, *SHRINKAGE)
+            if missing := self.streams.keys() - self.normalisation.keys():
+                raise ValueError(f"normalisation of {short(min(missing))} is missing")
         if isinstance(self.smoothing, list):
             check_list("smoothing", self.smoothing, len(self.outputs), len(self.outputs))
             for frames in self.smoothing:

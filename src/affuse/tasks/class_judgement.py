@@ -22,7 +22,7 @@ from affuse.tasks.plots import confusion_png
 from affuse.tasks.targets import TrainingTargets
 from affuse.tasks.windows import NotFinite
 
-_LEAD = ["fold", "condition", "corpus", "clip", "speaker", "label", "predicted"]
+_LEAD = ["fold", "condition", "baseline", "corpus", "clip", "speaker", "label", "predicted"]
 
 
 class ClassJudgement(Judgement):
@@ -64,6 +64,7 @@ class ClassJudgement(Judgement):
             {
                 "fold": fold,
                 "condition": condition,
+                "baseline": self.baseline,
                 **({"corpus": clip.corpus} if clip.corpus else {}),
                 "clip": clip.id,
                 "speaker": clip.speaker or clip.id,

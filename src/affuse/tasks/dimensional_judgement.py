@@ -225,10 +225,21 @@ def write_judged(
             write_csv(path_below(folder, x.clip.id, ".csv"), header, _rows(x))
     write_csv(
         out / "scores.csv",
-        ["condition", "dimension", "metric", "value", "low", "high", "videos", "frames"],
+        [
+            "condition",
+            "baseline",
+            "dimension",
+            "metric",
+            "value",
+            "low",
+            "high",
+            "videos",
+            "frames",
+        ],
         [
             [
                 name,
+                result["baseline"],
                 dimension,
                 metric,
                 *(_cell(x) for x in (scores[metric], *scores[f"{metric}_interval_95"])),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from affuse.corpora.clip import Clip
+from affuse.features.speakers import AMOUNTS
 from affuse.models.spec import ModelSpec
 
 #: The predictions of classes in the folder of an evaluation.
@@ -20,10 +21,12 @@ class Judgement(ABC):
     Attributes:
         clips: Those that can be judged, in the order of the store.
         known: What these have, for messages: `with a label`.
+        baseline: What is known of their speakers, as results call it.
     """
 
     clips: list[Clip]
     known: str
+    baseline: str = AMOUNTS["none"]
 
     @abstractmethod
     def add(
@@ -80,12 +83,13 @@ def headline(result: Mapping[str, Any]) -> str:
     Args:
         result: As `metrics.json` holds it.
     """
+    baseline = f", baseline {result.get('baseline', AMOUNTS['none'])}"
     if "run" in result:
-        return f"{result['run']}: {result['role']} clips of {result['folds']} fold(s)"
+        return f"{result['run']}: {result['role']} clips of {result['folds']} fold(s){baseline}"
     models = result["models"]
     who = models[0] if len(models) == 1 else f"ensemble of {len(models)} models"
     protocol = result["protocol"]
     if protocol is None:
-        return f"{who}: all clips of the {result['corpus']} store (no --protocol)"
+        return f"{who}: all clips of the {result['corpus']} store (no --protocol){baseline}"
     number = f"fold {result['fold']} of {protocol['folds']}"
-    return f"{who}: {result['role']} clips of {protocol['name']}, {number}"
+    return f"{who}: {result['role']} clips of {protocol['name']}, {number}{baseline}"

@@ -13,6 +13,7 @@ import numpy as np
 from affuse.corpora.clip import Tracks
 from affuse.errors import shown
 from affuse.media.tracks import Track
+from affuse.tasks.own_baseline import OwnBaseline
 from affuse.tasks.presence import Presence
 from affuse.tasks.quality import Measures, Quality
 
@@ -45,6 +46,7 @@ class Recording:
         person: Number of whose timeline it is; 1 is the main person.
         people: How many people of the recording have a timeline.
         measures: How well it is seen, and how loud the sound is.
+        baseline: How much was known of the person, of models that can use it.
     """
 
     source: Path
@@ -57,6 +59,7 @@ class Recording:
     person: int = 1
     people: int = 1
     measures: Measures = field(default_factory=Measures)
+    baseline: OwnBaseline | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +157,9 @@ class Prediction(Recording, ABC):
         except ValueError:  # another drive
             way = str(source)
         return {"source": self.source.name, "path": Path(way).as_posix()}
+
+    def _baseline_json(self) -> dict[str, Any]:
+        return {} if self.baseline is None else {"baseline": self.baseline.to_json()}
 
     def _presence_json(self) -> dict[str, Any]:
         return {

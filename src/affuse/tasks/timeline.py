@@ -149,7 +149,7 @@ class Timeline(Prediction):
         names = list(self.window_presence)
         header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
         header += [f"{name}_experimental" for name in self.ratings]
-        header += self.quality.header
+        header += [*(self.baseline.header if self.baseline else ()), *self.quality.header]
         rows = []
         for k, row in enumerate(self.probabilities):
             known = not np.isnan(row).any()
@@ -161,6 +161,7 @@ class Timeline(Prediction):
                     *(f"{value:.6f}" if known else "" for value in row),
                     *(f"{self.window_presence[name][k]:.3f}" for name in names),
                     *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
+                    *(self.baseline.cells if self.baseline else ()),
                     *self.quality.cells(k),
                 ]
             )
@@ -202,6 +203,7 @@ class Timeline(Prediction):
                 "tracks": asdict(self.tracks),
                 "model": self.model,
                 "notes": self.notes,
+                **self._baseline_json(),
                 "emotion": self.emotion,
                 "probabilities": {
                     c: round(float(p), 6) for c, p in zip(self.classes, self.overall, strict=True)

@@ -91,13 +91,14 @@ class ValuesTimeline(Prediction):
         numbers = np.cumsum(shown)
         there = {name: self.presence[name].at(self.times) for name in self.presence}
         header = ["frame", "time", *self.dimensions, *(f"{name}_present" for name in there)]
-        header += self.quality.header
+        header += [*(self.baseline.header if self.baseline else ()), *self.quality.header]
         rows = [
             [
                 numbers[k] if shown[k] else "",
                 f"{time:.4f}",
                 *("" if np.isnan(value) else f"{value:.6f}" for value in self.values[k]),
                 *(int(present[k]) for present in there.values()),
+                *(self.baseline.cells if self.baseline else ()),
                 *self.quality.cells(k),
             ]
             for k, time in enumerate(self.times)
@@ -120,6 +121,7 @@ class ValuesTimeline(Prediction):
                 "tracks": asdict(self.tracks),
                 "model": self.model,
                 "notes": self.notes,
+                **self._baseline_json(),
                 "dimensions": {
                     name: {
                         fact: round(float(of(column)), 6) if self.known.any() else None

@@ -12,8 +12,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
+from affuse.features.baseline import evidence_of, is_personal, together
 from affuse.features.batch import TARGET_RATE, Batch, Normalisation, check_finite, collate
 from affuse.features.extractor import same_stream
+from affuse.features.speakers import SpeakerBaselines
 from affuse.features.store import Store, StreamFile
 from affuse.features.stream import (
     Stream,
@@ -43,9 +45,14 @@ class ClipDataset(Dataset[Sample]):
         copies: Stores of changed recordings of the same clips, for training: in each epoch a clip
             is read from one of them or from the store itself, the same window of all.
 
+    Attributes:
+        speakers: Standardises clips by what is known of their speakers; None where nothing does.
+
     Raises:
         BadInput: Copies have another spec of a stream, or none of them.
     """
+
+    speakers: SpeakerBaselines | None = None
 
     def __init__(
         self,
@@ -83,11 +90,9 @@ class ClipDataset(Dataset[Sample]):
             random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.encode())])
             start += random.uniform(-self.shift, self.shift)
         streams = {name: file[clip] for name, file in self._version(clip).items()}
-        return (
-            window_of(streams, self.specs, start, self.window),
-            self.target(clip, start, self.window),
-            clip,
-        )
+        window = window_of(streams, self.specs, start, self.window)
+        window = self.speakers.moved(clip, window) if self.speakers else window
+        return window, self.target(clip, start, self.window), clip
 
     def _version(self, clip: str) -> Mapping[str, StreamFile]:
         """The streams of a clip that are read in this epoch."""
@@ -211,15 +216,41 @@ def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str,
     return statistics
 
 
+def whole_statistics(dataset: ClipDataset) -> dict[str, Normalisation]:
+    """Mean and deviation over the present frames of whole training clips, as of a person's.
+
+    Of every value of a frame by itself; those of images and scores are as `training_statistics`
+    gives them.
+
+    Args:
+        dataset: Windows of the training clips.
+
+    Raises:
+        AffuseError: A stream has nothing present in any clip, or a number that is not finite.
+    """
+    others = not all(map(is_personal, dataset.specs.values()))
+    statistics = training_statistics(dataset) if others else {}
+    known = together(
+        evidence_of({n: file[clip] for n, file in dataset.files.items()}, dataset.specs, clip)
+        for clip in dict.fromkeys(clip for clip, _ in dataset.windows)
+    )
+    statistics |= {name: evidence.normalisation() for name, evidence in known.items()}
+    if missing := dataset.specs.keys() - statistics.keys():
+        raise AffuseError(f"no training clip has anything present in stream {min(missing)}")
+    return {name: statistics[name] for name in dataset.specs}
+
+
 def normalisation_of(dataset: ClipDataset, kind: str) -> dict[str, Normalisation]:
     """The statistics that a recipe's `normalisation` names, but for `init`.
 
     Args:
         dataset: Windows of the training clips.
-        kind: `standard`, `video`, `scalar` or `published`, as in `Recipe`.
+        kind: `standard`, `video`, `scalar`, `speaker` or `published`, as in `Recipe`.
     """
     if kind == "published":
         return published_normalisation(dataset.specs)
+    if kind == "speaker":
+        return whole_statistics(dataset)
     statistics = training_statistics(dataset, kind == "scalar")
     if kind == "video":
         sound = [name for name in statistics if name.startswith("audio/")]

@@ -82,9 +82,14 @@ class Initial:
         """The normalisation of the streams that these weights were trained with.
 
         Raises:
-            BadInput: There is none of a stream, or one for other frames.
+            BadInput: There is none of a stream, or one for other frames; or people were
+                standardised by what is known of them.
         """
         found = {}
+        if self.spec.shrinkage is not None:
+            raise BadInput(
+                self.path, "was trained with normalisation=speaker: set that, and not init"
+            )
         for name, spec in specs.items():
             known = self.spec.normalisation.get(name)
             if known is None or not {len(known.mean), len(known.std)} <= {1, spec.shape[-1]}:

@@ -13,6 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.fields import check_number
+from affuse.features.baseline import SHRINKAGE
 from affuse.features.renamed import current_name
 from affuse.features.stream import SECONDS
 from affuse.models.options import current_options
@@ -50,8 +51,11 @@ class Recipe:
         over_time: What only continuous valence and arousal need.
         normalisation: `standard` (mean and deviation of the training clips), `video` (the same,
             sound as it is), `scalar` (one mean and one deviation for all values of a stream;
-            images from -1 to 1), `published` (images divided by 255, everything else as it
-            is), or `init` (that of the model of `init`).
+            images from -1 to 1), `speaker` (`standard`, and each person by what is known of
+            them), `published` (images divided by 255, everything else as it is), or `init` (that
+            of the model of `init`).
+        shrinkage: Windows of a person that count as much as the corpus, with
+            `normalisation: speaker`.
         dropout: Modality dropout.
         augmentation: Random changes.
         optimiser: How weights move.
@@ -94,7 +98,10 @@ class Recipe:
     window: float = 3.6
     hop: float = 0.0
     over_time: OverTime = field(default_factory=OverTime)
-    normalisation: Literal["standard", "video", "scalar", "published", "init"] = "standard"
+    normalisation: Literal["standard", "video", "scalar", "speaker", "published", "init"] = (
+        "standard"
+    )
+    shrinkage: float = 3.0
     dropout: Dropout = field(default_factory=Dropout)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
@@ -121,6 +128,7 @@ class Recipe:
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be positive, not {getattr(self, key)}")
         check_number("window", self.window, *SECONDS)
+        check_number("shrinkage", self.shrinkage, *SHRINKAGE)
         if not self.streams:
             raise ValueError("streams must name at least one stream")
         if "name" not in self.model:
@@ -133,6 +141,8 @@ class Recipe:
             raise ValueError("over_time.smoothing must list seconds, none below zero")
         if self.over_time.delay < 0 or min(self.over_time.weights.values(), default=0) < 0:
             raise ValueError("over_time.delay and over_time.weights must not be negative")
+        if self.over_time.spliced and self.normalisation == "speaker":
+            raise ValueError("over_time.spliced does not go together with normalisation=speaker")
         if self.over_time.delay and not over_time:
             raise ValueError("over_time.delay needs task=valence-arousal")
         if self.selection == "last" and (

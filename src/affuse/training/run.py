@@ -9,6 +9,7 @@ fold<k>/checkpoints/     for --resume
 fold<k>/model.safetensors  written when the fold is finished
 evaluation/              made by `affuse evaluate`, with `--role development` as below
 evaluation-development/
+evaluation-past/         with `--baseline past`; so for `all`, and `evaluation-development-past`
 """
 
 from __future__ import annotations
@@ -68,15 +69,21 @@ def read_split(folder: Path) -> dict[str, list[str]]:
     return split
 
 
-def evaluation_folder(folder: Path, role: str | None = None, model: str = "") -> Path:
+def evaluation_folder(
+    folder: Path, role: str | None = None, model: str = "", baseline: str = "none"
+) -> Path:
     """Where the evaluation of a run lies: that of `development` clips by request has its own.
+
+    So has that in which something is known of the speakers.
 
     Args:
         folder: The run, or where a model file lies.
         role: The clips that were asked for.
         model: Name of the model file without its suffix.
+        baseline: What is known of the speakers of clips: `none`, `past` or `all`.
     """
     name = "evaluation-development" if role == "development" else "evaluation"
+    name += "" if baseline == "none" else f"-{baseline}"
     return folder / (f"{model}-{name}" if model else name)
 
 

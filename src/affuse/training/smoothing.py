@@ -8,6 +8,7 @@ import numpy as np
 
 from affuse.corpora.clip import Clip
 from affuse.features.batch import TARGET_RATE
+from affuse.features.speakers import SpeakerBaselines
 from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration, window_of
 from affuse.metrics.concordance import ccc
@@ -22,7 +23,12 @@ from affuse.training.targets import training_targets
 
 
 def best_smoothing(
-    model: Model, spec: ModelSpec, data: Store, clips: Sequence[Clip], recipe: Recipe
+    model: Model,
+    spec: ModelSpec,
+    data: Store,
+    clips: Sequence[Clip],
+    recipe: Recipe,
+    speakers: SpeakerBaselines | None = None,
 ) -> float:
     """The seconds of a recipe that give the highest mean CCC over all development frames.
 
@@ -32,6 +38,7 @@ def best_smoothing(
         data: Where the streams and annotations are.
         clips: Development clips; of several choices none is made on any other.
         recipe: It lists the choices.
+        speakers: Standardises clips by what is known of their speakers.
 
     Returns:
         Seconds; of equals the first.
@@ -44,6 +51,7 @@ def best_smoothing(
     wanted, task, applied = [], Dimensional(spec.outputs), WindowModel(model, spec)
     for clip in clips:
         streams = {name: data.stream(name)[clip.id] for name in spec.streams}
+        streams = speakers.moved(clip.id, streams) if speakers else streams
         duration = stream_duration(streams, spec.streams)
         series = _series(task, applied, model, streams, duration)
         truth = target(clip.id, 0.0, duration)

@@ -19,6 +19,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_json, write_text
 from affuse.features.joined import open_stores, same_corpora
 from affuse.features.scores import check_classes
+from affuse.features.speakers import SpeakerBaselines, check_speakers
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
@@ -116,6 +117,8 @@ def train(
     specs = {name: data.stream(name).spec for name in recipe.streams}
     check_classes(specs.values(), learned.names)
     check_augmentation(recipe.augmentation, specs)
+    if recipe.normalisation == "speaker":
+        check_speakers(specs, used)
     initial = _initial(recipe, learned)
     before = initial_leaks(initial, protocol, wanted, data) if initial else []
     checked = check_split(protocol, wanted, used, data, recipe.streams, allow, before)
@@ -319,6 +322,7 @@ def _train_fold(
         task=recipe.task,
         window=recipe.window,
         delay=recipe.over_time.delay,
+        shrinkage=recipe.shrinkage if recipe.normalisation == "speaker" else None,
         training={
             "recipe": recipe.name,
             "corpus": learned_corpora(data, [*split["train"], *split["development"]]),
@@ -331,6 +335,9 @@ def _train_fold(
             **start,
         },
     )
+    if baselines := spec.baselines:
+        training.speakers = SpeakerBaselines(data, split["train"], baselines, "all")
+        development.speakers = SpeakerBaselines(data, split["development"], baselines, "past")
     networks = data.networks(recipe.streams)
     network_entries(networks)  # what could not be written is told before it is trained
     try:
@@ -339,7 +346,10 @@ def _train_fold(
         raise AffuseError(f"recipe {recipe.name}: {error}") from error
     fit(learner, batches, judged, folder, label, selected, device, first, say)
     if task.over_time:
-        spec.smoothing = best_smoothing(model.eval(), spec, data, split["development"], recipe)
+        held = split["development"]
+        spec.smoothing = best_smoothing(
+            model.eval(), spec, data, held, recipe, development.speakers
+        )
     save_model(folder / MODEL_FILE, model, spec, networks)
 
 

@@ -30,11 +30,15 @@ def weights_digest(source: Path, *models: str) -> str:
         models: Names of the models that it may hold; any by default.
 
     Raises:
-        BadInput: It is no model file, or holds another model.
+        BadInput: It is no model file, holds another model, or one that is to know speakers.
     """
-    found = read_spec(source).model
-    if models and found not in models:
-        raise BadInput(source, f"holds the model {found}; expected {' or '.join(models)}")
+    spec = read_spec(source)
+    if models and spec.model not in models:
+        raise BadInput(source, f"holds the model {spec.model}; expected {' or '.join(models)}")
+    if spec.shrinkage is not None:
+        raise BadInput(
+            source, "was trained with normalisation=speaker: a frozen network knows no speakers"
+        )
     return file_digest(source)
 
 
