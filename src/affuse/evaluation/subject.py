@@ -123,6 +123,10 @@ class Subject:
 
     def facts(self, role: str, parts: Sequence[Part]) -> dict[str, Any]:
         """What `metrics.json` says about it, before the scores."""
+        changed = {"changes": self.data.changes} if self.data.changes else {}
+        return {**self._models(role, parts), **changed}
+
+    def _models(self, role: str, parts: Sequence[Part]) -> dict[str, Any]:
         if self.run is not None:
             task = {"task": self.task.name} if self.task.over_time else {}
             return {
@@ -200,6 +204,11 @@ def open_subject(
     if runs and len(paths) > 1:
         raise AffuseError("name one run, or one or several model files")
     members = read_members(paths, store, protocol, fold)
+    if out is None and (changed := [m.data for m in members if m.data.changes]):
+        raise AffuseError(
+            f"{changed[0].path} is of changed recordings ({', '.join(changed[0].changes)}); say "
+            "where the results go: --out"
+        )
     if baseline != "none" and (other := [m.file for m in members if m.spec.shrinkage is None]):
         raise BadInput(other[0], NO_BASELINE)
     run = runs[0] if runs else None

@@ -83,13 +83,14 @@ def headline(result: Mapping[str, Any]) -> str:
     Args:
         result: As `metrics.json` holds it.
     """
-    baseline = f", baseline {result.get('baseline', AMOUNTS['none'])}"
+    told = [f"baseline {result.get('baseline', AMOUNTS['none'])}", *result.get("changes", [])]
+    more = "".join(f", {one}" for one in told)
     if "run" in result:
-        return f"{result['run']}: {result['role']} clips of {result['folds']} fold(s){baseline}"
+        return f"{result['run']}: {result['role']} clips of {result['folds']} fold(s){more}"
     models = result["models"]
     who = models[0] if len(models) == 1 else f"ensemble of {len(models)} models"
     protocol = result["protocol"]
     if protocol is None:
-        return f"{who}: all clips of the {result['corpus']} store (no --protocol){baseline}"
+        return f"{who}: all clips of the {result['corpus']} store (no --protocol){more}"
     number = f"fold {result['fold']} of {protocol['folds']}"
-    return f"{who}: {result['role']} clips of {protocol['name']}, {number}{baseline}"
+    return f"{who}: {result['role']} clips of {protocol['name']}, {number}{more}"

@@ -1,0 +1,111 @@
+"""The folder of a run: begun, or found to be the same run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from affuse.audit.split_check import with_earlier
+from affuse.corpora.protocols.protocol import Protocol
+from affuse.errors import BadInput
+from affuse.execution.files import atomic_path, sweep, write_json, write_text
+from affuse.features.store import Store
+from affuse.training.fold import Training
+from affuse.training.precision import precision_here
+from affuse.training.recipe import load_recipe
+from affuse.training.run import labels_copy, read_run
+from affuse.training.stores import store_facts
+
+
+def open_copy(data: Store, path: Path) -> Store:
+    """A store of changed recordings of the clips of another one.
+
+    Raises:
+        BadInput: It is of another corpus or of other clips, or nothing was changed.
+    """
+    copy = Store(path)
+    if copy.corpus != data.corpus:
+        raise BadInput(path, f"is a store of {copy.corpus}, not of {data.corpus}")
+    if not copy.changes:
+        raise BadInput(path, "is a store of recordings as they are; make one with prepare --change")
+    if not {clip.id for clip in copy.clips} & {clip.id for clip in data.clips}:
+        raise BadInput(path, f"has none of the clips of {data.path}")
+    return copy
+
+
+def open_run(
+    run: Training,
+    protocol: Protocol,
+    checked: dict[str, Any],
+    start: dict[str, Any],
+    out: Path,
+    resume: bool,
+) -> None:
+    """Make the folder of a run, or check that the one there is the same run.
+
+    Args:
+        run: What its folds share.
+        protocol: Which clips have which role.
+        checked: What was looked for in the split.
+        start: What is told of the weights that training starts from.
+        out: The folder.
+        resume: Whether there may be a run.
+
+    Raises:
+        BadInput: There is another run, or one and it is not to be resumed.
+    """
+    recipe, data, learned = run.recipe, run.data, run.learned
+    sweep(out)
+    saved, kept = out / "recipe.yaml", labels_copy(out, recipe)
+    if saved.is_file():
+        if not resume:
+            raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
+        if load_recipe(saved, written=True).to_yaml() != recipe.to_yaml():
+            raise BadInput(saved, "differs from the recipe given; resume with the same one")
+        if kept and kept.read_bytes() != Path(recipe.labels.file).read_bytes():
+            raise BadInput(recipe.labels.file, f"differs from {kept}, which the run was begun with")
+        before = read_run(out)
+        if start and before["init"]["sha256"] != start["init"]["sha256"]:
+            raise BadInput(recipe.init or recipe.resume_path, f"is not what {out} began with")
+        if before.get("copies", []) != _told(run.copies):
+            raise BadInput(out, "was begun with other copies of the clips; give the same --copies")
+        if (leaks := with_earlier(before["leaks"], checked)) != before["leaks"]:
+            write_json(out / "run.json", before | {"leaks": leaks})
+        return
+    facts = {
+        **store_facts(recipe, data, learned),
+        "corpus": data.corpus,
+        "licence": data.licence,
+        "protocol": {
+            "name": protocol.name,
+            "version": protocol.version,
+            "sha256": protocol.sha256 or None,
+        },
+        "clips": {
+            "learned": len(learned.clips),
+            "unused": learned.unused,
+            "limit": recipe.limit,
+        },
+        **({"labels": learned.file} if learned.file else {}),
+        **({"copies": _told(run.copies)} if run.copies else {}),
+        "leaks": checked,
+        **start,
+        "precision": precision_here(recipe.precision, run.device),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("affuse", "torch", "lightning", "numpy", "av")},
+        },
+    }
+    write_json(out / "run.json", facts)
+    if kept:
+        with atomic_path(kept) as path:
+            path.write_bytes(Path(recipe.labels.file).read_bytes())
+    write_text(saved, recipe.to_yaml())
+
+
+def _told(copies: Sequence[Store]) -> list[dict[str, Any]]:
+    """What is told of stores of changed recordings."""
+    return [{"store": str(copy.path.resolve()), "changes": copy.changes} for copy in copies]
