@@ -56,9 +56,8 @@ def run(options: argparse.Namespace) -> int:
     if options.name is None:
         raise AffuseError("say what and where to: affuse fetch NAME OUT (or --list)")
     if not weights and options.name not in list_manifests():
-        raise unknown(
-            "corpus or weights to fetch", options.name, [*list_manifests(), *list_weights()]
-        )
+        known = [*list_manifests(), *list_weights()]
+        raise unknown("corpus or weights to fetch", options.name, known, "affuse fetch --list")
     manifest = (load_weights if weights else load_manifest)(options.name, options.mirror)
     if manifest.agreement:
         print(f"{_head(manifest)}\nTo be obtained under an agreement:\n\n{manifest.agreement}")
