@@ -11,6 +11,7 @@ from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import locked
+from affuse.execution.memory import keep_freed
 from affuse.features.joined import open_stores, same_corpora
 from affuse.features.scores import check_classes
 from affuse.features.speakers import check_speakers
@@ -44,6 +45,8 @@ def train(
 ) -> Iterator[tuple[int, Path]]:
     """Train a recipe, fold by fold, after the split was checked for leaks.
 
+    The process keeps the memory of its batches (`affuse.execution.memory`).
+
     Args:
         recipe: What is trained and how.
         store: Prepared streams, of one corpus or, in several stores, of several together.
@@ -67,6 +70,7 @@ def train(
             or a stream, loss, gradient or weight is not finite.
     """
     trainer_device(device)
+    keep_freed()
     if copies and recipe.over_time.spliced:
         raise AffuseError("over_time.spliced reads no copies of clips")
     data, out = open_stores(store), Path(out)

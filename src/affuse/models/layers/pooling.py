@@ -121,8 +121,9 @@ class MeanPool(nn.Module):
 class StatisticsPool(nn.Module):
     """Mean and deviation over the frames that are present, standardised over clips.
 
-    In training by the clips of a batch that have a frame, then by what these were on average. So a
-    linear classifier learns all features at one pace, however much they vary.
+    In training by the clips of a batch that have a frame, then by what these were on average. They
+    are divided by the root of their number, so that learning rate and weight decay of a linear
+    classifier mean the same for streams of few and of many features.
 
     Args:
         channels: Channels C of the series.
@@ -131,18 +132,18 @@ class StatisticsPool(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.standardise = nn.BatchNorm1d(2 * channels, affine=False)
+        self.length = (2 * channels) ** 0.5
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, C) and (B, T) -> (B, 2 C), zero where a clip has no frame."""
-        pooled, there = masked_statistics(x, mask), mask.any(1)
+        pooled, there, norm = masked_statistics(x, mask), mask.any(1), self.standardise
         if not self.training:
-            return torch.where(there.unsqueeze(1), self.standardise(pooled), 0.0)
-        if there.sum() < 2:  # of which there is no deviation
-            norm = self.standardise
-            return F.batch_norm(pooled, norm.running_mean, norm.running_var) * there.unsqueeze(1)
-        return torch.zeros_like(pooled).masked_scatter(
-            there.unsqueeze(1), self.standardise(pooled[there])
-        )
+            alike = norm(pooled)
+        elif there.sum() < 2:  # of which there is no deviation
+            alike = F.batch_norm(pooled, norm.running_mean, norm.running_var)
+        else:
+            alike = torch.zeros_like(pooled).masked_scatter(there.unsqueeze(1), norm(pooled[there]))
+        return torch.where(there.unsqueeze(1), alike, 0.0) / self.length
 
 
 Pooling = Literal["mean", "statistics", "attention-max", "attention-statistics"]

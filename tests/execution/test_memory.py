@@ -1,0 +1,35 @@
+"""Memory that is freed and needed again at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+_BATCHES = """
+import resource, sys
+import torch
+from affuse.execution.memory import keep_freed
+if sys.argv[1] == "kept":
+    keep_freed()
+def batch():
+    one = torch.ones(6_000_000)
+    return one * 2
+for _ in range(5):
+    batch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    batch()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif("glibc" not in str(os.confstr("CS_GNU_LIBC_VERSION")), reason="needs glibc")
+def test_batches_take_the_memory_of_those_before() -> None:
+    faults = [
+        int(subprocess.check_output([sys.executable, "-c", _BATCHES, how]))
+        for how in ("freed", "kept")
+    ]
+    assert faults[0] > 20_000 and faults[1] < faults[0] / 10
