@@ -181,9 +181,12 @@ class Baselines:
         mean, std = self._corpus[name]
         own, deviation = self.statistics(name, known)
         values = np.empty_like(stream.values)
+        factor = np.float32(std / deviation)
+        offset = np.float32(mean - own * (std / deviation))
         for part in _chunks(len(values)):
-            rows = stream.values[part].reshape(len(values[part]), -1).astype(np.float64)
-            rows = (rows - own) * (std / deviation) + mean
+            rows = stream.values[part].reshape(len(values[part]), -1).astype(np.float32)
+            rows *= factor
+            rows += offset
             values[part] = rows.reshape(values[part].shape)
         return replace(stream, values=values)
 
