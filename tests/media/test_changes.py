@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from affuse.cli.main import main
 from affuse.errors import AffuseError
 from affuse.features.store import Store
 from affuse.media.changes import Change, bursts, change_of
+from tests.melodies import STREAM, melody_corpus, prepare_melodies
 
 RATE = 16000
 
@@ -107,35 +107,21 @@ def test_what_is_no_change_is_said(text: str, said: str) -> None:
     assert said in str(error.value)
 
 
-@pytest.fixture
-def recordings(tmp_path: Path) -> Path:
-    folder = tmp_path / "recordings"
-    folder.mkdir()
-    for k in range(3):
-        soundfile.write(folder / f"{k}.wav", tone(), RATE, subtype="FLOAT")
-    lines = [f"{k}.wav,s{k},joy" for k in range(3)]
-    (folder / "clips.csv").write_text("path,speaker,label\n" + "\n".join(lines) + "\n")
-    return folder
-
-
-def test_streams_are_made_of_the_changed_sound(recordings: Path, tmp_path: Path) -> None:
-    base = ["prepare", "folder", str(recordings), "--streams", "audio/logmel64-16k"]
+def test_streams_are_made_of_the_changed_sound(tmp_path: Path) -> None:
+    melody_corpus(tmp_path)
+    prepare_melodies(tmp_path, "noisy", "white-noise=0:10")
     plain, noisy = tmp_path / "plain", tmp_path / "noisy"
-    assert main([*base, "--store", str(plain)]) == 0
-    assert main([*base, "--store", str(noisy), "--change", "white-noise=0:10"]) == 0
     assert "changes" not in json.loads((plain / "store.json").read_text())
     assert Store(noisy).changes == ["white-noise=0:10"]
-    one, other = (Store(store).stream("audio/logmel64-16k") for store in (plain, noisy))
+    one, other = (Store(store).stream(STREAM) for store in (plain, noisy))
     assert one.spec == other.spec
     for clip in one.clips:
         quiet, loud = one[clip].values[:, 40:], other[clip].values[:, 40:]
         assert len(quiet) == len(loud) and (loud > quiet + 1).all()
 
 
-def test_a_store_is_of_one_change(
-    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    base = ["prepare", "folder", str(recordings), "--streams", "audio/logmel64-16k"]
-    assert main([*base, "--store", str(tmp_path / "store")]) == 0
-    assert main([*base, "--store", str(tmp_path / "store"), "--change", "gain=6"]) == 2
+def test_a_store_is_of_one_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    melody_corpus(tmp_path)
+    again = ["prepare", "folder", str(tmp_path / "wav"), "--streams", STREAM, "--change", "gain=6"]
+    assert main([*again, "--store", str(tmp_path / "plain")]) == 2
     assert "is a store of recordings with nothing changed" in capsys.readouterr().err

@@ -8,46 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
-import yaml
+from tests.melodies import STREAM, melody_corpus, prepare_melodies, train_melodies
 
-from affuse.cli.main import main
 from affuse.execution.files import file_digest
 from affuse.features.store import Store
 from affuse.training.data import ClipDataset
-
-STREAM, RATE = "audio/logmel64-16k", 16000
 
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the stores `plain`, `noisy` and `quiet` of 8 clips, and a recipe."""
-    folder = tmp_path_factory.mktemp("copies")
-    random = np.random.default_rng(0)
-    lines = ["path,speaker,label"]
-    for k in range(8):
-        hertz = 200 * (1 + k % 2) * random.uniform(0.9, 1.1)
-        tone = 0.1 * np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE)
-        (folder / "wav").mkdir(exist_ok=True)
-        soundfile.write(folder / f"wav/{k}.wav", tone.astype(np.float32), RATE, subtype="FLOAT")
-        lines.append(f"{k}.wav,s{k // 2},{('joy', 'anger')[k % 2]}")
-    (folder / "wav/clips.csv").write_text("\n".join(lines) + "\n")
-    base = ["prepare", "folder", str(folder / "wav"), "--streams", STREAM]
-    assert main([*base, "--store", str(folder / "plain")]) == 0
-    for name, change in (("noisy", "white-noise=0"), ("quiet", "gain=-12")):
-        assert main([*base, "--store", str(folder / name), "--change", change]) == 0
-    recipe = {
-        "name": "copies",
-        "corpus": "folder",
-        "protocol": "leave-one-speaker-out",
-        "streams": [STREAM],
-        "model": {"name": "audio-only"},
-        "window": 1.0,
-        "epochs": 2,
-        "batch_size": 4,
-        "selection": "last",
-    }
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    folder = melody_corpus(tmp_path_factory.mktemp("copies"))
+    prepare_melodies(folder, "noisy", "white-noise=0")
+    prepare_melodies(folder, "quiet", "gain=-12")
     return folder
 
 
@@ -84,17 +57,10 @@ def test_what_is_drawn_depends_on_seed_and_epoch_alone(stores: Path) -> None:
     assert any(not np.array_equal(other[k][0][STREAM].values, drawn[k]) for k in range(len(other)))
 
 
-def train(folder: Path, out: str, *arguments: str) -> int:
-    base = ["train", str(folder / "recipe.yaml"), "fold=0", "--store", str(folder / "plain")]
-    return main(
-        [*base, "--out", str(folder / out), "--allow", "near-audio,same-features", *arguments]
-    )
-
-
 def test_a_run_says_what_it_learned_from(stores: Path) -> None:
     copies = ["--copies", str(stores / "noisy"), str(stores / "quiet")]
-    assert train(stores, "one", *copies) == train(stores, "two", *copies) == 0
-    assert train(stores, "plain-run") == 0
+    assert train_melodies(stores, "one", *copies) == train_melodies(stores, "two", *copies) == 0
+    assert train_melodies(stores, "plain-run") == 0
     digests = [file_digest(stores / f"{run}/fold0/model.safetensors") for run in ("one", "two")]
     assert digests[0] == digests[1] != file_digest(stores / "plain-run/fold0/model.safetensors")
     facts = json.loads((stores / "one/run.json").read_text())
@@ -105,11 +71,11 @@ def test_a_run_says_what_it_learned_from(stores: Path) -> None:
 def test_a_run_goes_on_with_the_same_copies(
     stores: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(stores, "on", "--copies", str(stores / "noisy")) == 0
-    assert train(stores, "on", "--resume", "--copies", str(stores / "quiet")) == 2
+    assert train_melodies(stores, "on", "--copies", str(stores / "noisy")) == 0
+    assert train_melodies(stores, "on", "--resume", "--copies", str(stores / "quiet")) == 2
     assert "was begun with other copies" in capsys.readouterr().err
 
 
 def test_copies_are_changed_recordings(stores: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train(stores, "no", "--copies", str(stores / "plain")) == 2
+    assert train_melodies(stores, "no", "--copies", str(stores / "plain")) == 2
     assert "is a store of recordings as they are" in capsys.readouterr().err
