@@ -91,3 +91,18 @@ def test_zeros_count_in_a_published_model_and_in_no_other(batch: Batch) -> None:
     assert torch.equal(scores["published", absent], scores["published", zeros])
     assert not torch.allclose(scores["exclude", absent], scores["exclude", zeros], atol=1e-4)
     assert not torch.allclose(scores["published", noise], scores["published", zeros], atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "share"), [("lost-video-50", 0.5), ("lost-video-90", 0.9)])
+def test_images_are_lost_in_bursts_and_sound_is_not(name: str, share: float) -> None:
+    lengths = {MFCC.name: [90] * 4, OPENFACE.name: [3000] * 4}
+    batch = replace(random_batch(STREAMS, lengths, 3), ids=["a", "b", "c", "d"])
+    changed = condition(name, STREAMS)(batch)
+    before, after = batch.masks[OPENFACE.name], changed.masks[OPENFACE.name]
+    assert not (after & ~before).any() and not changed.streams[OPENFACE.name][~after].any()
+    lost = (before & ~after).float().sum() / before.float().sum()
+    assert float(lost) == pytest.approx(share, abs=0.05)
+    assert torch.equal(changed.masks[MFCC.name], batch.masks[MFCC.name])
+    means = {OPENFACE.name: replace(OPENFACE, rate=0.0)}
+    one = Batch({OPENFACE.name: torch.ones(1, 1, 5)}, {OPENFACE.name: torch.ones(1, 1).bool()})
+    assert condition(name, means)(replace(one, ids=["a"])).masks[OPENFACE.name].all()

@@ -14,7 +14,11 @@ from torch import Tensor
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.media.changes import bursts
 from affuse.registry import Entry, Registry
+
+#: Mean length in seconds of a stretch of lost frames.
+_LOST = 0.5
 
 
 def with_noise(batch: Batch, streams: Mapping[str, StreamSpec], modality: str) -> Batch:
@@ -60,6 +64,27 @@ def filled_with(
     return replace(batch, streams=filled, masks=masks)
 
 
+def with_losses(
+    batch: Batch, streams: Mapping[str, StreamSpec], modality: str, share: float
+) -> Batch:
+    """A share of the frames of every stream of a modality absent, in bursts of about half a second.
+
+    Streams of one row per clip stay as they are. The draw depends on the clip id alone.
+    """
+    values, masks = dict(batch.streams), dict(batch.masks)
+    for name in _streams_of(batch, modality):
+        if streams[name].rate == 0:
+            continue
+        masks[name] = batch.masks[name].clone()
+        for row, clip in enumerate(batch.ids):
+            random = np.random.default_rng(zlib.crc32(f"lost {modality} {clip}".encode()))
+            lost = bursts(masks[name].shape[1], share, _LOST * streams[name].rate, random)
+            masks[name][row] &= torch.from_numpy(~lost).to(batch.masks[name].device)
+        there = masks[name].reshape(*masks[name].shape, *[1] * (values[name].ndim - 2))
+        values[name] = torch.where(there, values[name], 0)
+    return replace(batch, streams=values, masks=masks)
+
+
 def _streams_of(batch: Batch, modality: str) -> list[str]:
     return [name for name in batch.streams if name.split("/", 1)[0] == modality]
 
@@ -95,6 +120,16 @@ CONDITIONS: Registry[Entry] = Registry(
             "affuse.evaluation.conditions:with_noise",
             "noise on the video streams, 0 dB",
             {"modality": "video"},
+        ),
+        "lost-video-50": Entry(
+            "affuse.evaluation.conditions:with_losses",
+            "half of the images lost, in bursts",
+            {"modality": "video", "share": 0.5},
+        ),
+        "lost-video-90": Entry(
+            "affuse.evaluation.conditions:with_losses",
+            "nine of ten images lost, in bursts",
+            {"modality": "video", "share": 0.9},
         ),
         "noise-filled-audio": Entry(
             "affuse.evaluation.conditions:filled_with",
@@ -144,7 +179,7 @@ def changed_modality(name: str) -> str | None:
         name: One of `CONDITIONS`.
     """
     entry = CONDITIONS[name]
-    only_takes = entry.load() in (without, unchanged)
+    only_takes = entry.load() in (without, with_losses, unchanged)
     return None if only_takes else entry.arguments.get("modality")
 
 

@@ -168,8 +168,8 @@ def bursts(count: int, share: float, length: float, random: np.random.Generator)
         return np.full(count, bool(share))
     ends = min(1 / length, (1 - share) / share)  # longer ones where nearly all is lost
     begins = ends * share / (1 - share)
-    draws, lost = random.random(count), np.zeros(count, bool)
     now = random.random() < share
+    draws, lost = random.random(count), np.zeros(count, bool)
     for k in range(count):
         lost[k] = now
         now = draws[k] < begins if not now else draws[k] >= ends
