@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from torch import nn
+
 from affuse.features.stream import StreamSpec
+from affuse.models.base import Head, Model
 from affuse.models.systems.chumachenko.model import IntermediateAttention, LateTransformer
 from affuse.verification.contracts.model import FACES224, MFCC, OPENFACE, ModelContract
 from tests.models.base import uncovered
@@ -173,6 +176,25 @@ SCORED = {
         StreamSpec("video/scores-b", 0.0, (4,), recipe={"classes": list("abcd")}, kind="scores"),
     )
 }
+
+
+class TestDoubtingProduct(ModelContract):
+    """Streams weighed by how good their modality is, by weights that were learned."""
+
+    name = "product"
+    heads = ("classes",)
+    streams: ClassVar[dict[str, StreamSpec]] = {
+        spec.name: spec for spec in (MFCC, OPENFACE, StreamSpec("audio/level", 20.0, (1,)))
+    }
+    options: ClassVar[dict[str, Any]] = {"reliability": ["audio/level"]}
+    lengths: ClassVar[dict[str, list[int]]] = ModelContract.lengths | {"audio/level": [40, 28, 36]}
+
+    def build(self, seed: int = 0, head: Head | None = None) -> Model:
+        model = super().build(seed, head)
+        for name, parameter in model.named_parameters():
+            if name.startswith("weights."):
+                nn.init.normal_(parameter)
+        return model
 
 
 class TestProduct(ModelContract):

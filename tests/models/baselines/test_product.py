@@ -172,13 +172,13 @@ def test_a_modality_is_weighed_by_its_own_reliability_alone() -> None:
     with torch.no_grad():
         voice.weigh.bias.fill_(-4.0)
         voice.weigh.weight[0, -1] = 8.0  # of the deviation of the level
-        face.weigh.weight[0, 0] = 1.0  # of the share of frames with a face
+        face.weigh.weight[0, 0] = 1.0  # of the seconds with a face
     for loudness, expected in ((0.0, 2 * torch.sigmoid(torch.tensor(-4.0))), (10.0, 2.0)):
         batch.streams[LEVEL.name] = level * loudness
         said = model(batch)
         heard, seen = said.auxiliary[MFCC.name], said.auxiliary[OPENFACE.name]
-        share = batch.masks[OPENFACE.name].float().mean()
-        joined = (expected * heard + 2 * share.sigmoid() * seen).log_softmax(1)
+        seconds = batch.masks[OPENFACE.name].sum() / OPENFACE.rate
+        joined = (expected * heard + 2 * seconds.sigmoid() * seen).log_softmax(1)
         torch.testing.assert_close(said.logits, joined, atol=0.02, rtol=0)
 
 

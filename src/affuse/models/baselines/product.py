@@ -33,7 +33,7 @@ class Reliability(nn.Module):
         self, stream: str, streams: Mapping[str, StreamSpec], names: Sequence[str]
     ) -> None:
         super().__init__()
-        self.stream = stream
+        self.stream, self.rate = stream, streams[stream].rate or 1.0
         told = [streams[name] for name in names]
         if wrong := [spec.name for spec in told if not spec.is_flat]:
             raise AffuseError(f"product: reliability {wrong[0]} holds something else than vectors")
@@ -46,8 +46,9 @@ class Reliability(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """(B, 1) from 0 to 2; 1 before anything is learned."""
         told = [masked_statistics(batch.streams[name], batch.masks[name]) for name in self.names]
-        share = batch.masks[self.stream].float().mean(1, keepdim=True)
-        weight: Tensor = 2 * self.weigh(torch.cat((share, *told), 1)).sigmoid()
+        seconds = batch.masks[self.stream].sum(1, keepdim=True) / self.rate
+        known = torch.cat((seconds, *told), 1).to(self.weigh.weight.dtype)
+        weight: Tensor = 2 * self.weigh(known).sigmoid()
         return weight
 
 
@@ -63,7 +64,7 @@ class Product(EncoderModel):
 
     With `reliability`, what a stream says is weighed by how good its modality is at the moment: the
     logarithm of its share over the prior is multiplied by a number from 0 to 2, which is learned of
-    the share of its frames that are present, and of mean and deviation of the streams named there
+    the seconds of its frames that are present, and of mean and deviation of the streams named there
     that are of its modality.
 
     Args:
