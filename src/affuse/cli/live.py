@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
-from affuse.cli.model import add_model, chosen_model
+from affuse.cli.model import add_baseline, add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
 from affuse.cli.tracks import add_tracks, chosen_tracks
 
@@ -33,14 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_tracks(parser)
     add_source(parser)
-    parser.add_argument(
-        "--baseline",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="recordings of the same person, of a model trained with normalisation=speaker",
-    )
+    add_baseline(parser)
     parser.add_argument(
         "--no-past",
         action="store_true",

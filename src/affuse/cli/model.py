@@ -18,6 +18,19 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_baseline(parser: argparse.ArgumentParser) -> None:
+    """`--baseline`, for models that compare people with themselves."""
+    parser.add_argument(
+        "--baseline",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="other recordings of the same person, calm or not, of a model trained with "
+        "normalisation=speaker: the main person is compared with themselves",
+    )
+
+
 def chosen_model(options: argparse.Namespace) -> Path:
     """The model file; where none was named it is said on the standard error which one it is.
 

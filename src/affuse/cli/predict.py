@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affuse.cli.model import add_model, chosen_model
+from affuse.cli.model import add_baseline, add_model, chosen_model
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
 from affuse.cli.tracks import add_tracks, chosen_tracks
 
@@ -81,15 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "silence: left out, or kept and marked (default: emotions that are named are left out, "
         "continuous valence and arousal are kept)",
     )
-    parser.add_argument(
-        "--baseline",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="other recordings of the person in INPUT, calm or not, of a model trained with "
-        "normalisation=speaker: the main person is compared with themselves",
-    )
+    add_baseline(parser)
     parser.add_argument(
         "--same-person",
         action="store_true",
