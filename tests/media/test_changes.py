@@ -125,3 +125,16 @@ def test_a_store_is_of_one_change(tmp_path: Path, capsys: pytest.CaptureFixture[
     again = ["prepare", "folder", str(tmp_path / "wav"), "--streams", STREAM, "--change", "gain=6"]
     assert main([*again, "--store", str(tmp_path / "plain")]) == 2
     assert "is a store of recordings with nothing changed" in capsys.readouterr().err
+
+
+def test_what_was_imported_cannot_be_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    melody_corpus(tmp_path)
+    (tmp_path / "rows").mkdir()
+    np.save(tmp_path / "rows/0.npy", np.ones((10, 3), np.float32))
+    own = ["--streams", "audio/imported-own", "--rate", "10", "--source", str(tmp_path / "rows")]
+    change = ["--store", str(tmp_path / "changed"), "--change", "gain=6"]
+    assert main(["prepare", "folder", str(tmp_path / "wav"), *own, *change]) == 2
+    assert "audio/imported-own is imported: its sound cannot" in capsys.readouterr().err
+    assert not (tmp_path / "changed").exists()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.errors import BadInput
+from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import atomic_path, locked, sweep, write_csv
 from affuse.features.annotation import AnnotationTrack
 from affuse.features.archive import write_archive
@@ -27,6 +27,7 @@ from affuse.features.parts import (
     read_facts,
     read_part,
 )
+from affuse.features.recorded import RecordingExtractor
 from affuse.features.store import (
     StreamFile,
     network_path,
@@ -95,8 +96,13 @@ def prepare(
     Raises:
         BadInput: The folder is the store of another corpus or of other changes, or cannot be
             written.
+        AffuseError: The sound of an imported stream is to be changed.
     """
     store = Path(store)
+    for extractor in extractors if changes else ():
+        name = extractor.spec.name
+        if name.startswith("audio/") and not isinstance(extractor, RecordingExtractor):
+            raise AffuseError(f"stream {name} is imported: its sound cannot be changed here")
     time_limit()  # before anything is written
     with locked(store, lambda: log.warning("%s: another process prepares it; waiting", store)):
         for folder in (store, *(path for path in store.rglob("*") if path.is_dir())):
