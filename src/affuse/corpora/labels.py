@@ -42,6 +42,8 @@ class Labels:
         others: What becomes of votes for none of the classes, such as "unknown": `ignore`, or
             `count` (they count in a majority, and a clip with more of one of them than of any class
             is left out, as published for FER+).
+        unrated: What becomes of clips without votes, such as those of actors beside those of
+            raters: `drop`, or `given` (what was acted counts as one vote).
         smoothing: Share of the vote shares that is spread over all classes; published: 0.06, which
             gives 0.01 + 0.94 p for six classes.
         file: Label file whose classes or votes are taken in place of the corpus' own
@@ -58,6 +60,7 @@ class Labels:
     ties: Literal["drop", "first"] = "drop"
     least: int = 1
     others: Literal["ignore", "count"] = "ignore"
+    unrated: Literal["drop", "given"] = "drop"
     smoothing: float = 0.0
     file: str = ""
 
@@ -117,6 +120,10 @@ def label_clips(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -
         return _given(clips, chosen)
     counts = count_votes(clips, _answers(clips, classes, labels), labels.channel)
     counts[counts < labels.least] = 0
+    if labels.unrated == "given":
+        for row, clip in enumerate(clips):
+            if not clip.votes and clip.label in classes:
+                counts[row, list(classes).index(clip.label)] = 1
     if len(counts) and not counts.any():
         kinds = sorted({kind for clip in clips for kind in clip.votes or ()})
         raise AffuseError(

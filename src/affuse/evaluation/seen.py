@@ -7,9 +7,9 @@ from typing import Any
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Roles, load_protocol
+from affuse.corpora.together import TOGETHER
 from affuse.errors import AffuseError
 from affuse.evaluation.members import Member
-from affuse.features.joined import TOGETHER
 from affuse.features.store import Store
 from affuse.models.trained_on import is_corpus, source_of, trainings
 from affuse.training.recipe import Recipe

@@ -1,26 +1,18 @@
-"""Several stores as one: what is done with the clips of a store is done with those of all.
-
-Clips, speakers, sessions and recordings are called `<corpus>/<name>`, so that nobody of one corpus
-is taken for somebody of another.
-"""
+"""Several stores as one: what is done with the clips of a store is done with those of all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from affuse.corpora.clip import Clip
+from affuse.corpora.together import TOGETHER, among_others
 from affuse.errors import AffuseError, BadInput
 from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store, StreamFile
 from affuse.features.stream import Stream
-
-#: Between the names of corpora that are one store.
-TOGETHER = "+"
 
 
 def open_stores(paths: Path | Sequence[Path]) -> Store:
@@ -34,11 +26,6 @@ def open_stores(paths: Path | Sequence[Path]) -> Store:
     """
     paths = [paths] if isinstance(paths, Path) else list(paths)
     return Store(paths[0]) if len(paths) == 1 else JoinedStore(paths)
-
-
-def same_corpora(one: str, other: str) -> bool:
-    """Whether two names of corpora mean the same ones."""
-    return {*one.split(TOGETHER)} == {*other.split(TOGETHER)}
 
 
 class JoinedStore(Store):
@@ -69,7 +56,9 @@ class JoinedStore(Store):
         self.classes = list(dict.fromkeys(name for store in stores for name in store.classes))
         self.licence = "; ".join(f"{name}: {store.licence}" for name, store in self.stores.items())
         self.changes = [f"{s.corpus}: {change}" for s in stores for change in s.changes]
-        self.clips = [_called(clip, name) for name, s in self.stores.items() for clip in s.clips]
+        self.clips = [
+            among_others(clip, name) for name, s in self.stores.items() for clip in s.clips
+        ]
         self.stream = lru_cache(maxsize=None)(self._open)
 
     def has(self, name: str) -> bool:
@@ -148,13 +137,3 @@ class JoinedFile(StreamFile):
         """As of one file."""
         file, name = self._part(clip)
         return file.intact(name)
-
-
-def _called(clip: Clip, corpus: str) -> Clip:
-    """A clip by its name among those of several corpora."""
-    names: dict[str, Any] = {
-        field: f"{corpus}/{name}"
-        for field in ("id", "speaker", "session", "recording")
-        if (name := getattr(clip, field)) is not None
-    }
-    return replace(clip, corpus=corpus, **names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from affuse.features.joined import TOGETHER
+from affuse.corpora.together import TOGETHER
 
 
 def trainings(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

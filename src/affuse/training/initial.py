@@ -12,11 +12,11 @@ from torch import Tensor
 
 from affuse.audit.leaks import Leak
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
+from affuse.corpora.together import TOGETHER
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest
 from affuse.features.batch import Normalisation
 from affuse.features.extractor import check_same_stream
-from affuse.features.joined import TOGETHER
 from affuse.features.renamed import current_name
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec

@@ -10,8 +10,9 @@ from typing import Any
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.emotions import shared_words
+from affuse.corpora.together import TOGETHER
 from affuse.errors import AffuseError
-from affuse.features.joined import TOGETHER, JoinedStore
+from affuse.features.joined import JoinedStore
 from affuse.features.store import Store
 from affuse.suggestions import unknown
 from affuse.tasks.registry import TASKS

@@ -9,10 +9,11 @@ from affuse.audit.leaks import split_clips
 from affuse.audit.split_check import check_split
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Protocol, load_protocol
+from affuse.corpora.together import same_corpora
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import locked
 from affuse.execution.memory import keep_freed
-from affuse.features.joined import open_stores, same_corpora
+from affuse.features.joined import open_stores
 from affuse.features.scores import check_classes
 from affuse.features.speakers import check_speakers
 from affuse.features.store import Store

@@ -74,7 +74,7 @@ def group_clips(clips: Sequence[Clip]) -> list[str]:
 
 
 def _tenths(clips: Sequence[Clip]) -> list[str]:
-    """The publisher's set of each clip; a training clip also has one of ten parts.
+    """One of ten parts of each clip; where the publisher has sets, the set, and a part of `train`.
 
     Clips that share a group are in the same part, told by the SHA-256 of `tenth/<group>`.
     """
@@ -84,7 +84,9 @@ def _tenths(clips: Sequence[Clip]) -> list[str]:
 
     pairs = zip(clips, group_clips(clips), strict=True)
     return [
-        f"train-{part(group)}" if clip.partition == "train" else clip.partition or ""
+        f"{clip.partition or 'all'}-{part(group)}"
+        if clip.partition in (None, "train")
+        else clip.partition
         for clip, group in pairs
     ]
 

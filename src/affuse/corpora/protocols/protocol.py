@@ -12,6 +12,7 @@ from pathlib import Path
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.keys import KEYS, meant
+from affuse.corpora.together import TOGETHER, by_itself
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest
 from affuse.execution.tables import Sheet, fitted, read_header
@@ -95,7 +96,8 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
     """A protocol by name, or from a user's CSV file in the same format.
 
     Args:
-        name: One of `list_protocols()` or a path.
+        name: One of `list_protocols()` or a path; of several corpora also one of each, with `+`
+            between them.
         clips: Clips of the corpus; the protocols `MADE` are made from their speakers and corpora.
 
     Raises:
@@ -107,6 +109,8 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
         return _leave_one_corpus_out(clips)
     if name in list_protocols():
         return _shipped(name)
+    if TOGETHER in name and not Path(name).is_file():
+        return _each_by_its_own([load_protocol(one, clips) for one in name.split(TOGETHER)], clips)
     if not Path(name).is_file():
         known = hint(name, list_protocols(), "affuse list protocols")
         raise BadInput(name, f"no such protocol or file; {known}")
@@ -244,6 +248,47 @@ def _leave_one_corpus_out(clips: Sequence[Clip]) -> Protocol:
     told = ", ".join(f"fold {k} tests {name}" for k, name in enumerate(names))
     return Protocol(
         LEAVE_ONE_CORPUS_OUT, 1, "", f"One fold per corpus: {told}.", "", folds, "speaker"
+    )
+
+
+def _each_by_its_own(protocols: Sequence[Protocol], clips: Sequence[Clip]) -> Protocol:
+    """Fold k of several corpora is fold k of the protocol of each.
+
+    Raises:
+        AffuseError: They are not one for each corpus at hand, or have different numbers of folds.
+    """
+    name = TOGETHER.join(protocol.name for protocol in protocols)
+    meant_for = [protocol.corpus for protocol in protocols]
+    at_hand = sorted({clip.corpus or "" for clip in clips})
+    if sorted(meant_for) != at_hand:
+        raise AffuseError(
+            f"{name} is for stores of {', '.join(one or 'any corpus' for one in meant_for)}; there "
+            f"are {', '.join(one or 'one' for one in at_hand)}"
+        )
+    if len(counts := {len(protocol.folds) for protocol in protocols}) > 1:
+        raise AffuseError(f"{name}: the protocols have {sorted(counts)} folds")
+    folds: list[dict[str, Roles]] = [{} for _ in protocols[0].folds]
+    speakers: dict[str, str] = {}
+    for protocol in protocols:
+        known = [clip for clip in clips if clip.corpus == protocol.corpus]
+        own = [by_itself(clip) for clip in known]
+        missing = protocol.missing(own)
+        for number, fold in enumerate(folds):
+            roles = zip(known, protocol.roles(number, own), strict=True)
+            fold.update((clip.id, has) for clip, has in roles if has)
+            fold.update((f"{protocol.corpus}/{r}", protocol.folds[number][r]) for r in missing)
+        speakers |= {
+            f"{protocol.corpus}/{row}": f"{protocol.corpus}/{speaker}"
+            for row, speaker in protocol.speakers.items()
+        }
+    return Protocol(
+        name,
+        1,
+        "",
+        " ".join(protocol.source for protocol in protocols),
+        " ".join(protocol.flaws for protocol in protocols),
+        folds,
+        speakers=speakers,
     )
 
 

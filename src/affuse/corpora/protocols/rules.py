@@ -261,6 +261,36 @@ def _ferplus_protocols() -> list[Protocol]:
     ]
 
 
+def _diffusionfer_protocol() -> Protocol:
+    roles = [*["train"] * 4, "development", *["test"] * 5]
+    return Protocol(
+        "diffusionfer/halves",
+        1,
+        "diffusionfer",
+        "Half of the pictures are tested, a tenth is the development set; parts are told by the "
+        "SHA-256 of the pictures' names.",
+        "All pictures are by one generator and were asked for in the same words: a test picture "
+        "looks like training pictures more than those of another source would.",
+        [{f"all-{k}": (role,) for k, role in enumerate(roles)}],
+        key="tenth",
+    )
+
+
+def _nemo_protocol() -> Protocol:
+    people = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
+    parts = (("EB0", "KS0", "SM0"), ("IC0", "MP0", "TP0"), ("KD0", "MK0", "WR0"))
+    return Protocol(
+        "nemo/3fold",
+        1,
+        "nemo",
+        "Three folds of three actors of both sexes, in the order of their names.",
+        "Three test actors in each fold. No development actors: select nothing, train for a fixed "
+        "number of epochs. All actors say the same sentences.",
+        rotate(people, 0, parts),
+        key="speaker",
+    )
+
+
 def frozen_protocols() -> list[Protocol]:
     """All bundled protocols, as files."""
     return [
@@ -269,6 +299,8 @@ def frozen_protocols() -> list[Protocol]:
         _msp_improv_protocol(),
         *_affwild2_protocols(),
         *_ferplus_protocols(),
+        _diffusionfer_protocol(),
+        _nemo_protocol(),
     ]
 
 
