@@ -19,7 +19,7 @@ from affuse.execution.terminal import printable
 VERBS = {
     "demo": "a synthetic corpus, two models and a report, in minutes",
     "list": "what models, corpora, streams, recipes, protocols, leaks and conditions there are",
-    "synth": "make a synthetic look-alike of a corpus",
+    "synth": "make a synthetic look-alike of a corpus, or sounds without a voice",
     "fetch": "download a corpus or weights from the official place, or say how to apply for it",
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",
     "protocol": "make a protocol for a corpus: speaker-independent folds",

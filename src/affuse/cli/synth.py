@@ -25,19 +25,22 @@ def _sentences(count: int) -> tuple[str, ...]:
     return ("MTI", "IEO")[:count]
 
 
-#: Corpus -> module of its look-alike, and what can be said about its size.
+#: Corpus -> module of its look-alike or of `sounds`, and what can be said about its size.
 _CORPORA: dict[str, tuple[str, Mapping[str, Callable[[int], Any]]]] = {
     "ravdess": ("ravdess", {"actors": _first}),
     "cremad": ("cremad", {"actors": int, "sentences": _sentences}),
     "msp-improv": ("msp_improv", {"sessions": _first, "turns": int}),
     "affwild2": ("affwild2", {"videos": int, "seconds": _seconds}),
+    "sounds": ("sounds", {"each": int, "seconds": float}),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     sizes = "; ".join(f"{name}: {', '.join(known)}" for name, (_, known) in _CORPORA.items())
-    parser.add_argument("corpus", choices=tuple(_CORPORA), help="whose layout")
+    parser.add_argument(
+        "corpus", choices=tuple(_CORPORA), help="whose layout; or sounds, without a voice"
+    )
     parser.add_argument("out", type=Path, help="folder to write the corpus to")
     parser.add_argument(
         "changes",
@@ -50,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the look-alike; complete files that are there are kept."""
+    """Write the corpus; complete files that are there are kept."""
     from affuse.execution.progress import progress
 
     module, known = _CORPORA[options.corpus]
@@ -58,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     import_module(f"affuse.corpora.synthetic.{module}").synthesise(
         options.out, seed=options.seed, workers=options.workers, progress=progress, **sizes
     )
-    print(f"{options.out}: a look-alike of {options.corpus}", file=sys.stderr)
+    alike = f"a look-alike of {options.corpus}"
+    what = "sounds without a voice" if options.corpus == "sounds" else alike
+    print(f"{options.out}: {what}", file=sys.stderr)
     return 0
 
 

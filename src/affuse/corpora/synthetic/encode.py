@@ -1,4 +1,4 @@
-"""Write a clip: images and sound in MP4, AVI or Flash video, or sound in WAV."""
+"""Write a clip: images and sound in MP4, AVI or Flash video, or sound in WAV or FLAC."""
 
 from __future__ import annotations
 
@@ -95,6 +95,17 @@ def write_wav(path: Path, audio: NDArray[np.float32], rate: int) -> None:
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(_pcm(audio).tobytes())
+
+
+def write_flac(path: Path, audio: NDArray[np.float32], rate: int) -> None:
+    """Write (N,) float32 mono sound as 16-bit FLAC, the same bytes every time."""
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        sound: Any = container.add_stream("flac", rate=rate, layout="mono", format="s16")
+        sound.codec_context.flags |= av.codec.context.Flags.bitexact
+        samples = av.AudioFrame.from_ndarray(_pcm(audio)[None], "s16", "mono")
+        samples.rate = rate
+        container.mux(sound.encode(samples))
+        container.mux(sound.encode())
 
 
 def _pcm(audio: NDArray[np.float32]) -> NDArray[np.int16]:
