@@ -112,11 +112,11 @@ def test_another_seed_or_length_and_wrong_numbers_are_refused(out: Path, tmp_pat
     before = tree(out)
     for other in ({"seed": 2, "seconds": 1.0}, {"seed": 1, "seconds": 2.0}):
         with pytest.raises(BadInput, match="not of this synthetic corpus"):
-            synthesise(out, each=EACH, **other)  # type: ignore[arg-type]
+            synthesise(out, each=EACH, **other)
     assert tree(out) == before
     for wrong in ({"each": 0}, {"each": 1000}, {"seconds": 0.5}):
         with pytest.raises(AffuseError, match="expected"):
-            synthesise(tmp_path / "none", **wrong)  # type: ignore[arg-type]
+            synthesise(tmp_path / "none", **wrong)
     assert not (tmp_path / "none").exists()
 
 
