@@ -121,9 +121,10 @@ def label_clips(clips: Sequence[Clip], classes: Sequence[str], labels: Labels) -
     counts = count_votes(clips, _answers(clips, classes, labels), labels.channel)
     counts[counts < labels.least] = 0
     if labels.unrated == "given":
+        column = {name: k for k, name in enumerate(classes)}
         for row, clip in enumerate(clips):
-            if not clip.votes and clip.label in classes:
-                counts[row, list(classes).index(clip.label)] = 1
+            if not clip.votes and clip.label in column:
+                counts[row, column[clip.label]] = 1
     if len(counts) and not counts.any():
         kinds = sorted({kind for clip in clips for kind in clip.votes or ()})
         raise AffuseError(

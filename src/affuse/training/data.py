@@ -47,12 +47,14 @@ class ClipDataset(Dataset[Sample]):
 
     Attributes:
         speakers: Standardises clips by what is known of their speakers; None where nothing does.
+        strangers: Share of the windows, drawn in every epoch, that are left as they are.
 
     Raises:
         BadInput: Copies have another spec of a stream, or none of them.
     """
 
     speakers: SpeakerBaselines | None = None
+    strangers: float = 0.0
 
     def __init__(
         self,
@@ -87,19 +89,22 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         clip, start = self.windows[index]
         if self.shift:
-            random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.encode())])
-            start += random.uniform(-self.shift, self.shift)
+            start += self._draw(clip).uniform(-self.shift, self.shift)
         streams = {name: file[clip] for name, file in self._version(clip).items()}
         window = window_of(streams, self.specs, start, self.window)
-        window = self.speakers.moved(clip, window) if self.speakers else window
+        if self.speakers and not (self.strangers and self._draw(clip, 2).random() < self.strangers):
+            window = self.speakers.moved(clip, window)
         return window, self.target(clip, start, self.window), clip
+
+    def _draw(self, clip: str, *purpose: int) -> np.random.Generator:
+        """Random numbers of a clip in this epoch, others for each purpose."""
+        return np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.encode()), *purpose])
 
     def _version(self, clip: str) -> Mapping[str, StreamFile]:
         """The streams of a clip that are read in this epoch."""
         if not self._copies:
             return self.files
-        random = np.random.default_rng([self.seed, self.epoch, zlib.crc32(clip.encode()), 1])
-        drawn = int(random.integers(len(self._copies) + 1))
+        drawn = int(self._draw(clip, 1).integers(len(self._copies) + 1))
         changed = self._copies[drawn - 1] if drawn else {}
         return self.files | {name: file for name, file in changed.items() if clip in file}
 

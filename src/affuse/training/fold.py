@@ -118,6 +118,7 @@ def train_fold(run: Training, split: dict[str, list[Clip]], fold: int, folder: P
     )
     if baselines := spec.baselines:
         training.speakers = SpeakerBaselines(data, split["train"], baselines, "all")
+        training.strangers = recipe.strangers
         development.speakers = SpeakerBaselines(data, split["development"], baselines, "past")
     networks = data.networks(recipe.streams)
     network_entries(networks)  # what could not be written is told before it is trained

@@ -56,6 +56,8 @@ class Recipe:
             of the model of `init`).
         shrinkage: Windows of a person that count as much as the corpus, with
             `normalisation: speaker`.
+        strangers: With `normalisation: speaker`, share of the training windows, drawn in every
+            epoch, of whose speaker nothing is taken to be known.
         dropout: Modality dropout.
         augmentation: Random changes.
         optimiser: How weights move.
@@ -102,6 +104,7 @@ class Recipe:
         "standard"
     )
     shrinkage: float = 3.0
+    strangers: float = 0.0
     dropout: Dropout = field(default_factory=Dropout)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
@@ -129,6 +132,9 @@ class Recipe:
                 raise ValueError(f"{key} must be positive, not {getattr(self, key)}")
         check_number("window", self.window, *SECONDS)
         check_number("shrinkage", self.shrinkage, *SHRINKAGE)
+        check_number("strangers", self.strangers, 0, 1)
+        if self.strangers and self.normalisation != "speaker":
+            raise ValueError("strangers is for normalisation=speaker")
         if not self.streams:
             raise ValueError("streams must name at least one stream")
         if "name" not in self.model:
