@@ -31,10 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--copies",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         metavar="STORE",
         help="stores of the same clips with changed sound (prepare --change): every epoch reads a "
-        "training clip from one of them, or from --store",
+        "training clip from one of those of its corpus, or from --store",
     )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument(

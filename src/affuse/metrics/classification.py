@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit, stdtrit
 
 
 @dataclass(frozen=True)
@@ -59,26 +60,35 @@ def classification_scores(
 
 
 def accuracy_interval(
-    right: np.ndarray, groups: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
+    right: np.ndarray, groups: np.ndarray, level: float = 0.95
 ) -> tuple[float, float]:
-    """Bootstrap interval of an accuracy that redraws whole groups (speakers), not clips.
+    """Interval of an accuracy from how much it differs between groups (speakers).
+
+    A t interval of the log odds: groups - 1 degrees of freedom, and the standard error of a ratio
+    (hits to clips) over groups. Of simulated speakers with 20 to 60 clips and true accuracies of
+    0.5, 0.7 and 0.85 (standard deviation 0.1 or 0.15) an interval at 0.95 covered 0.936 to 0.954
+    for 3 to 60 speakers; a percentile bootstrap covered 0.76 to 0.81 for 4, 0.93 to 0.95 for 60
+    (docs/results/intervals.md).
 
     Args:
         right: (N,) bool.
-        groups: (N,) any labels; clips of one group are drawn together.
+        groups: (N,) any labels, of which clips of one are not independent of each other.
         level: Coverage.
-        draws: Number of redraws.
-        seed: Of the redraws.
 
     Returns:
-        Lower and upper bound; both NaN with fewer than two groups.
+        Lower and upper bound; both NaN with fewer than two groups, both the accuracy where it is
+        the same in all groups.
     """
     _, index = np.unique(groups, return_inverse=True)
     count = np.bincount(index)
-    if len(count) < 2:
+    n = len(count)
+    if n < 2:
         return float("nan"), float("nan")
     hits = np.bincount(index, right.astype(float))
-    drawn = np.random.default_rng(seed).integers(0, len(count), (draws, len(count)))
-    scores = hits[drawn].sum(1) / count[drawn].sum(1)
-    low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
+    accuracy = hits.sum() / count.sum()
+    if accuracy in (0, 1):
+        return float(accuracy), float(accuracy)
+    error = np.sqrt(((hits - accuracy * count) ** 2).sum() * n / (n - 1)) / count.sum()
+    reach = stdtrit(n - 1, (1 + level) / 2) * error / (accuracy * (1 - accuracy))
+    low, high = expit(logit(accuracy) + np.array([-reach, reach]))
     return float(low), float(high)

@@ -43,7 +43,8 @@ class ClipDataset(Dataset[Sample]):
         shift: Largest random shift of the windows in seconds, for training.
         seed: Of the shifts; together with the epoch and the clip it fixes each of them.
         copies: Stores of changed recordings of the same clips, for training: in each epoch a clip
-            is read from one of them or from the store itself, the same window of all.
+            is read from one of those of its corpus or from the store itself, the same window of
+            all.
 
     Attributes:
         speakers: Standardises clips by what is known of their speakers; None where nothing does.
@@ -71,7 +72,10 @@ class ClipDataset(Dataset[Sample]):
         self.files = {name: store.stream(name) for name in streams}
         self.specs = {name: file.spec for name, file in self.files.items()}
         self.window, self.shift, self.seed, self.epoch = window, shift, seed, 0
-        self._copies = [copied_files(copy, self.files) for copy in copies]
+        versions: dict[str, list[dict[str, StreamFile]]] = {}
+        for copy in copies:
+            versions.setdefault(copy.corpus, []).append(copied_files(copy, self.files))
+        self._copies = {clip.id: versions.get(clip.corpus or store.corpus, []) for clip in clips}
         self.target = target
         self.windows = [(clip.id, start) for clip in clips for start in self._starts(clip.id, hop)]
 
@@ -102,10 +106,11 @@ class ClipDataset(Dataset[Sample]):
 
     def _version(self, clip: str) -> Mapping[str, StreamFile]:
         """The streams of a clip that are read in this epoch."""
-        if not self._copies:
+        copies = self._copies[clip]
+        if not copies:
             return self.files
-        drawn = int(self._draw(clip, 1).integers(len(self._copies) + 1))
-        changed = self._copies[drawn - 1] if drawn else {}
+        drawn = int(self._draw(clip, 1).integers(len(copies) + 1))
+        changed = copies[drawn - 1] if drawn else {}
         return self.files | {name: file for name, file in changed.items() if clip in file}
 
     def batch(self, indices: Sequence[int]) -> Batch:

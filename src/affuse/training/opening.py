@@ -12,6 +12,7 @@ from affuse.audit.split_check import with_earlier
 from affuse.corpora.protocols.protocol import Protocol
 from affuse.errors import BadInput
 from affuse.execution.files import atomic_path, sweep, write_json, write_text
+from affuse.features.joined import JoinedStore
 from affuse.features.store import Store
 from affuse.training.fold import Training
 from affuse.training.precision import precision_here
@@ -21,13 +22,19 @@ from affuse.training.stores import store_facts
 
 
 def open_copy(data: Store, path: Path) -> Store:
-    """A store of changed recordings of the clips of another one.
+    """A store of changed recordings of the clips of another one, by the names they have there.
+
+    Args:
+        data: The other one, or several as one.
+        path: Changed recordings of one corpus.
 
     Raises:
         BadInput: It is of another corpus or of other clips, or nothing was changed.
     """
-    copy = Store(path)
-    if copy.corpus != data.corpus:
+    copy, corpora = Store(path), [data.corpus]
+    if isinstance(data, JoinedStore):
+        copy, corpora = JoinedStore([path]), [*data.stores]
+    if copy.corpus not in corpora:
         raise BadInput(path, f"is a store of {copy.corpus}, not of {data.corpus}")
     if not copy.changes:
         raise BadInput(path, "is a store of recordings as they are; make one with prepare --change")

@@ -58,8 +58,9 @@ def train(
         allow: Kinds of leaks (`affuse.audit.leaks.KINDS`) that are let pass and written down.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:<number>` or `mps`.
         say: Called with a line about the weights that training starts from, or goes on with.
-        copies: Stores of the same clips, made of changed recordings (`prepare --change`): each
-            epoch reads a training clip from one of them, or from `store`.
+        copies: Stores of the same clips, made of changed recordings (`prepare --change`), each of
+            one corpus: each epoch reads a training clip from one of those of its corpus, or from
+            `store`.
 
     Yields:
         (fold, model file) as folds finish.
