@@ -30,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="store of a corpus with ratings of clips, such as valence: learned from the face too",
     )
     parser.add_argument(
+        "--sounds",
+        type=Path,
+        metavar="STORE",
+        help="store of sounds in which nobody is heard: the model learns to say when there is no "
+        "voice (affuse synth sounds, affuse prepare folder)",
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, help="model file to write (.safetensors)"
     )
 
@@ -40,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
     audio = Part(options.audio, options.audio_held_back)
     video = Part(options.video, options.video_held_back)
-    found = combine(audio, video, options.out, options.ratings)
+    found = combine(audio, video, options.out, options.ratings, options.sounds)
     print(f"{options.out}: {', '.join(found.classes)}")
     print(f"{'calibrated':12}{'temperature':>12}{'NLL':>8}{'ECE':>8}{'confidence':>12}")
     for name, scores in found.calibration.items():
@@ -50,4 +57,9 @@ def run(options: argparse.Namespace) -> int:
         )
     for name, score in found.ratings.items():
         print(f"{name}: CCC {score:.3f} in cross-validation")
+    if (voices := found.voices) is not None:
+        print(
+            f"voice: heard in {voices.found:.1%} of clips of speech, and in {voices.mistaken:.1%} "
+            f"of {voices.facts['clips']} other sounds, in cross-validation"
+        )
     return 0

@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 from affuse.corpora.emotions import shared_emotions
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.ratings import fit_ratings
+from affuse.evaluation.voice import Voices, fit_voice
 from affuse.execution.tables import Sheet, rows_of
 from affuse.execution.text import identity
 from affuse.features.baseline import is_personal
@@ -66,15 +67,19 @@ class Combination:
             on.
         temperatures: Of the same three.
         ratings: Name -> CCC in cross-validation, of the values read from the face.
+        voices: How the voice is told from other sounds; None where it is not.
     """
 
     classes: list[str]
     calibration: dict[str, Calibration]
     temperatures: dict[str, float]
     ratings: dict[str, float]
+    voices: Voices | None = None
 
 
-def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> Combination:
+def combine(
+    audio: Part, video: Part, out: Path, rated: Path | None = None, sounds: Path | None = None
+) -> Combination:
     """Write a model that decides from sound, images or both.
 
     Each part is calibrated by a temperature on its predictions. No recordings with both are needed:
@@ -87,6 +92,8 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         out: The model file to write.
         rated: Store of a corpus with ratings of whole clips, such as valence and arousal, which are
             learned from the features of the images by linear regression.
+        sounds: Store of a corpus of sounds in which nobody is heard: the model learns to tell them
+            from the voices that the part that hears has learned from.
 
     Raises:
         BadInput: A run or a table cannot be used.
@@ -122,6 +129,7 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
     temperatures["both"] = best_temperature(product, true, normalised)
     scores["both"] = calibration(np.exp(normalised(product / temperatures["both"])), true)
     fitted = None if rated is None else fit_ratings(Store(rated), *parts["video"][:2])
+    voices = None if sounds is None else fit_voice(Store(sounds), audio.run, *parts["audio"][:2])
     options = {
         **{
             name: {
@@ -135,7 +143,10 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         "prior": [round(float(share), 6) for share in prior],
         "temperature": temperatures["both"],
         "ratings": [] if fitted is None else fitted.names,
+        **({} if voices is None else {"voice": True}),
     }
+    learned = {"ratings": fitted, "voice": voices}
+    more = {name: one.facts for name, one in learned.items() if one is not None}
     spec = ModelSpec(
         model="combined",
         options=options,
@@ -144,7 +155,7 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         outputs=list(shared),
         window=specs["audio"].window,
         shrinkage=shrinkage,
-        training=_facts(specs, scores, fitted.facts if fitted else {}, baselines["audio"]),
+        training=_facts(specs, scores, more, baselines["audio"]),
     )
     model = spec.build()
     assert isinstance(model, Combined)
@@ -153,6 +164,8 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         state |= {k: x for k, x in own.state_dict().items() if k.startswith(f"{name}.")}
     if fitted is not None:
         state |= {"rate.weight": fitted.weight, "rate.bias": fitted.bias}
+    if voices is not None:
+        state |= {"voice.score.weight": voices.weight, "voice.score.bias": voices.bias}
     model.load_state_dict(state)
     recipes = [stream.recipe for stream in spec.streams.values()]
     digests = {recipe["weights"] for recipe in recipes if "weights" in recipe}
@@ -161,7 +174,8 @@ def combine(audio: Part, video: Part, out: Path, rated: Path | None = None) -> C
         for part in (audio, video):
             networks |= unpack_networks(_model_file(part), digests, Path(folder))
         save_model(out, model, spec, networks)
-    return Combination(list(shared), scores, temperatures, {} if fitted is None else fitted.ccc)
+    ccc = {} if fitted is None else fitted.ccc
+    return Combination(list(shared), scores, temperatures, ccc, voices)
 
 
 def _open(part: Part, modality: str) -> tuple[Any, ModelSpec, set[str]]:
@@ -267,7 +281,7 @@ def _pairs(
 def _facts(
     specs: dict[str, ModelSpec],
     scores: dict[str, Calibration],
-    rated: dict[str, Any],
+    more: Mapping[str, dict[str, Any]],
     baseline: str,
 ) -> dict[str, Any]:
     """What the model was trained on, for the record."""
@@ -276,9 +290,9 @@ def _facts(
     return {
         "recipe": "combined",
         "corpus": " + ".join(str(facts.get("corpus")) for facts in told.values()),
-        "licence": "; ".join([*licences, *([rated["licence"]] if rated else [])]),
+        "licence": "; ".join([*licences, *(facts["licence"] for facts in more.values())]),
         "parts": told,
         "calibration": {name: asdict(x) for name, x in scores.items()},
         **({} if baseline == AMOUNTS["none"] else {"calibrated_with_baseline": baseline}),
-        "ratings": {key: value for key, value in rated.items() if key != "licence"},
+        **{n: {k: x for k, x in facts.items() if k != "licence"} for n, facts in more.items()},
     }

@@ -34,12 +34,15 @@ class Output:
         mask: (B, T) bool, which values rest on something that was present; None for logits.
         ratings: Further values (B,) by name, such as valence, that a model of classes reads from
             what it sees; NaN where it sees nothing.
+        voice: (B,) share of the sound of a window in which somebody is heard; NaN without sound.
+            None of a model that does not tell.
     """
 
     scores: Tensor
     auxiliary: dict[str, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
     ratings: dict[str, Tensor] = field(default_factory=dict)
+    voice: Tensor | None = None
 
     @property
     def logits(self) -> Tensor:

@@ -43,11 +43,14 @@ class ClassWindows:
         probabilities: (W, C) float32; NaN where nothing was present.
         anyway: (C,) mean of what the model says whatever is present.
         ratings: Name -> (W,) values that the model reads beside the classes.
+        voice: (W,) share of the sound of each window in which somebody is heard; NaN where there is
+            none or the model does not tell.
     """
 
     probabilities: np.ndarray
     anyway: np.ndarray
     ratings: dict[str, np.ndarray]
+    voice: np.ndarray
 
     @property
     def overall(self) -> np.ndarray:
@@ -116,6 +119,7 @@ class Classification(Task):
         """Probabilities of classes; see `Task.answers`."""
         rows = output.logits.float().softmax(-1).cpu().numpy()
         ratings = {name: x.float().cpu().numpy() for name, x in output.ratings.items()}
+        voices = [np.nan] * len(rows) if output.voice is None else output.voice.tolist()
         found = []
         for k, (row, sample) in enumerate(zip(rows, samples, strict=True)):
             empty = is_empty(sample)
@@ -123,7 +127,7 @@ class Classification(Task):
                 raise NotFinite(k)
             own = {name: float(x[k]) for name, x in ratings.items()}
             said = np.full_like(row, np.nan) if empty else row
-            found.append(WindowAnswer(said, None, own, row))
+            found.append(WindowAnswer(said, None, own, row, voices[k]))
         return found
 
     def weighed(
@@ -153,6 +157,7 @@ class Classification(Task):
             np.stack([answer.values for answer in answers]),
             np.stack([x.anyway for x in answers if x.anyway is not None]).mean(0),
             {n: np.array([x.ratings[n] for x in answers], np.float32) for n in names},
+            np.array([x.voice for x in answers], np.float32),
         )
 
     def latest(
@@ -189,6 +194,7 @@ class Classification(Task):
             ends=np.minimum(plan.starts + plan.seconds, moments.duration),
             probabilities=said.probabilities,
             ratings=said.ratings,
+            voice=said.voice,
             window_presence={n: np.array([share[n] for share in shares]) for n in shares[0]},
         )
 

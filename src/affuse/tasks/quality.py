@@ -10,6 +10,7 @@ import numpy as np
 
 from affuse.media.loudness import Loudness
 from affuse.media.quality import FIELDS, FaceSeries
+from affuse.models.layers.voice import LEAST_VOICE
 from affuse.tasks.weighing import LEAST
 
 
@@ -42,10 +43,12 @@ NOISY = Limit(-8, -np.inf)
 """Signal-to-noise ratio in dB as estimated, from below: -10 dB of white noise in truth. Nothing is
 withheld for noise: where it is worthless, at -20 dB, the estimate does not tell it from a vowel
 that is held."""
+NO_VOICE = Limit(LEAST_VOICE, LEAST_VOICE)
+"""Share of the sound in which the model hears somebody, from below."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "video": tuple(f"face_{name}" for name in FIELDS),
-    "audio": ("sound_level", "sound_snr"),
+    "audio": ("sound_level", "sound_snr", "sound_voice"),
 }
 """Modality -> what is measured of it."""
 _DIGITS = {
@@ -57,6 +60,7 @@ _DIGITS = {
     "face_pitch": 1,
     "sound_level": 1,
     "sound_snr": 1,
+    "sound_voice": 2,
 }
 
 
@@ -128,7 +132,11 @@ class Quality:
 
 
 def quality_of(
-    measures: Measures, starts: np.ndarray, ends: np.ndarray, present: Mapping[str, np.ndarray]
+    measures: Measures,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    present: Mapping[str, np.ndarray],
+    voice: np.ndarray | None = None,
 ) -> Quality:
     """On what some rows of a prediction rest.
 
@@ -138,6 +146,8 @@ def quality_of(
         ends: (W,) seconds.
         present: Modalities that the model reads -> (W,) share of each row in which they are there;
             one that is there for less than a tenth does not count.
+        voice: (W,) share of the sound of each row in which a model hears somebody; NaN where it
+            does not tell, None if it never does.
     """
     values: dict[str, np.ndarray] = {}
     good = np.zeros(len(starts), bool)
@@ -146,6 +156,8 @@ def quality_of(
         if name not in present:
             continue
         measured = _measured(name, measures, starts, ends)
+        if name == "audio" and voice is not None:
+            measured["sound_voice"] = voice
         values |= measured
         there = present[name] >= LEAST
         lost = np.zeros(len(starts), bool)
@@ -166,7 +178,7 @@ def _measured(
     if modality == "video" and measures.face is not None:
         rows = measures.face.within(starts, ends).T
     if modality == "audio" and measures.sound is not None:
-        rows = np.stack([measures.sound.level(starts, ends), measures.sound.snr(starts, ends)])
+        rows[:2] = measures.sound.level(starts, ends), measures.sound.snr(starts, ends)
     return dict(zip(COLUMNS[modality], rows, strict=True))
 
 
@@ -191,4 +203,8 @@ def _checks(values: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.
             "overexposed": above(np.where(light > 0.5, values["face_clipped"], 0), OVEREXPOSED),
             "turned away": above(np.abs(values["face_yaw"]), TURNED),
         }
-    return {"quiet": below("sound_level", QUIET), "noisy": below("sound_snr", NOISY)}
+    return {
+        "quiet": below("sound_level", QUIET),
+        "noisy": below("sound_snr", NOISY),
+        "no voice": below("sound_voice", NO_VOICE),
+    }

@@ -28,6 +28,8 @@ class Timeline(Prediction):
         window_presence: As `presence` -> (W,) share of each window that is present.
         ratings: Name -> (W,) values that the model reads beside the classes, such as valence; an
             experiment. NaN where it sees nothing.
+        voice: (W,) share of the sound of each window in which somebody is heard; NaN where there is
+            none or the model does not tell.
     """
 
     classes: list[str]
@@ -36,6 +38,7 @@ class Timeline(Prediction):
     probabilities: np.ndarray
     window_presence: dict[str, np.ndarray]
     ratings: dict[str, np.ndarray] = field(default_factory=dict)
+    voice: np.ndarray | None = None
 
     @property
     def known(self) -> np.ndarray:
@@ -51,7 +54,8 @@ class Timeline(Prediction):
     @cached_property
     def quality(self) -> Quality:
         """On what each window rests."""
-        return quality_of(self.measures, self.starts, self.ends, self.window_presence)
+        presence = self.window_presence
+        return quality_of(self.measures, self.starts, self.ends, presence, self.voice)
 
     def without(self, moments: np.ndarray) -> Self:
         """Without what the model says about some windows (W,) bool."""

@@ -60,12 +60,15 @@ class WindowAnswer:
         mask: (L,) bool, which values rest on something; None for probabilities.
         ratings: Name -> further values that a model of classes reads; NaN where it sees nothing.
         anyway: (C,) what a model of classes says whatever is present.
+        voice: Share of its sound in which somebody is heard; NaN without sound, or of a model that
+            does not tell.
     """
 
     values: np.ndarray
     mask: np.ndarray | None = None
     ratings: Mapping[str, float] = field(default_factory=dict)
     anyway: np.ndarray | None = None
+    voice: float = np.nan
 
 
 #: Windows -> what a model says about each.

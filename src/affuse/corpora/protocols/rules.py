@@ -277,7 +277,8 @@ def _diffusionfer_protocol() -> Protocol:
 
 
 def _nemo_protocol() -> Protocol:
-    trained = ("EB0", "KD0", "MK0", "MP0", "SM0", "TP0", "WR0")
+    others = ("EB0", "KD0", "MK0", "MP0", "SM0", "TP0", "WR0")
+    roles: dict[str, Roles] = dict.fromkeys(others, ("train",))
     return Protocol(
         "nemo/held-out",
         1,
@@ -285,7 +286,7 @@ def _nemo_protocol() -> Protocol:
         "A woman and a man (IC0, KS0) are the development set, the other seven actors train.",
         "No test set: select nothing on the development set, and it can judge. All actors say the "
         "same sentences.",
-        [dict.fromkeys(trained, ("train",)) | dict.fromkeys(("IC0", "KS0"), ("development",))],
+        [roles | dict.fromkeys(("IC0", "KS0"), ("development",))],
         key="speaker",
     )
 

@@ -15,6 +15,7 @@ from affuse.models.base import Head, Output
 from affuse.models.baselines.modality_encoder import EncoderModel, ModalityEncoder
 from affuse.models.frontends import FrontEndChoice
 from affuse.models.layers.pooling import Pooling
+from affuse.models.layers.voice import LEAST_VOICE, VoiceDetector
 
 
 class CalibratedEncoder(ModalityEncoder):
@@ -74,6 +75,8 @@ class Combined(EncoderModel):
         prior: C positive numbers; equal ones by default.
         temperature: What the scores of both together are divided by.
         ratings: Names of values, such as valence, that are read from the features of the images.
+        voice: Whether it tells by itself where somebody is heard (`Output.voice`); sound in which
+            nobody is counts as absent.
 
     Raises:
         AffuseError: Another head, a prior of another length, or joins that do not fit.
@@ -90,6 +93,7 @@ class Combined(EncoderModel):
         prior: Sequence[float] = (),
         temperature: float = 1.0,
         ratings: Sequence[str] = (),
+        voice: bool = False,
     ) -> None:
         super().__init__(streams, outputs, head, "mean")
         if head != "classes":
@@ -104,12 +108,14 @@ class Combined(EncoderModel):
         self.temperature = temperature
         self.ratings = list(ratings)
         self.rate = nn.Linear(self.video.width, len(ratings)) if ratings else None
+        clock, (_, channels) = self.audio.frontend.clock, self.audio.frontend.channels
+        self.voice = VoiceDetector(channels, clock.rate / clock.stride) if voice else None
 
     def forward(self, batch: Batch) -> Output:
         """Log-probabilities; equal ones where nothing is present."""
-        voice, heard = self.embed(self.audio, batch)
+        sound, heard, share = self._listen(batch)
         face, seen = self.embed(self.video, batch)
-        says = {"audio": self.audio.log_shares(voice), "video": self.video.log_shares(face)}
+        says = {"audio": self.audio.log_shares(sound), "video": self.video.log_shares(face)}
         prior = torch.tensor(self.prior, device=face.device).log()
         both = (says["audio"] + says["video"] - prior) / self.temperature
         alone = says["audio"] * heard + says["video"] * seen
@@ -119,4 +125,15 @@ class Combined(EncoderModel):
         if self.rate is not None:
             values = self.rate(face).masked_fill(~seen, torch.nan).unbind(-1)
             output.ratings = dict(zip(self.ratings, values, strict=True))
+        output.voice = share
         return output
+
+    def _listen(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Features of the sound (B, F), whether it counts (B, 1), and `Output.voice`."""
+        encoder, name = self.audio, self.audio.stream
+        x, mask = encoder.frontend(batch.streams[name], batch.masks[name])
+        features, there = self.over_time(x, mask, encoder.frontend.clock, batch, encoder.pool)
+        if self.voice is None:
+            return features, there, None
+        share = self.voice(x, mask)
+        return features, there & (share >= LEAST_VOICE).unsqueeze(1), share
