@@ -15,10 +15,12 @@ from affuse.errors import BadInput
 from affuse.execution.names import name_problem
 from affuse.execution.tables import Sheet, rows_of
 from affuse.execution.text import clean
+from affuse.execution.text_files import read_lines
 from affuse.suggestions import hint
 
 TABLE = "clips.csv"
 LICENCE = "not stated (a user's own recordings)"
+LICENCE_FILE = "LICENCE.txt"
 SOUNDS = {".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus"}
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 PICTURES |= {".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm"}
@@ -54,7 +56,8 @@ def read(root: Path) -> Corpus:
     or a row of `valence,arousal` per image). Optional: `id`, `speaker`, `session`, `recording`,
     `start` and `end` in seconds, `audio` (where the sound is a file of its own), `sex`, `age`,
     `race`, `ethnicity`, `intensity`, `kind`, `partition`. Cells are cleaned, and it may be in any
-    dialect of CSV (`affuse.execution.tables`).
+    dialect of CSV (`affuse.execution.tables`). The first line of a file `LICENCE.txt` is the
+    licence of the recordings.
 
     Returns:
         Clips in the order of their ids; classes in alphabetical order. Sound files give clips
@@ -110,12 +113,18 @@ def _corpus(root: Path, clips: Sequence[Clip], tree: Tree) -> Corpus:
         root=root,
         clips=sorted(clips, key=lambda clip: clip.id),
         classes=VALENCE_AROUSAL if over_time else tuple(sorted(classes)),
-        licence=LICENCE,
+        licence=_licence(root),
         task="valence-arousal" if over_time else "classification",
         left_out=dict(tree.left_out),
         missing=tree.missing,
         notes=people + labels,
     )
+
+
+def _licence(root: Path) -> str:
+    file = (root if root.is_dir() else root.parent) / LICENCE_FILE
+    lines = read_lines(file, "replace") if file.is_file() else []
+    return lines[0][1] if lines else LICENCE
 
 
 def _class_folders(root: Path) -> Corpus:

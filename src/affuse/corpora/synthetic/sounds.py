@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
-from affuse.corpora.folder import TABLE
+from affuse.corpora.folder import LICENCE_FILE, TABLE
 from affuse.corpora.synthetic.acting import generator
 from affuse.corpora.synthetic.encode import write_flac
 from affuse.corpora.synthetic.noises import hum, knocks, machines, noise, silence
@@ -32,7 +32,7 @@ from affuse.corpora.synthetic.waves import (
 )
 from affuse.errors import AffuseError
 from affuse.execution.executors import map_unordered
-from affuse.execution.files import atomic_path, write_csv
+from affuse.execution.files import atomic_path, write_csv, write_text
 
 #: Kind of sound -> what makes one of a number of samples.
 KINDS: Mapping[str, Callable[[int, np.random.Generator], Array]] = {
@@ -58,9 +58,8 @@ seed {seed}, {seconds:g} s each, {rate} Hz
 A folder for every kind of sound; clips.csv lists the sounds, with the kind as label and every
 sound as a speaker of its own, so that they can be split like people. Nothing in here was
 recorded: all is computed from the seed. It shows what is no voice; it has no emotions.
-
-Licence: CC0 1.0.
 """
+LICENCE = "CC0-1.0 (generated)"
 
 Progress = Callable[[Iterable[None], str, int], Iterable[None]]
 
@@ -99,6 +98,7 @@ def synthesise(
     if seconds < 1:
         raise AffuseError(f"{seconds} s: expected at least 1")
     claim(out, README.format(seed=seed, seconds=seconds, rate=RATE), TABLE)
+    write_text(out / LICENCE_FILE, f"{LICENCE}\n")
     jobs = [
         _Job(out, seed, seconds, kind, number) for kind in KINDS for number in range(1, each + 1)
     ]
