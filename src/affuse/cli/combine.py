@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "voice (affuse synth sounds, affuse prepare folder)",
     )
     parser.add_argument(
+        "--half",
+        action="store_true",
+        help="round matrices and kernels to float16, for a smaller file",
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, help="model file to write (.safetensors)"
     )
 
@@ -47,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
     audio = Part(options.audio, options.audio_held_back)
     video = Part(options.video, options.video_held_back)
-    found = combine(audio, video, options.out, options.ratings, options.sounds)
+    found = combine(audio, video, options.out, options.ratings, options.sounds, options.half)
     print(f"{options.out}: {', '.join(found.classes)}")
     print(f"{'calibrated':12}{'temperature':>12}{'NLL':>8}{'ECE':>8}{'confidence':>12}")
     for name, scores in found.calibration.items():

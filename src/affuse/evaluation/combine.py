@@ -78,7 +78,12 @@ class Combination:
 
 
 def combine(
-    audio: Part, video: Part, out: Path, rated: Path | None = None, sounds: Path | None = None
+    audio: Part,
+    video: Part,
+    out: Path,
+    rated: Path | None = None,
+    sounds: Path | None = None,
+    half: bool = False,
 ) -> Combination:
     """Write a model that decides from sound, images or both.
 
@@ -94,6 +99,7 @@ def combine(
             learned from the features of the images by linear regression.
         sounds: Store of a corpus of sounds in which nobody is heard: the model learns to tell them
             from the voices that the part that hears has learned from.
+        half: Whether matrices and kernels are rounded to float16, for a smaller file.
 
     Raises:
         BadInput: A run or a table cannot be used.
@@ -173,7 +179,7 @@ def combine(
         networks: dict[str, Path] = {}
         for part in (audio, video):
             networks |= unpack_networks(_model_file(part), digests, Path(folder))
-        save_model(out, model, spec, networks)
+        save_model(out, model, spec, networks, half)
     ccc = {} if fitted is None else fitted.ccc
     return Combination(list(shared), scores, temperatures, ccc, voices)
 

@@ -39,7 +39,11 @@ DIGEST = "digest"
 
 
 def save_model(
-    path: Path, model: Model, spec: ModelSpec, networks: Mapping[str, Path] | None = None
+    path: Path,
+    model: Model,
+    spec: ModelSpec,
+    networks: Mapping[str, Path] | None = None,
+    half: bool = False,
 ) -> None:
     """Write a model file atomically; the same model and spec give the same bytes.
 
@@ -49,6 +53,7 @@ def save_model(
         spec: Everything else.
         networks: Digest -> model file of the frozen networks whose features it reads, to be held
             inside.
+        half: Whether matrices and kernels are rounded to float16, for a file of half the size.
 
     Raises:
         BadInput: A weight or a number of the spec is not finite, or out of range; or a network is
@@ -58,6 +63,10 @@ def save_model(
         name: x.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, x in model.state_dict().items()
     }
+    if half:
+        state = {
+            n: x.half() if x.is_floating_point() and x.ndim > 1 else x for n, x in state.items()
+        }
     if bad := not_finite(state):
         raise BadInput(path, f"not written: weight {bad} is not finite (nan or inf)")
     try:
@@ -117,7 +126,9 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
                 path, f"holds a model that cannot be built: {short(str(error), 300)}"
             ) from error
         state = {name: file.get_tensor(name) for name in names}
-        load_exactly(path, model, {n: x for n, x in state.items() if not n.startswith(PREFIX)})
+        own = {n: x for n, x in state.items() if not n.startswith(PREFIX)}
+        whole = {n: x.float() if x.dtype == torch.float16 else x for n, x in own.items()}
+        load_exactly(path, model, whole)
         check_embedded(path, {n: x for n, x in state.items() if n.startswith(PREFIX)})
         told_digest = told.pop(DIGEST, None)
         if told_digest is not None and told_digest != content_digest(told, state):

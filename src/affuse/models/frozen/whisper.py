@@ -24,6 +24,7 @@ SIZES = {
 }
 #: What entries of the encoder are called with the rest of the network, without, and by themselves.
 _PREFIXES = ("model.encoder.", "encoder.", "")
+_POSITIONS = "embed_positions.weight"
 #: Entries of the published `.pt` -> as `transformers` names them.
 _RENAMED = {
     r"^blocks\.": "layers.",
@@ -59,7 +60,7 @@ class Whisper(EncoderStream):
     @classmethod
     def load(cls, path: Path, layers: int | None) -> Encoder:
         """See `EncoderStream`."""
-        return load_encoder(path, layers)
+        return load_encoder(path, layers, cls.section + 2 * cls.context)
 
     def check(self, name: str, word: str, encoder: Encoder) -> None:
         """Refuse an encoder of another size than the name of the stream says, if it says one."""
@@ -82,12 +83,14 @@ class _Network(WhisperEncoder):
         return [state[0] for state in self(mel.T[None])]
 
 
-def load_encoder(path: Path, layers: int | None = None) -> Encoder:
+def load_encoder(path: Path, layers: int | None = None, frames: int | None = None) -> Encoder:
     """The encoder in a file, in evaluation mode.
 
     Args:
         path: File of weights, see `Whisper`.
         layers: How many of its first layers are wanted, without what follows them; None: all.
+        frames: Of such a cut encoder, how many it is given at once at most: later positions are cut
+            off, too.
 
     Raises:
         BadInput: The file is damaged, or holds no encoder, or fewer layers.
@@ -101,6 +104,8 @@ def load_encoder(path: Path, layers: int | None = None) -> Encoder:
             for name, x in state.items()
             if _layer(name) < layers and not name.startswith("layer_norm.")
         }
+        if frames is not None and _POSITIONS in state:
+            state[_POSITIONS] = state[_POSITIONS][:frames]
     shapes = {name: tuple(x.shape) for name, x in state.items()}
     try:
         network = _Network.like(shapes, normalised=layers is None)
