@@ -30,7 +30,7 @@ from affuse.inference.predictor import Predictor
 from affuse.media.detectors import create_detector
 from affuse.media.loudness import LoudnessMeter
 from affuse.media.quality import face_quality, turn_of
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.models.modelfile import load_model
 from affuse.models.sliding import WindowModel
 from affuse.tasks.timeline import Timeline
@@ -64,7 +64,7 @@ class FaceModel:
     """The bundled model on faces that are cut out already."""
 
     def __init__(self) -> None:
-        model, spec = load_model(DAY_ONE)
+        model, spec = load_model(BUNDLED)
         self.applied, self.classes = WindowModel(model, spec), list(spec.outputs)
 
     def says(self, faces: np.ndarray) -> np.ndarray:
@@ -196,7 +196,7 @@ def of_found(data: Path, most: int) -> None:
     with (data / "diffusionfer" / "index.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["annotated_label"] in HOME]
     rows = [rows[k] for k in np.random.default_rng(0).permutation(len(rows))[: min(most, 210)]]
-    predictor = Predictor(DAY_ONE, low_quality="keep")
+    predictor = Predictor(BUNDLED, low_quality="keep")
     changes: list[tuple[str, Change]] = [("as it is", lambda x: x)]
     for side in (112, 56, 40, 28, 20, 14, 10):
         changes.append((f"{side} pixels", partial(_in_scene, side=side)))
@@ -255,7 +255,7 @@ def of_voices(data: Path, most: int) -> None:
     ]
     names = list(EMOTIONS)
     labels = np.array([names.index(HOME[str(clip.label)]) for clip in clips])
-    predictor = Predictor(DAY_ONE, low_quality="keep")
+    predictor = Predictor(BUNDLED, low_quality="keep")
     print(f"{len(clips)} sentences of RAVDESS\n")
     for title, levels, change in (
         ("SNR of the white noise in dB", NOISES, _noisy),

@@ -18,7 +18,7 @@ from affuse.corpora.emotions import EMOTIONS
 from affuse.corpora.registry import read_corpus
 from affuse.execution.progress import progress
 from affuse.inference.predictor import Predictor
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.tasks.naming import CLEAR, MARGIN
 from affuse.tasks.timeline import Timeline
 
@@ -31,7 +31,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ravdess", type=Path)
-    parser.add_argument("--model", type=Path, default=DAY_ONE)
+    parser.add_argument("--model", type=Path, default=BUNDLED)
     parser.add_argument("--actors", nargs="+", default=["11", "13", "18", "22"])
     options = parser.parse_args()
     predictor = Predictor(options.model)

@@ -61,9 +61,9 @@ def predict(
     """
     from affuse.corpora.clip import Tracks
     from affuse.inference.predictor import Predictor
-    from affuse.models.bundled import DAY_ONE
+    from affuse.models.bundled import BUNDLED
 
-    file = DAY_ONE if model is None else Path(model)
+    file = BUNDLED if model is None else Path(model)
     predictor = Predictor(
         file,
         hop,
@@ -98,9 +98,9 @@ def predict_people(
         affuse.errors.BadInput: A file cannot be used.
     """
     from affuse.inference.predictor import Predictor
-    from affuse.models.bundled import DAY_ONE
+    from affuse.models.bundled import BUNDLED
 
-    file = DAY_ONE if model is None else Path(model)
+    file = BUNDLED if model is None else Path(model)
     return Predictor(file, hop, baseline=_paths(baseline)).predict_people(Path(path), people, voice)
 
 

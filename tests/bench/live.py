@@ -23,7 +23,7 @@ from affuse.inference.predictor import Predictor
 from affuse.media.live import Live
 from affuse.media.source import open_source
 from affuse.media.timestamps import picture_times
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 
 BINS = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1.0, np.inf]
 BAR = 50
@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("video", type=Path)
     parser.add_argument("--hop", type=float, default=0.2)
-    parser.add_argument("--model", type=Path, default=DAY_ONE)
+    parser.add_argument("--model", type=Path, default=BUNDLED)
     parser.add_argument("--seconds", type=float, default=0.0, help="repeat it for so long")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

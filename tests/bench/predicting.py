@@ -43,8 +43,8 @@ torch.set_num_threads(int(sys.argv[2]))
 cv2.setNumThreads(int(sys.argv[2]))
 from affuse.inference.output import write_timeline
 from affuse.inference.predictor import Predictor
-from affuse.models.bundled import DAY_ONE
-predictor = Predictor(DAY_ONE)
+from affuse.models.bundled import BUNDLED
+predictor = Predictor(BUNDLED)
 START
 timeline = predictor.predict(Path(sys.argv[1]))
 if sys.argv[3] == "files":

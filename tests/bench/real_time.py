@@ -20,7 +20,7 @@ import torch
 from affuse.inference.output import write_timeline
 from affuse.inference.predictor import Predictor
 from affuse.media.probe import probe
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 
 ROUNDS = 3
 
@@ -29,7 +29,7 @@ def main() -> None:
     """Print a row per recording: the median of some rounds, computing time of the process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    predictor = Predictor(DAY_ONE)
+    predictor = Predictor(BUNDLED)
     print("| recording | image | seconds | computing, s | times faster than it plays |")
     print("|---|---|---|---|---|")
     for path in map(Path, sys.argv[1:]):

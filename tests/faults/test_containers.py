@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 
 from affuse.errors import BadInput
 from affuse.inference.predictor import Predictor
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.tasks.timeline import Timeline
 from tests.faults.containers import CODECS, Container, Content, containers, write
 from tests.faults.recordings import talking_face
@@ -23,7 +23,7 @@ _KNOWN = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 @functools.cache
 def predictor() -> Predictor:
-    return Predictor(DAY_ONE)
+    return Predictor(BUNDLED)
 
 
 def read(path: Path) -> Timeline:

@@ -9,7 +9,7 @@ import pytest
 
 from affuse.cli.main import main
 from affuse.inference.predictor import Predictor
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.tasks.timeline import Timeline
 
 DURATIONS = (2.0, 5.0, 7.3, 8.05)
@@ -30,7 +30,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_rows_lie_on_one_grid_and_reach_the_end(voices: list[Path], tmp_path: Path) -> None:
     words = ["predict", *map(str, voices), "--out", str(tmp_path), "--hop", "0.8"]
     assert main(words) == 0
-    window = Predictor(DAY_ONE).window
+    window = Predictor(BUNDLED).window
     for path, seconds in zip(voices, DURATIONS, strict=True):
         rows = list(csv.DictReader((tmp_path / f"{path.stem}.csv").open()))
         starts = [float(row["start"]) for row in rows]
@@ -43,7 +43,7 @@ def test_rows_lie_on_one_grid_and_reach_the_end(voices: list[Path], tmp_path: Pa
 def test_a_window_says_the_same_at_any_hop_and_in_a_longer_recording(voices: list[Path]) -> None:
     coarse: Timeline
     fine: Timeline
-    coarse, fine = (Predictor(DAY_ONE, hop).read(voices[3])[0] for hop in (1.2, 0.6))
+    coarse, fine = (Predictor(BUNDLED, hop).read(voices[3])[0] for hop in (1.2, 0.6))
     whole = coarse.ends - coarse.starts > 2.99
     np.testing.assert_allclose(
         coarse.probabilities[whole], fine.probabilities[::2][: whole.sum()], atol=1e-5
@@ -53,7 +53,7 @@ def test_a_window_says_the_same_at_any_hop_and_in_a_longer_recording(voices: lis
 def test_shares_are_of_what_lies_inside_the_recording(voices: list[Path]) -> None:
     for path in voices:
         timeline: Timeline
-        (timeline,) = Predictor(DAY_ONE, 0.8).read(path)
+        (timeline,) = Predictor(BUNDLED, 0.8).read(path)
         assert timeline.window_presence["audio"].min() > 0.95
 
 

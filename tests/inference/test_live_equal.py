@@ -20,7 +20,7 @@ from affuse.inference.sliding import slide
 from affuse.media.live import Live
 from affuse.media.probe import probe
 from affuse.media.source import open_source
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
 from affuse.tasks.timeline import Timeline
@@ -56,16 +56,16 @@ def assert_same_windows(path: Path, model: Path, hop: float, least: int) -> None
     [("expressive_d18.mp4", 0.1, 40), ("face_noface.mov", 0.25, 12), ("no_face.mp4", 0.5, 1)],
 )
 def test_classes_of_real_recordings(shared_data: Path, name: str, hop: float, least: int) -> None:
-    assert_same_windows(shared_data / "videos" / name, DAY_ONE, hop, least)
+    assert_same_windows(shared_data / "videos" / name, BUNDLED, hop, least)
 
 
 def test_classes_where_the_frame_rate_varies(varying: Path) -> None:
-    assert_same_windows(varying, DAY_ONE, 0.25, 12)
+    assert_same_windows(varying, BUNDLED, 0.25, 12)
 
 
 def test_classes_where_a_face_goes_and_comes_back(varying: Path, tmp_path: Path) -> None:
     path = rewrite(varying, tmp_path / "a.mkv", hidden=(1.6, 3.3), silent=2.5, codec="mjpeg")
-    assert_same_windows(path, DAY_ONE, 0.25, 12)
+    assert_same_windows(path, BUNDLED, 0.25, 12)
 
 
 def test_values_over_time(both: Path, varying: Path) -> None:

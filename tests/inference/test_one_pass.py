@@ -12,7 +12,7 @@ from affuse.features.catalogue import stream_spec
 from affuse.inference.predictor import Predictor
 from affuse.media.audio import survey
 from affuse.media.video import read_frames
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.tasks.timeline import Timeline
 
@@ -34,7 +34,7 @@ def model_of(path: Path, streams: tuple[str, ...]) -> Path:
 def test_a_recording_is_decoded_once(
     varying: Path, tmp_path: Path, decoded: list[str], reads: str
 ) -> None:
-    model = DAY_ONE if reads == "bundled" else model_of(tmp_path / "m.safetensors", STREAMS[reads])
+    model = BUNDLED if reads == "bundled" else model_of(tmp_path / "m.safetensors", STREAMS[reads])
     predictor = Predictor(model, 0.9)
     frames = sum(1 for _ in read_frames(varying))
     decoded.clear()

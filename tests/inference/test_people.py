@@ -18,7 +18,7 @@ from affuse.media.face import FaceOptions, Readings
 from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.tracks import Track
 from affuse.media.watching import Cut
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.tasks.timeline import Timeline
 
 
@@ -107,7 +107,7 @@ def test_everybody_has_a_timeline(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_the_main_person_is_as_if_nobody_else_had_been_asked_for(tmp_path: Path) -> None:
     path = side_by_side(tmp_path / "a.mp4", 3, 0)
-    predictor = Predictor(DAY_ONE)
+    predictor = Predictor(BUNDLED)
     (one,) = predictor.predict_people(path, 1, "all")
     first, second = predictor.predict_people(path, 5, "all")
     assert isinstance(one, Timeline) and isinstance(first, Timeline)

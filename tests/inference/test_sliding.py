@@ -24,7 +24,7 @@ from affuse.inference.clips import ClipModel
 from affuse.inference.predictor import Predictor
 from affuse.inference.sliding import Sliding, all_answers
 from affuse.media.probe import probe
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.models.layers import framewise
 from affuse.models.modelfile import ModelSpec, load_model, save_model
 from affuse.models.sliding import WindowModel
@@ -90,7 +90,7 @@ def models() -> Iterator[Any]:
 
 def build(spec: ModelSpec | None) -> tuple[Any, ModelSpec]:
     if spec is None:
-        return load_model(DAY_ONE)
+        return load_model(BUNDLED)
     torch.manual_seed(0)
     return spec.build().eval(), spec
 
@@ -217,7 +217,7 @@ def test_a_clip_of_a_store_is_predicted_as_its_recording(
     recorded: tuple[Path, Store], tmp_path: Path, kind: str, clip: str
 ) -> None:
     folder, data = recorded
-    file = DAY_ONE
+    file = BUNDLED
     if kind == "classes":
         spec = spec_of("chumachenko-it", ("audio/mfcc10", "video/faces48"), "classes")
         model, _ = build(spec)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.models.entries import content_digest
 from affuse.models.modelfile import DIGEST, KEY, ModelSpec, load_model, read_spec, save_model
 from affuse.verification.contracts.model import MFCC, random_batch
@@ -156,7 +156,7 @@ def test_a_file_of_format_1_opens_with_the_same_answers(path: Path, spec: ModelS
 
 
 def test_the_bundled_model_opens() -> None:
-    model, spec = load_model(DAY_ONE)
+    model, spec = load_model(BUNDLED)
     assert len(spec.outputs) == model.outputs and "happy" in spec.outputs
 
 

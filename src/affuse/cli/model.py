@@ -39,14 +39,14 @@ def chosen_model(options: argparse.Namespace) -> Path:
     """
     if options.model is not None:
         return _of_run(options.model) if options.model.is_dir() else Path(options.model)
-    from affuse.models.bundled import CARD, DAY_ONE
+    from affuse.models.bundled import CARD, BUNDLED
 
     print(
         f"affuse {options.verb}: no --model given, so the bundled model is used; for "
         f"research, not for commerce, and often wrong: {CARD}",
         file=sys.stderr,
     )
-    return DAY_ONE
+    return BUNDLED
 
 
 def _of_run(folder: Path) -> Path:

@@ -27,7 +27,7 @@ from affuse.inference.sliding import slide
 from affuse.metrics.concordance import ccc
 from affuse.models.backbones.tsav import R2Plus1D
 from affuse.models.base import Model
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.models.checkpoints import convert, convert_back, published_state_dict
 from affuse.models.frozen.tsav import of_nothing
 from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
@@ -338,4 +338,4 @@ def test_other_models_have_no_published_windows(tmp_path: Path) -> None:
         Predictor(other, smoothing="published")
     assert Predictor(other, smoothing=0.5).spec.smoothing == 0.5
     with pytest.raises(BadInput, match="gives no continuous valence and arousal"):
-        Predictor(DAY_ONE, windows="overlap")
+        Predictor(BUNDLED, windows="overlap")

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DAY_ONE = Path(__file__).parent / "day-one.safetensors"
-CARD = DAY_ONE.with_suffix(".md")
+BUNDLED = Path(__file__).parent / "day-one.safetensors"
+CARD = BUNDLED.with_suffix(".md")

@@ -14,7 +14,7 @@ import soundfile
 import affuse
 from affuse.cli.main import main
 from affuse.errors import BadInput
-from affuse.models.bundled import CARD, DAY_ONE
+from affuse.models.bundled import CARD, BUNDLED
 from affuse.models.modelfile import read_spec
 from affuse.tasks.timeline import Timeline
 
@@ -33,8 +33,8 @@ def sound(path: Path, values: np.ndarray) -> Path:
 
 
 def test_the_file_is_small_and_says_where_it_comes_from() -> None:
-    assert DAY_ONE.stat().st_size <= 10_000_000
-    spec = read_spec(DAY_ONE)
+    assert BUNDLED.stat().st_size <= 10_000_000
+    spec = read_spec(BUNDLED)
     assert spec.outputs == ["neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
     for word in ("CC BY-NC-SA 4.0", "research only", "CC0"):
         assert word in spec.training["licence"]

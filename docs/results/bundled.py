@@ -1,9 +1,10 @@
 """What the bundled model makes of recordings that it has not seen.
 
-    python docs/results/day_one.py DATA WEIGHTS [--model FILE]
+    python docs/results/bundled.py DATA WEIGHTS [--model FILE]
 
-DATA holds `ravdess_speech`, `ferplus` and `diffusionfer`; WEIGHTS is what `make weights` made of
-it. Prints the tables of `backbones.md`.
+DATA holds `ravdess_speech`, `ferplus`, `diffusionfer` and `voices`; WEIGHTS is what `make weights`
+made of it, with stores of further voices in `stores` (`emovo`, `emotale`, `ased`), if there are
+such. Prints the tables of `bundled.md`.
 """
 
 from __future__ import annotations
@@ -23,17 +24,23 @@ from scipy import signal
 
 from affuse.corpora.emotions import EMOTIONS
 from affuse.corpora.labels import Labels, Rule, label_clips
+from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.registry import read_corpus
+from affuse.corpora.synthetic.sounds import KINDS, sound
 from affuse.errors import BadInput
 from affuse.execution.progress import progress
 from affuse.features.batch import collate, normalise
+from affuse.features.speakers import Amount, SpeakerBaselines
 from affuse.features.store import Store
+from affuse.features.stream import Stream, stream_duration
 from affuse.inference.predictor import Predictor
+from affuse.inference.sliding import slide
 from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
-from affuse.models.bundled import DAY_ONE
+from affuse.models.bundled import BUNDLED
 from affuse.tasks.timeline import Timeline
 
+CLASSES = tuple(EMOTIONS)
 HOME = {name: emotion for emotion, names in EMOTIONS.items() for name in names}
 
 
@@ -42,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("weights", type=Path)
-    parser.add_argument("--model", type=Path, default=DAY_ONE)
+    parser.add_argument("--model", type=Path, default=BUNDLED)
     options = parser.parse_args()
     predictor = Predictor(options.model)
     classes = predictor.spec.outputs
@@ -52,9 +59,10 @@ def main() -> None:
             f"the same, {name}": voices(predictor, options, change)
             for name, change in HEARD.items()
         },
+        **further(predictor, options),
         "FER+ validation, first choice of raters": faces(predictor, options, "plurality"),
         "FER+ validation images with a majority": faces(predictor, options, "majority"),
-        "DiffusionFER (images)": drawn(predictor, options),
+        "DiffusionFER, the half that was held apart (images)": drawn(predictor, options),
     }
     print("| recordings | clips | accuracy | 95 % interval | UAR | NLL | ECE | confidence |")
     print("|---|---|---|---|---|---|---|---|")
@@ -69,8 +77,8 @@ def main() -> None:
         )
         recalls = ", ".join(f"{c} {r:.2f}" for c, r in zip(classes, found.recall, strict=True))
         print(f"{name}: recall {recalls}", file=sys.stderr)
-    print("\n| nothing to read | likeliest emotion | its probability, largest of all windows |")
-    print("|---|---|---|")
+    print("\n| nothing to read | what is said |")
+    print("|---|---|")
     for name, said in nothings(predictor):
         print(f"| {name} | {said} |")
 
@@ -113,7 +121,7 @@ def voices(
     """Clips of the actors that the voice was not trained on."""
     split = json.loads((options.weights / "voice/fold0/split.json").read_text())
     corpus = read_corpus("ravdess", options.data / "ravdess_speech")
-    clips = [clip for clip in corpus.clips if clip.id in set(split["development"])]
+    clips = [clip for clip in corpus.clips if f"ravdess/{clip.id}" in set(split["development"])]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for clip in progress(clips, "voices"):
@@ -125,6 +133,36 @@ def voices(
                 soundfile.write(path, change(sound, rate), rate)
             rows.append(overall(predictor, path))
     return np.array(rows), [HOME[str(c.label)] for c in clips], [str(c.speaker) for c in clips]
+
+
+def further(predictor: Predictor, options: argparse.Namespace) -> dict[str, Found]:
+    """Voices of corpora that the model has not heard, nothing and everything known of a speaker."""
+    found: dict[str, Found] = {}
+    (sound,) = (s for s in predictor.spec.streams.values() if s.modality == "audio")
+    (face,) = (s for s in predictor.spec.streams.values() if s.modality == "video")
+    for name in ("emovo", "emotale", "ased"):
+        path = options.weights / "stores" / name
+        if not path.is_dir():
+            continue
+        data = Store(path)
+        clips = [c for c in data.usable([sound.name]) if HOME.get(str(c.label)) in CLASSES]
+        amounts: dict[str, Amount] = {"": "none"}
+        if predictor.baselines:
+            amounts |= {", all of a speaker known": "all"}
+        for words, amount in amounts.items():
+            people = predictor.baselines and SpeakerBaselines(
+                data, clips, predictor.baselines, amount
+            )
+            rows = []
+            for clip in progress(clips, name):
+                streams = {sound.name: data.stream(sound.name)[clip.id]}
+                streams = people.moved(clip.id, streams) if people else streams
+                duration = stream_duration(streams, {sound.name: sound})
+                streams |= {face.name: Stream.absent(face, duration)}
+                rows.append(slide(predictor.model, predictor.spec, streams, duration).anyway)
+            labels = [HOME[str(clip.label)] for clip in clips]
+            found[f"{name}{words}"] = np.array(rows), labels, [str(c.speaker) for c in clips]
+    return found
 
 
 def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Found:
@@ -155,16 +193,17 @@ def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Foun
 def drawn(predictor: Predictor, options: argparse.Namespace) -> Found:
     """Images that a diffusion model drew, each as a recording of one image."""
     corpus = read_corpus("diffusionfer", options.data / "diffusionfer")
-    names = {"angry": "angry", "fear": "fearful", "surprise": "surprised"}
+    roles = load_protocol("diffusionfer/halves", corpus.clips).roles(0, corpus.clips)
+    clips = [clip for clip, has in zip(corpus.clips, roles, strict=True) if has == ("test",)]
     rows, labels, groups = [], [], []
-    for clip in progress(corpus.clips, "pictures"):
+    for clip in progress(clips, "pictures"):
         assert clip.video is not None
         try:
             rows.append(overall(predictor, clip.video))
         except BadInput as error:
             print(error, file=sys.stderr)
             continue
-        labels.append(names.get(str(clip.label), str(clip.label)))
+        labels.append(HOME[str(clip.label)])
         groups.append(clip.id)
     return np.array(rows), labels, groups
 
@@ -177,29 +216,25 @@ def overall(predictor: Predictor, path: Path) -> np.ndarray:
 
 
 def nothings(predictor: Predictor) -> Iterator[tuple[str, str]]:
-    """What is said about recordings in which there is nobody."""
+    """What is said about recordings in which there is nobody.
+
+    Sounds are drawn with another seed than those that the model learned from.
+    """
     random = np.random.default_rng(0)
-    rate, seconds = 16000, 10
-    time = np.arange(rate * seconds) / rate
-    white = random.standard_normal(len(time))
-    sounds = {
-        "silence": np.zeros(len(time)),
-        "hiss, quiet": 0.003 * white,
-        "white noise": 0.1 * white,
-        "brown noise": 0.3 * np.cumsum(white) / np.abs(np.cumsum(white)).max(),
-        "hum of 50 Hz": 0.2 * sum(np.sin(2 * np.pi * 50 * k * time) / k for k in range(1, 12)),
-        "a chord": 0.1 * sum(np.sin(2 * np.pi * f * time) for f in (220.0, 277.2, 329.6)),
-    }
     walls = {
         "a white wall": np.full((480, 640, 3), 235, np.uint8),
         "a wall of bricks": bricks(),
         "noise on the image": random.integers(0, 256, (480, 640, 3), np.uint8),
     }
     with tempfile.TemporaryDirectory() as folder:
-        for name, sound in sounds.items():
-            path = Path(folder, "sound.wav")
-            soundfile.write(path, sound.astype(np.float32), rate)
-            yield name, said(predictor, path)
+        path = Path(folder, "sound.wav")
+        for kind in ("exact zeros", *KINDS):
+            told = []
+            for number in range(1, 6):
+                drawn = sound(2, kind, number, 10) if kind in KINDS else np.zeros(160_000)
+                soundfile.write(path, drawn, 16000)
+                told.append(said(predictor, path))
+            yield f"{kind}, {len(told)} of 10 s", "; ".join(dict.fromkeys(told))
         for name, wall in walls.items():
             path = Path(folder, "wall.mp4")
             writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (640, 480))
@@ -221,13 +256,15 @@ def bricks() -> np.ndarray:
 
 
 def said(predictor: Predictor, path: Path) -> str:
-    """The likeliest emotion and how sure the surest window is."""
+    """What is said, and how sure the surest window is where an emotion is named."""
     try:
         timeline = predictor.predict(path, thumbnails=False)
     except BadInput as error:
-        return f"none: {error.reason} | "
+        return error.reason
     assert isinstance(timeline, Timeline)
-    return f"{timeline.emotion} | {np.nanmax(timeline.probabilities):.2f}"
+    if not timeline.known.any():
+        return timeline.headline
+    return f"{timeline.emotion}, at most {np.nanmax(timeline.probabilities):.2f}"
 
 
 if __name__ == "__main__":
