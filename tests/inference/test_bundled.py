@@ -14,7 +14,7 @@ import soundfile
 import affuse
 from affuse.cli.main import main
 from affuse.errors import BadInput
-from affuse.models.bundled import CARD, BUNDLED
+from affuse.models.bundled import BUNDLED, CARD
 from affuse.models.modelfile import read_spec
 from affuse.tasks.timeline import Timeline
 

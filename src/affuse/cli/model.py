@@ -39,7 +39,7 @@ def chosen_model(options: argparse.Namespace) -> Path:
     """
     if options.model is not None:
         return _of_run(options.model) if options.model.is_dir() else Path(options.model)
-    from affuse.models.bundled import CARD, BUNDLED
+    from affuse.models.bundled import BUNDLED, CARD
 
     print(
         f"affuse {options.verb}: no --model given, so the bundled model is used; for "
