@@ -276,19 +276,33 @@ def _diffusionfer_protocol() -> Protocol:
     )
 
 
-def _nemo_protocol() -> Protocol:
+def _nemo_protocols() -> list[Protocol]:
+    people = ("EB0", "KS0", "IC0", "SM0", "KD0", "MP0", "MK0", "TP0", "WR0")
+    pairs = [people[k : k + 2] for k in range(0, 9, 2)]
     others = ("EB0", "KD0", "MK0", "MP0", "SM0", "TP0", "WR0")
     roles: dict[str, Roles] = dict.fromkeys(others, ("train",))
-    return Protocol(
-        "nemo/held-out",
-        1,
-        "nemo",
-        "A woman and a man (IC0, KS0) are the development set, the other seven actors train.",
-        "No test set: select nothing on the development set, and it can judge. All actors say the "
-        "same sentences.",
-        [roles | dict.fromkeys(("IC0", "KS0"), ("development",))],
-        key="speaker",
-    )
+    return [
+        Protocol(
+            "nemo/held-out",
+            1,
+            "nemo",
+            "A woman and a man (IC0, KS0) are the development set, the other seven actors train.",
+            "No test set: select nothing on the development set, and it can judge. All actors say "
+            "the same sentences.",
+            [roles | dict.fromkeys(("IC0", "KS0"), ("development",))],
+            key="speaker",
+        ),
+        Protocol(
+            "nemo/5fold",
+            1,
+            "nemo",
+            "Five folds of a woman and a man, the last of one man; every actor is tested once.",
+            "No development actors: select nothing, train for a fixed number of epochs. All actors "
+            "say the same sentences.",
+            rotate(people, 0, pairs),
+            key="speaker",
+        ),
+    ]
 
 
 def frozen_protocols() -> list[Protocol]:
@@ -300,7 +314,7 @@ def frozen_protocols() -> list[Protocol]:
         *_affwild2_protocols(),
         *_ferplus_protocols(),
         _diffusionfer_protocol(),
-        _nemo_protocol(),
+        *_nemo_protocols(),
     ]
 
 
