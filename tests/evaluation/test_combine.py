@@ -45,7 +45,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def part(runs: Path, modality: str, role: str = "evaluation-development") -> Part:
-    return Part(runs / modality, runs / modality / role / "predictions.csv")
+    return Part(runs / modality, [runs / modality / role / "predictions.csv"])
 
 
 def combined(runs: Path, out: Path, rated: Path | None = None) -> Combination:
@@ -152,7 +152,7 @@ def test_people_whom_the_model_is_judged_on_calibrate_nothing(runs: Path, tmp_pa
     for name, rows in (("plain", table), ("changed", changed)):
         rows.to_csv(tmp_path / f"{name}.csv", index=False)
         out = tmp_path / f"{name}.safetensors"
-        combine(Part(runs / "audio", tmp_path / f"{name}.csv"), part(runs, "video"), out)
+        combine(Part(runs / "audio", [tmp_path / f"{name}.csv"]), part(runs, "video"), out)
         files.append(out.read_bytes())
     assert files[0] == files[1]
 
@@ -277,3 +277,23 @@ def test_models_that_know_people_go_together_if_both_do_in_the_same_way(
     with pytest.raises(AffuseError, match=r"different baselines \(audio: past and video: none\)"):
         combine(past, part(tmp_path, "video"), out)
     assert not out.exists()
+
+
+def test_tables_of_held_back_clips_count_alike_however_long_they_are(
+    runs: Path, tmp_path: Path
+) -> None:
+    own = runs / "audio/evaluation-development/predictions.csv"
+    columns = [name for name in pd.read_csv(own) if name.startswith("p_")]
+    wrong = pd.read_csv(own)
+    wrong[columns] = np.roll(wrong[columns], 1, axis=1)
+    once, often = tmp_path / "once.csv", tmp_path / "often.csv"
+    wrong.to_csv(once, index=False)
+    pd.concat([wrong] * 3).to_csv(often, index=False)
+
+    def temperature(*tables: Path) -> float:
+        heard = Part(runs / "audio", tables)
+        found = combine(heard, part(runs, "video"), tmp_path / "m.safetensors")
+        return found.temperatures["audio"]
+
+    assert temperature(own, often) == pytest.approx(temperature(own, once))
+    assert temperature(own) < temperature(own, once)

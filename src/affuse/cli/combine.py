@@ -19,9 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{modality}-held-back",
             type=Path,
+            nargs="+",
+            default=(),
             metavar="CSV",
-            help="predictions.csv of clips not seen in training, to calibrate on (default: that of "
-            "affuse evaluate RUN --role development)",
+            help="predictions.csv of clips not seen in training, to calibrate on; several count "
+            "alike (default: that of affuse evaluate RUN --role development)",
         )
     parser.add_argument(
         "--ratings",

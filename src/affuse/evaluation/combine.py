@@ -14,10 +14,9 @@ from scipy.special import log_softmax
 
 from affuse.corpora.emotions import shared_emotions
 from affuse.errors import AffuseError, BadInput
+from affuse.evaluation.held_back import read_held_back
 from affuse.evaluation.ratings import fit_ratings
 from affuse.evaluation.voice import Voices, fit_voice
-from affuse.execution.tables import Sheet, rows_of
-from affuse.execution.text import identity
 from affuse.features.baseline import is_personal
 from affuse.features.speakers import AMOUNTS
 from affuse.features.store import Store
@@ -48,13 +47,13 @@ class Part:
     Args:
         run: Folder that `train` made, of the model `audio-only` or `video-only`; its first trained
             fold is taken.
-        predictions: `predictions.csv` that `evaluate` wrote, of clips that the model that predicted
-            them had not seen: by this run, or by another one of the same recipe. Speakers whom
+        predictions: Tables that `evaluate` wrote, of clips that the models that predicted them had
+            not seen: by this run, or by others of the same recipe; each counts alike. Speakers whom
             this run is judged on are left out. By default those of its development clips.
     """
 
     run: Path
-    predictions: Path | None = None
+    predictions: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def combine(
     joins = {name: [rows[k] for rows in shared.values()] for k, name in enumerate(parts)}
     shrinkage = _shrinkage(specs)
     tables = {
-        name: _predictions(part, specs[name], joins[name], parts[name][2])
+        name: read_held_back(_tables(part), part.run, specs[name], joins[name], parts[name][2])
         for name, part in (("audio", audio), ("video", video))
     }
     held = {name: (logits, true) for name, (logits, true, _) in tables.items()}
@@ -198,57 +197,15 @@ def _model_file(part: Part) -> Path:
     return trained_folds(part.run)[0] / MODEL_FILE
 
 
+def _tables(part: Part) -> list[Path]:
+    own = evaluation_folder(part.run, "development") / PREDICTIONS_FILE
+    return list(part.predictions) or [own]
+
+
 def _branch_options(spec: ModelSpec, modality: str) -> dict[str, Any]:
     taken = {key: spec.options[key] for key in _OPTIONS if key in spec.options}
     frontend = spec.options.get(modality)
     return taken | ({} if frontend is None else {"frontend": frontend})
-
-
-def _predictions(
-    part: Part, spec: ModelSpec, joins: Sequence[Sequence[int]], judged: set[str]
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """Log-probabilities (N, own classes), true classes (N,) of the whole, and the baseline."""
-    path = part.predictions or evaluation_folder(part.run, "development") / PREDICTIONS_FILE
-    if not path.is_file():
-        raise BadInput(
-            path, f"no such file; make it: affuse evaluate {part.run} --role development"
-        )
-    try:
-        labels, shares, baseline = _told(path, spec, judged)
-    except BadInput as error:
-        reason = f"is no table of predictions of {part.run} ({error.reason})"
-        raise BadInput(path, reason) from error
-    home = {spec.outputs[k]: row for row, own in enumerate(joins) for k in own}
-    known = np.array([label in home for label in labels], bool)
-    true = np.array([home[label] for label in labels if label in home], int)
-    if missing := sorted(set(range(len(joins))) - set(true.tolist())):
-        names = [spec.outputs[k] for k in joins[missing[0]]]
-        raise BadInput(path, f"has no clip of {' or '.join(names)} to calibrate on")
-    return np.log(np.clip(shares[known], 1e-9, None)), true, baseline
-
-
-def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.ndarray, str]:
-    """Labels and probabilities (N, own classes) by the first condition of a table, its baseline.
-
-    Clips of speakers of whom a clip is among the judged ones are left out.
-    """
-    columns = [f"p_{name}" for name in spec.outputs]
-    sheet = Sheet(path, ("condition", "clip", "speaker", "label", *columns))
-    rows = list(rows_of(sheet, iter(sheet), ("condition", "clip", "speaker", "label", *columns)))
-    if not rows:
-        raise BadInput(path, "holds no rows")
-    # tables of earlier versions do not say it: nothing was known of anybody
-    baselines = list(dict.fromkeys(row.get("baseline", AMOUNTS["none"]) for _, row in rows))
-    if len(baselines) > 1:
-        raise BadInput(path, f"mixes the baselines {' and '.join(baselines)}")
-    rows = [(line, row) for line, row in rows if row["condition"] == rows[0][1]["condition"]]
-    tested = {identity(row["speaker"]) for _, row in rows if row["clip"] in judged}
-    rows = [(line, row) for line, row in rows if identity(row["speaker"]) not in tested]
-    shares = np.array([[sheet.finite(row[name]) for name in columns] for _, row in rows])
-    shares = shares.reshape(-1, len(columns))
-    if len(wrong := np.flatnonzero(~((shares >= 0) & (shares <= 1)).all(1))):
-        raise BadInput(path, f"line {rows[wrong[0]][0]}: holds no probabilities from 0 to 1")
-    return [row["label"] for _, row in rows], shares, baselines[0]
 
 
 def _shrinkage(specs: Mapping[str, ModelSpec]) -> float | None:
