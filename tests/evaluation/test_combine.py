@@ -220,17 +220,20 @@ def test_what_cannot_be_combined_is_refused(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="video-only of classes is meant"):
         combine(audio, replace(video, run=runs / "audio"), tmp_path / "x.safetensors")
     with pytest.raises(BadInput, match="no such file; make it: affuse evaluate"):
-        combine(replace(audio, predictions=tmp_path / "no.csv"), video, tmp_path / "x.safetensors")
+        none = replace(audio, predictions=[tmp_path / "no.csv"])
+        combine(none, video, tmp_path / "x.safetensors")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(BadInput, match="no table of predictions"):
-        other = replace(audio, predictions=tmp_path / "other.csv")
+        other = replace(audio, predictions=[tmp_path / "other.csv"])
         combine(other, video, tmp_path / "x.safetensors")
     with pytest.raises(BadInput, match="ratings of 0 clips"):
         combined(runs, tmp_path / "x.safetensors", runs / "store")
-    table = pd.read_csv(audio.predictions)
+    table = pd.read_csv(audio.predictions[0])
     table[table["label"] != "sad"].to_csv(tmp_path / "few.csv", index=False)
     with pytest.raises(BadInput, match="no clip of sad"):
-        combine(replace(audio, predictions=tmp_path / "few.csv"), video, tmp_path / "x.safetensors")
+        combine(
+            replace(audio, predictions=[tmp_path / "few.csv"]), video, tmp_path / "x.safetensors"
+        )
     assert not (tmp_path / "x.safetensors").exists()
 
 
@@ -283,7 +286,7 @@ def test_tables_of_held_back_clips_count_alike_however_long_they_are(
     runs: Path, tmp_path: Path
 ) -> None:
     own = runs / "audio/evaluation-development/predictions.csv"
-    columns = [name for name in pd.read_csv(own) if name.startswith("p_")]
+    columns = [name for name in pd.read_csv(own).columns if str(name).startswith("p_")]
     wrong = pd.read_csv(own)
     wrong[columns] = np.roll(wrong[columns], 1, axis=1)
     once, often = tmp_path / "once.csv", tmp_path / "often.csv"

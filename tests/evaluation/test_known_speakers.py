@@ -19,8 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from affuse.cli.main import main
 from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput
-from affuse.evaluation.combine import _told
 from affuse.evaluation.evaluate import evaluate
+from affuse.evaluation.held_back import read_shares
 from affuse.evaluation.report import write_report
 from affuse.features.baseline import Baselines, Known, evidence_of, together
 from affuse.features.prepare import prepare
@@ -280,7 +280,7 @@ def test_results_of_different_baselines_are_not_mixed(people: Path, tmp_path: Pa
     with mixed.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     with pytest.raises(AffuseError, match=r"mixes the baselines all unlabelled .* and none"):
-        _told(mixed, read_spec(people / "known/fold0/model.safetensors"), set())
+        read_shares(mixed, read_spec(people / "known/fold0/model.safetensors"), set())
 
 
 def test_action_units_of_real_people_gain_from_their_own_baseline(shared_data: Path) -> None:

@@ -16,7 +16,7 @@ from affuse.corpora.annotation import read_annotation
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.published_lists import read_listing
 from affuse.errors import BadInput
-from affuse.evaluation.combine import _told
+from affuse.evaluation.held_back import read_shares
 from affuse.features.alignment import check_alignment
 from affuse.features.arrays import ArrayRows
 from affuse.features.emoca import Emoca
@@ -217,11 +217,11 @@ def test_predictions_that_are_no_probabilities_are_named(tmp_path: Path) -> None
     rows = ["av;a;a1 ;joy;0,75;0,25", "av;b;A2;anger;0,5;0,5", "audio;b;A2;anger;nan;0,5"]
     path = tmp_path / "predictions.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
-    labels, shares, baseline = _told(path, spec, {"b"})
+    labels, shares, baseline = read_shares(path, spec, {"b"})
     assert labels == ["joy"] and shares.tolist() == [[0.75, 0.25]] and baseline == "none"
     path.write_text("\n".join([header, rows[0], "av;c;a3;joy;nan;0,5"]) + "\n")
     with pytest.raises(BadInput, match="line 3: holds no probabilities"):
-        _told(path, spec, set())
+        read_shares(path, spec, set())
 
 
 @pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/../../../x", "x" * 300, "a\0b", ".."])

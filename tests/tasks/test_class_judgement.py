@@ -34,7 +34,9 @@ def spec(*names: str) -> ModelSpec:
 
 
 def said(*rows: list[float], anyway: tuple[float, float] = (0.5, 0.5)) -> ClassWindows:
-    return ClassWindows(np.array(rows, np.float32), np.array(anyway, np.float32), {})
+    return ClassWindows(
+        np.array(rows, np.float32), np.array(anyway, np.float32), {}, np.zeros(len(rows))
+    )
 
 
 def test_windows_without_anything_are_left_out_and_models_may_have_another_order(

@@ -42,7 +42,7 @@ def read_held_back(
         if not path.is_file():
             raise BadInput(path, f"no such file; make it: affuse evaluate {run} --role development")
         try:
-            labels, shares, baseline = _told(path, spec, judged)
+            labels, shares, baseline = read_shares(path, spec, judged)
         except BadInput as error:
             reason = f"is no table of predictions of {run} ({error.reason})"
             raise BadInput(path, reason) from error
@@ -66,7 +66,7 @@ def read_held_back(
     )
 
 
-def _told(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.ndarray, str]:
+def read_shares(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str], np.ndarray, str]:
     """Labels and probabilities (N, own classes) by the first condition of a table, its baseline.
 
     Clips of speakers of whom a clip is among the judged ones are left out.
