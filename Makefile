@@ -63,12 +63,24 @@ STORES := $(WEIGHTS)/stores
 FACES := $(foreach net,small efficientface ir50,$(WEIGHTS)/ferplus-$(net)/fold0/model.safetensors)
 TRAIN = $(BIN)/affuse train $(1) --store $(STORES)/$(2) --out $(WEIGHTS)/$(3) --resume
 
-weights: $(WEIGHTS)/day-one.safetensors $(FACES)
+weights: $(WEIGHTS)/bundled.safetensors $(FACES)
 
-$(STORES)/%.done: | $(READY)
-	$(BIN)/affuse prepare $* $(DATA)/$(if $(filter ravdess,$*),ravdess_speech,$*) \
-	  --store $(STORES)/$* \
-	  --streams $(if $(filter ravdess,$*),audio/logmel64-16k,video/aligned48)
+$(STORES)/ferplus.done $(STORES)/diffusionfer.done: $(STORES)/%.done: | $(READY)
+	$(BIN)/affuse prepare $* $(DATA)/$* --store $(STORES)/$* --streams video/aligned48
+	touch $@
+
+# Sound through the first layers of Whisper, as it is and changed, and sounds without a voice.
+WHISPER ?= $(DATA)/whisper/whisper-base-encoder.safetensors
+EAR := audio/whisper-base-layers4
+HEAR = $(BIN)/affuse prepare $(1) $(2) --store $(STORES)/$(3) --streams $(EAR) --source $(EAR)=$(WHISPER)
+$(STORES)/voices.done: | $(READY)
+	$(call HEAR,nemo,$(DATA)/voices/nemo,nemo)
+	$(call HEAR,ravdess,$(DATA)/ravdess_speech,ravdess)
+	$(call HEAR,ravdess,$(DATA)/ravdess_speech,ravdess-noise) --change white-noise=0:25
+	$(call HEAR,ravdess,$(DATA)/ravdess_speech,ravdess-babble) --change babble=0:25
+	$(call HEAR,ravdess,$(DATA)/ravdess_speech,ravdess-room) --change room=0.15:0.8 --change gain=-20:6
+	$(BIN)/affuse synth sounds $(WEIGHTS)/sounds
+	$(call HEAR,folder,$(WEIGHTS)/sounds,sounds)
 	touch $@
 
 # On small pictures first: most is learned there, at a fraction of the time.
@@ -83,18 +95,33 @@ $(WEIGHTS)/ferplus-efficientface/fold0/model.safetensors: $(STORES)/ferplus.done
 $(WEIGHTS)/ferplus-%/fold0/model.safetensors: $(STORES)/ferplus.done
 	$(call TRAIN,ferplus-$*,ferplus,ferplus-$*)
 
-# People in five folds calibrate the voice; the bundled one has not heard four of them.
-$(WEIGHTS)/voice/fold0/model.safetensors: $(STORES)/ravdess.done
-	$(call TRAIN,ravdess-voice --allow missing,ravdess,voice-folds)
+# New people in five folds, and each corpus by a model of the other, calibrate the voice; the
+# bundled one has not heard six of the people.
+VOICES := --store $(STORES)/nemo --store $(STORES)/ravdess \
+  $(foreach copy,noise babble room,--copies $(STORES)/ravdess-$(copy)) --allow missing --resume
+$(WEIGHTS)/voice/fold0/model.safetensors: $(STORES)/voices.done
+	$(BIN)/affuse train voices-whisper protocol=nemo/5fold+ravdess/5fold epochs=8 $(VOICES) \
+	  --out $(WEIGHTS)/voice-folds
 	$(BIN)/affuse evaluate $(WEIGHTS)/voice-folds
-	$(call TRAIN,ravdess-voice protocol=ravdess/chumachenko --allow missing,ravdess,voice)
+	$(BIN)/affuse train voices-whisper protocol=leave-one-corpus-out epochs=8 $(VOICES) \
+	  --out $(WEIGHTS)/voice-corpora
+	$(BIN)/affuse evaluate $(WEIGHTS)/voice-corpora
+	$(BIN)/affuse train voices-whisper $(VOICES) --out $(WEIGHTS)/voice
 
-$(WEIGHTS)/day-one.safetensors: $(WEIGHTS)/ferplus-small/fold0/model.safetensors \
-  $(WEIGHTS)/voice/fold0/model.safetensors $(STORES)/diffusionfer.done
-	$(BIN)/affuse evaluate $(WEIGHTS)/ferplus-small --role development
-	$(BIN)/affuse combine --audio $(WEIGHTS)/voice --video $(WEIGHTS)/ferplus-small \
-	  --audio-held-back $(WEIGHTS)/voice-folds/evaluation/predictions.csv \
-	  --ratings $(STORES)/diffusionfer --out $@
+# Mostly photographs first, then as many drawn faces.
+$(WEIGHTS)/face/fold0/model.safetensors: $(STORES)/ferplus.done $(STORES)/diffusionfer.done
+	$(BIN)/affuse train faces-small --store $(STORES)/ferplus --store $(STORES)/diffusionfer \
+	  --out $(WEIGHTS)/face-photographs --resume
+	$(BIN)/affuse train faces-small balance=[corpus] epochs=3 optimiser.lr=0.02 ema=0.99 \
+	  init=$(WEIGHTS)/face-photographs/fold0/model.safetensors \
+	  --store $(STORES)/ferplus --store $(STORES)/diffusionfer --out $(WEIGHTS)/face --resume
+
+$(WEIGHTS)/bundled.safetensors: $(WEIGHTS)/face/fold0/model.safetensors \
+  $(WEIGHTS)/voice/fold0/model.safetensors
+	$(BIN)/affuse evaluate $(WEIGHTS)/face --role development
+	$(BIN)/affuse combine --audio $(WEIGHTS)/voice --video $(WEIGHTS)/face \
+	  --audio-held-back $(foreach run,folds corpora,$(WEIGHTS)/voice-$(run)/evaluation/predictions.csv) \
+	  --ratings $(STORES)/diffusionfer --sounds $(STORES)/sounds --half --out $@
 
 clean:
 	rm -rf demo $(VENV) $(LOWEST)
