@@ -108,13 +108,9 @@ $(WEIGHTS)/voice/fold0/model.safetensors: $(STORES)/voices.done
 	$(BIN)/affuse evaluate $(WEIGHTS)/voice-corpora
 	$(BIN)/affuse train voices-whisper $(VOICES) --out $(WEIGHTS)/voice
 
-# Mostly photographs first, then as many drawn faces.
 $(WEIGHTS)/face/fold0/model.safetensors: $(STORES)/ferplus.done $(STORES)/diffusionfer.done
 	$(BIN)/affuse train faces-small --store $(STORES)/ferplus --store $(STORES)/diffusionfer \
-	  --out $(WEIGHTS)/face-photographs --resume
-	$(BIN)/affuse train faces-small balance=[corpus] epochs=3 optimiser.lr=0.02 ema=0.99 \
-	  init=$(WEIGHTS)/face-photographs/fold0/model.safetensors \
-	  --store $(STORES)/ferplus --store $(STORES)/diffusionfer --out $(WEIGHTS)/face --resume
+	  --out $(WEIGHTS)/face --resume
 
 $(WEIGHTS)/bundled.safetensors: $(WEIGHTS)/face/fold0/model.safetensors \
   $(WEIGHTS)/voice/fold0/model.safetensors

@@ -22,6 +22,7 @@ from affuse.inference.recent import RecentRows, continued
 from affuse.inference.sliding import answers_of
 from affuse.inference.windows import NamedSample, Window
 from affuse.media.live import BEHIND, Live
+from affuse.models.layers.voice import LEAST_VOICE
 from affuse.models.modelfile import ModelSpec
 from affuse.models.sliding import WindowModel
 from affuse.tasks.presence import Presence
@@ -152,6 +153,8 @@ class LiveWindows:
             answers = answers_of(self._task, self._applied, [window])
         except NotFinite as error:
             raise BadInput(self._predictor.file, str(error)) from error
+        if not _seen(window, self.spec) and answers[-1].voice < LEAST_VOICE:
+            return None, present, silent
         said = self._task.joined(plan, answers, self.spec)
         leader = self._predictor.model.leader
         there = window.sample[leader.name]
@@ -224,6 +227,15 @@ class LiveWindows:
             sample[name] = self._applied.embed(name, stream, slice(None))
         shares = {spec.modality: 1.0 for spec in self.spec.streams.values()}
         answers_of(self._task, self._applied, [Window(0, sample, shares)])
+
+
+def _seen(window: Window, spec: ModelSpec) -> bool:
+    """Whether a window shows a face."""
+    return any(
+        stream.mask.any()
+        for name, stream in window.sample.items()
+        if spec.streams[name].modality == "video"
+    )
 
 
 def follow(

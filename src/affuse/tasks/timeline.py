@@ -13,7 +13,7 @@ from affuse.execution.files import write_csv, write_json
 from affuse.tasks.naming import UNCLEAR, WITHHELD, named
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
-from affuse.tasks.quality import Quality, quality_of
+from affuse.tasks.quality import NO_VOICE, Quality, quality_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,13 @@ class Timeline(Prediction):
 
     @property
     def claimed(self) -> np.ndarray:
-        """(W,) bool, in which windows an emotion is named: `unclear` can stay where it is said."""
+        """(W,) bool, in which windows an emotion is named, or no voice is heard.
+
+        `unclear` can stay where it is said, but not of what nobody says.
+        """
         rows = range(len(self.probabilities))
-        return np.array([self.said(k) not in (None, UNCLEAR, WITHHELD) for k in rows], bool)
+        claims = np.array([self.said(k) not in (None, UNCLEAR, WITHHELD) for k in rows], bool)
+        return claims if self.voice is None else claims | (self.voice < NO_VOICE.worthless)
 
     @cached_property
     def quality(self) -> Quality:

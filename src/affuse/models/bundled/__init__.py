@@ -1,8 +1,8 @@
-"""The bundled model file; its card, `day-one.md`, lies beside it."""
+"""The bundled model file; its card, `bundled.md`, lies beside it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-BUNDLED = Path(__file__).parent / "day-one.safetensors"
+BUNDLED = Path(__file__).parent / "bundled.safetensors"
 CARD = BUNDLED.with_suffix(".md")
