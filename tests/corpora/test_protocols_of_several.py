@@ -201,10 +201,22 @@ def test_a_woman_and_a_man_of_nemo_judge_and_nobody_is_tested() -> None:
     assert people["train"] == {*NEMO} - {"IC0", "KS0"}
 
 
+def test_every_actor_of_nemo_is_tested_once() -> None:
+    clips = actors()
+    protocol = load_protocol("nemo/5fold", clips)
+    tested = []
+    for fold in range(5):
+        assert find_leaks(protocol, fold, clips) == []
+        split = split_clips(protocol, fold, clips, clips)
+        tested += [clip.speaker for clip in split["test"]]
+        assert split["development"] == [] and len(split["train"]) in (14, 16)
+    assert sorted(tested) == sorted(clip.speaker for clip in clips)
+
+
 def test_the_list_of_protocols_describes_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "protocols"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for name in ("diffusionfer/halves", "nemo/held-out"):
+    for name in ("diffusionfer/halves", "nemo/held-out", "nemo/5fold"):
         protocol = load_protocol(name, [])
         assert name in printed and protocol.source in printed and protocol.flaws in printed
 
