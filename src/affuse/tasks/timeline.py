@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from affuse.execution.files import write_csv, write_json
+from affuse.models.layers.voice import LEAST_VOICE
 from affuse.tasks.naming import UNCLEAR, WITHHELD, named
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
@@ -47,9 +48,13 @@ class Timeline(Prediction):
 
     @property
     def claimed(self) -> np.ndarray:
-        """(W,) bool, in which windows an emotion is named: `unclear` can stay where it is said."""
+        """(W,) bool, in which windows an emotion is named, or probabilities rest on no voice.
+
+        Else `unclear` can stay where it is said.
+        """
         rows = range(len(self.probabilities))
-        return np.array([self.said(k) not in (None, UNCLEAR, WITHHELD) for k in rows], bool)
+        named = np.array([self.said(k) not in (None, UNCLEAR, WITHHELD) for k in rows], bool)
+        return named if self.voice is None else named | (self.voice < LEAST_VOICE) & self.known
 
     @cached_property
     def quality(self) -> Quality:
