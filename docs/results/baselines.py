@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from affuse.corpora.protocols.protocol import load_protocol
+from affuse.corpora.protocols.load import load_protocol
 from affuse.features.baseline import Baselines, Known, evidence_of, together
 from affuse.features.store import Store
 

@@ -24,7 +24,7 @@ from scipy import signal
 
 from affuse.corpora.emotions import EMOTIONS
 from affuse.corpora.labels import Labels, Rule, label_clips
-from affuse.corpora.protocols.protocol import load_protocol
+from affuse.corpora.protocols.load import load_protocol
 from affuse.corpora.registry import read_corpus
 from affuse.corpora.synthetic.sounds import KINDS, sound
 from affuse.errors import BadInput

@@ -12,7 +12,8 @@ from tests.scored import FACE, VOICE, scored_clips, scored_store, write_scores
 
 from affuse.audit.published_scores import find_score_leaks, nested_scores
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import Protocol, load_protocol
+from affuse.corpora.protocols.load import load_protocol
+from affuse.corpora.protocols.protocol import Protocol
 from affuse.features.store import Store
 
 CLIPS = scored_clips(64)

@@ -6,8 +6,8 @@ from tests.corpora.arrays import TRIALS, write_arrays, write_info
 
 from affuse.cli.main import main
 from affuse.corpora.clip import Corpus
+from affuse.corpora.protocols.load import load_protocol
 from affuse.corpora.protocols.make import protocol_of_blocks
-from affuse.corpora.protocols.protocol import load_protocol
 from affuse.corpora.registry import read_corpus
 from affuse.errors import AffuseError, BadInput
 

@@ -16,7 +16,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.ferplus import CLASSES, read
 from affuse.corpora.labels import Labels, label_clips
 from affuse.corpora.packed import packed_picture
-from affuse.corpora.protocols.protocol import load_protocol
+from affuse.corpora.protocols.load import load_protocol
 from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
 

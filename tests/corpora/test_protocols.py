@@ -10,16 +10,10 @@ from affuse.corpora import protocols
 from affuse.corpora.clip import Clip
 from affuse.corpora.labels import Labels, label_clips
 from affuse.corpora.protocols.keys import group_clips
+from affuse.corpora.protocols.load import list_protocols, load_protocol
+from affuse.corpora.protocols.made import LEAVE_ONE_SPEAKER_OUT, MADE
 from affuse.corpora.protocols.make import make_protocol
-from affuse.corpora.protocols.protocol import (
-    LEAVE_ONE_SPEAKER_OUT,
-    MADE,
-    Protocol,
-    list_protocols,
-    load_protocol,
-    protocol_text,
-    read_protocol,
-)
+from affuse.corpora.protocols.protocol import Protocol, protocol_text, read_protocol
 from affuse.corpora.protocols.rules import digests, frozen_protocols
 from affuse.errors import AffuseError, BadInput
 
@@ -42,7 +36,7 @@ def test_digests_are_those_of_the_files_and_a_changed_file_is_refused(
     folder = Path(protocols.__file__).parent
     assert (folder / "SHA256SUMS").read_text() == digests()
     shutil.copytree(folder, tmp_path / "p")
-    monkeypatch.setattr("affuse.corpora.protocols.protocol.__file__", str(tmp_path / "p/x.py"))
+    monkeypatch.setattr("affuse.corpora.protocols.load.__file__", str(tmp_path / "p/x.py"))
     changed = tmp_path / "p/ravdess/6fold.csv"
     changed.write_text(changed.read_text().replace(",test", ",train", 1))
     assert load_protocol("ravdess/5fold", []).folds

@@ -18,7 +18,7 @@ from affuse.audit.leaks import find_leaks
 from affuse.corpora.affwild2 import LICENCE, read
 from affuse.corpora.annotation import read_annotation
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import load_protocol
+from affuse.corpora.protocols.load import load_protocol
 from affuse.corpora.synthetic.affwild2 import plan, synthesise
 from affuse.errors import AffuseError, BadInput
 from affuse.features.aligned import AlignedFaces

@@ -21,7 +21,7 @@ from tests.media.recordings import read_audio
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.cremad import CLASSES, SYNTHETIC_LICENCE, clip_names, read
-from affuse.corpora.protocols.protocol import load_protocol
+from affuse.corpora.protocols.load import load_protocol
 from affuse.corpora.synthetic.acting import CYCLE
 from affuse.corpora.synthetic.cremad import ACTORS, synthesise
 from affuse.errors import AffuseError, BadInput

@@ -41,6 +41,7 @@ def test_the_folder_corpus_reads_kinds_and_a_speaker_for_each_sound(out: Path) -
     assert Counter(clip.label for clip in corpus.clips) == dict.fromkeys(KINDS, EACH)
     assert len({clip.speaker for clip in corpus.clips}) == len(corpus.clips)
     assert all(clip.audio and clip.video is None for clip in corpus.clips)
+    assert corpus.licence == "CC0-1.0 (generated)"
 
 
 def test_sounds_are_written_as_they_are_made(out: Path) -> None:

@@ -33,7 +33,11 @@ STREAMS = {"audio": "audio/mfcc10", "video": "video/openface"}
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store, and a run of each modality that is evaluated on development clips; not to write."""
-    folder = tmp_path_factory.mktemp("combine")
+    return make_runs(tmp_path_factory.mktemp("combine"))
+
+
+def make_runs(folder: Path) -> Path:
+    """The same in a folder."""
     toy_store(folder, clips=96)
     for modality, stream in STREAMS.items():
         model = {"name": f"{modality}-only", modality: {"name": "sequence", "width": 8}}

@@ -18,8 +18,9 @@ from affuse.audit.leaks import find_leaks
 from affuse.cli.main import main
 from affuse.corpora.annotation import read_annotation
 from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.protocols.load import load_protocol
 from affuse.corpora.protocols.make import make_protocol, protocol_of_lists
-from affuse.corpora.protocols.protocol import load_protocol, protocol_text, read_protocol
+from affuse.corpora.protocols.protocol import protocol_text, read_protocol
 from affuse.corpora.published_lists import read_listing
 from affuse.corpora.registry import read_corpus
 from affuse.corpora.table import read_clips, write_clips

@@ -15,7 +15,7 @@ from scipy.special import log_softmax
 from tests.scored import CLASSES, VOICE, logits, scored_clips, scored_store, write_scores
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import load_protocol
+from affuse.corpora.protocols.load import load_protocol
 from affuse.corpora.ravdess import CLASSES as RAVDESS
 from affuse.corpora.ravdess import read
 from affuse.errors import AffuseError, BadInput

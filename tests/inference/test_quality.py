@@ -11,21 +11,28 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from tests.faults.timelines import classes_timeline, rows_of, values_timeline
+from tests.inference.recordings import STATISTICS
+from tests.media.recordings import write_recording
 
 import affuse
 from affuse.cli.main import main
 from affuse.errors import BadInput
+from affuse.features.catalogue import stream_spec
 from affuse.inference.output import write_timeline
 from affuse.inference.page import timeline_page
 from affuse.inference.plot import _figure
 from affuse.media.loudness import BLOCK, Loudness
 from affuse.media.quality import FaceQuality, FaceSeries
+from affuse.models.baselines.combined import Combined
+from affuse.models.modelfile import ModelSpec, save_model
 from affuse.tasks.quality import Measures, quality_of
 from affuse.tasks.timeline import Timeline
 
 GOOD = FaceQuality(150, 0.2, 0.5, 0.0, 5, 3)
-QUALITY = [f"face_{name}" for name in FaceQuality._fields] + ["sound_level", "sound_snr"]
+QUALITY = [f"face_{name}" for name in FaceQuality._fields]
+QUALITY += ["sound_level", "sound_snr", "sound_voice"]
 
 
 def measures(level: float = -20.0, seconds: float = 10.0, **worse: float) -> Measures:
@@ -46,9 +53,9 @@ def table(timeline: Any, path: Path) -> list[dict[str, str]]:
 def test_what_is_measured_stands_after_the_columns_of_before(tmp_path: Path) -> None:
     plain = table(classes_timeline(tmp_path / "a.mp4"), tmp_path / "a.csv")
     rows = table(classes_timeline(tmp_path / "a.mp4", measures=measures()), tmp_path / "b.csv")
-    assert list(rows[0])[-9:] == [*QUALITY, "low_quality"]
-    assert [list(row.values())[:-9] for row in rows] == [list(row.values())[:-9] for row in plain]
-    assert all(set(list(row.values())[-9:]) == {""} for row in plain)
+    assert list(rows[0])[-10:] == [*QUALITY, "low_quality"]
+    assert [list(row.values())[:-10] for row in rows] == [list(row.values())[:-10] for row in plain]
+    assert all(set(list(row.values())[-10:]) == {""} for row in plain)
     assert rows[0]["face_size"] == "150.0" and rows[0]["face_yaw"] == "5.0"
     assert float(rows[0]["sound_level"]) == pytest.approx(-20, abs=0.5)
     assert float(rows[0]["sound_snr"]) == pytest.approx(30, abs=2)
@@ -83,6 +90,91 @@ def test_steady_sound_is_noisy() -> None:
     spans = np.array([0.0]), np.array([3.0])
     found = quality_of(Measures(None, steady), *spans, {"audio": np.ones(1)})
     assert found.reasons == (("noisy",),) and not found.worthless.any()
+
+
+def test_sound_in_which_nobody_is_heard_is_marked_and_withheld_without_a_face(
+    tmp_path: Path,
+) -> None:
+    probabilities = rows_of(0.8, 1 / 7, 1 / 7, 0.8, 1 / 7)
+    timeline = classes_timeline(
+        tmp_path / "a.mp4",
+        probabilities,
+        measures=measures(),
+        voice=np.array([0.09, 0.0, 0.1, np.nan, 0.0], np.float32),
+        window_presence={"audio": np.ones(5), "video": np.array([1.0, 0.0, 0.0, 0.0, 0.05])},
+    ).withhold()
+    rows = table(timeline, tmp_path / "a.csv")
+    assert [row["sound_voice"] for row in rows] == ["0.09", "0.00", "0.10", "", "0.00"]
+    reasons = [row["low_quality"] for row in rows]
+    assert reasons == ["no voice", "no voice", "", "", "no voice"]
+    said = ["neutral", "withheld", "unclear", "neutral", "withheld"]
+    assert [row["emotion"] for row in rows] == said, "the face has the word where there is one"
+    assert [row["neutral"] for row in rows][1] == "" and rows[0]["neutral"] != ""
+    assert "2 of 5 windows withheld (no voice)" in (page := timeline_page(timeline))
+    assert "SNR 30 dB, voice 0.05" in page and '["voice", ""]' in page
+    np.testing.assert_allclose(timeline.overall, probabilities[[0, 2, 3]].mean(0), atol=1e-6)
+
+
+def test_a_face_that_shows_nothing_does_not_save_sound_without_a_voice(tmp_path: Path) -> None:
+    nobody: dict[str, Any] = {
+        "voice": np.zeros(3, np.float32),
+        "probabilities": rows_of(0.8, 0.3, 0.9),
+    }
+    for worse, kept in (({}, True), ({"sharpness": 0.07}, True), ({"sharpness": 0.01}, False)):
+        timeline = classes_timeline(tmp_path / "a.mp4", measures=measures(**worse))
+        timeline = replace(timeline, **nobody).withhold()
+        assert timeline.known.tolist() == [kept] * 3
+
+
+def test_a_model_that_does_not_tell_voices_marks_none(tmp_path: Path) -> None:
+    timeline = classes_timeline(tmp_path / "a.mp4", measures=measures())
+    assert timeline.quality.counts() == {} and ", voice" not in timeline_page(timeline)
+    assert {row["sound_voice"] for row in table(timeline, tmp_path / "a.csv")} == {""}
+
+
+def combined_model(path: Path, heard: bool) -> Path:
+    """A model file of arbitrary weights that hears a voice everywhere, or nowhere."""
+    names = ["audio/logmel64-16k", "video/faces48"]
+    torch.manual_seed(0)
+    network = affuse.create_model("combined", names, 3, voice=True)
+    assert isinstance(network, Combined) and network.voice is not None
+    with torch.no_grad():
+        network.voice.score.weight.zero_()
+        network.voice.score.bias.fill_(1.0 if heard else -1.0)
+    spec = ModelSpec(
+        model="combined",
+        options={"voice": True},
+        streams={name: stream_spec(name) for name in names},
+        normalisation={name: STATISTICS[name] for name in names},
+        outputs=["neutral", "happy", "sad"],
+        window=2.0,
+        training={"corpus": "nothing", "licence": "CC0"},
+    )
+    save_model(path, network, spec)
+    return path
+
+
+def test_what_a_model_hears_reaches_the_files(tmp_path: Path, varying: Path) -> None:
+    tone = tmp_path / "tone.wav"
+    wave = 0.3 * np.sin(2 * np.pi * 300 * np.arange(64000) / 16000)
+    write_recording(tone, sound=wave[None], rate=16000, audio_codec="pcm_s16le")
+    for heard in (True, False):
+        model = combined_model(tmp_path / f"{heard}.safetensors", heard)
+        out = tmp_path / str(heard)
+        words = ["--model", str(model), "--out", str(out)]
+        assert main(["predict", str(tone), str(varying), *words]) == 0
+        for name in (tone.stem, varying.stem):
+            with (out / f"{name}.csv").open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            voices = {row["sound_voice"] for row in rows if float(row["audio_present"]) > 0.5}
+            assert voices == {"1.00" if heard else "0.00"}
+            nobody = ["no voice" in row["low_quality"] for row in rows]
+            assert any(nobody) == all(nobody) == (not heard)
+            withheld = {row["emotion"] == "withheld" for row in rows}
+            assert withheld == {name == tone.stem and not heard}
+        facts = json.loads((out / "tone.json").read_text())
+        assert facts["windows"][0]["quality"]["sound_voice"] == (1.0 if heard else 0.0)
+        assert (facts["emotion"] == "withheld") == (not heard)
 
 
 def test_a_name_is_withheld_only_where_nothing_is_good(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.melodies import STREAM, melody_corpus
 
 from affuse.cli.main import main
-from affuse.corpora.protocols.protocol import LEAVE_ONE_CORPUS_OUT
+from affuse.corpora.protocols.made import LEAVE_ONE_CORPUS_OUT
 from affuse.corpora.registry import read_corpus
 from affuse.execution.files import file_digest
 from affuse.features.arrays import corpus_extractor

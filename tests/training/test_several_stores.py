@@ -16,12 +16,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.toy import AUDIO, SOUND30, VIDEO, Toy, timed_store, toy_recipe
-from torch import Tensor
+from torch import Tensor, equal
 
 from affuse.cli.main import main
 from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.labels import Labels, label_clips
-from affuse.corpora.protocols.protocol import LEAVE_ONE_CORPUS_OUT, load_protocol
+from affuse.corpora.protocols.load import load_protocol
+from affuse.corpora.protocols.made import LEAVE_ONE_CORPUS_OUT
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
 from affuse.features.batch import Batch
@@ -29,7 +30,7 @@ from affuse.features.joined import open_stores
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
-from affuse.models.modelfile import read_spec
+from affuse.models.modelfile import load_model, read_spec
 from affuse.training.data import ClipDataset, EpochSampler
 from affuse.training.learner import Learner
 from affuse.training.recipe import Recipe, load_recipe
@@ -236,6 +237,32 @@ def test_each_corpus_is_tested_once_and_development_speakers_are_of_the_others(
         )
         chosen |= developing
     assert len(chosen) == 3, "the same speakers in all folds"
+
+
+def test_each_corpus_may_have_a_protocol_of_its_own(stores: list[Path], tmp_path: Path) -> None:
+    own, roles = [], {"s0": ("train", "test"), "s1": ("development", "train")}
+    for path in stores[:2]:
+        data = Store(path)
+        rows = [
+            f"{c.id},{c.speaker},{','.join(roles.get(str(c.speaker), ('test', 'train')))}"
+            for c in data.clips
+        ]
+        own.append(tmp_path / f"{data.corpus}.csv")
+        text = [f"# corpus: {data.corpus}", "clip,speaker,fold0,fold1", *rows]
+        own[-1].write_text("\n".join(text) + "\n")
+    files = []
+    for name, parts in (("one", own), ("other", own[::-1])):
+        chosen = recipe(tmp_path, corpus="cremad+emovo", protocol="+".join(map(str, parts)))
+        ((_, file),) = train(chosen, stores[:2], tmp_path / name, [0])
+        files.append(load_model(file)[0].state_dict())
+        split = json.loads((tmp_path / name / "fold0/split.json").read_text())
+        of = {clip.id: clip for clip in open_stores(stores[:2]).clips}
+        for role, speakers in (("train", {"s0"}), ("development", {"s1"})):
+            people = {str(of[clip].speaker) for clip in split[role]}
+            assert people == {f"{corpus}/{s}" for corpus in ("cremad", "emovo") for s in speakers}
+    assert all(equal(files[0][name], files[1][name]) for name in files[0])
+    with pytest.raises(AffuseError, match="stores of emovo, cremad; at hand: cremad, emo"):
+        list(train(replace(chosen, corpus="nemo+emovo+cremad"), stores, tmp_path / "three"))
 
 
 def test_clips_of_one_corpus_cannot_leave_one_out(stores: list[Path]) -> None:

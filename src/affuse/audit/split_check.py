@@ -11,7 +11,8 @@ from affuse.audit.leaks import KINDS, Leak, check_allowed, find_leaks
 from affuse.audit.published_scores import KIND, find_score_leaks, nested_scores
 from affuse.audit.store_duplicates import Duplicates, store_duplicates
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import Protocol, load_protocol
+from affuse.corpora.protocols.load import load_protocol
+from affuse.corpora.protocols.protocol import Protocol
 from affuse.errors import AffuseError
 from affuse.features.store import Store
 

@@ -121,13 +121,13 @@ def _recipes() -> list[dict[str, object]]:
 
 
 def _protocols() -> list[dict[str, object]]:
-    protocol = import_module("affuse.corpora.protocols.protocol")
+    protocols = import_module("affuse.corpora.protocols.load")
     rows: list[dict[str, object]] = []
-    for name in protocol.list_protocols():
-        if name in protocol.MADE:
-            facts: tuple[object, ...] = (*protocol.MADE[name], "made of the clips at hand", "")
+    for name in protocols.list_protocols():
+        if name in protocols.MADE:
+            facts: tuple[object, ...] = (*protocols.MADE[name], "made of the clips at hand", "")
         else:
-            one = protocol.load_protocol(name, [])
+            one = protocols.load_protocol(name, [])
             facts = (one.corpus, len(one.folds), one.source, one.flaws)
         columns = ("corpus", "folds", "source", "known flaws")
         rows.append({"protocol": name, **dict(zip(columns, facts, strict=True))})

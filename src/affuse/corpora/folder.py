@@ -133,6 +133,8 @@ def _class_folders(root: Path) -> Corpus:
     tree = Tree(root)
     for path in tree:
         within = path.relative_to(root)
+        if within == Path(LICENCE_FILE):
+            continue
         if len(within.parts) < 2 or path.suffix.lower() not in SOUNDS | PICTURES | VIDEOS:
             tree.left_out["stray files"] += 1
             continue

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import ROLES, Protocol, load_protocol
+from affuse.corpora.protocols.load import load_protocol
+from affuse.corpora.protocols.protocol import ROLES, Protocol
 from affuse.errors import AffuseError, BadInput
 from affuse.features.extractor import check_same_stream
 from affuse.features.joined import open_stores

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import Roles, load_protocol
+from affuse.corpora.protocols.load import load_protocol
+from affuse.corpora.protocols.protocol import Roles
 from affuse.corpora.together import TOGETHER
 from affuse.errors import AffuseError
 from affuse.evaluation.members import Member

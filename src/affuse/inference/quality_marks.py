@@ -18,6 +18,7 @@ _WORDS = {
     "face_pitch": ("pitch", 0, "°"),
     "sound_level": ("sound", 0, " dB"),
     "sound_snr": ("SNR", 0, " dB"),
+    "sound_voice": ("voice", 2, ""),
 }
 
 

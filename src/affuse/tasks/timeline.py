@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from affuse.execution.files import write_csv, write_json
+from affuse.models.layers.voice import LEAST_VOICE
 from affuse.tasks.naming import UNCLEAR, WITHHELD, named
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
-from affuse.tasks.quality import NO_VOICE, Quality, quality_of
+from affuse.tasks.quality import Quality, quality_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +48,13 @@ class Timeline(Prediction):
 
     @property
     def claimed(self) -> np.ndarray:
-        """(W,) bool, in which windows an emotion is named, or no voice is heard.
+        """(W,) bool, in which windows an emotion is named, or probabilities rest on no voice.
 
-        `unclear` can stay where it is said, but not of what nobody says.
+        Else `unclear` can stay where it is said.
         """
         rows = range(len(self.probabilities))
         claims = np.array([self.said(k) not in (None, UNCLEAR, WITHHELD) for k in rows], bool)
-        return claims if self.voice is None else claims | (self.voice < NO_VOICE.worthless)
+        return claims if self.voice is None else claims | (self.voice < LEAST_VOICE) & self.known
 
     @cached_property
     def quality(self) -> Quality:

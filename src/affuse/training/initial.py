@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from affuse.audit.leaks import Leak
-from affuse.corpora.protocols.protocol import Protocol, load_protocol
+from affuse.corpora.protocols.load import load_protocol
+from affuse.corpora.protocols.protocol import Protocol
 from affuse.corpora.together import TOGETHER
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest

@@ -8,7 +8,8 @@ from pathlib import Path
 from affuse.audit.leaks import split_clips
 from affuse.audit.split_check import check_split
 from affuse.corpora.clip import Clip
-from affuse.corpora.protocols.protocol import Protocol, load_protocol
+from affuse.corpora.protocols.load import load_protocol
+from affuse.corpora.protocols.protocol import Protocol
 from affuse.corpora.together import same_corpora
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import locked

@@ -14,7 +14,8 @@ from affuse.corpora.listing import Listing
 from affuse.corpora.names import find_clip
 from affuse.corpora.protocols.blocks import TRAIN_BLOCKS, list_blocks
 from affuse.corpora.protocols.keys import group_clips
-from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles, rotate
+from affuse.corpora.protocols.made import rotate
+from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles
 from affuse.corpora.tree import is_aside
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.text import clean, identity

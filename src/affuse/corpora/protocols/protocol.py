@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.keys import KEYS, meant
-from affuse.corpora.together import TOGETHER, by_itself
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.files import file_digest
 from affuse.execution.tables import Sheet, fitted, read_header
-from affuse.execution.text import clean, identity
-from affuse.suggestions import hint
+from affuse.execution.text import clean
 
 ROLES = ("train", "development", "test")
 #: Role in a file of what plays no role, such as a publisher's set that another protocol tests.
 UNUSED = "unused"
-LEAVE_ONE_SPEAKER_OUT, LEAVE_ONE_CORPUS_OUT = "leave-one-speaker-out", "leave-one-corpus-out"
-#: Protocols that are made of the clips at hand -> of which corpora, and their folds.
-MADE = {
-    LEAVE_ONE_SPEAKER_OUT: ("any", "one per speaker"),
-    LEAVE_ONE_CORPUS_OUT: ("several", "one per corpus"),
-}
-#: Digests of the bundled files, as `sha256sum` writes them.
-DIGESTS = "SHA256SUMS"
-
 #: The roles of a clip in a fold: one of `ROLES`, or several where a file gives it several; or
 #: `UNUSED`.
 Roles = tuple[str, ...]
@@ -82,53 +69,6 @@ class Protocol:
         at_hand = {meant(self.key, row) for row in KEYS[self.key](clips)}
         used = {row for fold in self.folds for row, has in fold.items() if has != (UNUSED,)}
         return [row for row in self.folds[0] if row in used and meant(self.key, row) not in at_hand]
-
-
-def list_protocols() -> list[str]:
-    """Names of the bundled protocols."""
-    folder = Path(__file__).parent
-    files = sorted(folder.rglob("*.csv"))
-    names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
-    return [*names, *MADE]
-
-
-def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
-    """A protocol by name, or from a user's CSV file in the same format.
-
-    Args:
-        name: One of `list_protocols()` or a path; of several corpora also one of each, with `+`
-            between them.
-        clips: Clips of the corpus; the protocols `MADE` are made from their speakers and corpora.
-
-    Raises:
-        BadInput: The file is absent or malformed, or a bundled one was changed.
-    """
-    if name == LEAVE_ONE_SPEAKER_OUT:
-        return _leave_one_speaker_out(clips)
-    if name == LEAVE_ONE_CORPUS_OUT:
-        return _leave_one_corpus_out(clips)
-    if name in list_protocols():
-        return _shipped(name)
-    if TOGETHER in name and not Path(name).is_file():
-        return _each_by_its_own([load_protocol(one, clips) for one in name.split(TOGETHER)], clips)
-    if not Path(name).is_file():
-        known = hint(name, list_protocols(), "affuse list protocols")
-        raise BadInput(name, f"no such protocol or file; {known}")
-    return read_protocol(Path(name))
-
-
-def _shipped(name: str) -> Protocol:
-    folder = Path(__file__).parent
-    lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
-    digests = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
-    protocol = read_protocol(folder / f"{name}.csv")
-    if protocol.sha256 != digests.get(f"{name}.csv"):
-        raise BadInput(
-            folder / f"{name}.csv",
-            "is not the protocol that came with affuse (its SHA-256 differs); install affuse "
-            "again, and keep changed copies under a name of your own",
-        )
-    return protocol
 
 
 def read_protocol(path: Path) -> Protocol:
@@ -206,119 +146,3 @@ def protocol_text(protocol: Protocol) -> str:
         speaker = (protocol.speakers[row] for _ in named)
         writer.writerow([row, *speaker, *("+".join(fold[row]) for fold in protocol.folds)])
     return text.getvalue()
-
-
-def _leave_one_speaker_out(clips: Sequence[Clip]) -> Protocol:
-    """One fold per speaker in the test role; the next two speakers are the development set."""
-    order = _speakers(LEAVE_ONE_SPEAKER_OUT, clips)
-    if len(order) < 4:
-        raise AffuseError(f"{LEAVE_ONE_SPEAKER_OUT} needs four speakers, there are {len(order)}")
-    return Protocol(
-        LEAVE_ONE_SPEAKER_OUT, 1, "", "One fold per speaker.", "", rotate(order, 2), "speaker"
-    )
-
-
-def _leave_one_corpus_out(clips: Sequence[Clip]) -> Protocol:
-    """One fold per corpus in the test role.
-
-    Of every other corpus a tenth of the speakers are the development set, at least one where there
-    are three; they are the first ones by the SHA-256 of their names, and the same in all folds.
-    """
-    parts: dict[str, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        parts[clip.corpus or ""].append(clip)
-    names = sorted(parts)
-    if len(names) < 2:
-        raise AffuseError(f"{LEAVE_ONE_CORPUS_OUT} needs several corpora: give each --store")
-    people = {name: _speakers(LEAVE_ONE_CORPUS_OUT, parts[name]) for name in names}
-    trained: dict[str, dict[str, Roles]] = {}
-    for name, own in people.items():
-        order = sorted(own, key=lambda speaker: sha256(speaker.encode()).hexdigest())
-        chosen = {*order[: max(1, len(own) // 10)]} if len(own) > 2 else set()
-        trained[name] = {
-            speaker: ("development",) if speaker in chosen else ("train",) for speaker in own
-        }
-    tested: dict[str, dict[str, Roles]] = {
-        name: dict.fromkeys(own, ("test",)) for name, own in people.items()
-    }
-    folds = [
-        {s: has for name in names for s, has in (tested if name == out else trained)[name].items()}
-        for out in names
-    ]
-    told = ", ".join(f"fold {k} tests {name}" for k, name in enumerate(names))
-    return Protocol(
-        LEAVE_ONE_CORPUS_OUT, 1, "", f"One fold per corpus: {told}.", "", folds, "speaker"
-    )
-
-
-def _each_by_its_own(protocols: Sequence[Protocol], clips: Sequence[Clip]) -> Protocol:
-    """Fold k of several corpora is fold k of the protocol of each.
-
-    Raises:
-        AffuseError: They are not one for each corpus at hand, or have different numbers of folds.
-    """
-    name = TOGETHER.join(protocol.name for protocol in protocols)
-    meant_for = [protocol.corpus for protocol in protocols]
-    at_hand = sorted({clip.corpus or "" for clip in clips})
-    if sorted(meant_for) != at_hand:
-        raise AffuseError(
-            f"{name} is for stores of {', '.join(one or 'any corpus' for one in meant_for)}; there "
-            f"are {', '.join(one or 'one' for one in at_hand)}"
-        )
-    if len(counts := {len(protocol.folds) for protocol in protocols}) > 1:
-        raise AffuseError(f"{name}: the protocols have {sorted(counts)} folds")
-    folds: list[dict[str, Roles]] = [{} for _ in protocols[0].folds]
-    speakers: dict[str, str] = {}
-    for protocol in protocols:
-        known = [clip for clip in clips if clip.corpus == protocol.corpus]
-        own = [by_itself(clip) for clip in known]
-        missing = protocol.missing(own)
-        for number, fold in enumerate(folds):
-            roles = zip(known, protocol.roles(number, own), strict=True)
-            fold.update((clip.id, has) for clip, has in roles if has)
-            fold.update((f"{protocol.corpus}/{r}", protocol.folds[number][r]) for r in missing)
-        speakers |= {
-            f"{protocol.corpus}/{row}": f"{protocol.corpus}/{speaker}"
-            for row, speaker in protocol.speakers.items()
-        }
-    return Protocol(
-        name,
-        1,
-        "",
-        " ".join(protocol.source for protocol in protocols),
-        " ".join(protocol.flaws for protocol in protocols),
-        folds,
-        speakers=speakers,
-    )
-
-
-def _speakers(protocol: str, clips: Sequence[Clip]) -> list[str]:
-    """Who speaks, each once, in order.
-
-    Raises:
-        AffuseError: Nobody knows who speaks in a clip.
-    """
-    if unnamed := [clip.id for clip in clips if clip.speaker is None]:
-        raise AffuseError(f"{protocol} needs a speaker for every clip: {unnamed[0]}")
-    return sorted({identity(clip.speaker or ""): str(clip.speaker) for clip in clips}.values())
-
-
-def rotate(
-    rows: Sequence[str], development: int, parts: Sequence[Sequence[str]] = ()
-) -> list[dict[str, Roles]]:
-    """Folds in which each part is tested once and the next ones in turn are the development set.
-
-    Args:
-        rows: Their names.
-        development: How many parts, after the tested one, are the development set.
-        parts: The parts; each row by itself by default.
-    """
-    parts = parts or [(name,) for name in rows]
-    home = {name: k for k, part in enumerate(parts) for name in part}
-
-    def role(distance: int) -> str:
-        return "test" if distance == 0 else "development" if distance <= development else "train"
-
-    return [
-        {name: (role((home[name] - k) % len(parts)),) for name in rows} for k in range(len(parts))
-    ]

@@ -12,14 +12,9 @@ from itertools import pairwise, product
 from pathlib import Path
 
 from affuse.corpora.cremad import clip_names
-from affuse.corpora.protocols.protocol import (
-    DIGESTS,
-    UNUSED,
-    Protocol,
-    Roles,
-    protocol_text,
-    rotate,
-)
+from affuse.corpora.protocols.load import DIGESTS
+from affuse.corpora.protocols.made import rotate
+from affuse.corpora.protocols.protocol import UNUSED, Protocol, Roles, protocol_text
 from affuse.execution.files import write_text
 
 _ACTORS = tuple(f"{actor:02d}" for actor in range(1, 25))
