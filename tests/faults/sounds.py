@@ -11,7 +11,9 @@ from typing import Any
 import av
 import numpy as np
 import soundfile
+from scipy import signal
 
+from affuse.corpora.synthetic.voice import SAMPLE_RATE, Manner, Speaker, speak
 from affuse.media.video import read_frames
 from tests.media.recordings import TICKS, grey, write_recording
 
@@ -19,12 +21,15 @@ RATE = 16000
 
 
 def voice(seconds: float, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """(N,) float32: a buzz that changes its pitch, with noise, at -20 dB or so."""
+    """(N,) float32: somebody who talks without a pause, with a little noise, at -20 dB."""
     random = np.random.default_rng(seed)
-    count = round(seconds * rate)
-    pitch = 120 + 60 * np.sin(np.arange(count) / rate * 5)
-    buzz = np.sin(2 * np.pi * np.cumsum(pitch) / rate) ** 5
-    return (0.2 * buzz + 0.02 * random.normal(0, 1, count)).astype(np.float32)
+    syllables = [("k", "a"), ("t", "i"), ("s", "o"), ("b", "@")]
+    speaker = Speaker.random(random, female=bool(seed % 2))
+    said = speak(speaker, Manner(), syllables, seconds + 0.6, random).audio
+    said = signal.resample_poly(said, rate, SAMPLE_RATE)[round(0.3 * rate) :]
+    said = said[: round(seconds * rate)]
+    said = 0.1 * said / np.sqrt(np.mean(said**2)) + random.normal(0, 0.002, len(said))
+    return np.asarray(said, np.float32)
 
 
 def write_wav(path: Path, sound: np.ndarray, rate: int = RATE) -> Path:

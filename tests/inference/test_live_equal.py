@@ -26,18 +26,21 @@ from affuse.models.registry import create_model
 from affuse.tasks.timeline import Timeline
 
 
-def replayed(path: Path, model: Path, hop: float, delay: float = 0.0) -> list[Line]:
+def replayed(
+    path: Path, model: Path, hop: float, delay: float = 0.0, past: bool = True
+) -> list[Line]:
     """The lines of a recording that is read as a live source, as fast as possible."""
     predictor = Predictor(model)
     with open_source(str(path), {x.modality for x in predictor.spec.streams.values()}) as packets:
-        return [*follow(predictor, Live(packets, predictor.window + KEPT), hop, delay)]
+        live = Live(packets, predictor.window + KEPT)
+        return [*follow(predictor, live, hop, delay, past=past)]
 
 
 def assert_same_windows(path: Path, model: Path, hop: float, least: int) -> None:
     """Every window of classes that lies on the grid of both and ends within the recording."""
     timeline = Predictor(model, hop).predict(path, thumbnails=False)
     assert isinstance(timeline, Timeline)
-    said = {round(line.time, 3): line for line in replayed(path, model, hop)}
+    said = {round(line.time, 3): line for line in replayed(path, model, hop, past=False)}
     compared = 0
     window = Predictor(model).window
     for k, start in enumerate(timeline.starts):

@@ -240,10 +240,11 @@ def test_values_are_marked_and_stay_unless_asked(tmp_path: Path) -> None:
     assert not plain.withhold(everything=True).known.any()
 
 
-def test_ordinary_recordings_are_answered_as_before(shared_data: Path) -> None:
+def test_ordinary_recordings_are_answered(shared_data: Path) -> None:
     for name in ("bbaf2n.mpg", "single_face.mp4", "face_noface.mov", "expressive_d18.mp4"):
         timeline = affuse.predict(shared_data / "videos" / name)
-        assert timeline.withheld is None
+        # the man walks out of the image, and nobody says anything
+        assert (timeline.withheld is None) == (name != "face_noface.mov")
         (size, sharpness, light) = [timeline.quality.values[key] for key in QUALITY[:3]]
         assert np.nanmin(size) > 50 and np.nanmin(sharpness) > 0.085 and np.nanmin(light) > 0.1
 

@@ -25,8 +25,9 @@ from affuse.inference.predictor import Predictor
 from affuse.inference.sliding import Sliding, all_answers
 from affuse.media.probe import probe
 from affuse.models.bundled import BUNDLED
+from affuse.models.embedded import unpack_networks
 from affuse.models.layers import framewise
-from affuse.models.modelfile import ModelSpec, load_model, save_model
+from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
 from affuse.models.sliding import WindowModel
 from affuse.tasks.registry import task_of
 from affuse.tasks.windows import WindowAnswer
@@ -206,8 +207,12 @@ def recorded(
         f"a.mp4,a,x,s{ends[0] if told else ''}\nb.mp4,b,y,t{ends[1] if told else ''}\n"
     )
     corpus = read_corpus("folder", folder / "raw")
-    names = {"audio/mfcc10", "audio/logmel64-16k", "video/faces48", "video/aligned48"}
-    prepare(corpus, folder / "store", [create_extractor(name) for name in sorted(names)])
+    ear = "audio/whisper-base-layers4"
+    digest = read_spec(BUNDLED).streams[ear].recipe["weights"]
+    networks = unpack_networks(BUNDLED, {digest}, folder)
+    names = {ear, "audio/mfcc10", "audio/logmel64-16k", "video/faces48", "video/aligned48"}
+    extractors = [create_extractor(name, {ear: networks[digest]}) for name in sorted(names)]
+    prepare(corpus, folder / "store", extractors)
     return folder / "raw", Store(folder / "store")
 
 
@@ -224,7 +229,7 @@ def test_a_clip_of_a_store_is_predicted_as_its_recording(
         save_model(file := tmp_path / "m.safetensors", model, spec)
     if kind == "values":
         file = values_model(tmp_path / "m.safetensors")
-    predictor = Predictor(file)
+    predictor = Predictor(file, low_quality="keep")
     timeline: Any = predictor.predict(folder / f"{clip}.mp4", thumbnails=False)
     model = ClipModel(predictor.model, predictor.spec, data)
     ((said,),) = model.predict([x for x in data.clips if x.id == clip]).values()

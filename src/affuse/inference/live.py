@@ -27,6 +27,7 @@ from affuse.models.modelfile import ModelSpec
 from affuse.models.sliding import WindowModel
 from affuse.tasks.presence import Presence
 from affuse.tasks.registry import TASKS
+from affuse.tasks.weighing import LEAST
 from affuse.tasks.windows import NotFinite, WindowPlan
 
 #: Extractors of features that belong to recordings by their names.
@@ -153,7 +154,7 @@ class LiveWindows:
             answers = answers_of(self._task, self._applied, [window])
         except NotFinite as error:
             raise BadInput(self._predictor.file, str(error)) from error
-        if not _seen(window, self.spec) and answers[-1].voice < LEAST_VOICE:
+        if window.shares.get("video", 0.0) < LEAST and answers[-1].voice < LEAST_VOICE:
             return None, present, silent
         said = self._task.joined(plan, answers, self.spec)
         leader = self._predictor.model.leader
@@ -227,15 +228,6 @@ class LiveWindows:
             sample[name] = self._applied.embed(name, stream, slice(None))
         shares = {spec.modality: 1.0 for spec in self.spec.streams.values()}
         answers_of(self._task, self._applied, [Window(0, sample, shares)])
-
-
-def _seen(window: Window, spec: ModelSpec) -> bool:
-    """Whether a window shows a face."""
-    return any(
-        stream.mask.any()
-        for name, stream in window.sample.items()
-        if spec.streams[name].modality == "video"
-    )
 
 
 def follow(
