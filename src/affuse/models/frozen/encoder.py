@@ -81,6 +81,8 @@ class EncoderStream(LocalExtractor):
 
     sound_rate, hop = RATE, 320
     section = context = 50
+    #: Terms of the published weights, where they are one publisher's.
+    licence = ""
 
     def __init__(self, name: str, source: Path) -> None:
         parts = _NAME.fullmatch(name)
@@ -97,6 +99,7 @@ class EncoderStream(LocalExtractor):
             "weights": self.digest,
             "section": self.section,
             "context": self.context,
+            **({"licence": self.licence} if self.licence else {}),
         }
         shape = (encoder.layers + 1, encoder.width) if self.all else (encoder.width,)
         self.spec = StreamSpec(name, RATE / self.hop, shape, "float16", recipe)

@@ -52,6 +52,8 @@ class Whisper(EncoderStream):
     Source: Radford et al. 2022.
     """
 
+    licence = "MIT (the published Whisper, Radford et al. 2022)"
+
     @classmethod
     def file(cls, source: Path) -> Path:
         """See `EncoderStream`."""
