@@ -38,6 +38,7 @@ from affuse.inference.sliding import slide
 from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
 from affuse.models.bundled import BUNDLED
+from affuse.models.layers.voice import LEAST_VOICE
 from affuse.tasks.timeline import Timeline
 
 CLASSES = tuple(EMOTIONS)
@@ -153,13 +154,16 @@ def further(predictor: Predictor, options: argparse.Namespace) -> dict[str, Foun
             people = predictor.baselines and SpeakerBaselines(
                 data, clips, predictor.baselines, amount
             )
-            rows = []
+            rows, heard = [], []
             for clip in progress(clips, name):
                 streams = {sound.name: data.stream(sound.name)[clip.id]}
                 streams = people.moved(clip.id, streams) if people else streams
                 duration = stream_duration(streams, {sound.name: sound})
                 streams |= {face.name: Stream.absent(face, duration)}
-                rows.append(slide(predictor.model, predictor.spec, streams, duration).anyway)
+                said = slide(predictor.model, predictor.spec, streams, duration)
+                rows.append(said.anyway)
+                heard.append(np.nanmax(said.voice) >= LEAST_VOICE)
+            print(f"{name}{words}: a voice in {np.mean(heard):.1%}", file=sys.stderr)
             labels = [HOME[str(clip.label)] for clip in clips]
             found[f"{name}{words}"] = np.array(rows), labels, [str(c.speaker) for c in clips]
     return found

@@ -3,7 +3,7 @@
     python docs/results/unclear.py RAVDESS [--model FILE] [--actors 11 13 18 22]
 
 RAVDESS holds the speech of the actors; the bundled model has not learned from the four. Prints the
-tables of `backbones.md` under "When nothing stands out".
+tables of `bundled.md` under "When nothing stands out".
 """
 
 from __future__ import annotations
