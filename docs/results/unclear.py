@@ -43,7 +43,7 @@ def main() -> None:
     rows, true = [], []
     for clip in progress(clips, "voices"):
         assert clip.audio is not None
-        timeline = predictor.read(clip.audio)
+        (timeline,) = predictor.read(clip.audio)
         assert isinstance(timeline, Timeline)
         rows.append(timeline.overall)
         true.append(timeline.classes.index(HOME[str(clip.label)]))
