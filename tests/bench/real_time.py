@@ -5,9 +5,9 @@ python -m tests.bench.real_time VIDEO...
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,22 +29,34 @@ def main() -> None:
     """Print a row per recording: the median of some rounds, computing time of the process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    predictor = Predictor(BUNDLED)
-    print("| recording | image | seconds | computing, s | times faster than it plays |")
-    print("|---|---|---|---|---|")
-    for path in map(Path, sys.argv[1:]):
-        info, spent = probe(path), []
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recordings", nargs="+", type=Path)
+    parser.add_argument("--beside", type=Path, help="another model file, measured in turn")
+    options = parser.parse_args()
+    models = [BUNDLED, *([options.beside] if options.beside else [])]
+    predictors = [Predictor(model) for model in models]
+    names = " | ".join(f"{x.stem}: computing, s | times faster than it plays" for x in models)
+    print(f"| recording | image | seconds | {names} |")
+    print("|---|---|---|" + "---|---|" * len(models))
+    for path in options.recordings:
+        info = probe(path)
+        spent: list[list[float]] = [[] for _ in models]
         for _ in range(ROUNDS):
-            with tempfile.TemporaryDirectory() as folder:
-                copy = Path(shutil.copy(path, folder))  # its face has not been searched yet
-                began = time.process_time()
-                write_timeline(predictor.predict(copy), Path(folder), path.stem)
-                spent.append(time.process_time() - began)
-        taken = sorted(spent)[ROUNDS // 2]
-        print(
-            f"| {path.name} | {info.width} x {info.height}, {info.fps:.0f} fps | "
-            f"{info.duration:.1f} | {taken:.1f} | {info.duration / taken:.1f} |"
-        )
+            for predictor, times in zip(predictors, spent, strict=True):
+                times.append(_computing(predictor, path))
+        medians = [sorted(times)[ROUNDS // 2] for times in spent]
+        cells = " | ".join(f"{taken:.1f} | {info.duration / taken:.1f}" for taken in medians)
+        size = f"{info.width} x {info.height}, {info.fps:.0f} fps"
+        print(f"| {path.name} | {size} | {info.duration:.1f} | {cells} |", flush=True)
+
+
+def _computing(predictor: Predictor, path: Path) -> float:
+    """Seconds of processor time from decoding to the four files."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copy(path, folder))  # its face has not been searched yet
+        began = time.process_time()
+        write_timeline(predictor.predict(copy), Path(folder), path.stem)
+        return time.process_time() - began
 
 
 if __name__ == "__main__":
