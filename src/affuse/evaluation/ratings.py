@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from affuse.errors import BadInput
+from affuse.evaluation.cross_validation import FOLDS, speaker_folds, speakers_of
 from affuse.features.batch import collate, normalise
 from affuse.features.extractor import check_same_stream
 from affuse.features.store import Store
@@ -18,7 +19,6 @@ from affuse.models.baselines.unimodal import VideoOnly
 from affuse.models.modelfile import ModelSpec
 
 _BATCH = 64
-_FOLDS = 5
 #: Weight of the squared coefficients, per clip, for features of deviation 1.
 _RIDGE = 0.01
 
@@ -59,7 +59,7 @@ def fit_ratings(data: Store, model: VideoOnly, spec: ModelSpec) -> Ratings:
     clips = [clip for clip in data.usable(list(spec.streams)) if clip.attributes]
     ratings = [clip.attributes or {} for clip in clips]
     names = [name for name in ratings[0] if all(name in own for own in ratings)] if ratings else []
-    if len(clips) < 2 * _FOLDS or not names:
+    if len(clips) < 2 * FOLDS or not names:
         raise BadInput(
             data.path, f"has ratings of {len(clips)} clips with a face; too few to learn"
         )
@@ -67,12 +67,9 @@ def fit_ratings(data: Store, model: VideoOnly, spec: ModelSpec) -> Ratings:
     features = np.concatenate(
         [_features(data, ids, model, spec) for ids in _groups([clip.id for clip in clips])]
     )
-    speakers = sorted({clip.speaker or clip.id for clip in clips})
-    order = np.random.default_rng(0).permutation(len(speakers))
-    home = {speakers[k]: row % _FOLDS for row, k in enumerate(order)}
-    folds = np.array([home[clip.speaker or clip.id] for clip in clips])
+    folds = speaker_folds(speakers_of(data, [clip.id for clip in clips]))
     held_out = np.zeros_like(wanted)
-    for fold in range(_FOLDS):
+    for fold in range(FOLDS):
         weight, bias = _ridge(features[folds != fold], wanted[folds != fold])
         held_out[folds == fold] = features[folds == fold] @ weight.T + bias
     scores = {name: ccc(held_out[:, k], wanted[:, k]) for k, name in enumerate(names)}

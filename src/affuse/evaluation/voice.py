@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from affuse.errors import BadInput
+from affuse.evaluation.cross_validation import FOLDS, speaker_folds, speakers_of
 from affuse.features.batch import collate, normalise
 from affuse.features.extractor import check_same_stream
 from affuse.features.joined import open_stores
@@ -25,10 +26,10 @@ from affuse.training.run import read_run, read_split, trained_folds
 from affuse.training.stores import stores_of
 
 _BATCH = 32
-_FOLDS = 5
 #: Frames of a clip that are learned from, spread evenly.
 _FRAMES = 8
-#: Clips of speech that are learned from at most, spread evenly.
+#: Clips of speech that are learned from at least, where there are so many; spread evenly, there are
+#: fewer than twice as many.
 _CLIPS = 1500
 #: Weight of the squared coefficients, for features of deviation 1.
 _RIDGE = 1e-3
@@ -71,17 +72,17 @@ def fit_voice(sounds: Store, run: Path, model: AudioOnly, spec: ModelSpec) -> Vo
     for name, trained in spec.streams.items():
         check_same_stream(sounds.stream(name).spec, trained)
     ids = [clip.id for clip in sounds.usable(list(spec.streams))]
-    if len(ids) < 2 * _FOLDS:
+    if len(ids) < 2 * FOLDS:
         raise BadInput(sounds.path, f"has {len(ids)} sounds; too few to learn what is no voice")
     speech = _speech(run, list(spec.streams))
     every = max(1, sum(len(clips) for _, clips in speech) // _CLIPS)
     parts = [(sounds, ids, 0.0), *((data, clips[::every], 0.25) for data, clips in speech)]
     frames = torch.cat([_frames(*part, model, spec) for part in parts])
     voice = torch.arange(len(frames)) >= len(ids)
-    speakers = [clip for data, clips, _ in parts for clip in _speakers(data, clips)]
-    folds = torch.from_numpy(_folds(speakers))
+    speakers = [clip for data, clips, _ in parts for clip in speakers_of(data, clips)]
+    folds = torch.from_numpy(speaker_folds(speakers))
     told = torch.zeros(len(frames), dtype=torch.bool)
-    for fold in range(_FOLDS):
+    for fold in range(FOLDS):
         weight, bias = _fit(frames[folds != fold], voice[folds != fold])
         told[folds == fold] = ((frames[folds == fold] @ weight.T + bias) > 0).any(1).squeeze(-1)
     found, mistaken = told[voice].float().mean().item(), told[~voice].float().mean().item()
@@ -125,19 +126,6 @@ def _frames(
             places = np.linspace(edge, 1 - edge, _FRAMES) * (len(rows) - 1)
             found.append(rows[np.round(places).astype(int)])
     return torch.stack(found)
-
-
-def _speakers(data: Store, ids: Sequence[str]) -> list[str]:
-    named = {clip.id: clip.speaker for clip in data.clips}
-    return [named[clip] or clip for clip in ids]
-
-
-def _folds(speakers: Sequence[str]) -> np.ndarray:
-    """(N,) the fold of each clip; all of a speaker are in one."""
-    names = sorted(set(speakers))
-    order = np.random.default_rng(0).permutation(len(names))
-    home = {names[k]: row % _FOLDS for row, k in enumerate(order)}
-    return np.array([home[speaker] for speaker in speakers])
 
 
 def _fit(frames: Tensor, voice: Tensor) -> tuple[Tensor, Tensor]:
