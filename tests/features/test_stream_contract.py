@@ -31,3 +31,7 @@ class TestTsavMel(StreamContract):
 
 class TestLevel(StreamContract):
     name = "audio/level"
+
+
+class TestLoud(StreamContract):
+    name = "audio/loud"

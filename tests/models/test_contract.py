@@ -178,6 +178,17 @@ SCORED = {
 }
 
 
+LOUD = StreamSpec("audio/loud", 20.0, (1,))
+
+
+class TestVoiceWithoutPauses(ModelContract):
+    name = "audio-only"
+    heads = ("classes",)
+    streams: ClassVar[dict[str, StreamSpec]] = {spec.name: spec for spec in (MFCC, LOUD)}
+    options: ClassVar[dict[str, Any]] = {"audio": "vectors", "where": LOUD.name}
+    lengths: ClassVar[dict[str, list[int]]] = {MFCC.name: [40, 31, 22], LOUD.name: [18, 14, 10]}
+
+
 class TestDoubtingProduct(ModelContract):
     """Streams weighed by how good their modality is, by weights that were learned."""
 

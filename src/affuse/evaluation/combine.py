@@ -149,6 +149,7 @@ def combine(
         "temperature": temperatures["both"],
         "ratings": [] if fitted is None else fitted.names,
         **({} if voices is None else {"voice": True}),
+        **{key: x for key, x in specs["audio"].options.items() if key == "where" and x},
     }
     learned = {"ratings": fitted, "voice": voices}
     more = {name: one.facts for name, one in learned.items() if one is not None}

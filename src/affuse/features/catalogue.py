@@ -50,6 +50,10 @@ STREAMS: Registry[Entry] = Registry(
             "affuse.features.level:Level",
             "power in dB, 20 Hz, of which fusion learns how noisy a sound is",
         ),
+        "audio/loud": Entry(
+            "affuse.features.level:Loud",
+            "1 where the sound is loud, -1 in pauses, 20 Hz, so that these are not pooled",
+        ),
         "audio/mfcc39": Entry(
             "affuse.features.sound:Mfcc39",
             "12 MFCCs and the zeroth with deltas and accelerations (openSMILE), 100 Hz",

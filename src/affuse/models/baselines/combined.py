@@ -77,6 +77,7 @@ class Combined(EncoderModel):
         ratings: Names of values, such as valence, that are read from the features of the images.
         voice: Whether it tells by itself where somebody is heard (`Output.voice`); sound in which
             nobody is counts as absent.
+        where: Stream that says when sound is pooled, such as `audio/loud`; see `EncoderModel`.
 
     Raises:
         AffuseError: Another head, a prior of another length, or joins that do not fit.
@@ -94,14 +95,16 @@ class Combined(EncoderModel):
         temperature: float = 1.0,
         ratings: Sequence[str] = (),
         voice: bool = False,
+        where: str = "",
     ) -> None:
-        super().__init__(streams, outputs, head, "mean")
+        super().__init__(streams, outputs, head, "mean", where)
         if head != "classes":
             raise AffuseError(f"model combined has no head {head!r}; it tells classes")
         if len(prior) not in {0, outputs} or any(share <= 0 for share in prior):
             raise AffuseError(f"combined: prior must hold {outputs} positive numbers")
         sound, picture = self.stream_of("audio"), self.stream_of("video")
-        self.streams = {spec.name: spec for spec in (sound, picture)}
+        read = (sound.name, where, picture.name)
+        self.streams = {name: self.streams[name] for name in read if name}
         self.audio = CalibratedEncoder(sound, outputs, **(audio or {}))
         self.video = CalibratedEncoder(picture, outputs, **(video or {}))
         self.prior = list(prior) or [1 / outputs] * outputs
@@ -132,7 +135,7 @@ class Combined(EncoderModel):
         """Features of the sound (B, F), whether it counts (B, 1), and `Output.voice`."""
         encoder, name = self.audio, self.audio.stream
         x, mask = encoder.frontend(batch.streams[name], batch.masks[name])
-        features, there = self.over_time(x, mask, encoder.frontend.clock, batch, encoder.pool)
+        features, there = self.pooled(encoder, x, mask, batch)
         if self.voice is None:
             return features, there, None
         share = self.voice(x, mask)

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Model
 from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.layers.alignment import Clock
 from affuse.models.layers.pooling import Pooling, build_pool
+from affuse.suggestions import unknown
 
 
 class Temperature(nn.Module):
@@ -73,23 +76,65 @@ class EncoderModel(Model):
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
         pooling: How time is pooled, one of `affuse.models.layers.pooling.POOLS`.
+        where: Stream of one number that says when its modality is pooled: where it is not below
+            its mean, such as `audio/loud`, which leaves out pauses. By default always.
 
     Raises:
-        AffuseError: Another pooling than `mean` where the head is per frame.
+        AffuseError: Another pooling than `mean`, or `where`, where the head is per frame; or
+            `where` is no such stream.
     """
 
     def __init__(
-        self, streams: Mapping[str, StreamSpec], outputs: int, head: Head, pooling: Pooling
+        self,
+        streams: Mapping[str, StreamSpec],
+        outputs: int,
+        head: Head,
+        pooling: Pooling,
+        where: str = "",
     ) -> None:
         super().__init__(streams, outputs, head)
+        self.where = where
         if head == "frames" and pooling != "mean":
             raise AffuseError(f"pooling={pooling!r}: a head per frame pools nothing")
+        if not where:
+            return
+        if head == "frames":
+            raise AffuseError(f"where={where!r}: a head per frame pools nothing")
+        if where not in self.streams:
+            raise unknown("stream", where, self.streams, "the recipe's streams")
+        if self.streams[where].shape != (1,) or not self.streams[where].rate:
+            raise AffuseError(f"where={where!r}: expected a stream of one number over time")
+
+    def stream_of(self, modality: str) -> StreamSpec:
+        """See `Model.stream_of`; `where` is none that is read."""
+        for spec in self.streams.values():
+            if spec.modality == modality and spec.name != self.where:
+                return spec
+        return super().stream_of(modality)
 
     def embed(self, encoder: ModalityEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the head reads of a modality, and presence; see `Model.over_time`."""
         x, mask = encoder.frontend(batch.streams[encoder.stream], batch.masks[encoder.stream])
-        pooled, present = self.over_time(x, mask, encoder.frontend.clock, batch, encoder.pool)
+        pooled, present = self.pooled(encoder, x, mask, batch)
         return encoder.dropout(pooled), present
+
+    def pooled(
+        self, encoder: ModalityEncoder, x: Tensor, mask: Tensor, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """The same of what its front-end gives, (B, T, C) and (B, T)."""
+        clock = encoder.frontend.clock
+        if self.where.split("/")[0] == encoder.stream.split("/")[0]:
+            mask = mask & self._counts(clock, mask.shape[1], batch)
+        return self.over_time(x, mask, clock, batch, encoder.pool)
+
+    def _counts(self, clock: Clock, frames: int, batch: Batch) -> Tensor:
+        """(B, frames) bool, whether `where` lets a frame of a clock be pooled."""
+        tells, there = batch.streams[self.where].squeeze(-1), batch.masks[self.where]
+        pauses = F.pad(there & (tells < 0), (0, 1))  # what lies beyond its end is none
+        seconds = (clock.lead + clock.stride * torch.arange(frames)) / clock.rate
+        # a moment that rounding puts a little early is not of the frame before
+        place = (seconds * self.streams[self.where].rate + 1e-4).long()
+        return ~pauses[:, place.clamp(max=there.shape[1]).to(pauses.device)]
 
 
 class BimodalModel(EncoderModel):

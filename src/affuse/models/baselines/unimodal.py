@@ -16,12 +16,13 @@ class AudioOnly(EncoderModel):
     """`audio-only`.
 
     Args:
-        streams: Streams, of which the first of audio is read.
+        streams: Streams, of which the first of audio is read, and `where`.
         outputs: Number of classes C or of dimensions D.
         head: What it ends in.
         audio: Front-end of the stream; None for the one that suits it.
         pooling: How time is pooled, one of `affuse.models.layers.pooling.POOLS`.
         dropout: Probability of dropping a pooled feature in training.
+        where: Stream that says when sound is pooled, such as `audio/loud`; see `EncoderModel`.
     """
 
     def __init__(
@@ -33,10 +34,11 @@ class AudioOnly(EncoderModel):
         audio: FrontEndChoice = None,
         pooling: Pooling = "mean",
         dropout: float = 0.0,
+        where: str = "",
     ) -> None:
-        super().__init__(streams, outputs, head, pooling)
+        super().__init__(streams, outputs, head, pooling, where)
         spec = self.stream_of("audio")
-        self.streams = {spec.name: spec}
+        self.streams = {name: self.streams[name] for name in (spec.name, where) if name}
         self.audio = ModalityEncoder(spec, outputs, audio, pooling, dropout)
 
     def forward(self, batch: Batch) -> Output:
