@@ -82,6 +82,7 @@ def test_nothing_by_default(seed: int) -> None:
         (Augmentation(horizontal_flip=1.0), {FACES}),
         (Augmentation(rotation=10.0), {FACES}),
         (Augmentation(shift=0.5), set()),
+        (Augmentation(adjust_duration=0.5), set()),
         (Augmentation(gain=0.5), {LOGMEL}),
         (Augmentation(time_stretch=0.1), {LOGMEL}),
         (Augmentation(pitch_shift=0.1), {LOGMEL}),
@@ -94,6 +95,7 @@ def test_nothing_by_default(seed: int) -> None:
         "horizontal_flip",
         "rotation",
         "shift",
+        "adjust_duration",
         "gain",
         "time_stretch",
         "pitch_shift",
@@ -328,6 +330,11 @@ def test_jitter_and_a_middle_crop_are_a_random_crop() -> None:
         ({"gaussian_noise": 0.1}, ["audio/logmel64-16k", "video/faces48"], "of kind vectors"),
         ({"room_simulator": 0.2}, ["audio/logmel64-tsav"], "it cannot change audio/logmel64-tsav"),
         ({"outlier_exposure": 0.2}, ["audio/logmel64-tsav"], "is for audio/logmel<N>-16k"),
+        (
+            {"adjust_duration": 0.5},
+            ["audio/mfcc10-published", "video/faces224-published"],
+            "augmentation.adjust_duration cannot cut one row per clip or a fixed span",
+        ),
     ],
 )
 def test_a_change_that_touches_no_stream_is_refused(
@@ -343,6 +350,7 @@ def test_a_change_that_touches_no_stream_is_refused(
     ("change", "streams"),
     [
         ({"shift": 0.5, "mixup": 0.2}, ["audio/mfcc10"]),
+        ({"adjust_duration": 0.5}, ["audio/mfcc10-published", "video/faces48"]),
         ({"outlier_exposure": 0.2, "gaussian_noise": 0.1}, ["audio/mfcc10", "video/faces48"]),
         ({"room_simulator": 0.2, "gain": 0.1}, ["audio/logmel40-16k", "video/faces48"]),
     ],

@@ -99,6 +99,16 @@ def test_precision_auto_is_what_this_machine_does_fast(monkeypatch: pytest.Monke
             {"task": "valence-arousal", "augmentation": {"mixup": 0.2}},
             "augmentation.mixup needs a task of classes",
         ),
+        (
+            {"task": "valence-arousal", "augmentation": {"adjust_duration": 0.2}},
+            "augmentation.adjust_duration needs a task of classes",
+        ),
+        ({"augmentation": {"adjust_duration": 1.5}}, "augmentation.adjust_duration is 1.5"),
+        ({"augmentation": {"adjust_duration": -0.1}}, "augmentation.adjust_duration is -0.1"),
+        (
+            {"window": 0.5, "augmentation": {"adjust_duration": 0.5}},
+            "augmentation.adjust_duration needs a window of over 0.5 s",
+        ),
         ({"labels": {"rule": "majority", "others": "drop"}}, "others"),
         ({"precision": "64"}, "precision"),
         ({"augmentation": {"crop": "far"}}, "crop"),

@@ -27,7 +27,7 @@ from affuse.training.train import train
 MODEL = "fold0/model.safetensors"
 CHANGES = {
     "dropout": {"kind": "softhard"},
-    "augmentation": {"gaussian_noise": 0.3, "shift": 0.1, "mixup": 0.4},
+    "augmentation": {"gaussian_noise": 0.3, "shift": 0.1, "adjust_duration": 0.5, "mixup": 0.4},
     "ema": 0.9,
 }
 

@@ -14,7 +14,7 @@ from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
 from affuse.features.baseline import evidence_of, is_personal, together
 from affuse.features.batch import TARGET_RATE, Batch, Normalisation, check_finite, collate
-from affuse.features.extractor import same_stream
+from affuse.features.extractor import SHORTEST, same_stream
 from affuse.features.speakers import SpeakerBaselines
 from affuse.features.store import Store, StreamFile
 from affuse.features.stream import (
@@ -41,7 +41,9 @@ class ClipDataset(Dataset[Sample]):
         hop: Seconds from window to window, the last one flush with the end of the clip; 0 for one
             window in its middle.
         shift: Largest random shift of the windows in seconds, for training.
-        seed: Of the shifts; together with the epoch and the clip it fixes each of them.
+        adjust_duration: Probability that a window is cut to a random stretch of what the clip has
+            there, of at least `SHORTEST` seconds, for training.
+        seed: Of all that is drawn; together with the epoch and the clip it fixes each draw.
         copies: Stores of changed recordings of the same clips, for training: in each epoch a clip
             is read from one of those of its corpus or from the store itself, the same window of
             all.
@@ -66,12 +68,14 @@ class ClipDataset(Dataset[Sample]):
         target: Target,
         hop: float = 0.0,
         shift: float = 0.0,
+        adjust_duration: float = 0.0,
         seed: int = 0,
         copies: Sequence[Store] = (),
     ) -> None:
         self.files = {name: store.stream(name) for name in streams}
         self.specs = {name: file.spec for name, file in self.files.items()}
         self.window, self.shift, self.seed, self.epoch = window, shift, seed, 0
+        self.adjust_duration = adjust_duration
         versions: dict[str, list[dict[str, StreamFile]]] = {}
         for copy in copies:
             versions.setdefault(copy.corpus, []).append(copied_files(copy, self.files))
@@ -95,10 +99,23 @@ class ClipDataset(Dataset[Sample]):
         if self.shift:
             start += self._draw(clip).uniform(-self.shift, self.shift)
         streams = {name: file[clip] for name, file in self._version(clip).items()}
-        window = window_of(streams, self.specs, start, self.window)
+        seconds = self.window
+        if self.adjust_duration:
+            free = {name: x for name, x in streams.items() if self.specs[name].span is None}
+            start, seconds = self._stretch(clip, start, stream_duration(free, self.specs))
+        window = window_of(streams, self.specs, start, seconds)
         if self.speakers and not (self.strangers and self._draw(clip, 2).random() < self.strangers):
             window = self.speakers.moved(clip, window)
-        return window, self.target(clip, start, self.window), clip
+        return window, self.target(clip, start, seconds), clip
+
+    def _stretch(self, clip: str, start: float, duration: float) -> tuple[float, float]:
+        """Start and seconds of what is left in this epoch of a window of a clip."""
+        random = self._draw(clip, 3)
+        first, last = max(start, 0.0), min(start + self.window, duration)
+        if random.random() >= self.adjust_duration or last - first <= SHORTEST:
+            return start, self.window
+        seconds = random.uniform(SHORTEST, last - first)
+        return random.uniform(first, last - seconds), seconds
 
     def _draw(self, clip: str, *purpose: int) -> np.random.Generator:
         """Random numbers of a clip in this epoch, others for each purpose."""

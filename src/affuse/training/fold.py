@@ -154,6 +154,7 @@ def _datasets(
         split["train"],
         *window,
         shift=recipe.augmentation.shift,
+        adjust_duration=recipe.augmentation.adjust_duration,
         seed=recipe.seed,
         copies=run.copies,
     )

@@ -14,6 +14,7 @@ from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
 from affuse.execution.fields import check_number
 from affuse.features.baseline import SHRINKAGE
+from affuse.features.extractor import SHORTEST
 from affuse.features.renamed import current_name
 from affuse.features.stream import SECONDS
 from affuse.models.options import current_options
@@ -158,7 +159,12 @@ class Recipe:
                 "several values of over_time.smoothing, or optimiser.schedule=plateau, need "
                 "development clips: set selection=best"
             )
-        changed = [key for key in ("outlier_exposure", "mixup") if getattr(self.augmentation, key)]
+        shortened = self.augmentation.adjust_duration
+        check_number("augmentation.adjust_duration", shortened, 0, 1)
+        if shortened and self.window <= SHORTEST:
+            raise ValueError(f"augmentation.adjust_duration needs a window of over {SHORTEST} s")
+        of_classes = ("adjust_duration", "outlier_exposure", "mixup")
+        changed = [key for key in of_classes if getattr(self.augmentation, key)]
         if over_time and changed:
             raise ValueError(f"augmentation.{changed[0]} needs a task of classes")
         if over_time and "class" in self.balance:

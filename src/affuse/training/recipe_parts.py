@@ -35,6 +35,10 @@ class Augmentation:
         rotation: Largest angle in degrees by which all images of a clip are turned.
         shift: Largest shift of the window in seconds, either way, beyond the free room of long
             clips.
+        adjust_duration: Probability that only a stretch of a window is left, the same of all
+            streams: its length uniform between half a second and what the clip has in the window,
+            its place uniform. Streams of one row per clip or of a fixed span stay whole. Needs a
+            task of classes.
         gain: Standard deviation of a value added to whole log spectra (normalised units).
         gaussian_noise: Standard deviation of noise added to vectors (normalised units).
         time_stretch: Largest relative change of the tempo of spectra.
@@ -68,6 +72,7 @@ class Augmentation:
     horizontal_flip: float = 0.0
     rotation: float = 0.0
     shift: float = 0.0
+    adjust_duration: float = 0.0
     gain: float = 0.0
     gaussian_noise: float = 0.0
     time_stretch: float = 0.0

@@ -66,6 +66,12 @@ def check_augmentation(change: Augmentation, streams: Mapping[str, StreamSpec]) 
                 raise AffuseError(
                     f"augmentation.{key} changes streams of kind {kind}; the recipe has {listed}"
                 )
+    fixed = all(spec.rate == 0 or spec.span is not None for spec in streams.values())
+    if change.adjust_duration and fixed:
+        raise AffuseError(
+            "augmentation.adjust_duration cannot cut one row per clip or a fixed span; the recipe "
+            f"has {listed}"
+        )
     for name, spec in streams.items():
         for key in _ON_POWER:
             if getattr(change, key) and spec.kind == "spectrum" and not is_log_power(spec):
