@@ -407,6 +407,22 @@ def test_face_resnet_takes_pictures_of_any_size_and_sees_brightness_alone(size: 
     assert parameters(build_frontend(spec, "face-resnet")) < 500_000
 
 
+def test_mirrored_sees_an_image_and_its_mirror_image_alike_outside_training() -> None:
+    spec = StreamSpec("video/aligned", 30.0, (48, 48, 3), "uint8")
+    torch.manual_seed(0)
+    plain = build_frontend(spec, {"name": "face-resnet", "width": 8}).eval()
+    both = build_frontend(spec, {"name": "face-resnet", "width": 8, "mirrored": True}).eval()
+    both.load_state_dict(plain.state_dict())
+    x, mask = torch.randn(1, 3, 3, 48, 48), torch.tensor([[True, True, False]])
+    one, other = plain(x, mask)[0], plain(x.flip(-1), mask)[0]
+    torch.testing.assert_close(both(x, mask)[0], (one + other) / 2)
+    torch.testing.assert_close(both(x.flip(-1), mask)[0], both(x, mask)[0])
+    assert (one - other).abs().max() > 1e-3
+    frames = x[0].clone()
+    torch.testing.assert_close(both.embed_frames(frames)[:2], both(x, mask)[0][0, :2])
+    torch.testing.assert_close(both.train()(x, mask)[0], plain.train()(x, mask)[0])
+
+
 def test_efficientface_gives_1024_features_channels_last() -> None:
     net = EfficientFace().eval()
     with torch.no_grad():

@@ -216,14 +216,16 @@ class FaceResNetVectors(FrontEnd):
     Args:
         spec: A stream of images, 32 to 128 pixels wide.
         width: Channels of the first layer; the features have four times as many.
+        mirrored: Outside training, see every image and its mirror image, and take the mean: twice
+            the time, and the same answer for either.
     """
 
-    def __init__(self, spec: StreamSpec, *, width: int = 24) -> None:
+    def __init__(self, spec: StreamSpec, *, width: int = 24, mirrored: bool = False) -> None:
         super().__init__()
         if not spec.is_picture:
             raise AffuseError(f"front-end face-resnet reads images; {spec.name} holds none")
         self.channels = (4 * width, 4 * width)
-        self.stage1 = FrameFeatures(FaceResNet(width))
+        self.stage1 = FrameFeatures(FaceResNet(width, mirrored))
         self.stage2 = TemporalStack()
 
 

@@ -47,11 +47,12 @@ class FaceResNet(nn.Module):
 
     Args:
         width: Channels of the first layer; the features have four times as many.
+        mirrored: Outside training, the mean of the features of an image and of its mirror image.
     """
 
-    def __init__(self, width: int = 24) -> None:
+    def __init__(self, width: int = 24, mirrored: bool = False) -> None:
         super().__init__()
-        self.outputs = 4 * width
+        self.outputs, self.mirrored = 4 * width, mirrored
         self.stem = nn.Sequential(
             nn.Conv2d(1, width, 3, 1, 1, bias=False), BatchNorm2d(width), nn.ReLU(inplace=True)
         )
@@ -67,5 +68,12 @@ class FaceResNet(nn.Module):
         """(N, 3, H, W) with equal statistics of the colours, any size -> (N, 4 * width)."""
         weights = images.new_tensor(_BRIGHTNESS).reshape(1, 3, 1, 1)
         grey = (images * weights).sum(1, keepdim=True)
+        features = self._features(grey)
+        if self.mirrored and not self.training:
+            features = (features + self._features(grey.flip(-1))) / 2
+        return features
+
+    def _features(self, grey: Tensor) -> Tensor:
         grey = grey.contiguous(memory_format=torch.channels_last)
-        return self.blocks(self.stem(grey)).mean((2, 3))
+        found: Tensor = self.blocks(self.stem(grey)).mean((2, 3))
+        return found
