@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -108,11 +109,18 @@ def by_telephone(sound: np.ndarray, rate: int) -> np.ndarray:
     return np.asarray(signal.sosfilt(band, sound))
 
 
+def middle(sound: np.ndarray, rate: int, seconds: float) -> np.ndarray:
+    """As many seconds from the middle."""
+    return sound[(first := (len(sound) - round(seconds * rate)) // 2) : len(sound) - first]
+
+
 HEARD: dict[str, Change] = {
     "white noise at 10 dB": noisy,
     "in a room (0.5 s)": in_room,
     "by telephone": by_telephone,
     "20 dB quieter": lambda sound, rate: 0.1 * sound,
+    "its middle second alone": partial(middle, seconds=1.0),
+    "its middle half second alone": partial(middle, seconds=0.5),
 }
 
 
@@ -139,14 +147,14 @@ def voices(
 def further(predictor: Predictor, options: argparse.Namespace) -> dict[str, Found]:
     """Voices of corpora that the model has not heard, nothing and everything known of a speaker."""
     found: dict[str, Found] = {}
-    (sound,) = (s for s in predictor.spec.streams.values() if s.modality == "audio")
+    sounds = {n: s for n, s in predictor.spec.streams.items() if s.modality == "audio"}
     (face,) = (s for s in predictor.spec.streams.values() if s.modality == "video")
     for name in ("emovo", "emotale", "ased"):
         path = options.weights / "stores" / name
         if not path.is_dir():
             continue
         data = Store(path)
-        clips = [c for c in data.usable([sound.name]) if HOME.get(str(c.label)) in CLASSES]
+        clips = [c for c in data.usable([*sounds]) if HOME.get(str(c.label)) in CLASSES]
         amounts: dict[str, Amount] = {"": "none"}
         if predictor.baselines:
             amounts |= {", all of a speaker known": "all"}
@@ -156,9 +164,9 @@ def further(predictor: Predictor, options: argparse.Namespace) -> dict[str, Foun
             )
             rows, heard = [], []
             for clip in progress(clips, name):
-                streams = {sound.name: data.stream(sound.name)[clip.id]}
+                streams = {key: data.stream(key)[clip.id] for key in sounds}
                 streams = people.moved(clip.id, streams) if people else streams
-                duration = stream_duration(streams, {sound.name: sound})
+                duration = stream_duration(streams, sounds)
                 streams |= {face.name: Stream.absent(face, duration)}
                 said = slide(predictor.model, predictor.spec, streams, duration)
                 rows.append(said.anyway)
@@ -178,7 +186,7 @@ def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Foun
     names = [found.classes[k] for k in found.targets.argmax(1)]
     kept = [(c, HOME[n]) for c, n in zip(found.clips, names, strict=True) if n in HOME]
     (stream,) = (s for s in predictor.spec.streams.values() if s.modality == "video")
-    (sound,) = (s for s in predictor.spec.streams.values() if s.modality == "audio")
+    sounds = [s for s in predictor.spec.streams.values() if s.modality == "audio"]
     rows = []
     for first in range(0, len(kept), 64):
         samples = [
@@ -186,8 +194,9 @@ def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Foun
         ]
         batch = collate(samples, {stream.name: stream})
         count = len(samples)
-        batch.streams[sound.name] = torch.zeros(count, 50, *sound.shape)
-        batch.masks[sound.name] = torch.zeros(count, 50, dtype=torch.bool)
+        for spec in sounds:
+            batch.streams[spec.name] = torch.zeros(count, 50, *spec.shape)
+            batch.masks[spec.name] = torch.zeros(count, 50, dtype=torch.bool)
         with torch.inference_mode():
             logits = predictor.model(normalise(batch, predictor.spec.normalisation)).logits
         rows.append(logits.softmax(-1).numpy())

@@ -84,9 +84,8 @@ def _equal(file: StreamFile, ids: Sequence[str]) -> list[list[str]]:
     if not file.spec.rate or file.spec.is_picture:
         return []
     for clip in _present(file, ids):
-        values = file[clip].values
-        frames = values.reshape(len(values), -1).sum(1, dtype=np.float64)
-        if len(np.unique(frames)) >= _FRAMES:
-            digest = hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
-            groups.setdefault(digest, []).append(clip)
-    return [group for group in groups.values() if len(group) > 1]
+        values = np.ascontiguousarray(file[clip].values)
+        digest = hashlib.blake2b(values.data, digest_size=16).digest()
+        groups.setdefault(digest, []).append(clip)
+    equal = [group for group in groups.values() if len(group) > 1]
+    return [group for group in equal if len(np.unique(file[group[0]].values, axis=0)) >= _FRAMES]

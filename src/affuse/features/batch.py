@@ -140,8 +140,7 @@ def check_finite(stream: Stream, spec: StreamSpec, clip: str = "") -> None:
     """
     if spec.dtype == "uint8":
         return
-    axes = tuple(range(1, stream.values.ndim))
-    bad = stream.mask & ~np.isfinite(stream.values).all(axes)
+    bad = stream.mask & ~_finite(stream.values)
     if bad.any():
         second = stream.start + int(bad.argmax()) / (spec.rate or 1.0)
         what = f"clip {clip}: stream {spec.name}" if clip else f"stream {spec.name}"
@@ -149,6 +148,14 @@ def check_finite(stream: Stream, spec: StreamSpec, clip: str = "") -> None:
             f"{what} holds a number that is not finite (nan or inf) at {second:.2f} s; look for "
             "such sound with affuse check --whole, and prepare the clip again"
         )
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """(T, ...) -> (T,) bool, whether all numbers of a frame are finite."""
+    axes = tuple(range(1, values.ndim))
+    if values.dtype == np.float16:  # by its bits: numpy would convert each number to float32 first
+        return np.asarray((values.view(np.uint16) & 0x7FFF).max(axes) < 0x7C00)
+    return np.asarray(np.isfinite(values).all(axes))
 
 
 def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
