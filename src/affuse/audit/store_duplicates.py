@@ -79,7 +79,7 @@ def _chain(kind: str, groups: Sequence[Sequence[str]]) -> list[Pair]:
 
 
 def _equal(file: StreamFile, ids: Sequence[str]) -> list[list[str]]:
-    """Groups of clips of equal values; images, rows per clip and few different frames do not count."""
+    """Groups of clips of equal values; images, rows per clip, few different frames do not count."""
     groups: dict[bytes, list[str]] = {}
     if not file.spec.rate or file.spec.is_picture:
         return []
