@@ -288,6 +288,8 @@ class Layers(FrontEnd):
             there is none, and the layers lie `side-by-side`.
         stride: Frames of which one is made.
         dropout: Probability of dropping a value in training.
+        tuned: Layers of the network behind those of the stream, which learn with the rest: they
+            begin as those of the recipe's `backbone`. Of Whisper alone.
     """
 
     def __init__(
@@ -298,6 +300,7 @@ class Layers(FrontEnd):
         joined: Joined = "each",
         stride: int = 1,
         dropout: float = 0.0,
+        tuned: int = 0,
     ) -> None:
         super().__init__()
         if spec.kind != "maps" or len(spec.shape) != 2:
@@ -309,10 +312,20 @@ class Layers(FrontEnd):
             raise unknown("joined", joined, get_args(Joined))
         if stride < 1:
             raise AffuseError(f"stride={stride}: expected 1 or more")
-        self.stride, self.lead = stride, stride // 2
-        self.stage1 = NetworkLayers(*spec.shape, width, joined, stride, dropout)
+        if tuned < 0:
+            raise AffuseError(f"tuned={tuned}: expected 0 or more")
+        if tuned and spec.recipe.get("extractor") != "whisper":
+            raise AffuseError(f"tuned={tuned}: {spec.name} is no stream of Whisper's layers")
+        self.spec, self.stride, self.lead = spec, stride, stride // 2
+        self.stage1 = NetworkLayers(*spec.shape, width, joined, stride, dropout, tuned)
         self.channels = (self.stage1.outputs, self.stage1.outputs)
         self.stage2 = TemporalStack()
+
+    @property
+    def tuned(self) -> nn.ModuleList:
+        """The layers that learn."""
+        assert isinstance(self.stage1, NetworkLayers)
+        return self.stage1.tuned
 
 
 class SequenceConv(FrontEnd):

@@ -16,12 +16,12 @@ from affuse.features.speakers import SpeakerBaselines
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Model
-from affuse.models.checkpoints import load_backbone
 from affuse.models.embedded import network_entries
-from affuse.models.modelfile import ModelSpec, read_spec, save_model
+from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
 from affuse.tasks.annotated_targets import delayed
 from affuse.tasks.targets import TrainingTargets
+from affuse.training.backbone import backbone_terms, give_backbone
 from affuse.training.continued import Continue
 from affuse.training.data import ClipDataset, loader, normalisation_of
 from affuse.training.fitting import fit
@@ -107,7 +107,7 @@ def train_fold(run: Training, split: dict[str, list[Clip]], fold: int, folder: P
         training={
             "recipe": recipe.name,
             "corpus": learned_corpora(data, [*split["train"], *split["development"]]),
-            "licence": _licence(recipe, data, initial),
+            "licence": _licence(recipe, data, initial, model),
             "protocol": run.protocol,
             "fold": fold,
             "seed": recipe.seed,
@@ -161,16 +161,14 @@ def _datasets(
     return training, plain, development
 
 
-def _licence(recipe: Recipe, data: Store, initial: Initial | None) -> str:
+def _licence(recipe: Recipe, data: Store, initial: Initial | None, model: Model) -> str:
     """Terms of everything that the weights were made from: the data, and networks before them."""
     terms = [data.licence]
     for name in recipe.streams:
         before = data.stream(name).spec.recipe.get("licence")
         if before is not None:
             terms.append(f"{name}: {before}")
-    if recipe.backbone:
-        before = read_spec(Path(recipe.backbone)).training.get("licence", "not stated")
-        terms.append(f"backbone {Path(recipe.backbone).name}: {before}")
+    terms += backbone_terms(model, recipe)
     if initial:
         before = initial.spec.training.get("licence", "not stated")
         terms.append(f"init {initial.path.name}: {before}")
@@ -193,8 +191,7 @@ def initial_model(
         initial: The weights that training starts from; None for fresh ones.
     """
     model = create_model(recipe.model["name"], specs, len(learned.names), **_options(recipe))
-    if recipe.backbone:
-        load_backbone(model, Path(recipe.backbone))
+    give_backbone(model, recipe)
     if initial is None:
         return model, {}
     if recipe.normalisation == "init":

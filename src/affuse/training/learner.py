@@ -16,6 +16,7 @@ from affuse.models.base import Model
 from affuse.models.entries import not_finite
 from affuse.tasks.task import Task
 from affuse.training.augmentations.augment import augment
+from affuse.training.backbone import pretrained
 from affuse.training.checkpoints import NotFinite
 from affuse.training.dropout import apply_dropout
 from affuse.training.recipe import Recipe
@@ -160,20 +161,33 @@ class Learner(lightning.LightningModule):
 
 
 def _optimiser(model: nn.Module, chosen: Optimiser) -> torch.optim.Optimizer:
+    groups = [{"params": [*model.parameters()], "weight_decay": chosen.weight_decay}]
+    if chosen.name == "adamw":
+        weights = [p for p in model.parameters() if p.ndim > 1]
+        rest = [p for p in model.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": weights, "weight_decay": chosen.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+    if chosen.backbone_lr is not None:
+        groups = _split(groups, {*pretrained(model)}, chosen.backbone_lr)
     if chosen.name == "sgd":
         return torch.optim.SGD(
-            model.parameters(),
-            chosen.lr,
-            momentum=chosen.momentum,
-            dampening=chosen.dampening,
-            weight_decay=chosen.weight_decay,
+            groups, chosen.lr, momentum=chosen.momentum, dampening=chosen.dampening
         )
     if chosen.name == "adam":
-        return torch.optim.Adam(model.parameters(), chosen.lr, weight_decay=chosen.weight_decay)
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": weights, "weight_decay": chosen.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
+        return torch.optim.Adam(groups, chosen.lr)
     return torch.optim.AdamW(groups, chosen.lr)
+
+
+def _split(
+    groups: list[dict[str, Any]], own: set[nn.Parameter], rate: float
+) -> list[dict[str, Any]]:
+    """Groups of parameters, and behind them those of a learning rate of their own."""
+    if not own:
+        raise AffuseError("optimiser.backbone_lr: no part of the model is a backbone")
+    rest = [group | {"params": [p for p in group["params"] if p not in own]} for group in groups]
+    apart = [
+        group | {"params": [p for p in group["params"] if p in own], "lr": rate} for group in groups
+    ]
+    return [group for group in (*rest, *apart) if group["params"]]

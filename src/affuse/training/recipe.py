@@ -80,7 +80,8 @@ class Recipe:
             label smoothing); by default accuracy, for distributions the cross-entropy, for values
             the mean CCC.
         precision: `32`, `bf16-mixed`, `16-mixed`, or `auto` (see `precision_here`).
-        backbone: Model file of a backbone, converted or trained; empty for none.
+        backbone: Model file of a backbone, converted or trained; of a front-end with `tuned` layers
+            the weights that the stream was prepared with; empty for none.
         init: Model file, converted or trained, whose weights training starts from; empty for
             fresh ones.
         init_parts: Parts of the model that take them, such as `audio`; empty for all.
@@ -186,6 +187,14 @@ class Recipe:
 
     def _check_start(self) -> None:
         """Refuse what contradicts itself about the weights that training starts from."""
+        own = self.optimiser.backbone_lr
+        if own is not None and own < 0:
+            raise ValueError(f"optimiser.backbone_lr must not be negative, and is {own}")
+        if own is not None and (self.resume_path or self.optimiser.schedule == "plateau"):
+            raise ValueError(
+                "optimiser.backbone_lr goes together with neither resume_path nor "
+                "optimiser.schedule=plateau"
+            )
         if not self.init and self.init_parts:
             raise ValueError("init_parts needs a model file: set init")
         if not self.init and self.normalisation == "init":

@@ -125,6 +125,7 @@ class Optimiser:
     Args:
         name: `adamw`, `sgd` or `adam`.
         lr: Learning rate (its peak).
+        backbone_lr: That of what the recipe's `backbone` gives; by default the same.
         weight_decay: On all weights as published for `sgd` and `adam` (as part of the gradient);
             for `adamw` not on biases and norms.
         momentum: For `sgd`.
@@ -138,6 +139,7 @@ class Optimiser:
 
     name: Literal["adamw", "sgd", "adam"] = "adamw"
     lr: float = 1e-3
+    backbone_lr: float | None = None
     weight_decay: float = 1e-2
     momentum: float = 0.9
     dampening: float = 0.0

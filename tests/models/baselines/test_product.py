@@ -146,25 +146,6 @@ def test_clips_without_scores_have_the_modality_absent(tmp_path: Path) -> None:
     assert counted == sum(int(str(c.speaker)[1:]) % 4 == 0 for c in clips[:120])
 
 
-def test_weights_are_exponents_of_what_streams_say(batch: Batch) -> None:
-    output = product(weights={MFCC.name: 0.5, "video/scores-c": 0.0})(batch)
-    counted = {MFCC.name: 0.5, "video/scores-c": 0.0}
-    joined = sum(counted.get(name, 1.0) * x for name, x in output.auxiliary.items())
-    assert isinstance(joined, torch.Tensor)
-    torch.testing.assert_close(output.logits, joined.log_softmax(1))
-
-
-@pytest.mark.parametrize(
-    ("weights", "said"),
-    [({"audio/mfcc": 1.0}, "audio/mfcc10"), ({MFCC.name: -1.0}, "audio/mfcc10 is -1.0, below")],
-)
-def test_weights_of_no_stream_or_below_zero_are_refused(
-    weights: dict[str, float], said: str
-) -> None:
-    with pytest.raises(AffuseError, match=said):
-        product(weights=weights)
-
-
 LEVEL = StreamSpec("audio/level", 20.0, (1,))
 WEIGHED = {MFCC.name: MFCC, OPENFACE.name: OPENFACE, LEVEL.name: LEVEL}
 

@@ -36,13 +36,14 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, width) -> (B, T, width)."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, T, width) -> (B, T, width); only what is present by the mask (B, T) is seen."""
         q, k, v = (
             part(x).unflatten(-1, (self.heads, HEAD)).transpose(1, 2)
             for part in (self.q_proj, self.k_proj, self.v_proj)
         )
-        mixed = F.scaled_dot_product_attention(q, k, v)
+        seen = None if mask is None else mask[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(q, k, v, seen)
         mixed = self.out_proj(mixed.transpose(1, 2).flatten(-2))
         return torch.as_tensor(mixed)
 
@@ -62,9 +63,9 @@ class Layer(nn.Module):
         self.fc2 = nn.Linear(4 * width, width)
         self.final_layer_norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, width) -> (B, T, width)."""
-        x = x + self.self_attn(self.self_attn_layer_norm(x))
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, T, width) -> (B, T, width); only what is present by the mask (B, T) is seen."""
+        x = x + self.self_attn(self.self_attn_layer_norm(x), mask)
         return x + torch.as_tensor(self.fc2(F.gelu(self.fc1(self.final_layer_norm(x)))))
 
 

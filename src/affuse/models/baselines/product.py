@@ -79,15 +79,12 @@ class Product(EncoderModel):
             about the class.
         where: Stream that says when its modality is pooled, such as `audio/loud`; see
             `EncoderModel`.
-        weights: By stream, how much it counts: the exponent of its probabilities in the product
-            (a logarithmic opinion pool). 1 for those that are left out.
 
     Raises:
-        AffuseError: Another head, a prior of another length, a front-end, weight or reliability of
-            no stream, a negative weight, or a reliability of no vectors.
+        AffuseError: Another head, a prior of another length, a front-end or a reliability of no
+            stream, or a reliability of no vectors.
 
-    Source: Hinton, Products of experts, 1999; Heskes, Selecting weighting factors in logarithmic
-    opinion pools, 1998.
+    Source: Hinton, Products of experts, 1999.
     """
 
     def __init__(
@@ -102,27 +99,22 @@ class Product(EncoderModel):
         prior: Sequence[float] = (),
         reliability: Sequence[str] = (),
         where: str = "",
-        weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(streams, outputs, head, pooling, where)
         if head != "classes":
             raise AffuseError(f"model product has no head {head!r}; it tells classes")
         if len(prior) not in {0, outputs} or any(share <= 0 for share in prior):
             raise AffuseError(f"product: prior must hold {outputs} positive numbers")
-        chosen, counts = dict(frontends or {}), dict(weights or {})
-        named = (*chosen, *counts, *reliability)
-        if wrong := [name for name in named if name not in self.streams]:
+        chosen = dict(frontends or {})
+        if wrong := [name for name in (*chosen, *reliability) if name not in self.streams]:
             raise unknown("stream", wrong[0], self.streams, "the recipe's streams")
-        if wrong := [name for name, weight in counts.items() if weight < 0]:
-            raise AffuseError(f"product: weights.{wrong[0]} is {counts[wrong[0]]}, below zero")
         said = [name for name in self.streams if name not in {*reliability, where}]
         self.experts = nn.ModuleList(
             ModalityEncoder(self.streams[name], outputs, chosen.get(name), pooling, dropout)
             for name in said
         )
-        self.counts = [counts.get(name, 1.0) for name in said]
-        doubts = [Reliability(name, self.streams, reliability) for name in said]
-        self.weights = nn.ModuleList(doubts) if reliability else None
+        weights = [Reliability(name, self.streams, reliability) for name in said]
+        self.weights = nn.ModuleList(weights) if reliability else None
         self.prior = list(prior) or [1.0] * outputs
 
     def forward(self, batch: Batch) -> Output:
@@ -135,8 +127,6 @@ class Product(EncoderModel):
             features, present = self.embed(expert, batch)
             alone = expert.classifier(features).float().log_softmax(-1)
             says[expert.stream] = alone
-            weight = self.counts[number] * present
-            if self.weights is not None:
-                weight = weight * self.weights[number](batch)
+            weight = present if self.weights is None else self.weights[number](batch) * present
             joined = joined + (alone - prior) * weight
         return Output(joined.log_softmax(-1), says)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.backbones.whisper import Layer
+
 #: How layers are joined: `each` has a dense layer of its own, and these are summed; or there is one
 #: dense layer on a learned `mean` of them (Yang et al. 2021, SUPERB); or they lie `side-by-side`,
 #: without a dense layer.
@@ -27,15 +29,26 @@ class NetworkLayers(nn.Module):
         joined: See `Joined`.
         stride: Frames of which one is made, the mean of those that are present.
         dropout: Probability of dropping a value before the dense layer in training.
+        tuned: Layers of Whisper that follow, each of which adds what it makes of the frames that
+            are present; they learn with the rest.
 
     Attributes:
         outputs: Values of a frame that come out.
     """
 
     def __init__(
-        self, layers: int, inputs: int, width: int, joined: Joined, stride: int, dropout: float
+        self,
+        layers: int,
+        inputs: int,
+        width: int,
+        joined: Joined,
+        stride: int,
+        dropout: float,
+        tuned: int = 0,
     ) -> None:
         super().__init__()
+        self.tuned = nn.ModuleList(Layer(inputs) for _ in range(tuned))
+        layers += tuned
         self.weights = nn.Parameter(torch.zeros(layers)) if joined == "mean" else None
         self.stride, self.dropout = stride, nn.Dropout(dropout)
         values = inputs if joined == "mean" else layers * inputs
@@ -44,6 +57,8 @@ class NetworkLayers(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, layers, inputs) and (B, T) -> (B, ceil(T / stride), `outputs`) and its mask."""
+        if self.tuned:
+            x = self._followed(x, mask)
         x = F.layer_norm(x, x.shape[-1:])
         if self.weights is None:
             x = x.flatten(2)
@@ -54,6 +69,14 @@ class NetworkLayers(nn.Module):
         if self.dense is not None:
             x = F.relu(self.dense(x))
         return x * mask.unsqueeze(-1), mask
+
+    def _followed(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, layers, inputs) with what the tuned layers make of the last one behind it."""
+        seen = mask | ~mask.any(1, keepdim=True)  # attention needs something to look at
+        states = [*x.unbind(2)]
+        for layer in self.tuned:
+            states.append(layer(states[-1], seen))
+        return torch.stack(states, 2)
 
 
 def averaged(x: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:

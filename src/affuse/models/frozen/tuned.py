@@ -1,0 +1,50 @@
+"""Layers of a frozen encoder that a model goes on training."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from torch import nn
+
+from affuse.errors import BadInput
+from affuse.models.frontends import Layers
+from affuse.models.frozen.whisper import Whisper, load_encoder
+
+
+def tuned_frontends(model: nn.Module) -> list[Layers]:
+    """The front-ends of a model that train layers of an encoder."""
+    return [x for x in model.modules() if isinstance(x, Layers) and len(x.tuned)]
+
+
+def load_tuned(frontends: list[Layers], path: Path) -> str:
+    """Start such layers from those of the encoder that their stream was computed with.
+
+    Args:
+        frontends: Of a model.
+        path: File or folder of the encoder's weights, as `prepare --source` takes it.
+
+    Returns:
+        The terms of these weights.
+
+    Raises:
+        BadInput: It holds another encoder, or fewer layers.
+    """
+    file = Whisper.file(path)
+    positions = Whisper.section + 2 * Whisper.context
+    for frontend in frontends:
+        spec, layers = frontend.spec, frontend.tuned
+        below = spec.shape[0] - 1
+        content = load_encoder(file, below, positions).content
+        if hashlib.sha256(content).hexdigest() != spec.recipe.get("weights"):
+            raise BadInput(
+                path,
+                f"is not what {spec.name} was computed with; tuned needs these weights, and a "
+                "stream that ends with the layer before, such as audio/whisper-base-layers2",
+            )
+        network = load_encoder(file, below + len(layers), positions).network
+        assert isinstance(network, nn.Module)
+        layers.load_state_dict(
+            nn.ModuleList(list(network.get_submodule("layers").children())[below:]).state_dict()
+        )
+    return Whisper.licence
