@@ -104,7 +104,7 @@ def test_it_begins_as_the_layers_of_the_encoder(folder: Path, tmp_path: Path) ->
             prefix = f"audio.frontend.stage1.tuned.{layer}."
             if name.startswith(prefix):
                 given = own[f"layers.{layer + 1}.{name.removeprefix(prefix)}"]
-                torch.testing.assert_close(value, given.half().float())
+                torch.testing.assert_close(value, given.half().float(), rtol=0, atol=0)
 
 
 def test_they_learn_and_the_stream_below_stays(folder: Path, tmp_path: Path) -> None:
@@ -150,6 +150,35 @@ def test_evaluate_and_predict_say_the_same(folder: Path, tmp_path: Path) -> None
         assert isinstance(timeline, Timeline)
         shares = [row[f"p_{name}"] for name in predictor.spec.outputs]
         np.testing.assert_allclose(timeline.overall, shares, atol=2e-3)
+
+
+def test_init_must_give_the_layers_or_backbone_does(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights of a model without them leave them random; a layer less is no better."""
+    audio = {**MODEL["audio"], "joined": "mean"}
+    model = {**MODEL, "audio": audio}
+    plain = {**MODEL, "audio": {**audio, "tuned": 0}}
+    alone = {"optimiser": {"name": "adamw"}, "backbone": ""}
+    before = trained(folder, tmp_path / "plain", model=plain, **alone)
+    tuned = trained(folder, tmp_path / "tuned", model=model)
+    fewer = {**MODEL, "audio": {**audio, "tuned": 1}}
+    one = trained(folder, tmp_path / "one", model=fewer)
+    words = ("--store", str(folder / "store"), *ALLOW, "--out", str(tmp_path / "run"))
+    for number, (init, parts) in enumerate(
+        [(before, []), (tuned, ["audio.classifier"]), (one, [])]
+    ):
+        changes = {"model": model, "backbone": "", "init": str(init), "init_parts": parts}
+        path = recipe(folder, tmp_path / f"refused{number}", **changes)
+        capsys.readouterr()
+        assert run("train", path, *words) == 2
+        assert f"set backbone to the weights that {NAME}" in capsys.readouterr().err
+    given = load_file(tuned)
+    still = {"model": model, "optimiser": OPTIMISER | {"backbone_lr": 0.0}, "init": str(tuned)}
+    state = load_file(trained(folder, tmp_path / "given", **still, backbone=""))
+    name = "audio.frontend.stage1.tuned.1.fc1.weight"
+    assert torch.equal(state[name], given[name])
+    trained(folder, tmp_path / "both", model=model, init=str(before))
 
 
 def test_what_lies_beyond_a_clip_is_not_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
@@ -22,21 +23,42 @@ def give_backbone(model: nn.Module, recipe: Recipe) -> None:
 
     Raises:
         BadInput: The file is no such network, or of another variant.
-        AffuseError: The model has no such part; or it trains layers of an encoder of which nobody
-            gives the weights, or whose input is not as the encoder gave it.
+        AffuseError: The model has no such part; or it trains layers of an encoder whose input is
+            not as the encoder gave it.
     """
     tuned = tuned_frontends(model)
     if tuned and recipe.normalisation not in ("published", "init"):
         raise AffuseError("tuned layers read their stream as it is: set normalisation=published")
-    if tuned and not (recipe.backbone or recipe.init or recipe.resume_path):
-        raise AffuseError(
-            "tuned layers begin as published: set backbone to the weights that "
-            f"{tuned[0].spec.name} was prepared with"
-        )
     if recipe.backbone and tuned:
         load_tuned(tuned, Path(recipe.backbone))
     elif recipe.backbone:
         load_backbone(model, Path(recipe.backbone))
+
+
+def check_tuned(model: nn.Module, recipe: Recipe, fresh: Sequence[str]) -> None:
+    """Refuse tuned layers that nobody gives weights to.
+
+    Args:
+        model: Before training.
+        recipe: That it is trained by.
+        fresh: Parts of it that neither `init` nor `resume_path` gives; "" stands for all.
+
+    Raises:
+        AffuseError: `backbone` does not give them either.
+    """
+    if recipe.backbone:
+        return
+    names = {module: name for name, module in model.named_modules()}
+    for frontend in tuned_frontends(model):
+        own = names[frontend.tuned]
+        if any(
+            not part or f"{part}.".startswith(f"{own}.") or f"{own}.".startswith(f"{part}.")
+            for part in fresh
+        ):
+            raise AffuseError(
+                "tuned layers begin as published: set backbone to the weights that "
+                f"{frontend.spec.name} was prepared with"
+            )
 
 
 def backbone_terms(model: nn.Module, recipe: Recipe) -> list[str]:

@@ -21,7 +21,7 @@ from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
 from affuse.tasks.annotated_targets import delayed
 from affuse.tasks.targets import TrainingTargets
-from affuse.training.backbone import backbone_terms, give_backbone
+from affuse.training.backbone import backbone_terms, check_tuned, give_backbone
 from affuse.training.continued import Continue
 from affuse.training.data import ClipDataset, loader, normalisation_of
 from affuse.training.fitting import fit
@@ -193,7 +193,10 @@ def initial_model(
     model = create_model(recipe.model["name"], specs, len(learned.names), **_options(recipe))
     give_backbone(model, recipe)
     if initial is None:
+        check_tuned(model, recipe, [""])
         return model, {}
     if recipe.normalisation == "init":
         initial.statistics(specs)
-    return model, {"init": initial.facts(recipe, initial.give(model, recipe, learned.names))}
+    taken = initial.give(model, recipe, learned.names)
+    check_tuned(model, recipe, taken.fresh)
+    return model, {"init": initial.facts(recipe, taken)}
