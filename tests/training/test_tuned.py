@@ -217,6 +217,7 @@ def test_other_networks_are_refused() -> None:
     ("changes", "said"),
     [
         ({"normalisation": "standard"}, "set normalisation=published"),
+        ({"normalisation": "speaker"}, "set normalisation=published"),
         ({"backbone": ""}, f"set backbone to the weights that {NAME} was prepared with"),
         ({"backbone": "other"}, f"is not what {NAME} was computed with"),
         ({"model": {**MODEL, "audio": {**MODEL["audio"], "tuned": 3}}}, "holds 3 of the encoder"),

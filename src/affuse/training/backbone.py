@@ -27,7 +27,7 @@ def give_backbone(model: nn.Module, recipe: Recipe) -> None:
             not as the encoder gave it.
     """
     tuned = tuned_frontends(model)
-    if tuned and recipe.normalisation not in ("published", "init"):
+    if tuned and recipe.normalisation != "published":
         raise AffuseError("tuned layers read their stream as it is: set normalisation=published")
     if recipe.backbone and tuned:
         load_tuned(tuned, Path(recipe.backbone))

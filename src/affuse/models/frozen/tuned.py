@@ -17,15 +17,12 @@ def tuned_frontends(model: nn.Module) -> list[Layers]:
     return [x for x in model.modules() if isinstance(x, Layers) and len(x.tuned)]
 
 
-def load_tuned(frontends: list[Layers], path: Path) -> str:
+def load_tuned(frontends: list[Layers], path: Path) -> None:
     """Start such layers from those of the encoder that their stream was computed with.
 
     Args:
         frontends: Of a model.
         path: File or folder of the encoder's weights, as `prepare --source` takes it.
-
-    Returns:
-        The terms of these weights.
 
     Raises:
         BadInput: It holds another encoder, or fewer layers.
@@ -47,4 +44,3 @@ def load_tuned(frontends: list[Layers], path: Path) -> str:
         layers.load_state_dict(
             nn.ModuleList(list(network.get_submodule("layers").children())[below:]).state_dict()
         )
-    return Whisper.licence
