@@ -56,8 +56,7 @@ def test_scores_can_be_computed_again_from_the_predictions(judged: Path) -> None
             scores = facts["dimensions"][name]
             found = ccc(there[name], there[f"annotated_{name}"])
             assert scores["ccc"] == pytest.approx(found, abs=1e-4)
-            low, high = scores["ccc_interval_95"]
-            assert -1 <= low <= high <= 1
+            assert scores["ccc_interval_95"] == [None, None]  # of two videos
         assert table[["valence", "arousal"]].abs().max().max() <= 1
         assert np.allclose(np.diff(next(iter(tables.values()))["time"]), 1 / 30, atol=1e-4)
         assert (judged / f"evaluation/curves-{condition}.png").stat().st_size > 5000

@@ -41,7 +41,7 @@ def test_an_interval_holds_the_accuracy_and_stays_within_0_and_1(
 ) -> None:
     right, groups = map(np.array, zip(*clips, strict=True))
     low, high = accuracy_interval(right, groups)
-    if len({*groups}) < 2:
+    if len({*groups}) < 3:
         assert np.isnan([low, high]).all()
         return
     assert 0 <= low <= right.mean() + 1e-12 and right.mean() - 1e-12 <= high <= 1
@@ -73,5 +73,6 @@ def test_an_interval_covers_the_accuracy_of_people_as_often_as_it_says(
         assert least <= covered / 2000 <= 0.97
 
 
-def test_one_speaker_has_no_interval() -> None:
-    assert np.isnan(accuracy_interval(np.ones(3, bool), np.zeros(3))).all()
+@pytest.mark.parametrize("speakers", [1, 2])
+def test_one_or_two_speakers_have_no_interval(speakers: int) -> None:
+    assert np.isnan(accuracy_interval(np.arange(6) > 2, np.arange(6) % speakers)).all()

@@ -1,7 +1,11 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+from scipy.special import rel_entr
 
 from affuse.metrics.raters import rater_scores
 
@@ -53,3 +57,34 @@ def test_certain_raters_leave_nothing_to_be_surprised_about() -> None:
     scores = rater_scores(np.array([[0.5, 0.5]]), np.array([[4.0, 0.0]]))
     assert (scores.rater_entropy, scores.human_ceiling) == (0, 1)
     assert scores.cross_entropy == pytest.approx(np.log(2))
+
+
+@given(VOTES)
+def test_the_ceiling_of_distributions_is_half_of_the_raters_against_the_other(
+    rows: list[list[int]],
+) -> None:
+    votes = np.array(rows, float)
+    found = []
+    for raters in each(rows):
+        n, ways = len(raters), []
+        for half in combinations(range(n), n // 2):
+            parts = [k for k in range(n) if k not in half]
+            one, other = (np.bincount([raters[k] for k in p], minlength=3) for p in (half, parts))
+            shares = [x / x.sum() for x in (one, other)]
+            weights = np.array([len(half), len(parts)]) / n
+            both = weights @ np.array(shares)
+            ways.append(
+                sum(w * rel_entr(x, both).sum() for w, x in zip(weights, shares, strict=True))
+            )
+        found.append(np.mean(ways))
+    uniform = np.full(votes.shape, 1 / 3)
+    assert rater_scores(uniform, votes).rater_jensen_shannon == pytest.approx(np.mean(found))
+
+
+@given(st.integers(0, 999))
+def test_the_divergence_of_jensen_and_shannon_is_that_of_scipy(seed: int) -> None:
+    shares, guess = np.random.default_rng(seed).dirichlet(np.ones(4), (2, 6))
+    scores = rater_scores(guess, shares)
+    wanted = [jensenshannon(a, b) ** 2 for a, b in zip(shares, guess, strict=True)]
+    assert scores.jensen_shannon == pytest.approx(np.mean(wanted))
+    assert np.isnan(scores.rater_jensen_shannon) and np.isnan(scores.human_ceiling)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from affuse.metrics.concordance import ccc, pearson, rmse
 from affuse.metrics.over_time import SERIES_METRICS, mae, series_scores, sign_agreement
@@ -21,7 +22,7 @@ def videos(seed: int, count: int, level: float = 0.0) -> tuple[list[np.ndarray],
 @given(st.integers(0, 500), st.integers(1, 8))
 def test_scores_are_those_of_all_frames_together_and_of_each_video(seed: int, count: int) -> None:
     predicted, true = videos(seed, count)
-    each, mean = series_scores(predicted, true, [str(k) for k in range(count)], draws=2)
+    each, mean = series_scores(predicted, true, [str(k) for k in range(count)])
     for d, found in enumerate(each):
         x, y = (np.concatenate(part)[:, d] for part in (predicted, true))
         assert found.values["ccc"] == ccc(x, y) and found.values["pcc"] == pearson(x, y)
@@ -33,24 +34,29 @@ def test_scores_are_those_of_all_frames_together_and_of_each_video(seed: int, co
 
 
 @settings(max_examples=20)
-@given(st.integers(0, 500), st.integers(2, 6), st.sampled_from([0.0, 100.0]))
-def test_intervals_are_those_of_drawing_whole_groups(seed: int, count: int, level: float) -> None:
-    """Drawn one by one, with every frame of every video of a group."""
+@given(st.integers(0, 500), st.integers(3, 6), st.sampled_from([0.0, 100.0]))
+def test_intervals_are_those_of_leaving_out_whole_groups(
+    seed: int, count: int, level: float
+) -> None:
+    """Left out one by one, with every frame of every video of a group."""
     predicted, true = videos(seed, count + 1, level)
     groups = [*(f"g{k}" for k in range(count)), "g0"]
-    each, mean = series_scores(predicted, true, groups, draws=40, seed=3)
-    picks = np.random.default_rng(3).integers(0, count, (40, count))
-    members = [[v for v in range(count + 1) if groups[v] == f"g{k}"] for k in range(count)]
-    drawn = np.zeros((40, 2))
-    for row, draw in enumerate(picks):
-        order = [video for group in draw for video in members[group]]
-        x, y = (np.concatenate([part[v] for v in order]) for part in (predicted, true))
-        drawn[row] = [ccc(x[:, d], y[:, d]) for d in range(2)]
-    for d in range(2):
-        wanted = np.quantile(drawn[:, d], [0.025, 0.975])
-        assert each[d].intervals["ccc"] == pytest.approx(tuple(wanted), abs=1e-7)
-    wanted = np.quantile(drawn.mean(1), [0.025, 0.975])
-    assert mean.intervals["ccc"] == pytest.approx(tuple(wanted), abs=1e-7)
+    each, mean = series_scores(predicted, true, groups)
+    without = np.zeros((count, 2))
+    for k in range(count):
+        kept = [v for v in range(count + 1) if groups[v] != f"g{k}"]
+        x, y = (np.concatenate([part[v] for v in kept]) for part in (predicted, true))
+        without[k] = [ccc(x[:, d], y[:, d]) for d in range(2)]
+    for found, left in (
+        (each[0], without[:, 0]),
+        (each[1], without[:, 1]),
+        (mean, without.mean(1)),
+    ):
+        error = np.sqrt((count - 1) * np.var(left))
+        value = found.values["ccc"]
+        reach = stats.t.ppf(0.975, count - 1) * error / (1 - value**2)
+        wanted = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
+        assert found.intervals["ccc"] == pytest.approx(tuple(wanted), abs=1e-6)
 
 
 def test_one_group_has_no_interval_and_a_constant_agrees_with_nothing() -> None:

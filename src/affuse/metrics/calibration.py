@@ -37,13 +37,32 @@ def calibration(probabilities: np.ndarray, true: np.ndarray) -> Calibration:
 
     Source: Guo et al., On calibration of modern neural networks, ICML 2017.
     """
-    rows = np.arange(len(true))
+    found = calibration_scores(calibration_sums(probabilities, true).sum(0))
+    return Calibration(**{name: float(value) for name, value in found.items()})
+
+
+def calibration_sums(probabilities: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """What each clip adds to the scores, (N, 4 + BINS).
+
+    Args:
+        probabilities: (N, C), rows sum to 1.
+        true: (N,) int class indices.
+    """
+    rows, classes = np.arange(len(true)), probabilities.shape[1]
     sure, right = probabilities.max(1), probabilities.argmax(1) == true
-    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, sure - right, BINS)
-    return Calibration(
-        nll=float(-np.log(np.clip(probabilities[rows, true], 1e-12, None)).mean()),
-        brier=float(((probabilities - np.eye(probabilities.shape[1])[true]) ** 2).sum(1).mean()),
-        ece=float(np.abs(gaps).sum() / len(true)),
-        confidence=float(sure.mean()),
-    )
+    gaps = np.zeros((len(true), BINS))
+    gaps[rows, np.minimum((sure * BINS).astype(int), BINS - 1)] = sure - right
+    nll = -np.log(np.clip(probabilities[rows, true], 1e-12, None))
+    brier = ((probabilities - np.eye(classes)[true]) ** 2).sum(1)
+    return np.column_stack([np.ones(len(true)), nll, brier, sure, gaps])
+
+
+def calibration_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """The fields of `Calibration` (...) from sums (..., 4 + BINS) over clips."""
+    clips = sums[..., 0]
+    return {
+        "nll": sums[..., 1] / clips,
+        "brier": sums[..., 2] / clips,
+        "ece": np.abs(sums[..., 4:]).sum(-1) / clips,
+        "confidence": sums[..., 3] / clips,
+    }

@@ -10,16 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from affuse.metrics.concordance import SMALLEST_RANGE, ccc, pair, pearson, rmse
+from affuse.metrics.jackknife import Metric, group_sums, left_out, t_interval
 
-#: Name -> what it is.
 SERIES_METRICS = {
-    "ccc": "CCC over all frames of all videos together",
-    "ccc_per_video": "mean of the CCC of each video",
-    "pcc": "Pearson's correlation over all frames together",
-    "rmse": "root of the mean squared difference",
-    "mae": "mean absolute difference",
-    "sagr": "sign agreement: share of frames on the same side of zero",
+    "ccc": Metric("CCC over all frames of all videos together", "correlation"),
+    "ccc_per_video": Metric("mean of the CCC of each video", "correlation"),
+    "pcc": Metric("Pearson's correlation over all frames together", "correlation"),
+    "rmse": Metric("root of the mean squared difference", "amount", "min"),
+    "mae": Metric("mean absolute difference", "amount", "min"),
+    "sagr": Metric("sign agreement: share of frames on the same side of zero"),
 }
+
+#: Sums of a dimension.
+_COLUMNS = 10
 
 
 def mae(x: ArrayLike, y: ArrayLike) -> float:
@@ -64,7 +67,7 @@ class SeriesScores:
 
     Args:
         values: Metric of `SERIES_METRICS` -> value; NaN where there are no frames.
-        intervals: Metric -> lower and upper bound; NaN with fewer than two groups.
+        intervals: Metric -> lower and upper bound; NaN with fewer than three groups.
     """
 
     values: dict[str, float]
@@ -76,40 +79,34 @@ def series_scores(
     true: Sequence[np.ndarray],
     groups: Sequence[str],
     level: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
 ) -> tuple[list[SeriesScores], SeriesScores]:
-    """Scores of all dimensions, with intervals by a bootstrap that redraws whole groups.
+    """Scores of all dimensions, with intervals from how much they change without each group.
 
     Args:
         predicted: (n, D) of each video.
         true: (n, D) of each video, the same frames.
-        groups: Of each video; those of one group (people, recordings) are drawn together.
+        groups: Of each video; those of one group (people, recordings) are left out together.
         level: Coverage of the intervals.
-        draws: Number of redraws.
-        seed: Of the redraws, which are the same for all dimensions.
 
     Returns:
         The scores of each dimension, and their means over dimensions.
     """
     dimensions = true[0].shape[1]
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    count = int(index.max()) + 1
-    picks = np.random.default_rng(seed).integers(0, count, (draws, count))
-    times = np.zeros((draws, count))
-    np.add.at(times, (np.arange(draws)[:, None], picks), 1)
-    scores, drawn = [], []
-    for d in range(dimensions):
-        xs, ys = [x[:, d] for x in predicted], [y[:, d] for y in true]
-        sums = np.zeros((count, 10))
-        np.add.at(sums, index, _sums(xs, ys))
-        drawn.append(_from_sums(times @ sums))
-        scores.append(_exact(xs, ys))
-    scores.append({name: float(np.mean([x[name] for x in scores])) for name in SERIES_METRICS})
-    drawn.append({name: np.mean([x[name] for x in drawn], 0) for name in SERIES_METRICS})
+    sums = group_sums(series_sums(predicted, true), np.asarray(groups))
+    exact = [
+        _exact([x[:, d] for x in predicted], [y[:, d] for y in true]) for d in range(dimensions)
+    ]
+    exact.append({name: float(np.mean([x[name] for x in exact])) for name in SERIES_METRICS})
+    with_each = left_out(series_means, sums)
     *each, mean = (
-        SeriesScores(values, {name: _interval(x, level, count) for name, x in redrawn.items()})
-        for values, redrawn in zip(scores, drawn, strict=True)
+        SeriesScores(
+            values,
+            {
+                name: t_interval(values[name], with_each[name][:, d], metric.scale, level)
+                for name, metric in SERIES_METRICS.items()
+            },
+        )
+        for d, values in enumerate(exact)
     )
     return each, mean
 
@@ -123,6 +120,26 @@ def _exact(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> dict[str, floa
         "rmse": rmse(x, y),
         "mae": mae(x, y),
         "sagr": sign_agreement(x, y),
+    }
+
+
+def series_sums(predicted: Sequence[np.ndarray], true: Sequence[np.ndarray]) -> np.ndarray:
+    """What each video adds to the scores, (V, D * 10); arguments as `series_scores` has them."""
+    return np.concatenate(
+        [
+            _sums([x[:, d] for x in predicted], [y[:, d] for y in true])
+            for d in range(true[0].shape[1])
+        ],
+        1,
+    )
+
+
+def series_means(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Metric -> scores (..., D + 1) of each dimension and their mean, from sums (..., D * 10)."""
+    parts = sums.reshape(*sums.shape[:-1], -1, _COLUMNS)
+    return {
+        name: np.concatenate([values, values.mean(-1, keepdims=True)], -1)
+        for name, values in _from_sums(parts).items()
     }
 
 
@@ -143,8 +160,8 @@ def _sums(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _from_sums(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics (draws,) from sums (draws, 10)."""
-    n, x, y, xx, yy, xy, absolute, agreed, own, videos = sums.T
+    """Metrics (...) from sums (..., 10)."""
+    n, x, y, xx, yy, xy, absolute, agreed, own, videos = np.moveaxis(sums, -1, 0)
     n = np.maximum(n, 1)
     var_x, var_y = np.maximum(xx / n - (x / n) ** 2, 0), np.maximum(yy / n - (y / n) ** 2, 0)
     covariance, squared = xy / n - x * y / n**2, np.maximum((xx - 2 * xy + yy) / n, 0)
@@ -160,10 +177,3 @@ def _from_sums(sums: np.ndarray) -> dict[str, np.ndarray]:
         "mae": absolute / n,
         "sagr": agreed / n,
     }
-
-
-def _interval(drawn: np.ndarray, level: float, groups: int) -> tuple[float, float]:
-    if groups < 2:
-        return math.nan, math.nan
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

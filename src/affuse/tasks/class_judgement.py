@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,10 @@ import pandas as pd
 
 from affuse.corpora.clip import Clip
 from affuse.execution.files import atomic_path, write_csv, write_json
-from affuse.metrics.calibration import calibration
-from affuse.metrics.classification import accuracy_interval, classification_scores
-from affuse.metrics.raters import rater_scores
 from affuse.models.spec import ModelSpec
+from affuse.tasks.class_scores import VOTES, ClassTable, class_scores
 from affuse.tasks.classification import ClassWindows
-from affuse.tasks.judgement import PREDICTIONS_FILE, Judgement, number
+from affuse.tasks.judgement import PREDICTIONS_FILE, Judgement
 from affuse.tasks.plots import confusion_png
 from affuse.tasks.targets import TrainingTargets
 from affuse.tasks.windows import NotFinite
@@ -71,8 +68,14 @@ class ClassJudgement(Judgement):
                 "label": self.targets.class_of(clip.id),
                 "predicted": names[int(scores.argmax())],
                 **{f"p_{name}": x for name, x in zip(names, scores, strict=True)},
+                **self._votes(clip.id),
             }
         )
+
+    def _votes(self, clip: str) -> dict[str, float]:
+        """The votes of raters by column, where labels come from votes."""
+        votes = self.targets.votes.get(clip, ())
+        return {f"{VOTES}{name}": x for name, x in zip(self.targets.names, votes, strict=False)}
 
     @property
     def table(self) -> pd.DataFrame:
@@ -119,54 +122,20 @@ class ClassJudgement(Judgement):
 
 
 def _scores(table: pd.DataFrame, targets: TrainingTargets) -> dict[str, Any]:
-    classes = targets.names
-    index = {name: k for k, name in enumerate(classes)}
-    true = table["label"].map(index).to_numpy()
-    predicted = table["predicted"].map(index).to_numpy()
-    scores = classification_scores(true, predicted, len(classes))
-    low, high = accuracy_interval(true == predicted, table["speaker"].to_numpy())
-    probabilities = table[[f"p_{name}" for name in classes]].to_numpy(float)
-    right = table["label"] == table["predicted"]
-    return {
-        "clips": len(table),
-        "speakers": int(table["speaker"].nunique()),
-        "accuracy": scores.accuracy,
-        "accuracy_interval_95": [number(low), number(high)],
-        "uar": scores.uar,
-        "macro_f1": scores.macro_f1,
-        **asdict(calibration(probabilities, true)),
-        "accuracy_per_fold": {
-            str(k): float(v) for k, v in right.groupby(table["fold"]).mean().items()
-        },
-        "per_class": {
-            name: {
-                "recall": number(scores.recall[k]),
-                "precision": number(scores.precision[k]),
-                "f1": number(scores.f1[k]),
-                "clips": int(scores.confusion[k].sum()),
-            }
-            for name, k in index.items()
-        },
-        "classes": classes,
-        "confusion": scores.confusion.tolist(),
-        **({"raters": _beside_raters(table, targets)} if targets.votes else {}),
-    }
-
-
-def _beside_raters(table: pd.DataFrame, targets: TrainingTargets) -> dict[str, Any]:
-    """The predicted distributions beside those of the people who rated the clips."""
-    predicted = table[[f"p_{name}" for name in targets.names]].to_numpy(float)
-    votes = np.stack([targets.votes[clip] for clip in table["clip"]])
-    scores = {name: number(x) for name, x in asdict(rater_scores(predicted, votes)).items()}
-    clear = table[table["clip"].isin(targets.majority)]
-    right = (clear["label"] == clear["predicted"]).to_numpy()
-    interval = accuracy_interval(right, clear["speaker"].to_numpy())
-    return {
-        **scores,
-        "majority_clips": len(clear),
-        "majority_accuracy": number(right.mean()) if len(clear) else None,
-        "majority_interval_95": [number(x) for x in interval],
-    }
+    classes = pd.Index(targets.names)
+    majority = table["clip"].isin(targets.majority).to_numpy()
+    return class_scores(
+        ClassTable(
+            list(targets.names),
+            classes.get_indexer(pd.Index(table["label"])),
+            classes.get_indexer(pd.Index(table["predicted"])),
+            table[[f"p_{name}" for name in classes]].to_numpy(float),
+            np.stack([targets.votes[clip] for clip in table["clip"]]) if targets.votes else None,
+        ),
+        table["speaker"].to_numpy(),
+        table["fold"].to_numpy(),
+        majority if targets.votes else None,
+    )
 
 
 def _cell(value: object) -> object:
