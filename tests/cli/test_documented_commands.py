@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 #: Pages that lead through all steps, and what a reader of each has before the first one.
 STEPS = {
     "get-started": "demo",
+    "compare": "run-a run-b",
     "corpora": "",
     "own-features": "clip",
     "own-recordings": "recordings",
@@ -89,7 +90,8 @@ def needs(words: list[str]) -> list[str]:
         read += after(words, "--store")[:1]
     for option in ("--model", "--audio", "--video", "--audio-held-back"):
         read += after(words, option)[:1]
-    if words[0] in ("evaluate", "ensemble"):
+    read += after(words, "--from") if words[0] == "power" else []
+    if words[0] in ("evaluate", "ensemble", "compare"):
         ends = [k for k, one in enumerate(words) if one.startswith("--")]
         read += words[1 : ends[0] if ends else None]
     changes = (word.partition("=") for word in words)

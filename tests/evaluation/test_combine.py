@@ -295,7 +295,8 @@ def test_tables_of_held_back_clips_count_alike_however_long_they_are(
     wrong[columns] = np.roll(wrong[columns], 1, axis=1)
     once, often = tmp_path / "once.csv", tmp_path / "often.csv"
     wrong.to_csv(once, index=False)
-    pd.concat([wrong] * 3).to_csv(often, index=False)
+    copies = [wrong.assign(clip=[f"{clip}-{k}" for clip in wrong["clip"]]) for k in range(3)]
+    pd.concat(copies).to_csv(often, index=False)
 
     def temperature(*tables: Path) -> float:
         heard = Part(runs / "audio", tables)

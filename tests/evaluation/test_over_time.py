@@ -17,6 +17,7 @@ from tests.toy import toy_recipe
 
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
+from affuse.evaluation.scored import score_table
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS
 from affuse.tasks.series import Series, filled
@@ -52,6 +53,7 @@ def test_scores_can_be_computed_again_from_the_predictions(judged: Path) -> None
         there = table.dropna()
         assert facts["frames"] == len(there) < len(table) and facts["videos"] == 2
         assert facts["known_frames"] == there["known"].sum()
+        assert facts["no_interval"] == "an interval needs 3 speakers, not 2"
         for name in ("valence", "arousal"):
             scores = facts["dimensions"][name]
             found = ccc(there[name], there[f"annotated_{name}"])
@@ -65,6 +67,18 @@ def test_scores_can_be_computed_again_from_the_predictions(judged: Path) -> None
     sound = result["rules"]["ccc"]["default"]
     for name in ("valence", "arousal"):
         assert sound[name] == pytest.approx(result["conditions"]["av"]["dimensions"][name]["ccc"])
+
+
+def test_the_list_of_predictions_gives_the_scores_again(judged: Path) -> None:
+    result = json.loads((judged / "evaluation/metrics.json").read_text())
+    again = score_table(judged / "evaluation/predictions.csv")
+    assert again["dimensions"] == result["dimensions"] and again["task"] == "valence-arousal"
+    assert again["baseline"] == result["baseline"]
+    for name, facts in result["conditions"].items():
+        found = again["conditions"][name]
+        assert (found["videos"], found["frames"]) == (facts["videos"], facts["frames"])
+        for score in SERIES_METRICS:
+            assert found["mean"][score] == pytest.approx(facts["mean"][score], abs=1e-3), score
 
 
 def test_a_folder_with_the_truth_judges_what_nobody_annotated(

@@ -26,7 +26,7 @@ from affuse.features.openface import OpenFace
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
-from affuse.tasks.dimensional_judgement import Judged, write_judged
+from affuse.tasks.dimensional_files import Judged, write_judged
 
 ROWS, WIDTH = 6, 3
 CLIP = Clip("a", label="joy")
@@ -214,13 +214,13 @@ def test_no_store_holds_a_frame_that_is_there_and_not_finite(
 def test_predictions_that_are_no_probabilities_are_named(tmp_path: Path) -> None:
     spec = SimpleNamespace(outputs=("joy", "anger"))
     header = "condition;clip;speaker;label;p_joy;p_anger"
-    rows = ["av;a;a1 ;joy;0,75;0,25", "av;b;A2;anger;0,5;0,5", "audio;b;A2;anger;nan;0,5"]
+    rows = ["av;a;a1 ;joy;0,75;0,25", "av;b;A2;anger;0,5;0,5", "audio;b;A2;anger;0,9;0,1"]
     path = tmp_path / "predictions.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
     labels, shares, baseline = read_shares(path, spec, {"b"})
     assert labels == ["joy"] and shares.tolist() == [[0.75, 0.25]] and baseline == "none"
     path.write_text("\n".join([header, rows[0], "av;c;a3;joy;nan;0,5"]) + "\n")
-    with pytest.raises(BadInput, match="line 3: holds no probabilities"):
+    with pytest.raises(BadInput, match="line 3: p_joy of clip c is no finite number"):
         read_shares(path, spec, set())
 
 

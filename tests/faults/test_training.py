@@ -236,7 +236,7 @@ def test_predictions_that_are_not_finite_are_not_calibrated_on(small: Path) -> N
         table.loc[5, "p_calm"] = np.nan if name == "video" else 0.25
         table.to_csv(small / f"{name}.csv", index=False)
         parts[name] = Part(small / name, [small / f"{name}.csv"])
-    with pytest.raises(BadInput, match=r"line 7: holds no probabilities from 0 to 1"):
+    with pytest.raises(BadInput, match=r"line 7: p_calm of clip x5 is no finite number"):
         combine(parts["audio"], parts["video"], small / "both.safetensors")
     assert not (small / "both.safetensors").exists()
 

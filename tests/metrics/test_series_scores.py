@@ -52,10 +52,9 @@ def test_intervals_are_those_of_leaving_out_whole_groups(
         (each[1], without[:, 1]),
         (mean, without.mean(1)),
     ):
-        error = np.sqrt((count - 1) * np.var(left))
-        value = found.values["ccc"]
-        reach = stats.t.ppf(0.975, count - 1) * error / (1 - value**2)
-        wanted = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
+        error = np.sqrt((count - 1) * np.var(np.arctanh(left)))
+        reach = stats.t.ppf(0.975, count - 1) * error * np.array([-1, 1])
+        wanted = np.tanh(np.arctanh(found.values["ccc"]) + reach)
         assert found.intervals["ccc"] == pytest.approx(tuple(wanted), abs=1e-6)
 
 

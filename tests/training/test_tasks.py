@@ -15,6 +15,7 @@ from tests.toy import AUDIO, CLASSES, VIDEO, Toy, timed_store, toy_recipe, toy_s
 from affuse.cli.main import main
 from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError, BadInput
+from affuse.evaluation.scored import score_table
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.tasks.targets import TrainingTargets
@@ -61,6 +62,10 @@ def test_distributions_are_learned_and_judged_beside_the_raters(
     assert raters["rater_entropy"] == pytest.approx(0.62, abs=0.02)
     assert raters["cross_entropy"] < np.log(4), "better than knowing nothing"
     assert raters["agreement"] <= raters["best_agreement"] <= 0.7
+    again = score_table(voted / "run/evaluation/predictions.csv")["conditions"]["av"]["raters"]
+    for name, value in again.items():
+        assert value == pytest.approx(raters[name], abs=1e-4), name
+    assert again["human_ceiling"] < 1 and again["rater_jensen_shannon"] > 0
     assert main(["evaluate", str(voted / "run")]) == 0
     assert "is the raters' own entropy" in capsys.readouterr().out
 

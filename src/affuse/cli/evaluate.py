@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="+",
         type=Path,
-        metavar="RUN|MODEL",
+        metavar="RUN|MODEL|CSV",
         help="folder that `affuse train` made, or a model file, converted or trained; several "
-        "model files are scored as an ensemble",
+        "model files are scored as an ensemble; or a table of predictions (.csv)",
     )
     parser.add_argument(
         "--conditions",
@@ -78,14 +78,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder for the results (default: RUN/evaluation, or MODEL-evaluation beside the "
-        "model file)",
+        "model file; of a table none)",
     )
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON to stdout")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluate the run or the model files and print one row per condition."""
+    """Evaluate and print one row per condition; of a table, one per score."""
+    if any(path.suffix.lower() == ".csv" for path in options.paths):
+        return _score_table(options)
     from affuse.cli.tables import print_table
     from affuse.evaluation.evaluate import evaluate
     from affuse.evaluation.subject import results_folder
@@ -119,4 +121,28 @@ def run(options: argparse.Namespace) -> int:
             print_table(part)
     folder = results_folder(options.paths, options.role, options.out, options.baseline)
     print(f"{task.written}: {folder}")
+    return 0
+
+
+def _score_table(options: argparse.Namespace) -> int:
+    """Score a table of predictions."""
+    from affuse.cli.scores import print_scores
+    from affuse.errors import AffuseError
+    from affuse.evaluation.scored import score_table, write_scores
+
+    if len(options.paths) > 1:
+        raise AffuseError("score one table at a time; affuse compare takes several")
+    nothing = {"baseline": "none", "device": "cpu"}
+    for name in ("store", "protocol", "fold", "labels", "truth", "role", *nothing):
+        if getattr(options, name) not in (None, [], nothing.get(name)):
+            raise AffuseError(f"--{name} is for runs and model files, not for {options.paths[0]}")
+    result = score_table(options.paths[0], options.conditions)
+    if options.out is not None:
+        write_scores(options.out, result)
+    if options.json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+        return 0
+    print_scores(result)
+    if options.out is not None:
+        print(f"metrics.json and metrics.csv: {options.out}")
     return 0

@@ -12,6 +12,8 @@ EXAMPLES = {
     "prepare": "affuse prepare ravdess corpus --store store --streams audio/mfcc10,video/faces48",
     "train": "affuse train demo epochs=2 fold=0 --store store --out run --allow missing",
     "evaluate": "affuse evaluate run --conditions av audio video",
+    "compare": "affuse compare run-a run-b",
+    "power": "affuse power --speakers 24 --clips 60 --accuracy 0.7 --difference 0.03",
     "combine": "affuse combine --audio voice --video face --out both.safetensors",
     "ensemble": "affuse ensemble run --out submission",
     "predict": "affuse predict talk.mp4 --out timelines",

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from affuse.errors import BadInput
-from affuse.execution.tables import Sheet, rows_of
-from affuse.execution.text import identity
-from affuse.features.speakers import AMOUNTS
+from affuse.evaluation.predictions import read_predictions
 from affuse.models.modelfile import ModelSpec
+from affuse.tasks.class_scores import ClassTable
 
 
 def read_held_back(
@@ -71,20 +70,14 @@ def read_shares(path: Path, spec: ModelSpec, judged: set[str]) -> tuple[list[str
 
     Clips of speakers of whom a clip is among the judged ones are left out.
     """
-    columns = [f"p_{name}" for name in spec.outputs]
-    sheet = Sheet(path, ("condition", "clip", "speaker", "label", *columns))
-    rows = list(rows_of(sheet, iter(sheet), ("condition", "clip", "speaker", "label", *columns)))
-    if not rows:
-        raise BadInput(path, "holds no rows")
-    # tables of earlier versions do not say it: nothing was known of anybody
-    baselines = list(dict.fromkeys(row.get("baseline", AMOUNTS["none"]) for _, row in rows))
-    if len(baselines) > 1:
-        raise BadInput(path, f"mixes the baselines {' and '.join(baselines)}")
-    rows = [(line, row) for line, row in rows if row["condition"] == rows[0][1]["condition"]]
-    tested = {identity(row["speaker"]) for _, row in rows if row["clip"] in judged}
-    rows = [(line, row) for line, row in rows if identity(row["speaker"]) not in tested]
-    shares = np.array([[sheet.finite(row[name]) for name in columns] for _, row in rows])
-    shares = shares.reshape(-1, len(columns))
-    if len(wrong := np.flatnonzero(~((shares >= 0) & (shares <= 1)).all(1))):
-        raise BadInput(path, f"line {rows[wrong[0]][0]}: holds no probabilities from 0 to 1")
-    return [row["label"] for _, row in rows], shares, baselines[0]
+    found = next(iter(read_predictions(path).values()))
+    table, speakers = found.table, found.speakers
+    if not isinstance(table, ClassTable) or not {*spec.outputs} <= {*table.names}:
+        raise BadInput(path, f"has not all columns {', '.join(f'p_{x}' for x in spec.outputs)}")
+    if speakers is None:
+        raise BadInput(path, "has no column speaker")
+    tested = speakers[[clip in judged for clip in found.clips]]
+    kept = ~np.isin(speakers, tested)
+    columns = [table.names.index(name) for name in spec.outputs]
+    labels = [table.names[k] for k in table.true[kept]]
+    return labels, table.probabilities[kept][:, columns], found.baseline

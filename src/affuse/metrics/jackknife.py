@@ -19,12 +19,13 @@ Interval = tuple[float, float]
 #: On which a score is about normal: shares lie in 0 to 1, correlations in -1 to 1, amounts are
 #: positive, differences are anything.
 Scale = Literal["share", "correlation", "amount", "difference"]
-#: Where a scale ends.
-_ENDS: dict[Scale, Interval] = {
-    "share": (0, 1),
-    "correlation": (-1, 1),
-    "amount": (0, np.inf),
-    "difference": (-np.inf, np.inf),
+Link = Callable[[np.ndarray], np.ndarray]
+#: To the scale, back, and how steep it is.
+_LINKS: dict[Scale, tuple[Link, Link, Link]] = {
+    "share": (logit, expit, lambda x: 1 / (x * (1 - x))),
+    "correlation": (np.arctanh, np.tanh, lambda x: 1 / (1 - x**2)),
+    "amount": (np.log, np.exp, lambda x: 1 / x),
+    "difference": (np.array, np.array, np.ones_like),
 }
 
 
@@ -98,15 +99,27 @@ def t_interval(value: float, without: np.ndarray, scale: Scale, level: float = 0
     n = len(without)
     if n < LEAST_SPEAKERS or not np.isfinite([value, *without]).all():
         return float("nan"), float("nan")
-    reach = stdtrit(n - 1, (1 + level) / 2) * jackknife_error(without) * np.array([-1, 1])
-    if not _ENDS[scale][0] < value < _ENDS[scale][1]:
-        low = high = value  # nothing varies there
-    elif scale == "share":
-        low, high = expit(logit(value) + reach / (value * (1 - value)))
-    elif scale == "correlation":
-        low, high = np.tanh(np.arctanh(value) + reach / (1 - value**2))
-    elif scale == "amount":
-        low, high = value * np.exp(reach / value)
-    else:
-        low, high = value + reach
+    to, back, slope = _LINKS[scale]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle, moved = to(np.array(value)), to(without)
+    if not np.isfinite(middle):
+        return value, value  # the end of the scale, from where nothing varies
+    ends = ~np.isfinite(moved)
+    moved[ends] = middle + slope(np.array(value)) * (without[ends] - value)
+    reach = stdtrit(n - 1, (1 + level) / 2) * jackknife_error(moved)
+    low, high = back(middle + reach * np.array([-1, 1]))
     return float(low), float(high)
+
+
+def no_interval(speakers: np.ndarray | None) -> dict[str, str]:
+    """Why there are no intervals, as `no_interval`; nothing where there are.
+
+    Args:
+        speakers: (N,) names, or None where they are not known.
+    """
+    if speakers is None:
+        return {"no_interval": "the table does not say the speakers (no column speaker)"}
+    count = len(np.unique(speakers))
+    if count < LEAST_SPEAKERS:
+        return {"no_interval": f"an interval needs {LEAST_SPEAKERS} speakers, not {count}"}
+    return {}

@@ -12,10 +12,10 @@ import numpy as np
 from affuse.metrics.calibration import BINS, calibration_scores, calibration_sums
 from affuse.metrics.classification import accuracy_interval, class_rates, confusion_scores
 from affuse.metrics.jackknife import (
-    LEAST_SPEAKERS,
     Metric,
     group_sums,
     left_out,
+    no_interval,
     t_interval,
 )
 from affuse.metrics.raters import rater_means, rater_sums
@@ -69,7 +69,8 @@ class ClassTable:
     def sums(self) -> np.ndarray:
         """(N, K) what each clip adds to the scores."""
         classes = len(self.names)
-        cell = np.eye(classes**2)[self.true * classes + self.predicted]
+        cell = np.zeros((len(self.true), classes**2))
+        cell[np.arange(len(cell)), self.true * classes + self.predicted] = 1
         parts = [cell, calibration_sums(self.probabilities, self.true)]
         if self.votes is not None:
             parts.append(rater_sums(self.probabilities, self.votes))
@@ -148,16 +149,6 @@ def class_scores(
             **({} if majority is None else _clear(table.correct(), people, majority)),
         }
     return facts
-
-
-def no_interval(speakers: np.ndarray | None) -> dict[str, str]:
-    """Why there are no intervals, as `no_interval`; nothing where there are."""
-    if speakers is None:
-        return {"no_interval": "the table does not say the speakers (no column speaker)"}
-    count = len(np.unique(speakers))
-    if count < LEAST_SPEAKERS:
-        return {"no_interval": f"an interval needs {LEAST_SPEAKERS} speakers, not {count}"}
-    return {}
 
 
 def _scored(

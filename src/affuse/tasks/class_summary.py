@@ -33,6 +33,8 @@ def class_lines(result: Mapping[str, Any]) -> Iterator[str]:
             f"{scores['uar']:7.3f}{scores['macro_f1']:7.3f}"
             f"{scores['nll']:7.3f}{scores['ece']:7.3f}"
         )
+    if reasons := {scores["no_interval"] for _, scores in rows if "no_interval" in scores}:
+        yield f"no intervals: {'; '.join(sorted(reasons))}"
     for name, scores in result["conditions"].items():
         if raters := scores.get("raters"):
             yield from _beside_raters(name, raters)

@@ -1,11 +1,9 @@
-"""Predicted values beside the annotation of every frame: tables, scores and curves."""
+"""Predicted values beside the annotation of every frame, scored."""
 
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +12,16 @@ import numpy as np
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.keys import group_clips
 from affuse.errors import BadInput
-from affuse.execution.files import atomic_path, write_csv, write_json
-from affuse.execution.names import path_below
 from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
-from affuse.metrics.concordance import ccc
-from affuse.metrics.over_time import SERIES_METRICS, SeriesScores, series_scores
 from affuse.models.spec import ModelSpec, Smoothing
 from affuse.tasks.annotated_targets import truth_of
+from affuse.tasks.dimensional_files import Judged, write_judged, write_list
+from affuse.tasks.dimensional_scores import SeriesTable, dimensional_scores
 from affuse.tasks.fold_fusion import centred_fusion
-from affuse.tasks.judgement import Judgement, number
-from affuse.tasks.plots import curves_png
+from affuse.tasks.judgement import Judgement
 from affuse.tasks.published_rules import Track, compare_rules
 from affuse.tasks.series import Series, filled
-
-_SHOWN = 4  # clips in the image
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A clip as a model, or several together, see it under one condition, at 30 Hz.
-
-    Args:
-        fold: Number.
-        clip: The clip.
-        raw: (T, D) float32, neither smoothed nor clipped.
-        final: (T, D) float32, smoothed and clipped.
-        known: (T,) bool; values of other frames lie on a line between the nearest known ones.
-        truth: (T, D) float32.
-        labelled: (T,) bool, where there is a truth.
-        smoothing: Of each dimension.
-    """
-
-    fold: int
-    clip: Clip
-    raw: np.ndarray
-    final: np.ndarray
-    known: np.ndarray
-    truth: np.ndarray
-    labelled: np.ndarray
-    smoothing: list[Smoothing]
 
 
 class DimensionalJudgement(Judgement):
@@ -154,8 +122,9 @@ class DimensionalJudgement(Judgement):
         return result
 
     def write(self, out: Path, result: Mapping[str, Any], title: str) -> None:
-        """`scores.csv`, `metrics.json`, predictions per clip, and curves per condition."""
+        """`scores.csv`, `metrics.json`, predictions and their list, curves per condition."""
         write_judged(out, result, self.judged, self.names, title)
+        write_list(out, result["baseline"], self.judged, self._groups)
 
 
 def _tellers(members: Sequence[ModelSpec], name: str) -> list[int]:
@@ -183,120 +152,7 @@ def _scores(
     }
     if not judged:
         return facts | {"dimensions": {}, "mean": {}}
-    each, mean = series_scores(
-        [x.final[x.labelled] for x in judged],
-        [x.truth[x.labelled] for x in judged],
-        [groups[x.clip.id] for x in judged],
+    table = SeriesTable(
+        names, [x.final[x.labelled] for x in judged], [x.truth[x.labelled] for x in judged]
     )
-    facts["dimensions"] = {name: _json(part) for name, part in zip(names, each, strict=True)}
-    return facts | {"mean": _json(mean)}
-
-
-def _json(scores: SeriesScores) -> dict[str, Any]:
-    """Metric -> value, and `<metric>_interval_95`; JSON has no NaN: what is undefined is null."""
-    facts: dict[str, Any] = {}
-    for name in SERIES_METRICS:
-        facts[name] = number(scores.values[name])
-        facts[f"{name}_interval_95"] = [number(x) for x in scores.intervals[name]]
-    return facts
-
-
-def write_judged(
-    out: Path,
-    result: Mapping[str, Any],
-    judged: Mapping[str, Sequence[Judged]],
-    names: Sequence[str],
-    title: str,
-) -> None:
-    """Write predictions, scores and curves.
-
-    Args:
-        out: Folder.
-        result: Everything for `metrics.json`.
-        judged: Condition -> clips.
-        names: Of the dimensions.
-        title: Of the figures.
-    """
-    shutil.rmtree(out / "predictions", ignore_errors=True)  # of other conditions or folds
-    header = ["time", *names, "known", *(f"annotated_{name}" for name in names)]
-    for name, part in judged.items():
-        for x in part:
-            folder = out / "predictions" / name / f"fold{x.fold}"
-            write_csv(path_below(folder, x.clip.id, ".csv"), header, _rows(x))
-    write_csv(
-        out / "scores.csv",
-        [
-            "condition",
-            "baseline",
-            "dimension",
-            "metric",
-            "value",
-            "low",
-            "high",
-            "videos",
-            "frames",
-        ],
-        [
-            [
-                name,
-                result["baseline"],
-                dimension,
-                metric,
-                *(_cell(x) for x in (scores[metric], *scores[f"{metric}_interval_95"])),
-                facts["videos"],
-                facts["frames"],
-            ]
-            for name, facts in result["conditions"].items()
-            for dimension, scores in [*facts["dimensions"].items(), ("mean", facts["mean"])]
-            for metric in SERIES_METRICS
-            if scores
-        ],
-    )
-    write_json(out / "metrics.json", result)
-    for old in out.glob("curves-*.png"):
-        old.unlink()
-    for name, part in judged.items():
-        if part:
-            with atomic_path(out / f"curves-{name}.png") as path:
-                path.write_bytes(_picture(part, names, f"{title}, {name}"))
-
-
-def _rows(x: Judged) -> list[list[str]]:
-    rows = zip(x.final.tolist(), x.known, x.truth.tolist(), x.labelled, strict=True)
-    return [
-        [
-            f"{k / TARGET_RATE:.4f}",
-            *(f"{value:.5f}" for value in values),
-            str(int(known)),
-            *(f"{value:.5f}" if there else "" for value in truth),
-        ]
-        for k, (values, known, truth, there) in enumerate(rows)
-    ]
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
-
-
-def _picture(judged: Sequence[Judged], names: Sequence[str], title: str) -> bytes:
-    """The curves of a few clips, from the best to the worst by mean CCC."""
-
-    def score(x: Judged) -> float:
-        values, truth = x.final[x.labelled].T, x.truth[x.labelled].T
-        return float(np.mean([ccc(a, b) for a, b in zip(values, truth, strict=True)]))
-
-    ranked = sorted(judged, key=score, reverse=True)
-    places = sorted({round(k) for k in np.linspace(0, len(ranked) - 1, _SHOWN)})
-    return curves_png(
-        [
-            (
-                f"{x.clip.id}, fold {x.fold}",
-                np.arange(len(x.known)) / TARGET_RATE,
-                x.final,
-                np.where(x.labelled[:, None], x.truth, np.nan),
-            )
-            for x in (ranked[k] for k in places)
-        ],
-        names,
-        title,
-    )
+    return facts | dimensional_scores(table, [groups[x.clip.id] for x in judged])

@@ -30,6 +30,8 @@ def dimensional_lines(result: Mapping[str, Any]) -> Iterator[str | list[dict[str
         row["mean per video"] = _shown(facts["mean"].get("ccc_per_video"))
         rows.append(row)
     yield rows
+    if why := most.get("no_interval"):
+        yield f"no intervals: {why}"
     for name, facts in result["conditions"].items():
         if gone := facts["unknown_predictions"]:
             yield f"{name}: nothing is known in any frame in {gone} cases, which are left out"

@@ -11,8 +11,12 @@ from affuse.corpora.clip import Clip
 from affuse.features.speakers import AMOUNTS
 from affuse.models.spec import ModelSpec
 
-#: The predictions of classes in the folder of an evaluation.
+#: The predictions in the folder of an evaluation.
 PREDICTIONS_FILE = "predictions.csv"
+#: Its column with the file of the values of each frame of a clip.
+FRAMES = "frames"
+#: How the columns of annotated values begin.
+ANNOTATED = "annotated_"
 
 
 class Judgement(ABC):
