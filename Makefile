@@ -69,11 +69,10 @@ $(STORES)/ferplus.done $(STORES)/diffusionfer.done: $(STORES)/%.done: | $(READY)
 	$(BIN)/affuse prepare $* $(DATA)/$* --store $(STORES)/$* --streams video/aligned48
 	touch $@
 
-# Sound through the first layers of Whisper, and where it pauses, as it is and changed; and sounds
-# without a voice.
+# Sound through the first layers of Whisper, as it is and changed, and sounds without a voice.
 WHISPER ?= $(DATA)/whisper/whisper-base-encoder.safetensors
 EAR := audio/whisper-base-layers4
-HEAR = $(BIN)/affuse prepare $(1) $(2) --store $(STORES)/$(3) --streams $(EAR),audio/loud --source $(EAR)=$(WHISPER)
+HEAR = $(BIN)/affuse prepare $(1) $(2) --store $(STORES)/$(3) --streams $(EAR) --source $(EAR)=$(WHISPER)
 $(STORES)/voices.done: | $(READY)
 	$(call HEAR,nemo,$(DATA)/voices/nemo,nemo)
 	$(call HEAR,ravdess,$(DATA)/ravdess_speech,ravdess)

@@ -120,7 +120,6 @@ HEARD: dict[str, Change] = {
     "by telephone": by_telephone,
     "20 dB quieter": lambda sound, rate: 0.1 * sound,
     "its middle second alone": partial(middle, seconds=1.0),
-    "its middle half second alone": partial(middle, seconds=0.5),
 }
 
 
