@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,6 +150,30 @@ def test_a_pipe_that_is_faster_than_time_loses_nothing(tmp_path: Path) -> None:
         lines = [*follow(Predictor(model), Live(packets, 4.0), 0.5, 0.0)]
     assert [line.time for line in lines] == pytest.approx(np.arange(1, 13) * 0.5)
     assert lines[-1].dropped == 0
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_frames_are_dropped_only_where_the_source_does_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast: bool
+) -> None:
+    """Each frame takes longer than it lasts: of a pipe, which waits, and of a camera."""
+    pytest.importorskip("skimage")
+    model = values_model(tmp_path / "m.safetensors", window=1.0)
+    path = face_video(tmp_path / "a.mkv", 3.0, None)
+    see = Live._see
+
+    def slowly(live: Live, frame: Any, moment: float) -> None:
+        time.sleep(0.06)
+        see(live, frame, moment)
+
+    monkeypatch.setattr(Live, "_see", slowly)
+    source = tmp_path / "pipe" if fast else path
+    if fast:
+        os.mkfifo(source)
+        threading.Thread(target=lambda: source.write_bytes(path.read_bytes()), daemon=True).start()
+    with open_source(str(source)) as packets:
+        lines = [*follow(Predictor(model), Live(packets, 4.0, not fast), 0.5, 0.0)]
+    assert (lines[-1].dropped == 0) == fast
 
 
 def test_either_modality_may_go_and_come_back(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time as clock
 from collections.abc import Collection, Iterator
@@ -36,7 +37,7 @@ class Arrival:
 
     Attributes:
         packet: Of PyAV; None where the source was opened again.
-        time: When it came, by `time.monotonic`.
+        time: When it came, by `time.monotonic`; of a pipe that had to wait, when it was taken.
         streams: The PyAV streams that are read from here on, where it was opened again.
     """
 
@@ -71,6 +72,7 @@ class Packets:
         self.streams: list[Any] = []
         self.lost = 0
         self._queue: Queue[Any] = Queue(_WAITING)
+        self._full_at = -math.inf  # when it last was
         self._stopped, self._drained = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -129,6 +131,9 @@ class Packets:
             self.streams = found
             return Arrival(None, clock.monotonic(), found)
         packet, time = found
+        waits = not (self.returns or self.is_file)
+        if waits and self._full_at >= time:  # a pipe that is ahead, until there is room
+            time = clock.monotonic()
         return Arrival(packet, time)
 
     def stop(self) -> None:
@@ -204,6 +209,8 @@ class Packets:
 
     def _put(self, item: Any) -> bool:
         while not self._stopped.is_set():
+            if self._queue.full():
+                self._full_at = clock.monotonic()
             try:
                 self._queue.put(item, timeout=0.1)
                 return True
