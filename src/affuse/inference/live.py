@@ -27,7 +27,8 @@ from affuse.models.modelfile import ModelSpec
 from affuse.models.sliding import WindowModel
 from affuse.tasks.presence import Presence
 from affuse.tasks.registry import TASKS
-from affuse.tasks.weighing import LEAST
+from affuse.tasks.uncertainty import classes_left
+from affuse.tasks.weighing import LEAST, counting
 from affuse.tasks.windows import NotFinite, WindowPlan
 
 #: Extractors of features that belong to recordings by their names.
@@ -45,6 +46,7 @@ class Line:
         values: (D,) values or (C,) probabilities; None where nothing is known.
         present: `video` and `audio` -> whether face and sound are there, for those the model reads.
         silent: Whether the sound is there, but silent; None for models that do not read it.
+        modalities: Those that count in the window that the line rests on.
         latency: Seconds after which a moment is spoken about at the latest.
         dropped: Frames that were dropped up to here.
         baseline: Modality -> seconds that are known of the person, of models that can use it.
@@ -54,6 +56,7 @@ class Line:
     values: np.ndarray | None
     present: dict[str, bool]
     silent: bool | None
+    modalities: frozenset[str]
     latency: float
     dropped: int = 0
     baseline: dict[str, float] | None = None
@@ -65,6 +68,7 @@ class Line:
             values = {n: round(float(x), 4) for n, x in zip(spec.outputs, self.values, strict=True)}
         if not TASKS[spec.task].over_time:
             values = {"probabilities": None if self.values is None else values}
+            values |= self._left(spec)
         there = {
             "face": self.present.get("video"),
             "sound": self.present.get("audio"),
@@ -78,6 +82,15 @@ class Line:
             "dropped": self.dropped,
             **({} if self.baseline is None else {"baseline": _rounded(self.baseline)}),
         }
+
+    def _left(self, spec: ModelSpec) -> dict[str, Any]:
+        """The classes that a calibrated model does not rule out."""
+        if spec.calibration is None:
+            return {}
+        if self.values is None:
+            return {"not_ruled_out": None}
+        left = classes_left(spec.calibration, spec.outputs, self.values, self.modalities)
+        return {"not_ruled_out": left}
 
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:
@@ -132,7 +145,7 @@ class LiveWindows:
 
     def say(
         self, until: float, time: float
-    ) -> tuple[np.ndarray | None, dict[str, bool], bool | None]:
+    ) -> tuple[np.ndarray | None, dict[str, bool], bool | None, frozenset[str]]:
         """What is said about a moment.
 
         Args:
@@ -140,7 +153,8 @@ class LiveWindows:
             time: Seconds, at most `until`.
 
         Returns:
-            (D,) values or (C,) probabilities, or None; what is present then, and if it is silent.
+            (D,) values or (C,) probabilities, or None; what is present then, if it is silent,
+            and the modalities that count in the window.
         """
         begin, plan = self._plan(until)
         window, presence = self._window(begin, until, plan)
@@ -149,19 +163,20 @@ class LiveWindows:
         sound = presence.get("audio")
         silent = None if sound is None else bool(sound.silent_at(np.array([time]))[0])
         if not any(stream.mask.any() for stream in window.sample.values()):
-            return None, present, silent
+            return None, present, silent, frozenset()
         try:
             answers = answers_of(self._task, self._applied, [window])
         except NotFinite as error:
             raise BadInput(self._predictor.file, str(error)) from error
         if window.shares.get("video", 0.0) < LEAST and answers[-1].voice < LEAST_VOICE:
-            return None, present, silent
+            return None, present, silent, frozenset()
         said = self._task.joined(plan, answers, self.spec)
         leader = self._predictor.model.leader
         there = window.sample[leader.name]
         there = Stream(there.values, there.mask, there.start - begin)
         row = self._task.latest(said, self.spec, np.array([time, until]) - begin, (leader, there))
-        return None if np.isnan(row).any() else row, present, silent
+        known = None if np.isnan(row).any() else row
+        return known, present, silent, counting(window.shares)
 
     def _plan(self, until: float) -> tuple[float, WindowPlan]:
         """The last window up to a second: where it begins, and the plan of a recording of it."""

@@ -299,6 +299,8 @@ def _applied(
             f"holds {spec.model}; published windows and smoothing are those of "
             f"{', '.join(JOINT_ATTENTION)}",
         )
+    if (windows, smoothing) != (None, None):
+        spec = replace(spec, calibration=None)  # its bands are of other values
     spec = replace(spec, windows=windows or spec.windows)
     if hop is not None and spec.windows == "published":
         raise AffuseError("published windows lie end to end; a hop is for overlapping ones")

@@ -31,6 +31,7 @@ __all__ = [
     "read_digest",
     "read_spec",
     "save_model",
+    "save_spec",
 ]
 
 KEY = "affuse"  # the one entry of the metadata: several would be written in no fixed order
@@ -73,14 +74,39 @@ def save_model(
         spec.check()
     except ValueError as error:
         raise BadInput(path, f"not written: {error}") from error
-    state |= network_entries(networks or {})
+    _write(path, spec, state | network_entries(networks or {}))
+
+
+def save_spec(file: Path, spec: ModelSpec, out: Path) -> None:
+    """Write the weights and networks of a model file, as they are, with another spec, atomically.
+
+    Args:
+        file: Whose weights.
+        spec: What is told about them instead.
+        out: Where to; may be the same file.
+
+    Raises:
+        BadInput: The file is damaged, see `load_model`; or a number of the spec is not finite, or
+            out of range.
+    """
+    load_model(file)
+    with _opened(file) as opened:
+        state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    try:
+        spec.check()
+    except ValueError as error:
+        raise BadInput(out, f"not written: {error}") from error
+    _write(out, spec, state)
+
+
+def _write(path: Path, spec: ModelSpec, state: Mapping[str, torch.Tensor]) -> None:
     told = json.loads(json.dumps(spec.to_json()))
     told[DIGEST] = content_digest(told, state)
     metadata = {KEY: json.dumps(told, ensure_ascii=False, allow_nan=False)}
     with atomic_path(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode  # safetensors would leave it to this user alone
-        save_file(state, temporary, metadata)
+        save_file(dict(state), temporary, metadata)
         temporary.chmod(mode)
 
 

@@ -102,7 +102,7 @@ class WindowModel:
         ids: Sequence[str] = (),
         change: Callable[[Batch], Batch] | None = None,
     ) -> tuple[Output, Batch]:
-        """What the model says about windows.
+        """What the model says about windows, calibrated where its file says how.
 
         Args:
             samples: Streams of each window, embedded ones as `embed` gives them.
@@ -119,7 +119,11 @@ class WindowModel:
         batch = normalise(batch, self._statistics)
         batch = change(batch) if change else batch
         with torch.inference_mode():
-            return self.model(batch), batch
+            output: Output = self.model(batch)
+        if self.spec.calibration is not None and output.mask is None:
+            scores = self.spec.calibration.calibrated(output.scores, batch, self.specs)
+            output = replace(output, scores=scores)
+        return output, batch
 
 
 def _for_prediction(part: FrameEmbedder) -> FrameEmbedder:

@@ -23,9 +23,10 @@ from affuse.features.baseline import SHRINKAGE, Baselines
 from affuse.features.batch import Normalisation
 from affuse.features.stream import SECONDS, StreamSpec
 from affuse.models.base import Model
+from affuse.models.calibration import ModelCalibration
 from affuse.models.registry import CLASSIFICATION, EMBEDDING, VALENCE_AROUSAL, create_model
 
-FORMAT = 3
+FORMAT = 4
 
 #: How windows over a recording lie: `overlap`, two thirds of their length apart, their mean
 #: counting; `published`, end to end, as in the test of recursive joint attention.
@@ -36,8 +37,9 @@ TASKS = (CLASSIFICATION, "distribution", VALENCE_AROUSAL, EMBEDDING)
 #: What a spec can say: names, seconds of delay, frames of smoothing, values of all streams of a
 #: window.
 _OUTPUTS, _DELAY, _FRAMES, _WINDOW = 10_000, 600.0, 100_000, 1 << 27
-#: The format of models that standardise all people by the corpus.
-_EARLIER = 2
+#: The formats of models that are not calibrated, and of those that standardise all people by the
+#: corpus alone.
+_UNCALIBRATED, _PLAIN = 3, 2
 
 
 @dataclass
@@ -61,6 +63,8 @@ class ModelSpec:
         windows: How its windows over a recording lie, where it gives valence and arousal.
         delay: Seconds by which annotations came later than what they are about, as it learned it:
             its values are moved by as much.
+        calibration: What makes its probabilities no surer than they are right, and what it does not
+            rule out, by the modalities that are present; None where it was not calibrated.
         training: What it was trained on: data, protocol, fold, seed, licence of the data.
         version: The affuse version that wrote it.
     """
@@ -76,6 +80,7 @@ class ModelSpec:
     windows: Windows = "overlap"
     delay: float = 0.0
     shrinkage: float | None = None
+    calibration: ModelCalibration | None = None
     training: dict[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("affuse"))
 
@@ -103,16 +108,27 @@ class ModelSpec:
             return None
         return Baselines(self.streams, self.normalisation, self.shrinkage, self.seconds)
 
+    @property
+    def format(self) -> int:
+        """The earliest format that can say it."""
+        if self.calibration is not None:
+            return FORMAT
+        return _PLAIN if self.shrinkage is None else _UNCALIBRATED
+
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values; in the earliest format that can say it."""
         told = {
-            "format": _EARLIER if self.shrinkage is None else FORMAT,
+            "format": self.format,
             **vars(self),
             "streams": {name: spec.to_json() for name, spec in self.streams.items()},
             "normalisation": {name: x.to_json() for name, x in self.normalisation.items()},
         }
         if self.shrinkage is None:
             del told["shrinkage"]
+        if self.calibration is None:
+            del told["calibration"]
+        else:
+            told["calibration"] = self.calibration.to_json()
         return told
 
     @classmethod
@@ -129,9 +145,11 @@ class ModelSpec:
         streams = {name: StreamSpec.from_json(x) for name, x in value["streams"].items()}
         statistics = {n: Normalisation.from_json(x) for n, x in value["normalisation"].items()}
         plain = {name: x for name, x in value.items() if name != "format"}
+        if plain.get("calibration") is not None:
+            plain["calibration"] = ModelCalibration.from_json(plain["calibration"])
         spec = cls(**plain | {"streams": streams, "normalisation": statistics})
-        if (value.get("format", 0) >= FORMAT) != (spec.shrinkage is not None):
-            raise ValueError(f"shrinkage is what format {FORMAT} has, and no earlier one")
+        if max(value.get("format", 0), _PLAIN) != spec.format:
+            raise ValueError(f"format is {value.get('format')}; what it says is of {spec.format}")
         spec.check()
         return spec
 
@@ -170,6 +188,9 @@ class ModelSpec:
             check_number("shrinkage", self.shrinkage, *SHRINKAGE)
             if missing := self.streams.keys() - self.normalisation.keys():
                 raise ValueError(f"normalisation of {short(min(missing))} is missing")
+        if self.calibration is not None:
+            modalities = {stream.modality for stream in self.streams.values()}
+            self.calibration.check(modalities, len(self.outputs))
         if isinstance(self.smoothing, list):
             check_list("smoothing", self.smoothing, len(self.outputs), len(self.outputs))
             for frames in self.smoothing:

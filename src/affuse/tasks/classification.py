@@ -28,7 +28,7 @@ from affuse.tasks.prediction import Recording
 from affuse.tasks.targets import TrainingTargets
 from affuse.tasks.task import Mode, Task
 from affuse.tasks.timeline import Timeline
-from affuse.tasks.weighing import weighed
+from affuse.tasks.weighing import counting, weighed
 from affuse.tasks.windows import Answers, NotFinite, Sample, WindowAnswer, WindowPlan, is_empty
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class ClassWindows:
         ratings: Name -> (W,) values that the model reads beside the classes.
         voice: (W,) share of the sound of each window in which somebody is heard; NaN where there is
             none or the model does not tell.
+        modalities: Those that count in any window.
     """
 
     probabilities: np.ndarray
     anyway: np.ndarray
     ratings: dict[str, np.ndarray]
     voice: np.ndarray
+    modalities: frozenset[str] = frozenset()
 
     @property
     def overall(self) -> np.ndarray:
@@ -146,7 +148,10 @@ class Classification(Task):
             return np.stack([answer.values for answer in said]), {}
 
         rows, _ = weighed(scores, samples, specs, names)
-        return [replace(x, values=row) for row, x in zip(rows, first, strict=True)]
+        return [
+            replace(x, values=row, modalities=counting(share))
+            for row, x, share in zip(rows, first, shares, strict=True)
+        ]
 
     def joined(
         self, plan: WindowPlan, answers: Sequence[WindowAnswer], spec: ModelSpec
@@ -158,6 +163,7 @@ class Classification(Task):
             np.stack([x.anyway for x in answers if x.anyway is not None]).mean(0),
             {n: np.array([x.ratings[n] for x in answers], np.float32) for n in names},
             np.array([x.voice for x in answers], np.float32),
+            frozenset().union(*(x.modalities for x in answers)),
         )
 
     def latest(
@@ -196,6 +202,7 @@ class Classification(Task):
             ratings=said.ratings,
             voice=said.voice,
             window_presence={n: np.array([share[n] for share in shares]) for n in shares[0]},
+            calibration=spec.calibration,
         )
 
     def judgement(

@@ -197,6 +197,7 @@ class Dimensional(Task):
             times=moments.times,
             values=values,
             shown=None if moments.shown.all() else moments.shown,
+            calibration=spec.calibration,
         )
 
     def judgement(

@@ -10,11 +10,14 @@ from typing import Any, Self
 import numpy as np
 
 from affuse.execution.files import write_csv, write_json
+from affuse.models.calibration import ModelCalibration
 from affuse.models.layers.voice import LEAST_VOICE
 from affuse.tasks.naming import UNCLEAR, WITHHELD, named
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
 from affuse.tasks.quality import Quality, quality_of
+from affuse.tasks.uncertainty import BETWEEN, classes_left
+from affuse.tasks.weighing import counting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class Timeline(Prediction):
             experiment. NaN where it sees nothing.
         voice: (W,) share of the sound of each window in which somebody is heard; NaN where there is
             none or the model does not tell.
+        calibration: Of the model; None where it was not calibrated.
     """
 
     classes: list[str]
@@ -40,6 +44,7 @@ class Timeline(Prediction):
     window_presence: dict[str, np.ndarray]
     ratings: dict[str, np.ndarray] = field(default_factory=dict)
     voice: np.ndarray | None = None
+    calibration: ModelCalibration | None = None
 
     @property
     def known(self) -> np.ndarray:
@@ -150,13 +155,34 @@ class Timeline(Prediction):
             return WITHHELD if self.is_withheld(window) else None
         return named(self.classes, row)
 
+    def modalities(self, window: int) -> frozenset[str]:
+        """Those that count in a window."""
+        return counting({name: float(x[window]) for name, x in self.window_presence.items()})
+
+    def not_ruled_out(self, window: int | None = None) -> list[str] | None:
+        """The classes that a calibrated model does not rule out; None where it cannot say.
+
+        Args:
+            window: Of which; by default of the whole recording.
+        """
+        if window is not None:
+            row, there = self.probabilities[window], self.modalities(window)
+        else:
+            row = self.overall
+            there = frozenset().union(*map(self.modalities, np.flatnonzero(self.known)))
+        return classes_left(self.calibration, self.classes, row, there)
+
     def write_csv(self, path: Path) -> None:
         """One row per window, with what stands out, probabilities, presence, ratings and quality.
+
+        Of calibrated models also with the classes that are not ruled out.
 
         Probabilities that are withheld are empty.
         """
         names = list(self.window_presence)
-        header = ["start", "end", "emotion", *self.classes, *(f"{n}_present" for n in names)]
+        sets = self.calibration is not None
+        header = ["start", "end", "emotion", *(["not_ruled_out"] if sets else []), *self.classes]
+        header += [f"{name}_present" for name in names]
         header += [f"{name}_experimental" for name in self.ratings]
         header += [*(self.baseline.header if self.baseline else ()), *self.quality.header]
         rows = []
@@ -167,6 +193,7 @@ class Timeline(Prediction):
                     f"{self.starts[k]:.3f}",
                     f"{self.ends[k]:.3f}",
                     self.said(k) or "",
+                    *([BETWEEN.join(self.not_ruled_out(k) or ())] if sets else []),
                     *(f"{value:.6f}" if known else "" for value in row),
                     *(f"{self.window_presence[name][k]:.3f}" for name in names),
                     *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
@@ -182,6 +209,12 @@ class Timeline(Prediction):
         known = {n: None if np.isnan(x) else x for n, x in values.items()}
         return {"experimental": known} if known else {}
 
+    def _set_json(self, window: int | None = None) -> dict[str, Any]:
+        """The classes that are not ruled out as JSON values, where the model is calibrated."""
+        if self.calibration is None:
+            return {}
+        return {"not_ruled_out": self.not_ruled_out(window)}
+
     @property
     def mean_ratings(self) -> dict[str, float]:
         """Name -> mean over the windows in which it is known; names that never are, left out."""
@@ -196,6 +229,7 @@ class Timeline(Prediction):
                 "probabilities": None
                 if np.isnan(row).any()
                 else {c: round(float(p), 6) for c, p in zip(self.classes, row, strict=True)},
+                **self._set_json(k),
                 "present": {n: round(float(v[k]), 4) for n, v in self.window_presence.items()},
                 **self._experimental(k),
                 "quality": self.quality.to_json(k),
@@ -219,6 +253,8 @@ class Timeline(Prediction):
                 }
                 if self.known.any()
                 else None,
+                **self._set_json(),
+                **({"coverage": self.calibration.coverage} if self.calibration else {}),
                 "presence": self._presence_json(),
                 "others": self.others,
                 "person": {"number": self.person, "of": self.people},

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from affuse.execution.files import write_csv, write_json
 from affuse.features.stream import Stream, StreamSpec
+from affuse.models.calibration import ModelCalibration
 from affuse.tasks.naming import WITHHELD
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
 from affuse.tasks.quality import Quality, quality_of
+from affuse.tasks.uncertainty import band_widths
 
 #: Seconds for which a face may be out of sight and nothing is left empty.
 UNSEEN = 0.2
@@ -32,12 +34,14 @@ class ValuesTimeline(Prediction):
         times: (N,) seconds: the time stamps of the images, and 30 per second of sound alone.
         shown: (N,) bool, at which of them an image is shown; None for all, or for sound alone.
         values: (N, D) float32, -1 to 1; NaN where nothing is known or no face is seen.
+        calibration: Of the model; None where it was not calibrated.
     """
 
     dimensions: list[str]
     times: np.ndarray
     values: np.ndarray
     shown: np.ndarray | None = None
+    calibration: ModelCalibration | None = None
 
     @property
     def known(self) -> np.ndarray:
@@ -81,22 +85,40 @@ class ValuesTimeline(Prediction):
         means = zip(self.dimensions, self.overall, strict=True)
         return ", ".join(f"{name} {mean:+.2f}" for name, mean in means)
 
+    @cached_property
+    def bands(self) -> dict[str, np.ndarray]:
+        """`<dimension>_low` and `_high` -> (N,) between which the truth is expected, -1 to 1.
+
+        NaN where nothing is known or promised; nothing of models that are not calibrated.
+        """
+        if self.calibration is None:
+            return {}
+        there = {name: p.at(self.times) for name, p in self.presence.items()}
+        reach = band_widths(self.calibration, len(self.dimensions), there)
+        return {
+            f"{name}_{end}": (self.values[:, d] + sign * reach[:, d]).clip(-1, 1)
+            for d, name in enumerate(self.dimensions)
+            for end, sign in (("low", -1), ("high", 1))
+        }
+
     def write_csv(self, path: Path) -> None:
-        """One row per image: its number from 1, its time, the values, whether face and sound,
-        and their quality.
+        """One row per image: its number from 1, its time, the values, of calibrated models their
+        bands, whether face and sound, and their quality.
 
         Rows of sound before the first image and after the last one have no number.
         """
         shown = np.ones(len(self.times), bool) if self.shown is None else self.shown
         numbers = np.cumsum(shown)
         there = {name: self.presence[name].at(self.times) for name in self.presence}
-        header = ["frame", "time", *self.dimensions, *(f"{name}_present" for name in there)]
+        header = ["frame", "time", *self.dimensions, *self.bands]
+        header += [f"{name}_present" for name in there]
         header += [*(self.baseline.header if self.baseline else ()), *self.quality.header]
         rows = [
             [
                 numbers[k] if shown[k] else "",
                 f"{time:.4f}",
                 *("" if np.isnan(value) else f"{value:.6f}" for value in self.values[k]),
+                *("" if np.isnan(x[k]) else f"{x[k]:.6f}" for x in self.bands.values()),
                 *(int(present[k]) for present in there.values()),
                 *(self.baseline.cells if self.baseline else ()),
                 *self.quality.cells(k),
@@ -134,15 +156,23 @@ class ValuesTimeline(Prediction):
                 "others": self.others,
                 "person": {"number": self.person, "of": self.people},
                 "times": [round(float(time), 4) for time in self.times],
-                "values": {
-                    name: [None if np.isnan(x) else round(float(x), 6) for x in column]
-                    for name, column in columns.items()
-                },
+                "values": {name: _json(column) for name, column in columns.items()},
+                **self._bands_json(),
                 "quality": self.quality.columns_json(),
                 "low_quality": [list(reasons) for reasons in self.quality.reasons],
                 "withheld": [self.is_withheld(k) for k in range(len(self.times))],
             },
         )
+
+    def _bands_json(self) -> dict[str, Any]:
+        if self.calibration is None:
+            return {}
+        bands = {name: _json(column) for name, column in self.bands.items()}
+        return {"bands": bands, "coverage": self.calibration.coverage}
+
+
+def _json(column: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(x) else round(float(x), 6) for x in column]
 
 
 def unseen(stream: Stream, spec: StreamSpec, times: np.ndarray) -> np.ndarray:

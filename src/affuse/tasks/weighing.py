@@ -17,6 +17,15 @@ FULL, LEAST = 0.5, 0.1
 Scores = Callable[[list[Sample]], tuple[np.ndarray, dict[str, np.ndarray]]]
 
 
+def counting(shares: Mapping[str, float]) -> frozenset[str]:
+    """The modalities that count in a window.
+
+    Args:
+        shares: Modality -> share of the window in which it is present.
+    """
+    return frozenset(name for name, share in shares.items() if share >= LEAST)
+
+
 def weighed(
     scores: Scores,
     samples: list[Sample],

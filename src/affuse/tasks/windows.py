@@ -62,6 +62,7 @@ class WindowAnswer:
         anyway: (C,) what a model of classes says whatever is present.
         voice: Share of its sound in which somebody is heard; NaN without sound, or of a model that
             does not tell.
+        modalities: Those that count, of a model of classes.
     """
 
     values: np.ndarray
@@ -69,6 +70,7 @@ class WindowAnswer:
     ratings: Mapping[str, float] = field(default_factory=dict)
     anyway: np.ndarray | None = None
     voice: float = np.nan
+    modalities: frozenset[str] = frozenset()
 
 
 #: Windows -> what a model says about each.
