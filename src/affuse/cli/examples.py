@@ -12,6 +12,7 @@ EXAMPLES = {
     "prepare": "affuse prepare ravdess corpus --store store --streams audio/mfcc10,video/faces48",
     "train": "affuse train demo epochs=2 fold=0 --store store --out run --allow missing",
     "evaluate": "affuse evaluate run --conditions av audio video",
+    "calibrate": "affuse calibrate run",
     "compare": "affuse compare run-a run-b",
     "power": "affuse power --speakers 24 --clips 60 --accuracy 0.7 --difference 0.03",
     "combine": "affuse combine --audio voice --video face --out both.safetensors",

@@ -26,6 +26,7 @@ VERBS = {
     "prepare": "turn the recordings of a corpus into streams in a store",
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "score a run, any model file or table of predictions, also with a modality missing",
+    "calibrate": "probabilities that are as often right as they say, and what is not ruled out",
     "compare": "whether one model is better than another on the same clips",
     "power": "how many speakers a comparison needs, before they are recorded",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",

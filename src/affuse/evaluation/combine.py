@@ -190,6 +190,8 @@ def _open(part: Part, modality: str) -> tuple[Any, ModelSpec, set[str]]:
     model, spec = load_model(file)
     if spec.model != f"{modality}-only" or TASKS[spec.task].over_time:
         raise BadInput(part.run, f"holds a model {spec.model}; {modality}-only of classes is meant")
+    if spec.calibration is not None:
+        raise BadInput(file, "is calibrated already; combine calibrates its parts: train it anew")
     split = read_split(file.parent)
     return model, spec, set(split["test"] or split["development"])
 

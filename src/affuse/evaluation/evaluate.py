@@ -89,7 +89,7 @@ def evaluate(
             f"--truth is for continuous valence and arousal; {paths[0]} predicts "
             f"{task.entry.predicts}"
         )
-    rule = _labels(subject, labels or {})
+    rule = label_rule(subject, labels or {})
     judgement = task.judgement(subject.data, list(subject.streams), rule, truth, list(changes))
     judgement.baseline = AMOUNTS[baseline]
     clip_role, parts = subject.parts(judgement.clips, judgement.known)
@@ -134,8 +134,12 @@ def _judge(
                     raise BadInput(part.members[0].file, str(error)) from error
 
 
-def _labels(subject: Subject, changes: Mapping[str, Any]) -> Labels:
+def label_rule(subject: Subject, changes: Mapping[str, Any]) -> Labels:
     """How clips get their labels.
+
+    Args:
+        subject: What is evaluated.
+        changes: Of the label rule of model files.
 
     Raises:
         BadInput: The store has other classes than the run.

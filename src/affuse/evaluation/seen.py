@@ -16,29 +16,42 @@ from affuse.models.trained_on import is_corpus, source_of, trainings
 from affuse.training.recipe import Recipe
 
 
-def seen_in_training(member: Member, clips: Sequence[Clip]) -> list[str]:
+def seen_in_training(member: Member, clips: Sequence[Clip], developed: bool = True) -> list[str]:
     """Why the scores of a model may be too good, one line for each part of its training.
 
     Args:
         member: The model.
         clips: What it is scored on.
+        developed: Whether it matters that they are its development clips.
 
     Returns:
         Nothing where the model was trained on another corpus, or in a fold of a protocol in which
         neither these clips nor their speakers have another role than `test`.
     """
-    lines = [_line(own, member.data, clips) for own in trainings(member.spec.training)]
+    lines = [_line(own, member.data, clips, developed) for own in trainings(member.spec.training)]
     return [f"{member.name}: {line}; the scores may be too good" for line in lines if line]
 
 
-def selected_on(recipe: Recipe, role: str) -> list[str]:
+def learned_from(member: Member, clips: Sequence[Clip]) -> list[str]:
+    """Ids of the clips that a model has learned from, as far as its file tells."""
+    found: set[str] = set()
+    for record in trainings(member.spec.training):
+        source = source_of(record)
+        known = "protocol" in record and "fold" in record and is_corpus(source, member.data.corpus)
+        roles = _roles(record, member.data) if known else None
+        found |= {clip.id for clip in clips if roles and "train" in roles[clip.id]}
+    return sorted(found)
+
+
+def selected_on(recipe: Recipe, role: str, calibrated: bool = False) -> list[str]:
     """Why the scores of a run on the clips of a role may be too good.
 
     Args:
         recipe: That it was trained by.
         role: `test` or `development`.
+        calibrated: Whether a model of it was calibrated on development clips.
     """
-    chosen = []
+    chosen = ["the calibration"] if calibrated else []
     if recipe.selection == "best":
         chosen.append("the epoch")
     if len(recipe.over_time.smoothing) > 1:
@@ -51,7 +64,7 @@ def selected_on(recipe: Recipe, role: str) -> list[str]:
     ]
 
 
-def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
+def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip], developed: bool) -> str:
     """What one record of a training says about some clips; empty where they are new to it."""
     source = source_of(record)
     corpora = {clip.corpus or data.corpus for clip in clips}
@@ -69,7 +82,7 @@ def _line(record: Mapping[str, Any], data: Store, clips: Sequence[Clip]) -> str:
     if trained:
         return f"{len(trained)} of the {len(clips)} clips are training clips of it ({where})"
     selected = [clip.id for clip in clips if "development" in roles[clip.id]]
-    if selected:
+    if selected and developed:
         return f"{len(selected)} of the {len(clips)} clips are development clips of it ({where})"
     speakers = {clip.speaker for clip in data.clips if "train" in roles[clip.id]} - {None}
     if known := [clip.id for clip in clips if clip.speaker in speakers]:

@@ -134,7 +134,9 @@ class Subject:
                 **task,
                 "role": role,
                 "folds": len(parts),
-                "warnings": selected_on(read_recipe(self.run), role),
+                "warnings": selected_on(
+                    read_recipe(self.run), role, any(m.spec.calibration for m in self.members)
+                ),
             }
         protocol = self.protocol
         return {

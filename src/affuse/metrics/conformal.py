@@ -1,4 +1,4 @@
-"""What a model does not rule out, so wide that it holds the truth of people whom nobody has seen."""
+"""Conformal prediction: thresholds that hold for speakers whom nobody has seen."""
 
 from __future__ import annotations
 
@@ -36,19 +36,20 @@ def conformal_threshold(scores: np.ndarray, speakers: np.ndarray, coverage: floa
     if count < LEAST_SPEAKERS:
         return None
     order = np.argsort(scores, kind="stable")
-    scores, speaker = np.asarray(scores, float)[order], speaker[order]
+    ordered: np.ndarray = np.asarray(scores, float)[order]
+    speaker = speaker[order]
     weights = 1 / (count * clips[speaker])
-    below = np.concatenate([[0.0], np.cumsum(weights)])[np.searchsorted(scores, scores)]
-    own = np.empty(len(scores))
+    below = np.append(0.0, np.cumsum(weights))[np.searchsorted(ordered, ordered)]
+    own = np.empty(len(ordered))
     for k in range(count):
-        theirs = scores[speaker == k]
+        theirs = ordered[speaker == k]
         own[speaker == k] = np.searchsorted(theirs, theirs) / len(theirs)
     ranks = (count * below - own) / (count - 1)  # among the clips of the other speakers
     highest = _quantile(ranks, weights, coverage)
     if highest >= 1 - _TOLERANCE:
         return None
     level = ranks[ranks > highest + _TOLERANCE].min(initial=1.0)
-    return _quantile(scores, weights, level)
+    return _quantile(ordered, weights, level)
 
 
 def _quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -11,7 +11,7 @@ from scipy.special import softmax
 #: Temperatures that are tried, and the largest bias.
 _TEMPERATURES, _BIAS = (0.2, 8.0), 5.0
 #: Groups of speakers of the cross-validation.
-_GROUPS = 5
+_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,34 @@ class Scaling:
     Args:
         temperature: Above 1 makes less sure.
         bias: (C,) of which one is 0; None for none.
-        losses: Mean negative log-likelihood in nats of speakers who were left out, with a
-            temperature alone and with a bias; None of fewer than two speakers.
     """
 
     temperature: float
     bias: np.ndarray | None = None
-    losses: tuple[float, float] | None = None
 
 
-def fit_scaling(clips: Windowed) -> Scaling:
+@dataclass(frozen=True)
+class Fit:
+    """A scaling, and what it would be worth for other speakers.
+
+    Args:
+        scaling: Fitted on all clips.
+        held_out: (N, C) probabilities of each clip by a scaling that was fitted without its
+            speaker; of one speaker alone, with it.
+        losses: Mean negative log-likelihood in nats of speakers who were left out, with a
+            temperature alone and with a bias; None where no bias was tried.
+    """
+
+    scaling: Scaling
+    held_out: np.ndarray
+    losses: tuple[float, float] | None
+
+
+def fit_scaling(clips: Windowed) -> Fit:
     """The scaling under which the true classes are likeliest; every speaker counts alike.
 
-    A clip has the mean of the probabilities of its windows. A bias is taken only where it makes
-    speakers likelier who were left out of its fit.
+    A clip has the mean of the probabilities of its windows. A bias is taken only where every class
+    occurs, and what speakers say who were left out of its fit is likelier with it.
 
     Args:
         clips: That the model has not learned from.
@@ -68,16 +82,25 @@ def fit_scaling(clips: Windowed) -> Scaling:
     """
     names = np.unique(clips.speakers)
     if len(names) < 2:
-        return _fitted(clips, with_bias=False)
+        scaling = _fitted(clips, with_bias=False)
+        return Fit(scaling, clip_probabilities(clips, scaling), None)
     group = np.searchsorted(names, clips.speakers) % min(_GROUPS, len(names))
-    losses = [0.0, 0.0]
-    for left_out in np.unique(group):
-        rest, others = clips.of(group != left_out), clips.of(group == left_out)
-        share = len(np.unique(others.speakers)) / len(names)
-        for k, with_bias in enumerate((False, True)):
-            losses[k] += share * _loss(others, _fitted(rest, with_bias))
-    found = _fitted(clips, with_bias=losses[1] < losses[0])
-    return replace(found, losses=(losses[0], losses[1]))
+    plain = _held_out(clips, group, with_bias=False)
+    if len(np.unique(clips.true)) < clips.logits.shape[1]:
+        return Fit(_fitted(clips, with_bias=False), plain, None)
+    moved = _held_out(clips, group, with_bias=True)
+    losses = _loss(clips, plain), _loss(clips, moved)
+    better = losses[1] < losses[0]
+    return Fit(_fitted(clips, with_bias=better), moved if better else plain, losses)
+
+
+def _held_out(clips: Windowed, group: np.ndarray, with_bias: bool) -> np.ndarray:
+    """(N, C) probabilities by scalings that were fitted without the group of each clip."""
+    found = np.empty((len(clips.true), clips.logits.shape[1]))
+    for one in np.unique(group):
+        scaling = _fitted(clips.of(group != one), with_bias)
+        found[group == one] = clip_probabilities(clips.of(group == one), scaling)
+    return found
 
 
 def scaled(logits: np.ndarray, scaling: Scaling) -> np.ndarray:
@@ -99,8 +122,8 @@ def _weights(clips: Windowed) -> np.ndarray:
     return np.asarray(1 / (len(count) * count[speaker]))
 
 
-def _loss(clips: Windowed, scaling: Scaling) -> float:
-    rows = clip_probabilities(clips, scaling)[np.arange(len(clips.true)), clips.true]
+def _loss(clips: Windowed, probabilities: np.ndarray) -> float:
+    rows = probabilities[np.arange(len(clips.true)), clips.true]
     return float(-(_weights(clips) * np.log(rows.clip(1e-12))).sum())
 
 

@@ -89,8 +89,8 @@ class ModelCalibration:
         """Class scores (B, C) of a batch, by what is present in each of its rows."""
         there: dict[str, Tensor] = {}
         for name, spec in specs.items():
-            own = batch.masks[name].any(1)
-            there[spec.modality] = there.get(spec.modality, torch.zeros_like(own)) | own
+            some = batch.masks[name].any(1)
+            there[spec.modality] = there.get(spec.modality, torch.zeros_like(some)) | some
         found = scores.clone()
         for row in range(len(scores)):
             own = self.of([name for name, present in there.items() if present[row]])

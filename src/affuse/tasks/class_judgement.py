@@ -11,22 +11,27 @@ import pandas as pd
 
 from affuse.corpora.clip import Clip
 from affuse.execution.files import atomic_path, write_csv, write_json
+from affuse.metrics.classification import accuracy_interval
 from affuse.models.spec import ModelSpec
 from affuse.tasks.class_scores import VOTES, ClassTable, class_scores
 from affuse.tasks.classification import ClassWindows
-from affuse.tasks.judgement import PREDICTIONS_FILE, Judgement
+from affuse.tasks.judgement import PREDICTIONS_FILE, Judgement, number
 from affuse.tasks.plots import confusion_png
 from affuse.tasks.targets import TrainingTargets
+from affuse.tasks.uncertainty import BETWEEN, classes_left
 from affuse.tasks.windows import NotFinite
 
-_LEAD = ["fold", "condition", "baseline", "corpus", "clip", "speaker", "label", "predicted"]
+#: The column of the classes that a calibrated model does not rule out.
+SETS = "not_ruled_out"
+_LEAD = ["fold", "condition", "baseline", "corpus", "clip", "speaker", "label", "predicted", SETS]
 
 
 class ClassJudgement(Judgement):
     """Probabilities of classes of clips with labels.
 
     A clip has the mean over its windows in which something is present, and the mean of several
-    models. Of a clip that has nothing, what the models say about nothing counts.
+    models; of one calibrated model also the classes that it does not rule out. Of a clip that has
+    nothing, what the models say about nothing counts.
 
     Args:
         targets: The labels, in the order of the models' classes.
@@ -57,6 +62,9 @@ class ClassJudgement(Judgement):
                 raise NotFinite(of=clip.id)
             own.append(scores[[spec.outputs.index(name) for name in names]])
         scores = np.mean(own, 0)
+        left = None
+        if len(members) == 1:
+            left = classes_left(members[0].calibration, names, scores, said[0].modalities)
         self._rows.append(
             {
                 "fold": fold,
@@ -67,6 +75,7 @@ class ClassJudgement(Judgement):
                 "speaker": clip.speaker or clip.id,
                 "label": self.targets.class_of(clip.id),
                 "predicted": names[int(scores.argmax())],
+                **({} if left is None else {SETS: BETWEEN.join(left)}),
                 **{f"p_{name}": x for name, x in zip(names, scores, strict=True)},
                 **self._votes(clip.id),
             }
@@ -82,6 +91,8 @@ class ClassJudgement(Judgement):
         """A row per clip and condition, in the order of conditions, folds and clips."""
         table = pd.DataFrame(self._rows)
         table["order"] = table["condition"].map(self.conditions.index)
+        if SETS in table:
+            table[SETS] = table[SETS].fillna("")
         table = table.sort_values(["order", "fold", "clip"], kind="stable").drop(columns="order")
         lead = [name for name in _LEAD if name in table]
         return table[[*lead, *(name for name in table if name not in lead)]]
@@ -91,10 +102,12 @@ class ClassJudgement(Judgement):
     ) -> dict[str, Any]:
         """See `Judgement.result`."""
         rule = {} if labels is None else {"labels": dict(labels), "unused": self.targets.unused}
+        wanted = {x.calibration.coverage for x in members.values() if x.calibration is not None}
         return {
             **rule,
+            **({"coverage": sorted(wanted)} if wanted else {}),
             "conditions": {
-                str(name): _scores(part, self.targets) | self._by_corpus(part)
+                str(name): _scores(part, self.targets) | _sets(part) | self._by_corpus(part)
                 for name, part in self.table.groupby("condition", sort=False)
             },
         }
@@ -119,6 +132,23 @@ class ClassJudgement(Judgement):
             picture = confusion_png(np.array(scores["confusion"]), self.targets.names, above)
             with atomic_path(out / f"confusion-{name}.png") as path:
                 path.write_bytes(picture)
+
+
+def _sets(table: pd.DataFrame) -> dict[str, Any]:
+    """How often the true class is among those that are not ruled out, and how many these are."""
+    if SETS not in table or not (told := table[table[SETS] != ""]).size:
+        return {}
+    left = [str(cell).split(BETWEEN) for cell in told[SETS]]
+    held = np.array([label in names for label, names in zip(told["label"], left, strict=True)])
+    bounds = accuracy_interval(held, told["speaker"].to_numpy())
+    return {
+        "sets": {
+            "clips": len(told),
+            "coverage": float(held.mean()),
+            "coverage_interval_95": [number(x) for x in bounds],
+            "size": float(np.mean([len(names) for names in left])),
+        }
+    }
 
 
 def _scores(table: pd.DataFrame, targets: TrainingTargets) -> dict[str, Any]:

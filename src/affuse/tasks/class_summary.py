@@ -36,6 +36,15 @@ def class_lines(result: Mapping[str, Any]) -> Iterator[str]:
     if reasons := {scores["no_interval"] for _, scores in rows if "no_interval" in scores}:
         yield f"no intervals: {'; '.join(sorted(reasons))}"
     for name, scores in result["conditions"].items():
+        if sets := scores.get("sets"):
+            low, high = sets["coverage_interval_95"]
+            interval = "" if low is None else f" ({low:.1%} to {high:.1%})"
+            wanted = ", ".join(f"{x:.0%}" for x in result["coverage"])
+            yield (
+                f"{name}: what is not ruled out holds the true class of {sets['coverage']:.1%}"
+                f"{interval} of {sets['clips']} clips, {wanted} wanted; {sets['size']:.2f} classes "
+                "on average"
+            )
         if raters := scores.get("raters"):
             yield from _beside_raters(name, raters)
 

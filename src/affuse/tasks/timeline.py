@@ -169,7 +169,7 @@ class Timeline(Prediction):
             row, there = self.probabilities[window], self.modalities(window)
         else:
             row = self.overall
-            there = frozenset().union(*map(self.modalities, np.flatnonzero(self.known)))
+            there = frozenset().union(*map(self.modalities, np.flatnonzero(self.known).tolist()))
         return classes_left(self.calibration, self.classes, row, there)
 
     def write_csv(self, path: Path) -> None:
