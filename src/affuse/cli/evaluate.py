@@ -128,7 +128,7 @@ def _score_table(options: argparse.Namespace) -> int:
     """Score a table of predictions."""
     from affuse.cli.scores import print_scores
     from affuse.errors import AffuseError
-    from affuse.evaluation.scored import score_table, write_scores
+    from affuse.evaluation.scored import score_table
 
     if len(options.paths) > 1:
         raise AffuseError("score one table at a time; affuse compare takes several")
@@ -136,13 +136,11 @@ def _score_table(options: argparse.Namespace) -> int:
     for name in ("store", "protocol", "fold", "labels", "truth", "role", *nothing):
         if getattr(options, name) not in (None, [], nothing.get(name)):
             raise AffuseError(f"--{name} is for runs and model files, not for {options.paths[0]}")
-    result = score_table(options.paths[0], options.conditions)
-    if options.out is not None:
-        write_scores(options.out, result)
+    result = score_table(options.paths[0], options.conditions, options.out)
     if options.json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
         return 0
     print_scores(result)
     if options.out is not None:
-        print(f"metrics.json and metrics.csv: {options.out}")
+        print(f"scores and figures: {options.out}")
     return 0

@@ -12,17 +12,22 @@ from affuse.evaluation.predictions import Predictions, read_predictions
 from affuse.execution.files import write_csv, write_json
 from affuse.metrics.jackknife import no_interval
 from affuse.tasks.class_scores import ClassTable, class_scores
+from affuse.tasks.confidence_plots import write_confidence_plots
 from affuse.tasks.dimensional_scores import dimensional_scores
 
 _INTERVAL = "_interval_95"
 
 
-def score_table(path: Path, conditions: Sequence[str] | None = None) -> dict[str, Any]:
+def score_table(
+    path: Path, conditions: Sequence[str] | None = None, out: Path | None = None
+) -> dict[str, Any]:
     """All scores of the predictions in a table, with 95 % intervals over speakers.
 
     Args:
         path: The table; docs/how-to/compare.md has its columns.
         conditions: Those that are scored; all by default.
+        out: Folder for `metrics.json`, `metrics.csv` and, of classes, `reliability.png` and
+            `selective-risk.png`; by default nothing is written.
 
     Returns:
         As `metrics.json` of a run has it, with the `predictions` instead of the `run`.
@@ -34,13 +39,19 @@ def score_table(path: Path, conditions: Sequence[str] | None = None) -> dict[str
     parts = read_predictions(path, conditions)
     first = next(iter(parts.values()))
     names = {} if isinstance(first.table, ClassTable) else {"dimensions": first.table.names}
-    return {
+    result = {
         "predictions": str(path),
         "task": first.task,
         "baseline": first.baseline,
         **names,
         "conditions": {name: _scores(part) for name, part in parts.items()},
     }
+    if out is not None:
+        _write(out, result)
+        tables = {n: x.table for n, x in parts.items() if isinstance(x.table, ClassTable)}
+        if tables:
+            write_confidence_plots(out, tables, path.name)
+    return result
 
 
 def _scores(part: Predictions) -> dict[str, Any]:
@@ -76,13 +87,8 @@ def score_rows(facts: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, st
             yield of, name, value, None, None
 
 
-def write_scores(out: Path, result: Mapping[str, Any]) -> None:
-    """Write `metrics.json` and `metrics.csv`.
-
-    Args:
-        out: Folder.
-        result: What `score_table` gave.
-    """
+def _write(out: Path, result: Mapping[str, Any]) -> None:
+    """Write `metrics.json` and `metrics.csv`."""
     write_json(out / "metrics.json", result)
     header = ["condition", "baseline", "of", "metric", "value", "low", "high", "speakers"]
     rows = [

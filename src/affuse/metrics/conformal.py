@@ -55,7 +55,7 @@ def conformal_threshold(scores: np.ndarray, speakers: np.ndarray, coverage: floa
 def _quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
     """The smallest value that a share of the weight does not exceed."""
     order = np.argsort(values, kind="stable")
-    place = np.searchsorted(np.cumsum(weights[order]), level - _TOLERANCE)
+    place = int(np.searchsorted(np.cumsum(weights[order]), level - _TOLERANCE))
     return float(values[order[min(place, len(order) - 1)]])
 
 

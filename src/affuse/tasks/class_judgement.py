@@ -15,6 +15,7 @@ from affuse.metrics.classification import accuracy_interval
 from affuse.models.spec import ModelSpec
 from affuse.tasks.class_scores import VOTES, ClassTable, class_scores
 from affuse.tasks.classification import ClassWindows
+from affuse.tasks.confidence_plots import write_confidence_plots
 from affuse.tasks.judgement import PREDICTIONS_FILE, Judgement, number
 from affuse.tasks.plots import confusion_png
 from affuse.tasks.targets import TrainingTargets
@@ -120,7 +121,8 @@ class ClassJudgement(Judgement):
         return {"corpora": {str(name): _scores(part, self.targets) for name, part in parts}}
 
     def write(self, out: Path, result: Mapping[str, Any], title: str) -> None:
-        """`predictions.csv`, `metrics.json`, and a confusion matrix per condition."""
+        """`predictions.csv`, `metrics.json`, a confusion matrix per condition, and the images of
+        how far probabilities can be trusted."""
         table = self.table
         rows = ([_cell(x) for x in row] for row in table.itertuples(index=False, name=None))
         write_csv(out / PREDICTIONS_FILE, [str(name) for name in table], rows)
@@ -132,6 +134,9 @@ class ClassJudgement(Judgement):
             picture = confusion_png(np.array(scores["confusion"]), self.targets.names, above)
             with atomic_path(out / f"confusion-{name}.png") as path:
                 path.write_bytes(picture)
+        parts = table.groupby("condition", sort=False)
+        tables = {str(name): _class_table(part, self.targets) for name, part in parts}
+        write_confidence_plots(out, tables, title)
 
 
 def _sets(table: pd.DataFrame) -> dict[str, Any]:
@@ -152,19 +157,23 @@ def _sets(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _scores(table: pd.DataFrame, targets: TrainingTargets) -> dict[str, Any]:
-    classes = pd.Index(targets.names)
     majority = table["clip"].isin(targets.majority).to_numpy()
     return class_scores(
-        ClassTable(
-            list(targets.names),
-            classes.get_indexer(pd.Index(table["label"])),
-            classes.get_indexer(pd.Index(table["predicted"])),
-            table[[f"p_{name}" for name in classes]].to_numpy(float),
-            np.stack([targets.votes[clip] for clip in table["clip"]]) if targets.votes else None,
-        ),
+        _class_table(table, targets),
         table["speaker"].to_numpy(),
         table["fold"].to_numpy(),
         majority if targets.votes else None,
+    )
+
+
+def _class_table(table: pd.DataFrame, targets: TrainingTargets) -> ClassTable:
+    classes = pd.Index(targets.names)
+    return ClassTable(
+        list(targets.names),
+        classes.get_indexer(pd.Index(table["label"])),
+        classes.get_indexer(pd.Index(table["predicted"])),
+        table[[f"p_{name}" for name in classes]].to_numpy(float),
+        np.stack([targets.votes[clip] for clip in table["clip"]]) if targets.votes else None,
     )
 
 

@@ -111,6 +111,7 @@ class DimensionalJudgement(Judgement):
             "smoothing": {name: spec.smoothing for name, spec in members.items()},
             "conditions": {
                 name: _scores(part, self.names, self._groups, self._total[name])
+                | _bands(part, name, members)
                 for name, part in self.judged.items()
             },
         }
@@ -136,6 +137,26 @@ def _tracks(judged: Sequence[Judged], d: int) -> list[Track]:
     return [
         Track(x.raw[:, d], x.final[:, d], x.truth[:, d], x.labelled, x.smoothing[d]) for x in judged
     ]
+
+
+def _bands(
+    judged: Sequence[Judged], condition: str, members: Mapping[str, ModelSpec]
+) -> dict[str, Any]:
+    """How often the truth lies within the bands of calibrated models, in known frames."""
+    only = next(iter(members.values())) if len(members) == 1 else None
+    held: dict[str, list[np.ndarray]] = {}
+    for x in judged:
+        spec = members.get(str(x.fold), only)
+        own = None if spec is None or spec.calibration is None else spec.calibration
+        mask = None if own is None else own.masks.get(condition)
+        if spec is None or mask is None:
+            return {}
+        far = np.abs(x.final - x.truth)[x.known & x.labelled]
+        for name, column, limit in zip(spec.outputs, far.T, mask.thresholds, strict=True):
+            if limit is not None:
+                held.setdefault(name, []).append(column <= limit)
+    found = {name: {"coverage": float(np.concatenate(x).mean())} for name, x in held.items()}
+    return {"bands": found} if found else {}
 
 
 def _scores(

@@ -38,6 +38,9 @@ def dimensional_lines(result: Mapping[str, Any]) -> Iterator[str | list[dict[str
         if gone := facts["frames"] - facts["known_frames"]:
             share = gone / facts["frames"]
             yield f"{name}: {share:.1%} of the frames are not known and lie between known ones"
+        if bands := facts.get("bands"):
+            told = ", ".join(f"{x['coverage']:.1%} ({n})" for n, x in bands.items())
+            yield f"{name}: the bands hold the truth in {told} of the known frames"
     if rules := result.get("rules"):
         yield f"\nThe same predictions ({rules['condition']}), scored by other rules:"
         yield _by_rule(rules["ccc"], result["dimensions"])

@@ -21,7 +21,7 @@ def confusion_png(confusion: np.ndarray, classes: Sequence[str], title: str) -> 
         classes: C names.
         title: Above the matrix.
     """
-    return _png(_confusion, confusion, [shown(name) for name in classes], shown(title))
+    return png(_confusion, confusion, [shown(name) for name in classes], shown(title))
 
 
 def _confusion(confusion: np.ndarray, classes: Sequence[str], title: str) -> Any:
@@ -68,7 +68,7 @@ def curves_png(
         title: Above all.
     """
     shown_clips = [(shown(name), *values) for name, *values in clips]
-    return _png(_curves, shown_clips, [shown(name) for name in names], shown(title))
+    return png(_curves, shown_clips, [shown(name) for name in names], shown(title))
 
 
 def _curves(clips: Sequence[Any], names: Sequence[str], title: str) -> Any:
@@ -92,8 +92,13 @@ def _curves(clips: Sequence[Any], names: Sequence[str], title: str) -> Any:
     return figure
 
 
-def _png(draw: Callable[..., Any], *facts: Any) -> bytes:
-    """What a figure looks like, names as they are written."""
+def png(draw: Callable[..., Any], *facts: Any) -> bytes:
+    """What a figure looks like, names as they are written.
+
+    Args:
+        draw: Makes the figure.
+        facts: What it is given.
+    """
     picture = BytesIO()
     with plain_figures():
         draw(*facts).savefig(picture, format="png", dpi=110)
