@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 #: Pages that lead through all steps, and what a reader of each has before the first one.
 STEPS = {
     "get-started": "demo",
+    "calibrate": "store",
     "compare": "run-a run-b",
     "corpora": "",
     "own-features": "clip",

@@ -45,7 +45,7 @@ def test_without_a_verb_all_are_listed_in_the_order_of_use(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([]) == 0
-    assert re.findall(r"^    (\w+)  ", capsys.readouterr().out, re.M) == [*VERBS]
+    assert re.findall(r"^    (\w+)(?:  |$)", capsys.readouterr().out, re.M) == [*VERBS]
     assert VERBS.keys() == EXAMPLES.keys()
 
 
