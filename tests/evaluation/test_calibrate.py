@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,17 @@ import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests.toy import timed_store, toy_recipe, toy_store
 
 from affuse.cli.main import main
+from affuse.errors import BadInput
 from affuse.evaluation.evaluate import evaluate
-from affuse.models.modelfile import KEY, read_spec
+from affuse.features.store import Store
+from affuse.features.stream import Stream
+from affuse.inference.sliding import slide
+from affuse.metrics.scaling import Scaling, scaled
+from affuse.models.modelfile import KEY, load_model, read_spec
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
 
@@ -149,6 +155,51 @@ def test_one_model_file_is_calibrated_into_another(
     assert main(["calibrate", str(other), *words, "--fold", "1"]) == 2
     assert "has learned from 80 of the 80 development clips" in capsys.readouterr().err
     assert file.read_bytes() == before
+
+
+def test_windows_are_scaled_by_what_is_present_in_them(trained: Path, calibrated: Path) -> None:
+    model, plain = load_model(trained / "run/fold0/model.safetensors")
+    spec = replace(plain, calibration=read_spec(calibrated / "fold0/model.safetensors").calibration)
+    assert spec.calibration is not None
+    data = Store(trained / "store")
+    for mask, name in (("audio", "audio/mfcc10"), ("video", "video/openface"), ("av", "")):
+        streams = {n: data.stream(n)["003"] for n in spec.streams}
+        for other in {n for n in streams if name not in (n, "")}:
+            streams[other] = Stream.absent(spec.streams[other], 1.0)
+        before, after = (slide(model, own, streams, 1.0).probabilities for own in (plain, spec))
+        own = spec.calibration.masks[mask]
+        expected = scaled(np.log(before), Scaling(own.temperature, np.array(own.bias or 0.0)))
+        np.testing.assert_allclose(after, expected, atol=1e-5)
+        assert np.abs(after - before).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 3},
+        {"calibration": {"coverage": 0.9}},
+        {"calibration": {"coverage": 9, "masks": {}}},
+        {"calibration": {"coverage": 0.9, "masks": {"smell": {}}}},
+        {"temperature": 0.0},
+        {"temperature": float("inf")},
+        {"bias": [1.0]},
+        {"thresholds": []},
+        {"thresholds": [-1.0]},
+        {"clips": "many"},
+    ],
+    ids=str,
+)
+def test_a_damaged_calibration_is_one_line(
+    calibrated: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    source, path = calibrated / "fold0/model.safetensors", tmp_path / "model.safetensors"
+    with safe_open(source, "pt") as file:
+        told = json.loads(file.metadata()[KEY])
+    inner = told["calibration"]["masks"]["audio"]
+    (inner if {*changes} <= {*inner} else told).update(changes)
+    save_file(load_file(source), path, {KEY: json.dumps(told)})
+    with pytest.raises(BadInput, match="description is damaged"):
+        read_spec(path)
 
 
 def test_coverage_is_what_was_asked_for(run: Path) -> None:

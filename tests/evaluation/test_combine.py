@@ -305,3 +305,11 @@ def test_tables_of_held_back_clips_count_alike_however_long_they_are(
 
     assert temperature(own, often) == pytest.approx(temperature(own, once))
     assert temperature(own) < temperature(own, once)
+
+
+def test_a_part_that_is_calibrated_is_refused(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "audio", tmp_path / "audio")
+    assert main(["calibrate", str(tmp_path / "audio")]) == 0
+    calibrated = Part(tmp_path / "audio", part(runs, "audio").predictions)
+    with pytest.raises(BadInput, match="is calibrated already; combine calibrates its parts"):
+        combine(calibrated, part(runs, "video"), tmp_path / "both.safetensors")

@@ -227,3 +227,14 @@ def test_other_mistakes_are_refused_too(tmp_path: Path, capsys: pytest.CaptureFi
     assert "no such file: gone.csv" in refused(
         capsys, "evaluate", write_rows(tmp_path / "l.csv", rows)
     )
+
+
+def test_figures_of_classes_lie_beside_the_scores_that_are_asked_for(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "t.csv", class_rows())
+    assert main(["evaluate", str(path), "--out", str(tmp_path / "out")]) == 0
+    names = ["metrics.csv", "metrics.json", "reliability.png", "selective-risk.png"]
+    assert sorted(x.name for x in (tmp_path / "out").iterdir()) == names
+    assert all((tmp_path / "out" / name).stat().st_size > 5000 for name in names[2:])
+    frames = write_rows(tmp_path / "f.csv", frame_rows())
+    assert main(["evaluate", str(frames), "--out", str(tmp_path / "frames")]) == 0
+    assert sorted(x.name for x in (tmp_path / "frames").iterdir()) == names[:2]
