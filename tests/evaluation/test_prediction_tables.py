@@ -18,6 +18,7 @@ from tests.commands import refused, run
 from tests.judged import CLASSES, Rows, class_rows, frame_rows, without, write_rows
 from tests.toy import toy_recipe
 
+from affuse.cli.main import main
 from affuse.evaluation.evaluate import evaluate
 from affuse.evaluation.scored import score_table
 from affuse.metrics.concordance import ccc
