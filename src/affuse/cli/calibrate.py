@@ -71,7 +71,6 @@ def run(options: argparse.Namespace) -> int:
     for one in found:
         for name, mask in one.calibration.masks.items():
             scores = one.scores[name]
-            limits = ", ".join("none" if x is None else f"{x:.3f}" for x in mask.thresholds)
             row: dict[str, object] = {
                 "fold": one.fold,
                 "present": name,
@@ -84,11 +83,12 @@ def run(options: argparse.Namespace) -> int:
                     "bias": "yes" if mask.bias else "no",
                     "ECE": f"{scores['ece_before']:.3f}",
                     "after": f"{scores['ece_after']:.3f}",
-                    "threshold": limits,
-                    "classes left": f"{scores['set_size']:.2f}" if "set_size" in scores else None,
+                    "set size": f"{scores['set_size']:.2f}" if "set_size" in scores else "none",
                 }
             else:
-                row["bands"] = limits
+                row["bands"] = ", ".join(
+                    "none" if x is None else f"{x:.3f}" for x in mask.thresholds
+                )
             rows.append(row)
     print_table(rows)
     if any(None in m.thresholds for one in found for m in one.calibration.masks.values()):
