@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,14 +62,14 @@ def test_few_speakers_of_whom_one_is_all_strange_promise_nothing() -> None:
     st.randoms(use_true_random=False),
 )
 def test_ten_speakers_are_enough_and_neither_order_nor_copies_count(
-    clips: list[list[int]], random: object
+    clips: list[list[int]], random: Random
 ) -> None:
     """From 10 speakers on there is always a threshold of 90 %: one more takes no promise back."""
     scores = np.concatenate([np.array(own, float) for own in clips])
     names = np.repeat([f"s{k}" for k in range(len(clips))], [len(own) for own in clips])
     found = conformal_threshold(scores, names, 0.9)
     assert found is not None and found in scores
-    order = np.array(random.sample(range(len(scores)), len(scores)))  # type: ignore[attr-defined]
+    order = np.array(random.sample(range(len(scores)), len(scores)))
     assert conformal_threshold(scores[order], names[order], 0.9) == found
     twice = names == "s3"  # the same clips of a speaker again: each of them counts half
     again = conformal_threshold(

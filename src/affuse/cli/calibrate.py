@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.cli.stores import add_fold, add_stores
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
@@ -24,24 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how often the emotion, or valence and arousal, shall be among what is not ruled out, "
         "of speakers whom nobody has seen (default: 0.9)",
     )
-    parser.add_argument(
-        "--store",
-        type=Path,
-        action="append",
-        help="prepared streams, several times where they are several stores; of a run only if they "
-        "have moved",
-    )
+    add_stores(parser)
     parser.add_argument(
         "--protocol",
         metavar="NAME|FILE",
         help="of a model file: whose development clips (affuse list protocols)",
     )
-    parser.add_argument(
-        "--fold",
-        type=int,
-        metavar="K",
-        help="of the protocol (default: the fold that the model file was trained in, or 0)",
-    )
+    add_fold(parser)
     parser.add_argument(
         "--out",
         type=Path,

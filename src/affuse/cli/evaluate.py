@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from affuse.cli.stores import add_fold, add_stores
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
@@ -24,25 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="default: av audio video, or the one modality of the model (affuse list conditions)",
     )
-    parser.add_argument(
-        "--store",
-        type=Path,
-        action="append",
-        help="prepared streams, several times where they are several stores; of a run only if they "
-        "have moved",
-    )
+    add_stores(parser)
     parser.add_argument(
         "--protocol",
         metavar="NAME|FILE",
         help="of model files: whose test clips are scored (affuse list protocols; default: all "
         "labelled clips of the store)",
     )
-    parser.add_argument(
-        "--fold",
-        type=int,
-        metavar="K",
-        help="of the protocol (default: the fold that the model file was trained in, or 0)",
-    )
+    add_fold(parser)
     parser.add_argument(
         "--labels",
         nargs="+",

@@ -51,10 +51,15 @@ def calibration_sums(probabilities: np.ndarray, true: np.ndarray) -> np.ndarray:
     rows, classes = np.arange(len(true)), probabilities.shape[1]
     sure, right = probabilities.max(1), probabilities.argmax(1) == true
     gaps = np.zeros((len(true), BINS))
-    gaps[rows, np.minimum((sure * BINS).astype(int), BINS - 1)] = sure - right
+    gaps[rows, bins_of(sure)] = sure - right
     nll = -np.log(np.clip(probabilities[rows, true], 1e-12, None))
     brier = ((probabilities - np.eye(classes)[true]) ** 2).sum(1)
     return np.column_stack([np.ones(len(true)), nll, brier, sure, gaps])
+
+
+def bins_of(confidence: np.ndarray) -> np.ndarray:
+    """(N,) int, the bin of each confidence from 0 to 1."""
+    return np.minimum((confidence * BINS).astype(int), BINS - 1)
 
 
 def calibration_scores(sums: np.ndarray) -> dict[str, np.ndarray]:

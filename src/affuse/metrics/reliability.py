@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affuse.metrics.calibration import BINS
+from affuse.metrics.calibration import BINS, bins_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def reliability(probabilities: np.ndarray, true: np.ndarray) -> Reliability:
         true: (N,) int classes.
     """
     sure, right = probabilities.max(1), probabilities.argmax(1) == true
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    place = bins_of(sure)
     clips = np.bincount(place, minlength=BINS)
     with np.errstate(invalid="ignore"):
         means = [np.bincount(place, x, minlength=BINS) / clips for x in (sure, right)]

@@ -70,10 +70,6 @@ def save_model(
         }
     if bad := not_finite(state):
         raise BadInput(path, f"not written: weight {bad} is not finite (nan or inf)")
-    try:
-        spec.check()
-    except ValueError as error:
-        raise BadInput(path, f"not written: {error}") from error
     _write(path, spec, state | network_entries(networks or {}))
 
 
@@ -91,15 +87,17 @@ def save_spec(file: Path, spec: ModelSpec, out: Path) -> None:
     """
     load_model(file)
     with _opened(file) as opened:
+        # what safetensors opens has keys, and cannot be iterated over
         state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    try:
-        spec.check()
-    except ValueError as error:
-        raise BadInput(out, f"not written: {error}") from error
     _write(out, spec, state)
 
 
 def _write(path: Path, spec: ModelSpec, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a model file atomically; a `BadInput` where the spec cannot be."""
+    try:
+        spec.check()
+    except ValueError as error:
+        raise BadInput(path, f"not written: {error}") from error
     told = json.loads(json.dumps(spec.to_json()))
     told[DIGEST] = content_digest(told, state)
     metadata = {KEY: json.dumps(told, ensure_ascii=False, allow_nan=False)}

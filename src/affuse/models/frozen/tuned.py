@@ -9,7 +9,7 @@ from torch import nn
 
 from affuse.errors import BadInput
 from affuse.models.frontends import Layers
-from affuse.models.frozen.whisper import Whisper, load_encoder
+from affuse.models.frozen.whisper import Whisper
 
 
 def tuned_frontends(model: nn.Module) -> list[Layers]:
@@ -28,18 +28,17 @@ def load_tuned(frontends: list[Layers], path: Path) -> None:
         BadInput: It holds another encoder, or fewer layers.
     """
     file = Whisper.file(path)
-    positions = Whisper.section + 2 * Whisper.context
     for frontend in frontends:
         spec, layers = frontend.spec, frontend.tuned
         below = spec.shape[0] - 1
-        content = load_encoder(file, below, positions).content
+        content = Whisper.load(file, below).content
         if hashlib.sha256(content).hexdigest() != spec.recipe.get("weights"):
             raise BadInput(
                 path,
                 f"is not what {spec.name} was computed with; tuned needs these weights, and a "
                 "stream that ends with the layer before, such as audio/whisper-base-layers2",
             )
-        network = load_encoder(file, below + len(layers), positions).network
+        network = Whisper.load(file, below + len(layers)).network
         assert isinstance(network, nn.Module)
         layers.load_state_dict(
             nn.ModuleList(list(network.get_submodule("layers").children())[below:]).state_dict()
