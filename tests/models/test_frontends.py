@@ -15,12 +15,8 @@ from torch.nn import functional as F
 from affuse.errors import AffuseError
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.efficientface import Convolution, EfficientFace
-from affuse.models.frontends import (
-    FRONTENDS,
-    EfficientFaceConv,
-    build_frontend,
-    default_frontend,
-)
+from affuse.models.frontends.images import EfficientFaceConv
+from affuse.models.frontends.registry import FRONTENDS, build_frontend, default_frontend
 from affuse.models.layers.framewise import CHUNK, present_features
 from affuse.models.layers.pooling import AttentiveMaxPool
 from affuse.models.options import accepted

@@ -21,7 +21,7 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.inference.predictor import Predictor
 from affuse.models.backbones.whisper import WhisperEncoder
-from affuse.models.frontends import build_frontend
+from affuse.models.frontends.registry import build_frontend
 from affuse.models.modelfile import load_model
 from affuse.tasks.timeline import Timeline
 from affuse.training.learner import Learner

@@ -82,7 +82,7 @@ def _detectors() -> list[dict[str, object]]:
 
 
 def _frontends() -> list[dict[str, object]]:
-    from affuse.models.frontends import FRONTENDS
+    from affuse.models.frontends.registry import FRONTENDS
 
     return [{"front-end": name, "what": entry.describe()} for name, entry in FRONTENDS.items()]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.frontends import FrontEnd
+from affuse.models.frontends.front_end import FrontEnd
 from affuse.models.layers.alignment import Clock, align, frames_until, series_lengths
 from affuse.models.layers.framewise import FrameEmbedder
 from affuse.models.layers.pooling import masked_mean

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Model
-from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.frontends.registry import FrontEndChoice, build_frontend
 
 
 class PairModel(Model):

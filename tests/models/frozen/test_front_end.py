@@ -20,7 +20,7 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.base import Model
-from affuse.models.frontends import FrontEnd
+from affuse.models.frontends.front_end import FrontEnd
 from affuse.models.frozen import front_end
 from affuse.models.frozen.network import as_input
 from affuse.models.modelfile import ModelSpec, save_model

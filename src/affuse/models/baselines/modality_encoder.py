@@ -12,7 +12,7 @@ from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Model
-from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.frontends.registry import FrontEndChoice, build_frontend
 from affuse.models.layers.alignment import Clock
 from affuse.models.layers.pooling import Pooling, build_pool
 from affuse.suggestions import unknown

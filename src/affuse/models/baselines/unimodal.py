@@ -8,7 +8,7 @@ from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Output
 from affuse.models.baselines.modality_encoder import EncoderModel, ModalityEncoder
-from affuse.models.frontends import FrontEndChoice
+from affuse.models.frontends.registry import FrontEndChoice
 from affuse.models.layers.pooling import Pooling
 
 

@@ -20,7 +20,7 @@ from affuse.features.stream import Stream, StreamSpec
 from affuse.media.face import Readings
 from affuse.models.backbones.ir50 import FEATURES, SIZE
 from affuse.models.base import Model
-from affuse.models.frontends import FrontEnd
+from affuse.models.frontends.front_end import FrontEnd
 from affuse.models.frozen.network import as_input, frozen_model, weights_digest, weights_recipe
 from affuse.models.layers.framewise import present_features
 from affuse.models.systems.ir50.model import IR50Frames

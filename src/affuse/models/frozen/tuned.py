@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from affuse.errors import BadInput
-from affuse.models.frontends import Layers
+from affuse.models.frontends.sound import Layers
 from affuse.models.frozen.whisper import Whisper
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ def content_of(root: Path) -> dict[str, str]:
     }
 
 
-class CorpusContract:
+class CorpusContract(ABC):
     """Subclasses name a corpus and write a small look-alike of it.
 
     Attributes:
@@ -35,13 +36,13 @@ class CorpusContract:
     name: ClassVar[str]
     options: ClassVar[Mapping[str, Any]] = {}
 
+    @abstractmethod
     def make(self, root: Path) -> None:
         """Write a corpus in the layout of the publisher; the recordings may be empty files.
 
         Args:
             root: An empty folder.
         """
-        raise NotImplementedError
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:

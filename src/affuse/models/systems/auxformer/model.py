@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Output
-from affuse.models.frontends import FrontEnd
+from affuse.models.frontends.front_end import FrontEnd
 from affuse.models.layers.alignment import series_lengths
 from affuse.models.layers.encoder import Encoder, EncoderDropout, Steps, sinusoids, visible
 from affuse.models.layers.framewise import FrameEmbedder

@@ -15,7 +15,7 @@ from affuse.execution.checkpoint_files import read_pickled_arrays
 from affuse.features import emoca
 from affuse.features.batch import Normalisation
 from affuse.features.stream import StreamSpec
-from affuse.models.frontends import Vectors
+from affuse.models.frontends.vectors import Vectors
 from affuse.models.frozen.wav2vec2 import Wav2Vec2
 from affuse.models.modelfile import ModelSpec
 from affuse.models.systems.auxformer.model import AuxFormer, Padding

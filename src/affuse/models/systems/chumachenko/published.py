@@ -12,7 +12,8 @@ from affuse.errors import BadInput
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
 from affuse.media.published_faces import REFERENCE_WINDOW
-from affuse.models.frontends import EfficientFaceConv, MFCCConv
+from affuse.models.frontends.images import EfficientFaceConv
+from affuse.models.frontends.sound import MFCCConv
 from affuse.models.modelfile import ModelSpec
 from affuse.models.registry import MODELS
 from affuse.models.systems.chumachenko.model import (

@@ -10,7 +10,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import IR50, middle
 from affuse.models.base import Head
 from affuse.models.frame_classifier import FrameClassifier
-from affuse.models.frontends import check_small_picture
+from affuse.models.frontends.images import check_small_picture
 
 
 class IR50Frames(FrameClassifier):

@@ -20,7 +20,7 @@ from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Model, Output
-from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.frontends.registry import FrontEndChoice, build_frontend
 from affuse.models.layers.attention import attention_weights
 from affuse.models.layers.tcn import causal_network
 

@@ -26,7 +26,8 @@ from affuse.features.pictures import RATE
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.ir50 import FEATURES as VIDEO_FEATURES
 from affuse.models.backbones.vggish import FEATURES as AUDIO_FEATURES
-from affuse.models.frontends import IR50Vectors, Vectors
+from affuse.models.frontends.images import IR50Vectors
+from affuse.models.frontends.vectors import Vectors
 from affuse.models.modelfile import ModelSpec
 from affuse.models.systems.ir50.published import BACKBONE, NORMALISATION, has_gates
 from affuse.models.systems.leader_follower.model import (

@@ -23,7 +23,8 @@ from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Model, Output
-from affuse.models.frontends import FrontEnd, FrontEndChoice, build_frontend
+from affuse.models.frontends.front_end import FrontEnd
+from affuse.models.frontends.registry import FrontEndChoice, build_frontend
 from affuse.models.layers.alignment import Clock
 from affuse.models.layers.joint_attention import CoAttention, Spatial, SpatialAttention
 from affuse.models.layers.projection import projection

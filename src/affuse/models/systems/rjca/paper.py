@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.models.frontends import FrontEndChoice, build_frontend
+from affuse.models.frontends.registry import FrontEndChoice, build_frontend
 from affuse.models.layers.projection import projection
 from affuse.models.layers.recurrent import RecurrentBlock
 from affuse.models.options import check_choice

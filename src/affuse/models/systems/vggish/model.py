@@ -9,7 +9,7 @@ from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.backbones.vggish import VGGish
 from affuse.models.base import Model, Output
-from affuse.models.frontends import check_example
+from affuse.models.frontends.sound import check_example
 from affuse.models.layers.alignment import Clock
 from affuse.models.layers.framewise import present_features
 

@@ -1,0 +1,1 @@
+"""Front-ends: one stream to features over time, in two stages."""
