@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 from scipy import stats
 
+from affuse.metrics.bootstrap import bootstrap_t_intervals
 from affuse.metrics.classification import accuracy_interval, confusion_scores
 from affuse.metrics.jackknife import Scores, left_out, t_interval
 from affuse.metrics.over_time import SERIES_METRICS, series_means, series_sums
@@ -108,6 +109,11 @@ def of_series(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {name: values[..., 0] for name, values in series_means(sums).items()}
 
 
+def listed(scores: Scores) -> Scores:
+    """Scores (..., 1), as of one dimension."""
+    return lambda sums: {name: values[..., None] for name, values in scores(sums).items()}
+
+
 def coverage(
     draw: Callable[[int], np.ndarray], scores: Scores, scales: dict[str, str], times: int
 ) -> list[dict[str, float]]:
@@ -115,13 +121,21 @@ def coverage(
     true = scores(sum(draw(2000).sum(0) for _ in range(50)))
     found = []
     for speakers in SPEAKERS:
-        held = dict.fromkeys((*scales, *(f"{name}, percentile" for name in scales)), 0)
+        correlations = [name for name, scale in scales.items() if scale == "correlation"]
+        more = [f"{name}, t" for name in correlations], [f"{name}, percentile" for name in scales]
+        held = dict.fromkeys((*scales, *more[0], *more[1]), 0)
         for time in range(times):
             sums = draw(speakers)
             values, without = scores(sums.sum(0)), left_out(scores, sums)
-            for name, scale in scales.items():
-                low, high = t_interval(float(values[name]), without[name], scale)
+            found_here = bootstrap_t_intervals(
+                listed(scores), sums, listed(scores)(sums.sum(0)), scales
+            )
+            for name in scales:
+                low, high = found_here[name][0]
                 held[name] += low <= true[name] <= high
+            for name in correlations:
+                low, high = t_interval(float(values[name]), without[name], "correlation")
+                held[f"{name}, t"] += low <= true[name] <= high
             if time < times // 8:
                 picks = RANDOM.multinomial(speakers, np.full(speakers, 1 / speakers), DRAWS)
                 drawn = scores(np.tensordot(picks.astype(float), sums, 1))
@@ -169,7 +183,7 @@ table(
         coverage(
             lambda n, a=slope, b=shift: series(n, a, b),
             of_series,
-            {name: SERIES_METRICS[name].scale for name in ("ccc", "rmse", "sagr")},
+            {name: SERIES_METRICS[name].scale for name in ("ccc", "pcc", "rmse", "sagr")},
             1600,
         )
         for slope, shift in product((0.1, 0.2), (0.05, 0.1, 0.2))

@@ -44,9 +44,18 @@ def test_an_interval_holds_its_score_and_stays_on_its_scale(
 def test_what_is_undefined_or_of_two_speakers_has_no_interval() -> None:
     assert np.isnan(t_interval(0.5, np.array([0.4, 0.6]), "share")).all()
     assert np.isnan(t_interval(0.5, np.array([0.4, np.nan, 0.6]), "share")).all()
-    assert t_interval(1.0, np.ones(4), "share") == (1, 1)
     assert no_interval(np.array(["a", "b", "c"])) == {}
     assert "needs 3 speakers, not 1" in no_interval(np.array(["a", "a"]))["no_interval"]
+
+
+@given(st.integers(3, 30))
+def test_perfect_speakers_tell_how_rare_others_can_be(speakers: int) -> None:
+    """Of a share of 0.025 ** (1 / n), n perfect speakers in a row are drawn in 2.5 % of samples."""
+    exact = stats.binomtest(speakers, speakers).proportion_ci(method="exact")
+    found = t_interval(1.0, np.ones(speakers), "share")
+    assert found == pytest.approx((exact.low, exact.high))
+    assert t_interval(0.0, np.zeros(speakers), "share") == pytest.approx((0, 1 - exact.low))
+    assert np.isnan(t_interval(1.0, np.ones(speakers), "correlation")).any()
 
 
 def test_groups_are_added_up_in_the_order_of_their_names() -> None:

@@ -42,20 +42,45 @@ def test_intervals_are_those_of_leaving_out_whole_groups(
     predicted, true = videos(seed, count + 1, level)
     groups = [*(f"g{k}" for k in range(count)), "g0"]
     each, mean = series_scores(predicted, true, groups)
-    without = np.zeros((count, 2))
+    without = {"ccc": np.zeros((count, 2)), "rmse": np.zeros((count, 2))}
     for k in range(count):
         kept = [v for v in range(count + 1) if groups[v] != f"g{k}"]
         x, y = (np.concatenate([part[v] for v in kept]) for part in (predicted, true))
-        without[k] = [ccc(x[:, d], y[:, d]) for d in range(2)]
-    for found, left in (
-        (each[0], without[:, 0]),
-        (each[1], without[:, 1]),
-        (mean, without.mean(1)),
-    ):
-        error = np.sqrt((count - 1) * np.var(np.arctanh(left)))
-        reach = stats.t.ppf(0.975, count - 1) * error * np.array([-1, 1])
-        wanted = np.tanh(np.arctanh(found.values["ccc"]) + reach)
-        assert found.intervals["ccc"] == pytest.approx(tuple(wanted), abs=1e-6)
+        without["ccc"][k] = [ccc(x[:, d], y[:, d]) for d in range(2)]
+        without["rmse"][k] = [rmse(x[:, d], y[:, d]) for d in range(2)]
+    for number, found in enumerate((*each, mean)):
+        left = {name: np.c_[x, x.mean(1)][:, number] for name, x in without.items()}
+        low, high = t_bounds(np.log, np.exp, found.values["rmse"], left["rmse"])
+        assert found.intervals["rmse"] == pytest.approx((low, high), abs=1e-6)
+        low, high = t_bounds(np.arctanh, np.tanh, found.values["ccc"], left["ccc"])
+        assert -1 <= found.intervals["ccc"][0] <= low + 1e-6  # the bootstrap-t may be wider
+        assert high - 1e-6 <= found.intervals["ccc"][1] <= 1
+
+
+def t_bounds(to: np.ufunc, back: np.ufunc, value: float, without: np.ndarray) -> np.ndarray:
+    """The t interval of a score from those without each group."""
+    count = len(without)
+    error = np.sqrt((count - 1) * np.var(to(without)))
+    reach = stats.t.ppf(0.975, count - 1) * error * np.array([-1, 1])
+    return np.asarray(back(to(value) + reach))
+
+
+def test_intervals_of_the_ccc_cover_it_with_eight_speakers() -> None:
+    """The fast version of docs/results/intervals.py."""
+    random = np.random.default_rng(5)
+
+    def speakers(count: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        true = [np.cumsum(random.normal(0, 0.04, (40, 1)), 0) for _ in range(count)]
+        noise = [random.normal(random.normal(0, 0.05), 0.15, (40, 1)) for _ in range(count)]
+        return [random.normal(0.7, 0.1) * y + e for y, e in zip(true, noise, strict=True)], true
+
+    x, y = (np.concatenate(part)[:, 0] for part in speakers(20_000))
+    expected, held, times = ccc(x, y), 0, 400
+    for _ in range(times):
+        (found,), _ = series_scores(*speakers(8), list("abcdefgh"))
+        low, high = found.intervals["ccc"]
+        held += low <= expected <= high
+    assert 0.92 <= held / times <= 0.98
 
 
 def test_one_group_has_no_interval_and_a_constant_agrees_with_nothing() -> None:

@@ -21,7 +21,7 @@ Interval = tuple[float, float]
 Scale = Literal["share", "correlation", "amount", "difference"]
 Link = Callable[[np.ndarray], np.ndarray]
 #: To the scale, back, and how steep it is.
-_LINKS: dict[Scale, tuple[Link, Link, Link]] = {
+LINKS: dict[Scale, tuple[Link, Link, Link]] = {
     "share": (logit, expit, lambda x: 1 / (x * (1 - x))),
     "correlation": (np.arctanh, np.tanh, lambda x: 1 / (1 - x**2)),
     "amount": (np.log, np.exp, lambda x: 1 / x),
@@ -68,16 +68,17 @@ def left_out(scores: Scores, sums: np.ndarray) -> Mapping[str, np.ndarray]:
         return scores(sums.sum(0) - sums)
 
 
-def jackknife_error(values: np.ndarray) -> float:
-    """Standard error of a score.
+def jackknife_error(values: np.ndarray) -> np.ndarray:
+    """Standard error (...) of a score.
 
     Args:
-        values: (G,) without each of the groups.
+        values: (..., G) without each of the groups.
 
     Source: Efron & Stein, The jackknife estimate of variance (1981).
     """
-    n = len(values)
-    return float(np.sqrt(np.square(values - values.mean()).sum() * (n - 1) / n))
+    n = values.shape[-1]
+    off = values - values.mean(-1, keepdims=True)
+    return np.sqrt(np.square(off).sum(-1) * (n - 1) / n)
 
 
 def t_interval(value: float, without: np.ndarray, scale: Scale, level: float = 0.95) -> Interval:
@@ -94,16 +95,18 @@ def t_interval(value: float, without: np.ndarray, scale: Scale, level: float = 0
 
     Returns:
         Lower and upper bound. Both NaN with fewer than `LEAST_SPEAKERS` groups, or where the score
-        is undefined without one of them; both the score where all groups are alike.
+        is undefined without one of them. Where all groups are perfect, what as many speakers can
+        tell: the Clopper-Pearson interval of a share, none of another score.
     """
     n = len(without)
     if n < LEAST_SPEAKERS or not np.isfinite([value, *without]).all():
         return float("nan"), float("nan")
-    to, back, slope = _LINKS[scale]
+    to, back, slope = LINKS[scale]
     with np.errstate(divide="ignore", invalid="ignore"):
         middle, moved = to(np.array(value)), to(without)
-    if not np.isfinite(middle):
-        return value, value  # the end of the scale, from where nothing varies
+    if not np.isfinite(middle):  # the end of the scale, where nothing varies
+        reach = 1 - float(((1 - level) / 2) ** (1 / n)) if scale == "share" else float("nan")
+        return (value - reach, value) if value == 1 else (value, value + reach)
     ends = ~np.isfinite(moved)
     moved[ends] = middle + slope(np.array(value)) * (without[ends] - value)
     reach = stdtrit(n - 1, (1 + level) / 2) * jackknife_error(moved)

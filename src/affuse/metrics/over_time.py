@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from affuse.metrics.bootstrap import bootstrap_t_intervals
 from affuse.metrics.concordance import SMALLEST_RANGE, ccc, pair, pearson, rmse
-from affuse.metrics.jackknife import Metric, group_sums, left_out, t_interval
+from affuse.metrics.jackknife import Metric, group_sums
 
 SERIES_METRICS = {
     "ccc": Metric("CCC over all frames of all videos together", "correlation"),
@@ -80,7 +81,7 @@ def series_scores(
     groups: Sequence[str],
     level: float = 0.95,
 ) -> tuple[list[SeriesScores], SeriesScores]:
-    """Scores of all dimensions, with intervals from how much they change without each group.
+    """Scores of all dimensions, with intervals over groups.
 
     Args:
         predicted: (n, D) of each video.
@@ -97,16 +98,12 @@ def series_scores(
         _exact([x[:, d] for x in predicted], [y[:, d] for y in true]) for d in range(dimensions)
     ]
     exact.append({name: float(np.mean([x[name] for x in exact])) for name in SERIES_METRICS})
-    with_each = left_out(series_means, sums)
+    values = {name: np.array([x[name] for x in exact]) for name in SERIES_METRICS}
+    scales = {name: metric.scale for name, metric in SERIES_METRICS.items()}
+    intervals = bootstrap_t_intervals(series_means, sums, values, scales, level)
     *each, mean = (
-        SeriesScores(
-            values,
-            {
-                name: t_interval(values[name], with_each[name][:, d], metric.scale, level)
-                for name, metric in SERIES_METRICS.items()
-            },
-        )
-        for d, values in enumerate(exact)
+        SeriesScores(x, {name: intervals[name][d] for name in SERIES_METRICS})
+        for d, x in enumerate(exact)
     )
     return each, mean
 
