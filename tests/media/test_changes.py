@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from affuse.cli.main import main
 from affuse.errors import AffuseError
 from affuse.features.store import Store
-from affuse.media.changes import Change, bursts, change_of
+from affuse.media.changes.bursts import bursts
+from affuse.media.changes.clip import ClipChanges
+from affuse.media.changes.registry import Change
 from tests.melodies import STREAM, melody_corpus, prepare_melodies
 
 RATE = 16000
@@ -25,7 +27,7 @@ def tone(seconds: float = 2.0) -> np.ndarray:
 
 
 def changed(text: str, sound: np.ndarray, clip: str = "clip") -> np.ndarray:
-    return change_of([Change.parse(text)], clip)(sound, RATE)
+    return ClipChanges([Change.parse(text)], clip).sound(sound, RATE)
 
 
 def power(sound: np.ndarray) -> float:

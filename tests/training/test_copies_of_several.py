@@ -19,7 +19,7 @@ from affuse.features.arrays import corpus_extractor
 from affuse.features.joined import open_stores
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
-from affuse.media.changes import Change
+from affuse.media.changes.registry import Change
 from affuse.training.data import ClipDataset
 from affuse.training.opening import open_copy
 

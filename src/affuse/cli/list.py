@@ -147,11 +147,11 @@ def _conditions() -> list[dict[str, object]]:
 
 
 def _changes() -> list[dict[str, object]]:
-    from affuse.media.changes import CHANGES, limits
+    from affuse.media.changes.registry import CHANGES, limits, modality_of
 
-    columns = ("change", "what", "from", "to")
+    columns = ("change", "modality", "what", "from", "to")
     return [
-        dict(zip(columns, (name, entry.describe(), *limits(name)), strict=True))
+        dict(zip(columns, (name, modality_of(name), entry.describe(), *limits(name)), strict=True))
         for name, entry in CHANGES.items()
     ]
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="what is done to the sound of the recordings before, such as white-noise=5 or "
+        help="what is done to the recordings before, such as white-noise=5, blur=0.01 or "
         "babble=0:20, drawn for each clip (affuse list changes); repeat for several",
     )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.features.alignment import check_alignment
     from affuse.features.arrays import corpus_extractor
     from affuse.features.prepare import prepare
-    from affuse.media.changes import Change
+    from affuse.media.changes.registry import Change
     from affuse.training.recipe import parse_change
 
     changes = [Change.parse(text) for text in options.change]

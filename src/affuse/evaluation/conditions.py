@@ -14,7 +14,7 @@ from torch import Tensor
 
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
-from affuse.media.changes import bursts
+from affuse.media.changes.bursts import bursts
 from affuse.registry import Entry, Registry
 
 #: Mean length in seconds of a stretch of lost frames.

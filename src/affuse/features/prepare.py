@@ -38,7 +38,7 @@ from affuse.features.store import (
 from affuse.features.stream import Stream
 from affuse.features.work import Task, compute, place_of
 from affuse.media.allowance import time_limit
-from affuse.media.changes import Change
+from affuse.media.changes.registry import Change
 
 log = logging.getLogger(__name__)
 
@@ -96,18 +96,33 @@ def prepare(
     Raises:
         BadInput: The folder is the store of another corpus or of other changes, or cannot be
             written.
-        AffuseError: The sound of an imported stream is to be changed.
+        AffuseError: What is imported, or images that came with the corpus, are to be changed.
     """
     store = Path(store)
-    for extractor in extractors if changes else ():
-        name = extractor.spec.name
-        if name.startswith("audio/") and not isinstance(extractor, RecordingExtractor):
-            raise AffuseError(f"stream {name} is imported: its sound cannot be changed here")
+    _check_changes(corpus, extractors, changes)
     time_limit()  # before anything is written
     with locked(store, lambda: log.warning("%s: another process prepares it; waiting", store)):
         for folder in (store, *(path for path in store.rglob("*") if path.is_dir())):
             sweep(folder)
         return _prepare(corpus, store, extractors, workers, changes)
+
+
+def _check_changes(
+    corpus: Corpus, extractors: Sequence[Extractor], changes: Sequence[Change]
+) -> None:
+    """Refuse changes of what is not read from a recording."""
+    for extractor in extractors:
+        name, seen = extractor.spec.name, extractor.spec.modality == "video"
+        if not any(change.touches(name) for change in changes):
+            continue
+        if not isinstance(extractor, RecordingExtractor):
+            what = "images" if seen else "sound"
+            raise AffuseError(f"stream {name} is imported: its {what} cannot be changed here")
+        if seen and any({*extractor.sources(clip)} - {clip.video} for clip in corpus.clips):
+            raise AffuseError(
+                f"stream {name} is of face images that came with the corpus: only recordings can "
+                "be changed"
+            )
 
 
 def _prepare(

@@ -185,11 +185,13 @@ class PublishedFaces(RecordingExtractor):
 
     def begin_windows(self, clip: Clip, readings: Readings, starts: Sequence[float]) -> Windowed:
         """See `RecordingExtractor`."""
+        from affuse.media.face import cover_of
         from affuse.media.published_faces import PublishedWindows
 
         if clip.video is None:
             return absent
-        reading, found = readings.of(clip.video), PublishedWindows(self.frames, starts)
+        reading = readings.of(clip.video)
+        found = PublishedWindows(self.frames, starts, cover_of(readings.changes))
         reading.watch(found)
 
         def window(number: int) -> Stream | None:

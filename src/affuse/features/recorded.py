@@ -16,7 +16,7 @@ from affuse.features.extractor import Extractor
 from affuse.features.stream import Stream, StreamSpec
 
 if TYPE_CHECKING:
-    from affuse.media.changes import Change
+    from affuse.media.changes.registry import Change
     from affuse.media.face import Readings
     from affuse.media.reading import Reading
 
@@ -158,11 +158,11 @@ def begin_all(
 
 
 def changed_readings(clip: Clip, changes: Sequence[Change]) -> Readings | None:
-    """The passes over the files of a clip whose sound is changed; None without a change."""
-    from affuse.media.changes import change_of
+    """The passes over the files of a clip that are changed; None without a change."""
+    from affuse.media.changes.clip import ClipChanges
     from affuse.media.face import Readings
 
-    return Readings(clip.tracks, change=change_of(changes, clip.id)) if changes else None
+    return Readings(clip.tracks, changes=ClipChanges(changes, clip.id)) if changes else None
 
 
 def _raising(error: AffuseError) -> Blocks:

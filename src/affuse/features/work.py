@@ -18,7 +18,7 @@ from affuse.features.extractor import Extractor
 from affuse.features.parts import part_path, write_part
 from affuse.features.recorded import begin_all, changed_readings
 from affuse.media.allowance import time_limit
-from affuse.media.changes import Change
+from affuse.media.changes.registry import Change
 
 
 class Task(NamedTuple):

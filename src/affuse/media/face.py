@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
+from affuse.media.changes.clip import ClipChanges
 from affuse.media.detectors import create_detector
 from affuse.media.following import Follower, Sampling
 from affuse.media.mouths import RATE, MouthMotion, Mouths
 from affuse.media.people import Choice, people_of
 from affuse.media.quality import FaceSeries
-from affuse.media.reading import Reading, SoundChanger
+from affuse.media.reading import Reading
 from affuse.media.second_look import Look, second_look
 from affuse.media.shown import showing
 from affuse.media.tracks import Track
-from affuse.media.watching import MOST, Crops, Cut, Observer, Watch
+from affuse.media.watching import MOST, Cover, Crops, Cut, Observer, Watch
 
 DOUBTFUL = 0.998  # mean probability of a face that is also looked for sideways and upside down
 
@@ -63,6 +64,7 @@ class FaceSearch:
         tracks: Which of its tracks are wanted; by default the file decides.
         most: Faces of one frame that are cut out, the largest.
         mouths: Whether it is looked how mouths move where several people are seen.
+        changes: What is done to the recording; that to its frames the pass over it does.
 
     Attributes:
         people: Once the recording has been read: the people, the main one first.
@@ -81,9 +83,11 @@ class FaceSearch:
         tracks: Tracks | None,
         most: int = MOST,
         mouths: bool = False,
+        changes: ClipChanges | None = None,
     ) -> None:
         self.path, self.options, self.start, self.end = path, options, start or None, end
         self.tracks, self.most, self._looks_at_mouths = tracks, most, mouths
+        self._changes = changes
         self.people: list[Track] = []
         self.track: Track | None = None
         self._shown = showing(path, tracks)
@@ -93,7 +97,7 @@ class FaceSearch:
 
     def cut(self, wanted: Cut) -> Crops:
         """Ask for crops, before the recording is read."""
-        self._cuts.append(Crops(wanted))
+        self._cuts.append(Crops(wanted, cover_of(self._changes)))
         return self._cuts[-1]
 
     def mouth(self, person: Track) -> MouthMotion | None:
@@ -115,8 +119,8 @@ class FaceSearch:
         self.people = self._people(self._watch)
         look = self._other_look(self.people[0] if self.people else None)
         if look is not None:
-            reading, mouths = Reading(self.path, self.tracks), self._mouths
-            cuts = [Crops(one.cut) for one in self._cuts]
+            reading, mouths = Reading(self.path, self.tracks, self._changes), self._mouths
+            cuts = [Crops(one.cut, cover_of(self._changes)) for one in self._cuts]
             watch = self._look(look, cuts)
             reading.watch(watch)
             reading.run()
@@ -172,7 +176,13 @@ class FaceSearch:
             last,
             track is not None,
             self.tracks,
+            self._changes,
         )
+
+
+def cover_of(changes: ClipChanges | None) -> Cover | None:
+    """What some changes do to faces, if anything."""
+    return changes.face if changes is not None and changes.of_faces else None
 
 
 class Readings:
@@ -182,7 +192,7 @@ class Readings:
         tracks: Which of their tracks are wanted; by default the files decide.
         most: Faces of one frame that are cut out, the largest.
         mouths: Whether it is looked how mouths move where several people are seen.
-        change: What is done to the sound of each; see `Reading`.
+        changes: What is done to each; see `Reading`.
     """
 
     def __init__(
@@ -190,17 +200,17 @@ class Readings:
         tracks: Tracks | None = None,
         most: int = MOST,
         mouths: bool = False,
-        change: SoundChanger | None = None,
+        changes: ClipChanges | None = None,
     ) -> None:
         self.tracks, self.most, self.mouths = tracks, most, mouths
-        self._change = change
+        self.changes = changes
         self._readings: dict[Path, Reading] = {}
         self._searches: dict[tuple[Any, ...], FaceSearch] = {}
 
     def of(self, path: Path) -> Reading:
         """The pass over a file."""
         if path not in self._readings:
-            self._readings[path] = Reading(path, self.tracks, self._change)
+            self._readings[path] = Reading(path, self.tracks, self.changes)
         return self._readings[path]
 
     def face(
@@ -211,7 +221,9 @@ class Readings:
         options = replace(options, margin=0.0, align=False)
         wanted = path, options, start or None, end
         if wanted not in self._searches:
-            self._searches[wanted] = FaceSearch(*wanted, self.tracks, self.most, self.mouths)
+            self._searches[wanted] = FaceSearch(
+                *wanted, self.tracks, self.most, self.mouths, self.changes
+            )
         return self._searches[wanted]
 
     def search_of(self, path: Path) -> FaceSearch | None:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.execution.spool import Spool
-from affuse.media.detectors import create_detector
+from affuse.media.detectors import Face, create_detector
 from affuse.media.reading import Reading
 from affuse.media.video import Frame
+from affuse.media.watching import Cover
 
 REFERENCE_WINDOW = 108
 """Frames in the window of the published rule: 3.6 s at 30 Hz."""
@@ -39,6 +40,7 @@ class PublishedFaces:
 
     Args:
         count: Number of crops N.
+        cover: What is done to faces before.
 
     Attributes:
         crops: (N, 224, 224, 3) uint8 in the order blue, green, red, as published weights expect.
@@ -50,13 +52,14 @@ class PublishedFaces:
     start: float | None = None
     end: float | None = None
 
-    def __init__(self, count: int = 15) -> None:
+    def __init__(self, count: int = 15, cover: Cover | None = None) -> None:
         self.crops = np.zeros((count, 224, 224, 3), np.uint8)
         self.present = np.zeros(count, bool)
         self._wanted = reference_frames(count)
         self._detector = create_detector("mtcnn")
         self._number = -1
-        self._box: list[int] | None = None
+        self._cover = cover
+        self._face: Face | None = None
 
     def see(self, frame: Frame) -> None:
         """Take a frame, one after the other."""
@@ -66,9 +69,12 @@ class PublishedFaces:
         image = frame.rgb()
         (faces,) = self._detector.detect([image])
         if faces:
-            self._box = [round(edge) for edge in faces[0].box]
-        if self._box is not None:
-            x1, y1, x2, y2 = self._box
+            self._face = faces[0]
+        if self._face is not None:
+            if self._cover is not None:
+                box = np.array(self._face.box)
+                image = self._cover(frame, box, self._face.landmarks).rgb()
+            x1, y1, x2, y2 = (round(edge) for edge in self._face.box)
             part = image[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0), ::-1]
             if part.size:
                 row = self._wanted.index(self._number)
@@ -87,13 +93,14 @@ class PublishedWindows:
     Args:
         count: Number of crops N of each.
         starts: Seconds from which their frames are counted, not falling.
+        cover: What is done to faces before.
     """
 
     start: float | None = None
     end: float | None = None
 
-    def __init__(self, count: int, starts: Sequence[float]) -> None:
-        self._count, self._starts = count, starts
+    def __init__(self, count: int, starts: Sequence[float], cover: Cover | None = None) -> None:
+        self._count, self._starts, self._cover = count, starts, cover
         self._crops = Spool((count, 224, 224, 3), "uint8")
         self._present = Spool((count,), "bool")
         self._begun: deque[PublishedFaces] = deque()
@@ -102,7 +109,7 @@ class PublishedWindows:
         """Take a frame, one after the other."""
         begun = len(self._present) + len(self._begun)
         while begun < len(self._starts) and self._starts[begun] <= frame.time:
-            self._begun.append(PublishedFaces(self._count))
+            self._begun.append(PublishedFaces(self._count, self._cover))
             begun += 1
         for window in self._begun:
             window.see(frame)

@@ -12,14 +12,12 @@ import numpy as np
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput, Unusable
 from affuse.media.audio import Listener, Sound, Survey, Tap, sound_start
+from affuse.media.changes.clip import ClipChanges
 from affuse.media.channels import Samples
 from affuse.media.probe import WORTH_A_JUMP, Recording, open_recording
 from affuse.media.sounding import Span
 from affuse.media.still import still_of
 from affuse.media.video import Frame, Framing, frames_start, still_frames
-
-#: What is done to all samples (N,) float32 of a sound, at a rate in Hz.
-SoundChanger = Callable[[Samples, int], Samples]
 
 
 class FrameTaker(Protocol):
@@ -50,7 +48,7 @@ class Heard:
         start: As in `Tap`.
         end: As in `Tap`.
         rounded_up: As in `Tap`.
-        change: What is done to all of it, at its end: (N,) and its rate -> (N,).
+        changes: What is done to all of it, at its end.
     """
 
     def __init__(
@@ -59,12 +57,12 @@ class Heard:
         start: float | None,
         end: float | None,
         rounded_up: bool,
-        change: SoundChanger | None = None,
+        changes: ClipChanges | None = None,
     ) -> None:
         self.wanted = rate, start or None, end, rounded_up
         self._unchanged: list[Samples] = []
-        self._change = change
-        take = self._give if change is None else self._unchanged.append
+        self._changes = changes
+        take = self._give if changes is None else self._unchanged.append
         self.tap = Tap(rate, start, end, rounded_up, take)
         self.spans: tuple[Span, ...] = ()
         self._sinks: list[Callable[[Samples], None]] = []
@@ -86,11 +84,13 @@ class Heard:
         self._parts = [np.concatenate([np.zeros(0, np.float32), *(self._parts or ())])]
         return self._parts[0]
 
-    def finish(self) -> None:
-        """All of it has come."""
-        if self._change is not None and self._unchanged:
+    def finish(self, spans: tuple[Span, ...]) -> None:
+        """All of it has come, and it is known where there was sound."""
+        self.spans = spans
+        if self._changes is not None and self._unchanged:
             whole, rate = np.concatenate(self._unchanged), self.wanted[0]
-            changed, self._unchanged = self._change(whole, rate), []
+            changed, self._unchanged = self._changes.sound(whole, rate), []
+            self.spans = self._changes.spans(spans, len(whole) / rate)
             for first in range(0, len(changed), rate):  # as it comes otherwise
                 self._give(changed[first : first + rate])
 
@@ -105,13 +105,14 @@ class Reading:
     Args:
         path: The recording.
         tracks: Which of its tracks are wanted; by default the file decides.
-        change: What is done to its sound before anybody hears it; then all of it is in memory.
+        changes: What is done to it before anybody hears or sees it; of sound that is changed all
+            is in memory.
     """
 
     def __init__(
-        self, path: Path, tracks: Tracks | None = None, change: SoundChanger | None = None
+        self, path: Path, tracks: Tracks | None = None, changes: ClipChanges | None = None
     ) -> None:
-        self.path, self.tracks, self._change = path, tracks, change
+        self.path, self.tracks, self._changes = path, tracks, changes
         self._takers: list[FrameTaker] = []
         self._heard: list[Heard] = []
         self._levels = False
@@ -126,7 +127,8 @@ class Reading:
         self, rate: int, start: float | None, end: float | None, rounded_up: bool = False
     ) -> Heard:
         """Ask for sound; see `Tap`."""
-        new = Heard(rate, start, end, rounded_up, self._change)
+        changes = self._changes if self._changes is not None and self._changes.of_sound else None
+        new = Heard(rate, start, end, rounded_up, changes)
         for heard in self._heard:
             if heard.wanted == new.wanted:
                 return heard
@@ -181,7 +183,7 @@ class Reading:
     def _read(self) -> None:
         if still_of(self.path) is not None:
             for frame in still_frames(self.path):
-                _show(self._takers, frame)
+                self._show(frame)
             for taker in self._takers:
                 taker.finish()
             return
@@ -220,7 +222,7 @@ class Reading:
         for decoded_frame in _decodable(decoded):
             if isinstance(decoded_frame, av.VideoFrame):
                 came.add("video")
-                if framing is not None and not _show(self._takers, framing.frame(decoded_frame)):
+                if framing is not None and not self._show(framing.frame(decoded_frame)):
                     wanted.discard("video")
             else:
                 came.add("audio")
@@ -244,8 +246,19 @@ class Reading:
             self._lost["audio"] = error
             return
         for heard in self._heard:
-            heard.finish()
-            heard.spans = listener.spans(*heard.wanted[1:3])
+            heard.finish(listener.spans(*heard.wanted[1:3]))
+
+    def _show(self, frame: Frame) -> bool:
+        """Show a frame to those who want it; returns whether somebody may want further ones."""
+        shown = frame if self._changes is None else self._changes.frame(frame)
+        more = False
+        for taker in self._takers:
+            if taker.end is not None and frame.time >= taker.end:
+                continue
+            more = True
+            if shown is not None and (taker.start is None or frame.time >= taker.start):
+                taker.see(shown)
+        return more
 
 
 def _decodable(decoded: Iterator[Any]) -> Iterator[Any]:
@@ -254,15 +267,3 @@ def _decodable(decoded: Iterator[Any]) -> Iterator[Any]:
         yield from decoded
     except Unusable:  # nothing can
         return
-
-
-def _show(takers: Sequence[FrameTaker], frame: Frame) -> bool:
-    """Show a frame to those who want it; returns whether somebody may want further ones."""
-    more = False
-    for taker in takers:
-        if taker.end is not None and frame.time >= taker.end:
-            continue
-        more = True
-        if taker.start is None or frame.time >= taker.start:
-            taker.see(frame)
-    return more

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affuse.corpora.clip import Tracks
+from affuse.media.changes.clip import ClipChanges
 from affuse.media.detectors import Detector, Face, create_detector
 from affuse.media.probe import open_recording
 from affuse.media.shown import showing
@@ -56,6 +57,7 @@ def second_look(
     end: float | None = None,
     found: bool = False,
     tracks: Tracks | None = None,
+    changes: ClipChanges | None = None,
 ) -> Look | None:
     """How to search a recording in which the usual look found no face, or a doubtful one.
 
@@ -73,13 +75,15 @@ def second_look(
         found: Whether a face was found, if a doubtful one: it is kept unless turned images show
             one in as many of them that is more probable.
         tracks: Which of its tracks are wanted; by default the file decides.
+        changes: What is done to its images before.
 
     Returns:
         The look that finds the most; None when none does.
     """
-    frames = list(
-        _samples(path, int(np.clip(searches // _PER_SAMPLE, 3, SAMPLES)), start, end, tracks)
-    )
+    count = int(np.clip(searches // _PER_SAMPLE, 3, SAMPLES))
+    samples = _samples(path, count, start, end, tracks)
+    shown = samples if changes is None else map(changes.frame, samples)
+    frames = [frame for frame in shown if frame is not None]
     if not frames:
         return None
     least = min(len(frames), max(2, int(np.ceil(len(frames) / 2))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,22 @@ class Frame:
             frame.width, frame.height = self.height, self.width
         return frame
 
+    def changed(self, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Frame:
+        """The same frame with other pixels, which are computed once they are asked for.
+
+        Args:
+            change: (height, width, 3) RGB -> the same shape and type.
+        """
+        frame = copy(self)
+        frame._picture, frame._geometry = _Changed(self, change), Geometry(self.width, self.height)
+        return frame
+
+    @property
+    def _stored(self) -> Any:
+        """The frame of PyAV."""
+        picture = self._picture
+        return picture.computed() if isinstance(picture, _Changed) else picture
+
     def rgb(self, max_side: int | None = None) -> NDArray[np.uint8]:
         """Convert to colours.
 
@@ -138,7 +154,7 @@ class Frame:
         Returns:
             (y2 - y1, x2 - x1, 3).
         """
-        picture = self._picture
+        picture = self._stored
         columns, rows = _blocks(x1, x2, self.width), _blocks(y1, y2, self.height)
         plain = self._geometry == Geometry(self.width, self.height)
         if not plain or picture.format.name not in _HALVED or columns is None or rows is None:
@@ -152,9 +168,27 @@ class Frame:
         x = inner[0] / (self._geometry.width - left - right)
         y = inner[1] / (self._geometry.height - top - bottom)
         width, height = inner[0] + round((left + right) * x), inner[1] + round((top + bottom) * y)
-        image = self._reformatters.rgb(self._picture, width, height, method)
+        image = self._reformatters.rgb(self._stored, width, height, method)
         left, top = round(left * x), round(top * y)
         return image[top : top + inner[1], left : left + inner[0]]
+
+
+class _Changed:
+    """The pixels of a changed frame, which several copies of it can share."""
+
+    def __init__(
+        self, frame: Frame, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    ) -> None:
+        self._todo: tuple[Frame, Any] | None = (frame, change)
+        self._done: Any = None
+
+    def computed(self) -> Any:
+        """A frame of PyAV in colours."""
+        if self._todo is not None:
+            frame, change = self._todo
+            image = np.ascontiguousarray(change(frame.rgb()))
+            self._done, self._todo = av.VideoFrame.from_ndarray(image, "rgb24"), None
+        return self._done
 
 
 def _blocks(first: int, last: int, whole: int) -> range | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from affuse.media.following import Follower, Sampling
 from affuse.media.linking import Sight
 from affuse.media.quality import FaceNotes, FaceSeries, face_quality
 from affuse.media.shown import Showing
-from affuse.media.tracks import Track
+from affuse.media.tracks import Floats, Track
 from affuse.media.video import Frame
 
 MOST = 4
@@ -26,6 +26,9 @@ MOST = 4
 
 BLOCK = 256
 """Crops of a block."""
+
+Cover = Callable[[Frame, Floats, Floats | None], Frame]
+"""What is done to a frame before a face is cut out of it; see `changes.clip.ClipChanges.face`."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,11 @@ class Crops:
 
     Args:
         cut: Which ones.
+        cover: What is done to faces before.
     """
 
-    def __init__(self, cut: Cut) -> None:
-        self.cut = cut
+    def __init__(self, cut: Cut, cover: Cover | None = None) -> None:
+        self.cut, self._cover = cut, cover
         self._spool = Spool((cut.size, cut.size, 3), "uint8")
         self._of: dict[int, _Own] = defaultdict(_Own)
 
@@ -94,6 +98,8 @@ class Crops:
         cut, own = self.cut, self._of[sight.number]
         own.rows.extend((len(self._spool), int(rows[0]), int(rows[-1]) + 1))
         own.moments.append(moment)
+        if self._cover is not None:
+            frame = self._cover(frame, sight.box, sight.landmarks)
         crop = cut_out(frame, sight.box, sight.landmarks, cut.size, cut.margin, cut.align)
         self._spool.append(crop[None])
         own.quality.add(face_quality(crop, sight.box, sight.landmarks, cut.margin))

@@ -1,0 +1,1 @@
+"""Recordings changed as people meet them, before streams are made of them."""
