@@ -229,7 +229,7 @@ def test_predictions_of_any_clip_lie_below_the_results(tmp_path: Path, name: str
     values, there = np.zeros((3, 1), np.float32), np.ones(3, bool)
     one = Judged(0, Clip(name), values, values, there, values, there, [0.0])
     out = tmp_path / "deep" / "er" / "out"
-    write_judged(out, {"conditions": {}}, {"av": [one]}, ["joy"], "t")
+    write_judged(out, {"conditions": {}}, {"av": [one]}, ["joy"])
     (written,) = (tmp_path / "deep/er/out/predictions/av/fold0").rglob("*.csv")
     assert len(written.read_text().splitlines()) == 4
     others = {path for path in tmp_path.rglob("*") if path.is_file()} - {written}

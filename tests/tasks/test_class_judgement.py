@@ -54,7 +54,8 @@ def test_windows_without_anything_are_left_out_and_models_may_have_another_order
     result = judged.result(None, {})
     assert list(result) == ["conditions"] and result["conditions"]["av"]["accuracy"] == 0.5
     assert judged.result({"rule": "given"}, {})["labels"] == {"rule": "given"}
-    judged.write(tmp_path, result, "title")
+    judged.write(tmp_path, result)
+    judged.draw(tmp_path, result, "title")
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert list(table)[:8] == [
         "fold",

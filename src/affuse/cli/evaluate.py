@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from affuse.cli.stores import add_fold, add_stores
+from affuse.cli.surface import add_surface, check_surface, measure_surface
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the results (default: RUN/evaluation, or MODEL-evaluation beside the "
         "model file; of a table none)",
     )
+    add_surface(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON to stdout")
 
@@ -79,6 +81,9 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate and print one row per condition; of a table, one per score."""
     if any(path.suffix.lower() == ".csv" for path in options.paths):
         return _score_table(options)
+    check_surface(options)
+    if options.surface is not None:
+        return measure_surface(options)
     from affuse.cli.tables import print_table
     from affuse.evaluation.evaluate import evaluate
     from affuse.evaluation.subject import results_folder
@@ -124,7 +129,8 @@ def _score_table(options: argparse.Namespace) -> int:
     if len(options.paths) > 1:
         raise AffuseError("score one table at a time; affuse compare takes several")
     nothing = {"baseline": "none", "device": "cpu"}
-    for name in ("store", "protocol", "fold", "labels", "truth", "role", *nothing):
+    others = ("store", "protocol", "fold", "labels", "truth", "role", "surface")
+    for name in (*others, *nothing):
         if getattr(options, name) not in (None, [], nothing.get(name)):
             raise AffuseError(f"--{name} is for runs and model files, not for {options.paths[0]}")
     result = score_table(options.paths[0], options.conditions, options.out)

@@ -11,10 +11,16 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError, BadInput
-from affuse.evaluation.conditions import changed_modality, condition, default_conditions
+from affuse.evaluation.conditions import (
+    CONDITIONS,
+    changed_modality,
+    condition,
+    default_conditions,
+)
 from affuse.evaluation.subject import Part, Role, Subject, open_subject
 from affuse.execution.progress import progress
 from affuse.features.speakers import AMOUNTS, Amount
+from affuse.features.store import Store
 from affuse.inference.clips import ClipModel
 from affuse.inference.sliding import Change
 from affuse.suggestions import unknown
@@ -75,32 +81,92 @@ def evaluate(
             does not fit.
         AffuseError: The arguments do not go together.
     """
-    paths = [run] if isinstance(run, Path) else list(run)
-    subject = open_subject(paths, store, protocol, fold, role, out, baseline)
-    names = conditions or default_conditions(subject.streams)
-    changes: dict[str, Change | None] = {n: condition(n, subject.streams) for n in names}
-    task = subject.task
-    if labels and (task.over_time or subject.run is not None):
-        why = "has a recipe that says its labels"
-        why = f"predicts {task.entry.predicts}" if task.over_time else why
-        raise AffuseError(f"--labels is for model files of classes; {paths[0]} {why}")
-    if truth is not None and not task.over_time:
-        raise AffuseError(
-            f"--truth is for continuous valence and arousal; {paths[0]} predicts "
-            f"{task.entry.predicts}"
-        )
-    rule = label_rule(subject, labels or {})
-    judgement = task.judgement(subject.data, list(subject.streams), rule, truth, list(changes))
-    judgement.baseline = AMOUNTS[baseline]
-    clip_role, parts = subject.parts(judgement.clips, judgement.known)
-    for part in parts:
-        _judge(part, judgement, changes, device, baseline)
-    told = None if subject.run is not None else {"rule": rule.rule, **rule.changes()}
-    called = {str(m.fold) if subject.run else m.name: m.spec for m in subject.members}
-    facts = {**subject.facts(clip_role, parts), "baseline": AMOUNTS[baseline]}
-    result = {**facts, **judgement.result(told, called)}
-    judgement.write(subject.out, result, subject.title)
+    for name in conditions or ():
+        CONDITIONS[name]  # a wrong name is told first
+    evaluation = Evaluation(run, store, device, truth, role, protocol, fold, labels, out, baseline)
+    subject = evaluation.subject
+    judgement, result = evaluation.judge(conditions or default_conditions(subject.streams))
+    judgement.write(subject.out, result)
+    judgement.draw(subject.out, result, subject.title)
     return result
+
+
+class Evaluation:
+    """What is evaluated, and how; the arguments are those of `evaluate`.
+
+    Attributes:
+        subject: The run or model files, with their clips.
+
+    Raises:
+        BadInput: As in `evaluate`.
+        AffuseError: As there.
+    """
+
+    def __init__(
+        self,
+        run: Path | Sequence[Path],
+        store: Path | Sequence[Path] | None = None,
+        device: str = "cpu",
+        truth: Path | None = None,
+        role: Role | None = None,
+        protocol: str | None = None,
+        fold: int | None = None,
+        labels: Mapping[str, Any] | None = None,
+        out: Path | None = None,
+        baseline: Amount = "none",
+    ) -> None:
+        paths = [run] if isinstance(run, Path) else list(run)
+        self.subject = subject = open_subject(paths, store, protocol, fold, role, out, baseline)
+        self.truth, self.baseline, self._device = truth, baseline, device
+        task = subject.task
+        if labels and (task.over_time or subject.run is not None):
+            why = "has a recipe that says its labels"
+            why = f"predicts {task.entry.predicts}" if task.over_time else why
+            raise AffuseError(f"--labels is for model files of classes; {paths[0]} {why}")
+        if truth is not None and not task.over_time:
+            raise AffuseError(
+                f"--truth is for continuous valence and arousal; {paths[0]} predicts "
+                f"{task.entry.predicts}"
+            )
+        self.rule = label_rule(subject, labels or {})
+
+    def empty(self, conditions: Sequence[str]) -> Judgement:
+        """A place for predictions under some conditions."""
+        subject = self.subject
+        streams = list(subject.streams)
+        judgement = subject.task.judgement(
+            subject.data, streams, self.rule, self.truth, list(conditions)
+        )
+        judgement.baseline = AMOUNTS[self.baseline]
+        return judgement
+
+    def parts(self, judgement: Judgement) -> tuple[str, list[Part]]:
+        """The role of the clips, and which models predict which of them."""
+        return self.subject.parts(judgement.clips, judgement.known)
+
+    def judge(
+        self, conditions: Sequence[str], data: Store | None = None
+    ) -> tuple[Judgement, dict[str, Any]]:
+        """Predict and score.
+
+        Args:
+            conditions: Names in `CONDITIONS`.
+            data: Where the streams are, if not where those of the subject are.
+
+        Returns:
+            The predictions, and the scores as `metrics.json` has them.
+        """
+        subject = self.subject
+        changes: dict[str, Change | None] = {n: condition(n, subject.streams) for n in conditions}
+        judgement = self.empty(list(changes))
+        clip_role, parts = self.parts(judgement)
+        for part in parts:
+            read = part if data is None else part.reading(data)
+            _judge(read, judgement, changes, self._device, self.baseline)
+        told = None if subject.run is not None else {"rule": self.rule.rule, **self.rule.changes()}
+        called = {str(m.fold) if subject.run else m.name: m.spec for m in subject.members}
+        facts = {**subject.facts(clip_role, parts), "baseline": AMOUNTS[self.baseline]}
+        return judgement, {**facts, **judgement.result(told, called)}
 
 
 def _judge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +36,10 @@ class Part:
     fold: int
     members: list[Member]
     clips: list[Clip]
+
+    def reading(self, data: Store) -> Part:
+        """The same with streams from elsewhere."""
+        return replace(self, members=[replace(one, data=data) for one in self.members])
 
 
 @dataclass(frozen=True)

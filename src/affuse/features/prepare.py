@@ -75,11 +75,9 @@ def prepare(
     extractors: Sequence[Extractor],
     workers: int = 1,
     changes: Sequence[Change] = (),
+    for_training: bool = True,
 ) -> Prepared:
     """Compute streams of all clips into a store; run again after an interrupt, it continues.
-
-    What a training needs beside them is added: fingerprints of the recordings, by which leaks are
-    found, and the annotation over time where the corpus has one.
 
     Args:
         corpus: The clips.
@@ -87,6 +85,9 @@ def prepare(
         extractors: One per stream.
         workers: Processes.
         changes: What is done to the recordings before.
+        for_training: Whether what a training needs beside them is added: fingerprints of the
+            recordings, by which leaks are found, and the annotation over time where the corpus
+            has one.
 
     Returns:
         Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
@@ -104,7 +105,7 @@ def prepare(
     with locked(store, lambda: log.warning("%s: another process prepares it; waiting", store)):
         for folder in (store, *(path for path in store.rglob("*") if path.is_dir())):
             sweep(folder)
-        return _prepare(corpus, store, extractors, workers, changes)
+        return _prepare(corpus, store, extractors, workers, changes, for_training)
 
 
 def _check_changes(
@@ -131,11 +132,12 @@ def _prepare(
     extractors: Sequence[Extractor],
     workers: int,
     changes: Sequence[Change],
+    for_training: bool,
 ) -> Prepared:
     write_index(store, corpus, [str(change) for change in changes])
-    annotated = any(clip.annotation for clip in corpus.clips)
+    annotated = for_training and any(clip.annotation for clip in corpus.clips)
     tracks = [AnnotationTrack(corpus.classes)] if annotated else []
-    prints = _fingerprints(corpus)
+    prints = _fingerprints(corpus) if for_training else []
     report, unprinted = _fill(corpus, store, [*extractors, *tracks], prints, workers, changes)
     report.unprinted = len(unprinted)
     report.failures = sorted(report.failures + _empty(store, corpus, extractors, report))

@@ -120,13 +120,15 @@ class ClassJudgement(Judgement):
         parts = table.groupby("corpus")
         return {"corpora": {str(name): _scores(part, self.targets) for name, part in parts}}
 
-    def write(self, out: Path, result: Mapping[str, Any], title: str) -> None:
-        """`predictions.csv`, `metrics.json`, a confusion matrix per condition, and the images of
-        how far probabilities can be trusted."""
+    def write(self, out: Path, result: Mapping[str, Any]) -> None:
+        """`predictions.csv`, `metrics.json`."""
         table = self.table
         rows = ([_cell(x) for x in row] for row in table.itertuples(index=False, name=None))
         write_csv(out / PREDICTIONS_FILE, [str(name) for name in table], rows)
         write_json(out / "metrics.json", result)
+
+    def draw(self, out: Path, result: Mapping[str, Any], title: str) -> None:
+        """A confusion matrix per condition, and how far probabilities can be trusted."""
         for old in out.glob("confusion-*.png"):
             old.unlink()
         for name, scores in result["conditions"].items():
@@ -134,7 +136,7 @@ class ClassJudgement(Judgement):
             picture = confusion_png(np.array(scores["confusion"]), self.targets.names, above)
             with atomic_path(out / f"confusion-{name}.png") as path:
                 path.write_bytes(picture)
-        parts = table.groupby("condition", sort=False)
+        parts = self.table.groupby("condition", sort=False)
         tables = {str(name): _class_table(part, self.targets) for name, part in parts}
         write_confidence_plots(out, tables, title)
 

@@ -53,16 +53,14 @@ def write_judged(
     result: Mapping[str, Any],
     judged: Mapping[str, Sequence[Judged]],
     names: Sequence[str],
-    title: str,
 ) -> None:
-    """Write predictions, scores and curves.
+    """Write predictions and scores.
 
     Args:
         out: Folder.
         result: Everything for `metrics.json`.
         judged: Condition -> clips.
         names: Of the dimensions.
-        title: Of the figures.
     """
     shutil.rmtree(out / "predictions", ignore_errors=True)  # of other conditions or folds
     header = ["time", *names, "known", *(f"{ANNOTATED}{name}" for name in names)]
@@ -99,6 +97,19 @@ def write_judged(
         ],
     )
     write_json(out / "metrics.json", result)
+
+
+def draw_judged(
+    out: Path, judged: Mapping[str, Sequence[Judged]], names: Sequence[str], title: str
+) -> None:
+    """Draw the curves of some clips per condition.
+
+    Args:
+        out: Folder.
+        judged: Condition -> clips.
+        names: Of the dimensions.
+        title: Of the figures.
+    """
     for old in out.glob("curves-*.png"):
         old.unlink()
     for name, part in judged.items():

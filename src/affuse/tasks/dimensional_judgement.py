@@ -16,7 +16,7 @@ from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
 from affuse.models.spec import ModelSpec, Smoothing
 from affuse.tasks.annotated_targets import truth_of
-from affuse.tasks.dimensional_files import Judged, write_judged, write_list
+from affuse.tasks.dimensional_files import Judged, draw_judged, write_judged, write_list
 from affuse.tasks.dimensional_scores import SeriesTable, dimensional_scores
 from affuse.tasks.fold_fusion import centred_fusion
 from affuse.tasks.judgement import Judgement
@@ -122,10 +122,14 @@ class DimensionalJudgement(Judgement):
             result["rules"] = {"condition": shown, "ccc": compare_rules(tracks)}
         return result
 
-    def write(self, out: Path, result: Mapping[str, Any], title: str) -> None:
-        """`scores.csv`, `metrics.json`, predictions and their list, curves per condition."""
-        write_judged(out, result, self.judged, self.names, title)
+    def write(self, out: Path, result: Mapping[str, Any]) -> None:
+        """Predictions and their list, `scores.csv`, `metrics.json`."""
         write_list(out, result["baseline"], self.judged, self._groups)
+        write_judged(out, result, self.judged, self.names)
+
+    def draw(self, out: Path, result: Mapping[str, Any], title: str) -> None:
+        """Curves per condition."""
+        draw_judged(out, self.judged, self.names, title)
 
 
 def _tellers(members: Sequence[ModelSpec], name: str) -> list[int]:

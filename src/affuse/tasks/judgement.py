@@ -66,12 +66,21 @@ class Judgement(ABC):
         """
 
     @abstractmethod
-    def write(self, out: Path, result: Mapping[str, Any], title: str) -> None:
-        """Write predictions, scores and figures.
+    def write(self, out: Path, result: Mapping[str, Any]) -> None:
+        """Write predictions, then scores: `metrics.json` last.
 
         Args:
             out: Folder.
             result: Everything for `metrics.json`.
+        """
+
+    @abstractmethod
+    def draw(self, out: Path, result: Mapping[str, Any], title: str) -> None:
+        """Write figures.
+
+        Args:
+            out: Folder.
+            result: As of `write`.
             title: Of the figures.
         """
 
