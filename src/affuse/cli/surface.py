@@ -111,8 +111,8 @@ def measure_surface(options: argparse.Namespace) -> int:
     most = max(result["changes"], key=lambda told: max(told["lost_clips"]))
     if lost := max(most["lost_clips"]):
         print(
-            f"up to {lost} clips ({most['change']}) have nothing left of what is changed; they "
-            "count as what the model says without"
+            f"a change leaves nothing of up to {lost} clips ({most['change']}); they count as "
+            "what the model says without the modality"
         )
     print(f"predictions, scores and figure: {evaluation.subject.out / 'surface'}")
     return 0
@@ -121,21 +121,20 @@ def measure_surface(options: argparse.Namespace) -> int:
 def _row(told: Mapping[str, Any]) -> dict[str, object]:
     """What the table says of a change."""
     whole, *single = told["scores"]
+    relative = told["relative_area"]
     row: dict[str, object] = {
         "change": told["change"],
         "values": " ".join(f"{value:g}" for value in told["values"]),
+        whole: " ".join(_shown(one["score"], 2) for one in told["scores"][whole]),
+        "area": "" if relative is None else f"{relative:.1%}",
     }
-    for name in (whole, *single):
-        row[name] = " ".join(_shown(one["score"]) for one in told["scores"][name])
-    row["area"] = _shown(told["area"][whole])
-    row["of unchanged"] = "" if told["relative_area"] is None else f"{told['relative_area']:.1%}"
     if single:
         row["below_floor"] = " ".join(f"{value:g}" for value in told["below_floor"]) or "-"
     return row
 
 
-def _shown(score: float | None) -> str:
-    return "-" if score is None else f"{score:.3f}"
+def _shown(score: float | None, digits: int = 3) -> str:
+    return "-" if score is None else f"{score:.{digits}f}"
 
 
 def _interval(told: Mapping[str, Any]) -> str:

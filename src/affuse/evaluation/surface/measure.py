@@ -101,7 +101,7 @@ def surface(
         [[_cell(x) for x in row] for row in rows_of(unchanged, axes, found, subject.task.name)],
     )
     with atomic_path(out / "surface.png") as path:
-        path.write_bytes(surface_png(result, subject.title))
+        path.write_bytes(surface_png(result, f"{subject.title}, {len(clips)} clips"))
     write_json(out / "surface.json", result)
     return result
 

@@ -67,7 +67,11 @@ CHANGES: Registry[Entry] = Registry(
             "faces:covered_eyes", "faces", 0.0, 1.0, "black band over the eyes, per height of face"
         ),
         "covered-mouth": _entry(
-            "faces:covered_mouth", "faces", 0.0, 1.0, "the same over the mouth"
+            "faces:covered_mouth",
+            "faces",
+            0.0,
+            1.0,
+            "black band over the mouth, per height of face",
         ),
         "delay": _entry(
             "sound:delay", "time", -30.0, 30.0, "seconds by which the sound comes later"
