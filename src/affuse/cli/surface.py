@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from affuse.cli.sources import add_source, read_sources
-
-_NEEDED = {"corpus_root": "--corpus-root", "surface_stores": "--surface-stores"}
+from affuse.cli.sources import read_sources
 
 
 def add_surface(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +38,13 @@ def add_surface(parser: argparse.ArgumentParser) -> None:
         default=2,
         help="of --surface: processes that make streams (default: 2)",
     )
-    add_source(parser)
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="STREAM=PATH",
+        help="of --surface: the network of a frozen stream, if the store does not keep it",
+    )
 
 
 def check_surface(options: argparse.Namespace) -> None:
@@ -60,11 +64,9 @@ def check_surface(options: argparse.Namespace) -> None:
                 "--corpus-root"
             )
         return
-    others = {"--source": options.source, "--rate": options.rate}
-    given = {flag: getattr(options, name) for name, flag in _NEEDED.items()} | others
-    for flag, value in given.items():
-        if value:
-            raise AffuseError(f"{flag} is for --surface")
+    for name in ("corpus_root", "surface_stores", "source"):
+        if getattr(options, name):
+            raise AffuseError(f"--{name.replace('_', '-')} is for --surface")
 
 
 def measure_surface(options: argparse.Namespace) -> int:
@@ -91,7 +93,7 @@ def measure_surface(options: argparse.Namespace) -> int:
         evaluation,
         options.corpus_root,
         options.surface,
-        sources=read_sources(options.source, options.rate),
+        sources=read_sources(options.source),
         stores=options.surface_stores,
         workers=options.workers,
         tell=lambda line: print(f"affuse evaluate: {line}", file=sys.stderr),
