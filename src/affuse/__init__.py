@@ -37,6 +37,8 @@ def predict(
     video_track: int | None = None,
     low_quality: LowQuality | None = None,
     baseline: str | Path | Sequence[str | Path] = (),
+    explain: bool = False,
+    stretch: float | None = None,
 ) -> Prediction:
     """The emotion over time of one recording: probabilities of classes, or values.
 
@@ -55,6 +57,9 @@ def predict(
             default named emotions are withheld, and continuous valence and arousal are kept.
         baseline: Other recordings of the same person, of a model that was trained with
             `normalisation: speaker`.
+        explain: Whether the prediction tells what it rests on, as its `explanation`
+            (`affuse.tasks.explanation`); takes several times as long.
+        stretch: Seconds of sound or images that are withheld at a time for that; by default 0.5.
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.
@@ -71,6 +76,8 @@ def predict(
         smoothing=smoothing,
         low_quality=low_quality,
         baseline=_paths(baseline),
+        explain=explain,
+        stretch=stretch,
     )
     return predictor.predict(Path(path), tracks=Tracks(audio_track, video_track))
 

@@ -81,6 +81,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "silence: left out, or kept and marked (default: emotions that are named are left out, "
         "continuous valence and arousal are kept)",
     )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="also what it rests on: how much of each output came from sound and from the face, "
+        "from which moments, and from which part of the face or of the spectrum; takes several "
+        "times as long",
+    )
+    parser.add_argument(
+        "--stretch",
+        type=float,
+        metavar="SECONDS",
+        help="of --explain: how much sound or images are withheld at a time (default: 0.5)",
+    )
     add_baseline(parser)
     parser.add_argument(
         "--same-person",
@@ -122,6 +135,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.hop is not None and options.hop <= 0:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
+    if options.stretch is not None:
+        _check_stretch(options.stretch, options.explain)
     _check_folder(options.out)
     inputs = find_inputs(options.inputs, options.out)
     failed = 0
@@ -153,8 +168,9 @@ def run(options: argparse.Namespace) -> int:
         partial(_predictor, options),
         partial(_write_one, names=inputs.names, options=options),
     )
-    # every overlay has a bar of its own
-    for path, done in work if options.overlay else progress(work, "predict", len(inputs.names)):
+    # every overlay and every explanation has a bar of its own
+    own_bar = options.overlay or options.explain
+    for path, done in work if own_bar else progress(work, "predict", len(inputs.names)):
         if isinstance(done, BadInput):
             fail(done)
             continue
@@ -180,6 +196,8 @@ def _predictor(options: argparse.Namespace) -> Predictor:
         options.smoothing,
         options.low_quality,
         options.known,
+        options.explain,
+        options.stretch,
     )
 
 
@@ -258,6 +276,16 @@ def _line(timeline: Prediction) -> str:
     withheld = withheld_summary(timeline)
     left_out = f"; {withheld}" if withheld else ""
     return f": {timeline.headline} ({shares}){others}{left_out}"
+
+
+def _check_stretch(seconds: float, explain: bool) -> None:
+    """Refuse stretches that are too short, or that nothing asks for."""
+    from affuse.errors import AffuseError
+    from affuse.inference.attribution.explainer import check_stretch
+
+    if not explain:
+        raise AffuseError("--stretch is for --explain")
+    check_stretch(seconds)
 
 
 def _check_folder(out: Path) -> None:

@@ -16,6 +16,8 @@ from affuse.errors import BadInput
 
 #: How the name of a video of `--overlay` ends.
 OVERLAY = "-overlay.mp4"
+#: How the names of the files of `--explain` end, before their suffixes.
+EXPLAINED = "-explained"
 #: What a folder is searched for, beside the suffixes that a corpus of own recordings has.
 _MORE = {".3g2", ".3gp", ".aif", ".aiff", ".amr", ".asf", ".au", ".avif", ".caf", ".f4v", ".gif"}
 _MORE |= {".heic", ".heif", ".jfif", ".jpe", ".m2ts", ".m4b", ".mka", ".mpe", ".mts", ".mxf"}
@@ -88,6 +90,14 @@ def _below(folder: Path, out: Path | None) -> Iterator[Path]:
 
 
 def _is_output(path: Path) -> bool:
+    """Whether a file is one of the four of a timeline, its explanation, or its video."""
+    if path.stem.endswith(EXPLAINED) and path.suffix in {".csv", ".json"}:
+        timeline = path.with_name(f"{path.stem.removesuffix(EXPLAINED)}{path.suffix}")
+        return _is_output(timeline) or _is_timeline(path)
+    return _is_timeline(path)
+
+
+def _is_timeline(path: Path) -> bool:
     """Whether a file is one of the four of a timeline, or its video."""
     stem = path.name.removesuffix(OVERLAY) if path.name.endswith(OVERLAY) else path.stem
     if path.suffix not in {".csv", ".json", ".html", ".png", ".mp4"}:

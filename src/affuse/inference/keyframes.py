@@ -38,29 +38,35 @@ class KeyFrames:
             return
         self._last = frame
         if frame.time >= self._wanted[0]:
-            self._taken.append(KeyFrame(frame.time, _small(frame)))
+            self._taken.append(_small(frame.time, frame))
             self._wanted.popleft()
         held = self._shown.is_held(frame.time)
         while self._wanted and held and self._wanted[0] < self._shown.until(frame.time):
-            self._taken.append(KeyFrame(float(self._wanted.popleft()), _small(frame)))
+            self._taken.append(_small(float(self._wanted.popleft()), frame))
 
     def finish(self) -> None:
         """The last frame has come."""
         if not self._taken and self._last is not None:  # shorter than its first image
-            self._taken.append(KeyFrame(self._last.time, _small(self._last)))
+            self._taken.append(_small(self._last.time, self._last))
         self._last = None
 
     def turned(self, turns: int) -> list[KeyFrame]:
         """The frames, 96 pixels high, turned by quarter turns counter-clockwise."""
-        return [KeyFrame(x.time, _high(np.rot90(x.picture, turns))) for x in self._taken]
+        found = []
+        for x in self._taken:
+            picture = _high(np.rot90(x.picture, turns))
+            side = x.picture.shape[1] if turns % 2 else x.picture.shape[0]
+            found.append(KeyFrame(x.time, picture, x.scale * picture.shape[0] / side))
+        return found
 
 
-def _small(frame: Frame) -> np.ndarray:
+def _small(time: float, frame: Frame) -> KeyFrame:
     """An image whose shorter side has 96 pixels."""
     picture = frame.rgb()
     scale = _HEIGHT / min(picture.shape[:2])
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return KeyFrame(time, np.asarray(small), scale)
 
 
 def _high(picture: np.ndarray) -> np.ndarray:

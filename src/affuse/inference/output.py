@@ -10,7 +10,8 @@ from pathlib import Path
 from affuse.errors import BadInput, shown
 from affuse.execution.files import write_text
 from affuse.execution.together import together, written
-from affuse.inference.inputs import OVERLAY
+from affuse.inference.attribution.files import write_explanation_csv, write_explanation_json
+from affuse.inference.inputs import EXPLAINED, OVERLAY
 from affuse.inference.overlay import write_overlay
 from affuse.inference.page import timeline_page
 from affuse.inference.plot import plot_timeline
@@ -43,6 +44,8 @@ def write_people(
     for timeline in timelines:
         own = name_of(name, timeline.person)
         check_free(source, folder, own)
+        if timeline.explanation:
+            check_free(source, folder, f"{own}{EXPLAINED}")
         writers |= {f"{own}{end}": write for end, write in _writers(timeline, folder).items()}
     if overlay and probe(source).has_video:
         writers[f"{name}{OVERLAY}"] = lambda path: write_overlay(timelines, path)
@@ -65,22 +68,38 @@ def name_of(name: str, person: int) -> str:
 
 
 def _writers(timeline: Prediction, folder: Path) -> dict[str, Callable[[Path], None]]:
-    return {
+    writers: dict[str, Callable[[Path], None]] = {
         ".csv": timeline.write_csv,
         ".png": lambda path: plot_timeline(timeline, path),
         ".html": lambda path: write_text(path, timeline_page(timeline)),
         ".json": lambda path: timeline.write_json(path, folder),
     }
+    if timeline.explanation:
+        writers |= {
+            f"{EXPLAINED}.csv": lambda path: write_explanation_csv(timeline, path),
+            f"{EXPLAINED}.json": lambda path: write_explanation_json(timeline, path, folder),
+        }
+    return writers
 
 
 def _remove_others(source: Path, folder: Path, name: str, kept: Collection[str]) -> None:
-    """Remove the files of people of the same recording who are not among those kept."""
+    """Remove the files of people of the same recording who are not among those kept.
+
+    Also the explanations that were of an earlier prediction.
+    """
     for path in sorted(folder.glob(f"{glob.escape(name)}-person*.json")):
         own = path.stem
         number = own.removeprefix(f"{name}-person")
         if path.name not in kept and number.isdecimal() and _is_of(source, path):
             for ending in _ENDINGS:
                 (folder / f"{own}{ending}").unlink(missing_ok=True)
+    for path in sorted(folder.glob(f"{glob.escape(name)}*{EXPLAINED}.json")):
+        own = path.stem.removesuffix(EXPLAINED)
+        number = own.removeprefix(f"{name}-person")
+        if path.name in kept or not (own == name or number.isdecimal()) or not _is_of(source, path):
+            continue
+        for ending in (".csv", ".json"):
+            path.with_suffix(ending).unlink(missing_ok=True)
 
 
 def check_free(source: Path, folder: Path, name: str) -> None:
@@ -103,13 +122,13 @@ def check_free(source: Path, folder: Path, name: str) -> None:
 
 
 def _is_of(source: Path, path: Path) -> bool:
-    """Whether a JSON file is the timeline of a recording."""
+    """Whether a JSON file is the timeline of a recording, or the explanation of one."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(facts["presence"], dict):
+        if not isinstance(facts.get("presence", facts.get("moments")), dict):
             return False
         if "path" not in facts:  # written by an older version
             return bool(facts["source"] == source.name)
         return (path.parent / facts["path"]).resolve() == source.resolve()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from affuse.errors import shown
+from affuse.inference.attribution.heat import heated_frames, words_at
+from affuse.inference.attribution.page import explained_facts
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.plot import presence_spans
@@ -53,7 +55,11 @@ def timeline_page(timeline: Prediction) -> str:
         height=_HEIGHT,
         ticks=ticks,
         tick_unit=tick_unit,
-        frames=[(100 * f.time / timeline.duration, _jpeg(f.picture)) for f in timeline.key_frames],
+        frames=[
+            (100 * f.time / timeline.duration, _jpeg(f.picture), words_at(timeline, f))
+            for f in heated_frames(timeline)
+        ],
+        explained=explained_facts(timeline),
         frames_ratio=_ratio(timeline.key_frames),
         presence=_presence(timeline),
         low=_low(timeline),

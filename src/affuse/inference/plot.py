@@ -11,6 +11,8 @@ import numpy as np
 from affuse.errors import shown
 from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path
+from affuse.inference.attribution.figures import EXPLAINED_HEIGHTS, draw_explanation
+from affuse.inference.attribution.heat import heated_frames
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.quality_marks import low_spans, low_summary
@@ -44,6 +46,8 @@ def _figure(timeline: Prediction) -> Any:
         3.2,
         0.3 * (len(timeline.presence) + bool(low_spans(timeline))),
     ]
+    if timeline.explanation:
+        heights[-1:-1] = EXPLAINED_HEIGHTS
     height = 1.4 + sum(heights)
     plane = plane_of(timeline)
     width = 0.0 if plane is None else 1.15 * height
@@ -58,14 +62,22 @@ def _figure(timeline: Prediction) -> Any:
     rows = [figure.add_subplot(grid[k, 0], sharex=last) for k in range(len(heights) - 1)]
     if frames:
         _draw_frames(rows[0], timeline)
-    _draw_curves(timeline, rows[-1])
-    rows[-1].tick_params(labelbottom=False)
+    if timeline.explanation:
+        *_, curves, contributions, withheld = rows
+        draw_explanation(timeline, contributions, withheld)
+    else:
+        curves = rows[-1]
+    _draw_curves(timeline, curves)
+    curves.tick_params(labelbottom=False)
     _draw_presence(last, timeline)
     if plane is not None:
         _draw_plane(figure, figure.add_subplot(grid[:, 1]), timeline, plane)
     average = " on average" if timeline.known.any() else ""
     name = _shortened(timeline.title)
-    figure.suptitle(f"{name}: {shown(timeline.headline)}{average}", fontsize=11)
+    title = f"{name}: {shown(timeline.headline)}{average}"
+    if timeline.explanation:
+        title = "\n".join([title, *timeline.explanation.sentences])
+    figure.suptitle(title, fontsize=11)
     return figure
 
 
@@ -81,7 +93,7 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
     step = timeline.duration / len(timeline.key_frames)
     axes.set_ylim(0, 1)
     box = axes.get_window_extent()
-    for frame in timeline.key_frames:
+    for frame in heated_frames(timeline):
         height, width = frame.picture.shape[:2]
         # half the width of the image in seconds when it fills the height of the axes
         half = 0.5 * timeline.duration * (box.height / box.width) * width / height

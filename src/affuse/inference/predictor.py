@@ -9,10 +9,12 @@ from typing import Literal
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError, BadInput, Unusable
+from affuse.execution.progress import progress
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.speakers import NO_BASELINE
 from affuse.features.stream import Stream
+from affuse.inference.attribution.explainer import STRETCH, Explainer, check_stretch
 from affuse.inference.baseline import Baseline, BaselineReader
 from affuse.inference.extraction import Extracted, Extraction, Voice
 from affuse.inference.sliding import Sliding
@@ -61,12 +63,15 @@ class Predictor:
         baseline: Recordings of the person who is going to be predicted, of a model that was trained
             with `normalisation: speaker`; or what `BaselineReader` made of some. It is that of the
             main person of a recording; of others nothing is known.
+        explain: Whether predictions tell what they rest on (`Prediction.explanation`), which takes
+            many times as long.
+        stretch: Seconds of sound or images that explanations withhold at a time; 0.5 by default.
 
     Raises:
         BadInput: The model file cannot be used: its model gives features alone, ends in something
             else than its task needs, or reads a stream that affuse does not make. It has no use
             for a baseline, or a recording of it cannot be used.
-        AffuseError: The model has no such windows or smoothing.
+        AffuseError: The model has no such windows or smoothing, or the stretch is too short.
     """
 
     def __init__(
@@ -79,7 +84,11 @@ class Predictor:
         smoothing: float | Literal["published"] | None = None,
         low_quality: LowQuality | None = None,
         baseline: Baseline | Sequence[Path] = (),
+        explain: bool = False,
+        stretch: float | None = None,
     ) -> None:
+        self.explain, self.stretch = explain, STRETCH if stretch is None else stretch
+        check_stretch(self.stretch)
         self.low_quality = low_quality
         self.file = model
         self.model, spec = load_model(model)
@@ -220,9 +229,22 @@ class Predictor:
             start = max(float(plan.starts[number]), 0.0)
             return self._moved(name, found.window(name, number, start, info.duration), known)
 
-        sliding = Sliding(self.task, self._applied, plan, moments.duration, fixed=fixed)
+        explainer = None
+        if self.explain:
+            explainer = Explainer(self.task, self._applied, plan, moments.duration, self.stretch)
+        sliding = Sliding(
+            self.task,
+            self._applied,
+            plan,
+            moments.duration,
+            fixed=fixed,
+            watch=explainer.watch if explainer else None,
+        )
+        work = self._answers(sliding, found, moments.duration, person, known, explainer)
+        if explainer:
+            work = progress(work, f"explain {info.path.name}", len(plan.starts))
         try:
-            answers = [*self._answers(sliding, found, moments.duration, person, known)]
+            answers = [*work]
         except NotFinite as error:
             raise BadInput(self.file, str(error)) from error
         except BadInput:
@@ -249,25 +271,41 @@ class Predictor:
             baseline=known.used(self.baselines) if self.baselines else None,
         )
         leader = self.model.leader
-        return self.task.prediction(
-            recording,
-            self.task.joined(plan, answers, self.spec),
-            plan,
-            moments,
-            self.spec,
-            sliding.shares,
-            (leader, sliding.windows.present(leader.name)),
-        )
+
+        def predicted(answers: Sequence[WindowAnswer]) -> Prediction:
+            return self.task.prediction(
+                recording,
+                self.task.joined(plan, answers, self.spec),
+                plan,
+                moments,
+                self.spec,
+                sliding.shares,
+                (leader, sliding.windows.present(leader.name)),
+            )
+
+        prediction = predicted(answers)
+        if explainer is None:
+            return prediction
+        return replace(prediction, explanation=explainer.explanation(prediction, predicted))
 
     def _answers(
-        self, sliding: Sliding, found: Extracted, duration: float, person: int, known: Baseline
+        self,
+        sliding: Sliding,
+        found: Extracted,
+        duration: float,
+        person: int,
+        known: Baseline,
+        explainer: Explainer | None,
     ) -> Iterator[WindowAnswer]:
         """What is said about all windows."""
         for name, part in found.parts(duration, person):
             if part is None:
                 yield from sliding.end(name)
-            else:
-                yield from sliding.push(name, self._moved(name, part, known))
+                continue
+            part = self._moved(name, part, known)
+            if explainer:
+                explainer.push(name, part)
+            yield from sliding.push(name, part)
         yield from sliding.finish()
 
     def _moved(self, name: str, part: Stream, known: Baseline) -> Stream:

@@ -23,6 +23,10 @@ from affuse.tasks.windows import NotFinite, Sample, WindowAnswer, WindowPlan
 
 #: Does something to a normalised batch, such as a condition.
 Change = Callable[[Batch], Batch]
+#: What a model is shown of a window.
+Show = Callable[[NamedSample], Sample]
+#: Takes windows, and what was said about each.
+Watch = Callable[[Sequence[Window], Sequence[WindowAnswer]], None]
 
 
 class Sliding:
@@ -36,6 +40,7 @@ class Sliding:
         name: Of the recording.
         fixed: Gives the streams of a fixed span, which are not pushed.
         change: Done to each normalised batch.
+        watch: Takes each batch of windows after what was said about it.
 
     Attributes:
         windows: The windows; they know what was present.
@@ -51,8 +56,9 @@ class Sliding:
         name: str = "",
         fixed: Fixed | None = None,
         change: Change | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        self._task, self._applied, self._change = task, applied, change
+        self._task, self._applied, self._change, self._watch = task, applied, change, watch
         self.windows = StreamWindows(applied, plan, duration, name, fixed)
         self.shares: list[Mapping[str, float]] = []
         self._waiting: list[Window] = []
@@ -97,7 +103,10 @@ class Sliding:
     def _answers(self) -> list[WindowAnswer]:
         group, self._waiting = self._waiting, []
         self.shares += [window.shares for window in group]
-        return answers_of(self._task, self._applied, group, self._change)
+        answers = answers_of(self._task, self._applied, group, self._change)
+        if self._watch:
+            self._watch(group, answers)
+        return answers
 
 
 def slide(
@@ -146,7 +155,11 @@ def all_answers(sliding: Sliding, streams: Mapping[str, Stream]) -> list[WindowA
 
 
 def answers_of(
-    task: Task, applied: WindowModel, windows: Sequence[Window], change: Change | None = None
+    task: Task,
+    applied: WindowModel,
+    windows: Sequence[Window],
+    change: Change | None = None,
+    show: Show | None = None,
 ) -> list[WindowAnswer]:
     """What a model says about some windows, of one recording or several.
 
@@ -155,6 +168,8 @@ def answers_of(
         applied: The model.
         windows: They make one batch.
         change: Done to the normalised batch.
+        show: What the model is shown of each window, by default all. How much its modalities count
+            stays as the window has it.
 
     Raises:
         AffuseError: The model gives, or a frame holds, a number that is not finite.
@@ -164,7 +179,8 @@ def answers_of(
 
     def answers(samples: list[Sample]) -> list[WindowAnswer]:
         names = [sample.name for sample in samples if isinstance(sample, NamedSample)]
-        output, batch = applied.outputs(samples, names, change)
+        shown = [show(x) for x in samples if isinstance(x, NamedSample)] if show else samples
+        output, batch = applied.outputs(shown, names, change)
         if samples is whole and change is not None:
             _leave(applied, samples, batch, shares)
         try:

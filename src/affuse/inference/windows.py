@@ -25,10 +25,12 @@ class NamedSample(Sample):
     Attributes:
         name: What the random numbers of conditions depend on.
         recording: What it is a window of.
+        start: Seconds in its recording.
     """
 
     name: str = ""
     recording: str = ""
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class StreamWindows:
             sample = NamedSample()
             sample.name = self._plan.name_of(index, self._name)
             sample.recording = self._name
+            sample.start = float(self._plan.starts[index])
             for key in self._specs:
                 sample[key] = (
                     self._buffers[key].window(float(self._plan.starts[index]), self._plan.seconds)

@@ -124,13 +124,52 @@ def cut_out(
     return _aligned(frame, landmarks, size, margin)
 
 
+def place_of_crop(
+    width: int,
+    height: int,
+    box: Floats,
+    landmarks: Floats | None,
+    margin: float,
+    align: bool,
+) -> tuple[complex, complex]:
+    """Where `cut_out` takes a crop from.
+
+    Args:
+        width: Of the frame in pixels.
+        height: Of the frame in pixels.
+        box: (4,) x1, y1, x2, y2 in pixels.
+        landmarks: (5, 2) x, y in pixels, or None.
+        margin: As `cut_out` takes it.
+        align: As `cut_out` takes it.
+
+    Returns:
+        Two numbers x + iy in pixels of the frame: the upper left corner of the crop, and its upper
+        side, as the way from there to the upper right corner.
+
+    Raises:
+        ValueError: Alignment, but no landmarks.
+    """
+    if not align:
+        x, y, side = _square_of(width, height, box, margin)
+        return complex(x, y), complex(side)
+    if landmarks is None:
+        raise ValueError("this face detector finds no landmarks")
+    turn, shift = _similarity(landmarks, 1, margin)
+    return -shift / turn, 1 / turn
+
+
 def _square(frame: Picture, box: Floats, size: int, margin: float) -> Images:
-    height, width = frame.height, frame.width
+    x, y, side = _square_of(frame.width, frame.height, box, margin)
+    return _resized(frame.part(x, y, x + side, y + side), size)
+
+
+def _square_of(width: int, height: int, box: Floats, margin: float) -> tuple[int, int, int]:
+    """Left and upper edge and side of a square around a box, in pixels."""
     longer = max(box[2] - box[0], box[3] - box[1]) * (1 + margin)
     side = int(np.clip(round(longer), 1, min(height, width)))
     x = int(np.clip(round((box[0] + box[2] - side) / 2), 0, width - side))
     y = int(np.clip(round((box[1] + box[3] - side) / 2), 0, height - side))
-    return _resized(frame.part(x, y, x + side, y + side), size)
+    return x, y, side
 
 
 def _resized(image: cv2.typing.MatLike, size: int) -> Images:
@@ -138,8 +177,8 @@ def _resized(image: cv2.typing.MatLike, size: int) -> Images:
     return cv2.resize(image, (size, size), interpolation=method).astype(np.uint8, copy=False)
 
 
-def _aligned(frame: Picture, points: Floats, size: int, margin: float) -> Images:
-    """The similarity transform that maps landmarks (5, 2) best onto the template, applied."""
+def _similarity(points: Floats, size: int, margin: float) -> tuple[complex, complex]:
+    """What maps landmarks (5, 2) best onto the template: z -> turn * z + shift."""
     target, centre = _template(size, margin)
     # least squares over complex numbers: turning and scaling are one multiplication
     z = [complex(x, y) for x, y in points.tolist()]
@@ -147,7 +186,12 @@ def _aligned(frame: Picture, points: Floats, size: int, margin: float) -> Images
     apart = [point - middle for point in z]
     spread = sum(abs(point) ** 2 for point in apart) or 1e-9
     turn = sum(p.conjugate() * w for p, w in zip(apart, target, strict=True)) / spread
-    shift = centre - turn * middle
+    return turn, centre - turn * middle
+
+
+def _aligned(frame: Picture, points: Floats, size: int, margin: float) -> Images:
+    """The similarity transform that maps landmarks (5, 2) best onto the template, applied."""
+    turn, shift = _similarity(points, size, margin)
     # what the corners come from, and some pixels around it for the interpolation
     corners = [(corner * size - shift) / turn for corner in (0, 1, 1j, 1 + 1j)]
     # a strong reduction by bilinear interpolation would skip pixels: average before and after

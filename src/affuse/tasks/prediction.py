@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ import numpy as np
 from affuse.corpora.clip import Tracks
 from affuse.errors import shown
 from affuse.media.tracks import Track
+from affuse.tasks.explanation import Explanation
 from affuse.tasks.own_baseline import OwnBaseline
 from affuse.tasks.presence import Presence
 from affuse.tasks.quality import Measures, Quality
@@ -25,10 +26,12 @@ class KeyFrame:
     Args:
         time: Seconds.
         picture: (H, W, 3) uint8 RGB.
+        scale: Its pixels per pixel of the recording.
     """
 
     time: float
     picture: np.ndarray
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +74,13 @@ class Prediction(Recording, ABC):
         model: Name of the model and what it was trained on, for the record.
         withheld: Bool for each moment: whether what the model says about it was taken away, for it
             would rest on nothing that can be seen or heard well; None where nothing was.
+        explanation: What it rests on, where that was asked for.
     """
 
     duration: float
     model: dict[str, Any]
     withheld: np.ndarray | None = None
+    explanation: Explanation | None = None
 
     @property
     def title(self) -> str:
@@ -143,13 +148,16 @@ class Prediction(Recording, ABC):
             everything: Also what is not `claimed`.
         """
         rows = self.quality.worthless & (self.known if everything else self.claimed)
-        return self.without(rows) if rows.any() else self
+        if not rows.any():
+            return self
+        explained = self.explanation.without(rows) if self.explanation else None
+        return replace(self.without(rows), explanation=explained)
 
     def is_withheld(self, row: int) -> bool:
         """Whether what the model says about a moment was taken away."""
         return self.withheld is not None and bool(self.withheld[row])
 
-    def _source_json(self, folder: Path) -> dict[str, Any]:
+    def source_json(self, folder: Path) -> dict[str, Any]:
         """The name of the recording, and the way to it from the folder of the file."""
         source, folder = self.source.absolute(), folder.absolute()
         try:

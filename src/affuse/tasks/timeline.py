@@ -241,7 +241,7 @@ class Timeline(Prediction):
         write_json(
             path,
             {
-                **self._source_json(folder or path.parent),
+                **self.source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
                 "tracks": asdict(self.tracks),
                 "model": self.model,

@@ -138,7 +138,7 @@ class ValuesTimeline(Prediction):
         write_json(
             path,
             {
-                **self._source_json(folder or path.parent),
+                **self.source_json(folder or path.parent),
                 "duration": round(self.duration, 4),
                 "tracks": asdict(self.tracks),
                 "model": self.model,
