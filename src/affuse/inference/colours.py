@@ -30,7 +30,7 @@ _FREE = ("#44aa99", "#999933", "#6699cc", "#994455", "#bbbbbb", "#222222", "#aaa
 #: The same for the dimensions of continuous valence and arousal.
 DIMENSION_COLOURS = ("#0077bb", "#cc3311", "#009988", "#aa4499")
 #: What spoke for an output, and against it.
-FOR, AGAINST = "#ee7733", "#0077bb"
+FOR, AGAINST = "#ee3377", "#0077bb"
 
 
 def colours_of(classes: Sequence[str]) -> list[str]:

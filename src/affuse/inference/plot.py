@@ -12,9 +12,9 @@ from affuse.errors import shown
 from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path
 from affuse.inference.attribution.figures import EXPLAINED_HEIGHTS, draw_explanation
-from affuse.inference.attribution.heat import heated_frames
+from affuse.inference.attribution.heat import heated_frames, regions_of
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
-from affuse.inference.colours import DIMENSION_COLOURS, colours_of
+from affuse.inference.colours import AGAINST, DIMENSION_COLOURS, FOR, colours_of
 from affuse.inference.quality_marks import low_spans, low_summary
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import Presence
@@ -93,6 +93,8 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
     step = timeline.duration / len(timeline.key_frames)
     axes.set_ylim(0, 1)
     box = axes.get_window_extent()
+    if regions_of(timeline):
+        _draw_key(axes, timeline)
     for frame in heated_frames(timeline):
         height, width = frame.picture.shape[:2]
         # half the width of the image in seconds when it fills the height of the axes
@@ -107,6 +109,19 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
             aspect="auto",
         )
     axes.set_xlim(0, timeline.duration)
+
+
+def _draw_key(axes: Any, timeline: Prediction) -> None:
+    """What the tints of key frames say."""
+    assert timeline.explanation is not None
+    name = shown(timeline.explanation.outputs[timeline.explanation.main[0]])
+    words = (
+        (FOR, 0.7, "red: spoke"),
+        ("#333333", 0.5, f"for {name}"),
+        (AGAINST, 0.3, "blue: against"),
+    )
+    for colour, y, text in words:
+        axes.text(1.015, y, text, transform=axes.transAxes, color=colour, fontsize=9, va="center")
 
 
 @singledispatch

@@ -12,6 +12,7 @@ from typing import Literal, Self
 import numpy as np
 
 from affuse.errors import shown
+from affuse.tasks.naming import UNCLEAR, named
 
 #: What modalities are called in sentences.
 WORDS = {"audio": "the sound", "video": "the face"}
@@ -99,10 +100,12 @@ class Explanation:
 
     @property
     def main(self) -> list[int]:
-        """The outputs that are spoken of: the likeliest class, or every dimension."""
+        """The outputs that are spoken of: the likeliest class, two if unclear, or all values."""
         if self.unit == "value" or not self.known.any():
             return list(range(len(self.outputs)))
-        return [int(self.overall["output"].argmax())]
+        mean = self.overall["output"]
+        count = 2 if named(self.outputs, mean) == UNCLEAR else 1
+        return [int(k) for k in np.argsort(-mean, kind="stable")[:count]]
 
     def without(self, moments: np.ndarray) -> Self:
         """Without what is said about some moments (N,) bool, and about windows with no other."""
@@ -128,31 +131,26 @@ class Explanation:
     def _sentence(self, k: int) -> str:
         found = {name: float(self.overall[name][k]) for name in self.contributions}
         order = sorted(found, key=lambda name: -abs(found[name]))
-        order = [name for name in order if abs(found[name]) >= _LEAST]
-        said = {name: f"{WORDS.get(name, name)} ({signed(found[name])})" for name in order}
-        rest = f"the model says {self.overall['baseline'][k]:.2f} with neither"
-        if len(found) == 1:
-            rest = f"the model says {self.overall['baseline'][k]:.2f} without"
-        name = shown(self.outputs[k])
+        spoke = [name for name in order if found[name] >= _LEAST]
+        against = [name for name in order if found[name] <= -_LEAST]
+        idle = [name for name in order if abs(found[name]) < _LEAST]
+        for_it, lowered = (
+            f"{_and(some)} ({', '.join(signed(found[name]) for name in some)})"
+            for some in (spoke, against)
+        )
         if self.unit == "value":
-            name = f"{name} {signed(float(self.overall['output'][k]))}"
-            raised = [said[one] for one in order if found[one] > 0]
-            lowered = [said[one] for one in order if found[one] < 0]
-            parts = [f"raised by {_and(raised)}"] if raised else []
-            parts += [f"lowered by {_and(lowered)}"] if lowered else []
-            text = f"{name}: {', '.join(parts) or 'nothing here made a difference'}"
+            said = [f"raised by {for_it}"] if spoke else []
+            said += [f"lowered by {lowered}"] if against else []
         else:
-            spoke = [said[one] for one in order if found[one] > 0]
-            against = [said[one] for one in order if found[one] < 0]
-            name = name[:1].upper() + name[1:]
-            if spoke:
-                text = f"{name} here came from {_and(spoke)}"
-                text += f"; {_and(against)} spoke against it" if against else ""
-            elif against:
-                text = f"{name} here is what is left although {_and(against)} spoke against it"
-            else:
-                text = f"{name} here came from nothing that was seen or heard"
-        return f"{text}. {rest[:1].upper()}{rest[1:]}."
+            said = [f"came from {for_it}"] if spoke else []
+            said += [f"{lowered} spoke against it"] if against else []
+        said += [f"{_and(idle)} made no difference"] if idle else []
+        alone = "with neither" if len(found) > 1 else "without"
+        said.append(
+            f"{alone} the model says {_plain(float(self.overall['baseline'][k]), self.unit)}"
+        )
+        name, value = shown(self.outputs[k]), float(self.overall["output"][k])
+        return f"{name[:1].upper()}{name[1:]} {_plain(value, self.unit)}: {'; '.join(said)}."
 
 
 def signed(value: float) -> str:
@@ -166,8 +164,13 @@ def mean_rows(values: np.ndarray) -> np.ndarray:
     return np.asarray(known.mean(0) if len(known) else np.full(values.shape[1], np.nan))
 
 
-def _and(words: Sequence[str]) -> str:
-    return " and ".join(words)
+def _plain(value: float, unit: str) -> str:
+    """An output as the timeline says it."""
+    return signed(value) if unit == "value" else f"{value:.2f}"
+
+
+def _and(modalities: Sequence[str]) -> str:
+    return " and ".join(WORDS.get(name, name) for name in modalities)
 
 
 def _emptied(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

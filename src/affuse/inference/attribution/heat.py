@@ -23,7 +23,7 @@ Image = NDArray[np.uint8]
 def heated_frames(prediction: Prediction) -> list[KeyFrame]:
     """The key frames, regions tinted by what they did for the first output that is spoken of.
 
-    Orange spoke for it, blue against it. Frames without the face, and those of a prediction that is
+    Red spoke for it, blue against it. Frames without the face, and those of a prediction that is
     not explained or knows no regions, stay as they are.
     """
     regions = regions_of(prediction)

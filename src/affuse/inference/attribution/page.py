@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -44,15 +44,17 @@ def explained_facts(prediction: Prediction) -> dict[str, Any] | None:
                 for name, x in found.contributions.items()
             },
             found.contributions,
+            "the arrow keys of the chart above read it out",
         ),
         _chart(
             prediction,
-            f"fall of the {found.unit} without {found.stretch:g} s",
+            f"fall of the {found.unit} when {found.stretch:g} s are withheld",
             {
                 name: [stretch_lines(found, column, prediction.duration) for column in x.T]
                 for name, x in found.falls.items()
             },
             found.falls,
+            "its numbers are in the files of the explanation",
         ),
     ]
     colours = output_colours(found)
@@ -72,11 +74,10 @@ def explained_facts(prediction: Prediction) -> dict[str, Any] | None:
         "data": {
             "modalities": [NAMES.get(name, name) for name in found.contributions],
             "rows": [
-                [[_number(x[n, k]) for x in found.contributions.values()] for k in range(x0)]
-                if found.known[n]
-                else None
-                for x0 in [len(found.outputs)]
-                for n in range(len(found.output))
+                [[_number(x) for x in of_output] for of_output in row] if known else None
+                for row, known in zip(
+                    np.stack(list(found.contributions.values()), 2), found.known, strict=True
+                )
             ],
         },
     }
@@ -90,13 +91,15 @@ def _chart(
     prediction: Prediction,
     unit: str,
     lines: dict[str, list[list[Line]]],
-    values: Any,
+    values: Mapping[str, np.ndarray],
+    words: str,
 ) -> dict[str, Any]:
     """A chart with the lines of every output, of which one is shown."""
     reach = reach_of(list(values.values()))
     count = len(next(iter(lines.values())))
     return {
         "unit": unit,
+        "words": words,
         "levels": [(_level(reach), 0.0), ("0", 50.0), (_level(-reach), 100.0)],
         "outputs": [
             [
