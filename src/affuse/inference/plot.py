@@ -12,7 +12,7 @@ from affuse.errors import shown
 from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path
 from affuse.inference.attribution.figures import EXPLAINED_HEIGHTS, draw_explanation
-from affuse.inference.attribution.heat import heated_frames, regions_of
+from affuse.inference.attribution.heat import heated_frames, is_tinted
 from affuse.inference.circumplex import WORDS, drawn, place, plane_of, side
 from affuse.inference.colours import AGAINST, DIMENSION_COLOURS, FOR, colours_of
 from affuse.inference.quality_marks import low_spans, low_summary
@@ -46,11 +46,12 @@ def _figure(timeline: Prediction) -> Any:
         3.2,
         0.3 * (len(timeline.presence) + bool(low_spans(timeline))),
     ]
-    if timeline.explanation:
+    explained = timeline.explanation is not None and timeline.explanation.known.any()
+    if explained:
         heights[-1:-1] = EXPLAINED_HEIGHTS
     height = 1.4 + sum(heights)
     plane = plane_of(timeline)
-    width = 0.0 if plane is None else 1.15 * height
+    width = 0.0 if plane is None else 1.15 * (height - explained * sum(EXPLAINED_HEIGHTS))
     figure = Figure((10 + width, height), layout="constrained")
     grid = figure.add_gridspec(
         len(heights),
@@ -62,7 +63,7 @@ def _figure(timeline: Prediction) -> Any:
     rows = [figure.add_subplot(grid[k, 0], sharex=last) for k in range(len(heights) - 1)]
     if frames:
         _draw_frames(rows[0], timeline)
-    if timeline.explanation:
+    if explained:
         *_, curves, contributions, withheld = rows
         draw_explanation(timeline, contributions, withheld)
     else:
@@ -93,7 +94,7 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
     step = timeline.duration / len(timeline.key_frames)
     axes.set_ylim(0, 1)
     box = axes.get_window_extent()
-    if regions_of(timeline):
+    if is_tinted(timeline):
         _draw_key(axes, timeline)
     for frame in heated_frames(timeline):
         height, width = frame.picture.shape[:2]
@@ -114,12 +115,13 @@ def _draw_frames(axes: Any, timeline: Prediction) -> None:
 def _draw_key(axes: Any, timeline: Prediction) -> None:
     """What the tints of key frames say."""
     assert timeline.explanation is not None
-    name = shown(timeline.explanation.outputs[timeline.explanation.main[0]])
-    words = (
-        (FOR, 0.7, "red: spoke"),
-        ("#333333", 0.5, f"for {name}"),
-        (AGAINST, 0.3, "blue: against"),
-    )
+    found = timeline.explanation
+    name, values = shown(found.outputs[found.main[0]]), found.unit == "value"
+    words = [
+        (FOR, 0.7, "red: raised" if values else "red: spoke for"),
+        (AGAINST, 0.5, "blue: lowered" if values else "blue: against"),
+        ("#333333", 0.3, name),
+    ]
     for colour, y, text in words:
         axes.text(1.015, y, text, transform=axes.transAxes, color=colour, fontsize=9, va="center")
 

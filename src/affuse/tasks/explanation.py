@@ -100,8 +100,13 @@ class Explanation:
 
     @property
     def main(self) -> list[int]:
-        """The outputs that are spoken of: the likeliest class, two if unclear, or all values."""
-        if self.unit == "value" or not self.known.any():
+        """The outputs that are spoken of: the likeliest class, two if unclear, or all values.
+
+        None where nothing is known.
+        """
+        if not self.known.any():
+            return []
+        if self.unit == "value":
             return list(range(len(self.outputs)))
         mean = self.overall["output"]
         count = 2 if named(self.outputs, mean) == UNCLEAR else 1
@@ -123,9 +128,7 @@ class Explanation:
 
     @property
     def sentences(self) -> list[str]:
-        """The whole recording in a plain sentence for each of `main`; none where all is unknown."""
-        if not self.known.any():
-            return []
+        """The whole recording in a plain sentence for each of `main`."""
         return [self._sentence(k) for k in self.main]
 
     def _sentence(self, k: int) -> str:
@@ -135,7 +138,7 @@ class Explanation:
         against = [name for name in order if found[name] <= -_LEAST]
         idle = [name for name in order if abs(found[name]) < _LEAST]
         for_it, lowered = (
-            f"{_and(some)} ({', '.join(signed(found[name]) for name in some)})"
+            " and ".join(f"{WORDS.get(name, name)} ({signed(found[name])})" for name in some)
             for some in (spoke, against)
         )
         if self.unit == "value":
@@ -144,7 +147,7 @@ class Explanation:
         else:
             said = [f"came from {for_it}"] if spoke else []
             said += [f"{lowered} spoke against it"] if against else []
-        said += [f"{_and(idle)} made no difference"] if idle else []
+        said += [f"{WORDS.get(name, name)} made no difference" for name in idle]
         alone = "with neither" if len(found) > 1 else "without"
         said.append(
             f"{alone} the model says {_plain(float(self.overall['baseline'][k]), self.unit)}"
@@ -155,7 +158,7 @@ class Explanation:
 
 def signed(value: float) -> str:
     """A contribution with its sign, which is a true minus."""
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def mean_rows(values: np.ndarray) -> np.ndarray:
@@ -167,10 +170,6 @@ def mean_rows(values: np.ndarray) -> np.ndarray:
 def _plain(value: float, unit: str) -> str:
     """An output as the timeline says it."""
     return signed(value) if unit == "value" else f"{value:.2f}"
-
-
-def _and(modalities: Sequence[str]) -> str:
-    return " and ".join(WORDS.get(name, name) for name in modalities)
 
 
 def _emptied(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def model_file(path: Path, head: str) -> Path:
     network = affuse.create_model("late", list(STREAMS), len(outputs), head=head)
     with torch.no_grad():
         for weights in network.parameters():
-            weights *= 1.5  # so that it says something
+            weights.mul_(1.5)  # so that it says something
     task = "classification" if head == "classes" else "valence-arousal"
     statistics = {
         STREAMS[0]: Normalisation((-5.0,), (2.0,)),

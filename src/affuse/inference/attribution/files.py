@@ -35,7 +35,7 @@ def write_explanation_json(prediction: Prediction, path: Path, folder: Path | No
             "person": {"number": prediction.person, "of": prediction.people},
             "unit": found.unit,
             "outputs": found.outputs,
-            "named": [found.outputs[k] for k in found.main] if found.known.any() else [],
+            "named": [found.outputs[k] for k in found.main],
             "sentences": found.sentences,
             "recording": {
                 name: _cells(found, found.overall[name]) for name in ("baseline", "output")

@@ -26,9 +26,10 @@ def heated_frames(prediction: Prediction) -> list[KeyFrame]:
     Red spoke for it, blue against it. Frames without the face, and those of a prediction that is
     not explained or knows no regions, stay as they are.
     """
-    regions = regions_of(prediction)
-    if not regions or prediction.explanation is None:
+    if not is_tinted(prediction):
         return prediction.key_frames
+    regions = regions_of(prediction)
+    assert prediction.explanation is not None
     k = prediction.explanation.main[0]
     most = strength(regions, k)
     found = []
@@ -42,11 +43,21 @@ def heated_frames(prediction: Prediction) -> list[KeyFrame]:
     return found
 
 
+def is_tinted(prediction: Prediction) -> bool:
+    """Whether it is known what the regions of a face did, and where in the frames they are."""
+    found, regions, face = prediction.explanation, regions_of(prediction), prediction.face
+    if found is None or not found.main or not regions or face is None:
+        return False
+    crop = regions[0].crop
+    return crop is not None and (not crop[1] or face.landmarks is not None)
+
+
 def words_at(prediction: Prediction, frame: KeyFrame) -> str:
     """What the regions did at a key frame, for those who do not see it; empty if not known."""
-    regions = regions_of(prediction)
-    if not regions or prediction.explanation is None:
+    if not is_tinted(prediction):
         return ""
+    regions = regions_of(prediction)
+    assert prediction.explanation is not None
     if _labels(prediction, frame, regions) is None:
         return f"{frame.time:.1f} s"
     falls = _falls_at(prediction, frame, regions)
@@ -97,8 +108,7 @@ def _labels(
 ) -> np.ndarray | None:
     """(H, W) which region each pixel of a key frame lies in, -1 for none; None without a face."""
     crop, face = regions[0].crop, prediction.face
-    if crop is None or face is None or (crop[1] and face.landmarks is None):
-        return None
+    assert crop is not None and face is not None
     (box,), (there,) = face.at(np.array([frame.time]))
     if not there:
         return None

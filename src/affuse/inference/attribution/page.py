@@ -19,7 +19,7 @@ from affuse.inference.attribution.figures import (
     reach_of,
     stretch_lines,
 )
-from affuse.inference.attribution.heat import Image, regions_of, tinted
+from affuse.inference.attribution.heat import Image, is_tinted, tinted
 from affuse.inference.colours import AGAINST, FOR
 from affuse.tasks.explanation import Explanation, PartEffect, signed
 from affuse.tasks.prediction import Prediction
@@ -70,7 +70,7 @@ def explained_facts(prediction: Prediction) -> dict[str, Any] | None:
         "groups": _groups(prediction, found),
         "missing": [(name, why) for name, why in found.missing.items()],
         "colours": (FOR, AGAINST),
-        "heated": bool(regions_of(prediction) and regions_of(prediction)[0].crop),
+        "heated": is_tinted(prediction),
         "data": {
             "modalities": [NAMES.get(name, name) for name in found.contributions],
             "rows": [
