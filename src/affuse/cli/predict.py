@@ -253,8 +253,13 @@ def _write_one(
     predictor: Predictor, path: Path, names: Mapping[Path, Path], options: argparse.Namespace
 ) -> tuple[list[str], list[str]]:
     """Write what there is of one recording; returns lines about its people, and notes."""
+    from affuse.execution.worker import allow
+    from affuse.inference.attribution.explainer import LONGER
     from affuse.inference.output import check_free, write_people
+    from affuse.media.allowance import time_limit
 
+    if options.explain:
+        allow(time_limit([path], LONGER))
     folder, name = options.out / names[path].parent, names[path].name
     check_free(path, folder, name)
     timelines = predictor.predict_people(

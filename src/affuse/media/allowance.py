@@ -22,11 +22,12 @@ _PICTURE = 0.05
 VARIABLE = "AFFUSE_TIME_LIMIT"
 
 
-def time_limit(paths: Iterable[Path] = ()) -> float | None:
+def time_limit(paths: Iterable[Path] = (), times: float = 1.0) -> float | None:
     """Seconds that work on some files may take on one core, which grow with their length.
 
     Args:
         paths: Recordings, images or tables; they are opened, so ask where that may be survived.
+        times: How many times as much work it is as usual; a limit that the user set stays.
 
     Returns:
         Seconds; None where the user set no limit.
@@ -36,7 +37,7 @@ def time_limit(paths: Iterable[Path] = ()) -> float | None:
     """
     own = os.environ.get(VARIABLE)
     if not own:
-        return _ANYTHING + _PER_SECOND * sum(map(_seconds, paths))
+        return times * (_ANYTHING + _PER_SECOND * sum(map(_seconds, paths)))
     try:
         seconds = float(own)
     except ValueError:

@@ -36,6 +36,8 @@ from affuse.tasks.windows import WindowAnswer, WindowPlan
 
 #: Seconds of a stretch, and the fewest.
 STRETCH, SHORTEST = 0.5, 0.1
+#: How many times as long as a prediction an explanation may take.
+LONGER = 20.0
 
 
 def check_stretch(seconds: float) -> None:
