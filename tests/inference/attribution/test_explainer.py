@@ -269,3 +269,33 @@ def test_a_sentence_says_who_spoke_for_it_and_who_against() -> None:
         "Anger 0.82: came from the sound (+0.41); the face (\N{MINUS SIGN}0.09) spoke against it; "
         "with neither the model says 0.50."
     )
+
+
+def test_streams_of_a_fixed_span_are_withheld_and_hidden_as_others_are() -> None:
+    sound = StreamSpec("audio/mfcc10-published", 10.0, (2,), span=3.6)
+    faces = StreamSpec("video/faces12", 10.0, (12, 12, 3), "uint8", span=3.6, kind="pictures")
+
+    def scores(means: Mapping[str, Tensor]) -> Tensor:
+        return two_classes(
+            4 * means[sound.name][:, 0] + means[faces.name][:, :, :4, :4].mean((1, 2, 3))
+        )
+
+    streams = {spec.name: noise(spec, 3.6) for spec in (sound, faces)}
+    streams[sound.name].values[:] = 0.0
+    streams[sound.name].values[12:14, 0] = 5.0
+    streams[faces.name].values[:, :4, :4] = 220
+    spec = spec_of([sound, faces], "ab", statistics={faces.name: GREY}, window=3.6)
+    found = explain(ByHand([sound, faces], scores, 2), spec, streams, 3.6)
+    assert found.falls["audio"][:, 0].argmax() == 2
+    falls = {part.name: part.overall[0] for part in found.parts}
+    assert max(falls, key=lambda name: falls[name]) == "top left"
+
+
+def test_one_row_per_clip_has_no_stretches() -> None:
+    means = StreamSpec("video/openface", 0.0, (3,), recipe={"columns": ["a", "b", "c"]})
+    model = ByHand([SAME, means], lambda x: two_classes(x[means.name][:, 1] * 2), 2)
+    streams = {SAME.name: noise(SAME, SECONDS), means.name: noise(means, SECONDS)}
+    found = explain(model, spec_of([SAME, means], "ab"), streams, SECONDS)
+    assert np.isnan(found.falls["video"]).all() and not np.isnan(found.falls["audio"]).any()
+    falls = [abs(part.overall[0]) for part in found.parts]
+    assert np.argmax(falls) == 1 and falls[1] > 0.01
