@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.corpora.registry import read_corpus
     from affuse.corpora.synthetic.ravdess import synthesise
     from affuse.evaluation.evaluate import evaluate
-    from affuse.evaluation.report import write_report
+    from affuse.evaluation.report.page import write_report
     from affuse.execution.progress import progress
     from affuse.features.catalogue import create_extractor
     from affuse.features.prepare import prepare
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     say("streams: sound features and face crops")
     extractors = [create_extractor(name) for name in recipe.streams]
     prepare(read_corpus("ravdess", out / "corpus"), out / "store", extractors, options.workers)
-    results = {}
+    results, runs = {}, []
     for name, changes in MODELS.items():
         run = out / "runs" / name.replace(" ", "-")
         say(f"train {recipe.model['name']} {name}")
@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         # the demo makes a part of the protocol's clips only
         list(train(chosen, out / "store", run, resume=True, allow=["missing"]))
         results[name] = evaluate(run)
+        runs.append(run)
     say("predict a recording of a new actor")
     synthesise(
         out / "new",
@@ -77,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
     timeline = Predictor(model).predict(path)
     assert isinstance(timeline, Timeline)  # the demo trains classes
     write_timeline(timeline, out / "prediction", "happy")
-    write_report(results, out / "report.html", [out / "prediction" / "happy.html"])
+    links = [out / "prediction" / "happy.html"]
+    write_report(runs, out / "report.html", root=out / "corpus", links=links)
     say("done")
     print(f"{'accuracy on 4 new actors':26}{'av':>8}{'audio':>8}{'video':>8}")
     for name, result in results.items():

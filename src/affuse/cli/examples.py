@@ -14,6 +14,8 @@ EXAMPLES = {
     "evaluate": "affuse evaluate run --conditions av audio video",
     "calibrate": "affuse calibrate run",
     "compare": "affuse compare run-a run-b",
+    "report": "affuse report run-a run-b --out report.html",
+    "card": "affuse card run --out card.md",
     "power": "affuse power --speakers 24 --clips 60 --accuracy 0.7 --difference 0.03",
     "combine": "affuse combine --audio voice --video face --out both.safetensors",
     "ensemble": "affuse ensemble run --out submission",

@@ -28,6 +28,8 @@ VERBS = {
     "evaluate": "score a run, any model file or table of predictions, also with a modality missing",
     "calibrate": "probabilities that are as often right as they say, and what is not ruled out",
     "compare": "whether one model is better than another on the same clips",
+    "report": "one page about evaluated runs: scores, figures, comparisons, worst clips",
+    "card": "the model card of a run or a model file",
     "power": "how many speakers a comparison needs, before they are recorded",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
     "ensemble": "folds or models of continuous valence-arousal as one; the files of a challenge",

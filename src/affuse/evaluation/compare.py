@@ -54,6 +54,30 @@ def compare(
     if len(paths) < 2:
         raise AffuseError("name two or more runs or tables to compare")
     name, tables = one_condition(paths, condition)
+    return compare_tables(name, tables, metric, every_pair)
+
+
+def compare_tables(
+    condition: str,
+    tables: Sequence[Predictions],
+    metric: str | None = None,
+    every_pair: bool = False,
+) -> dict[str, Any]:
+    """Compare predictions under one condition.
+
+    Args:
+        condition: What it is called.
+        tables: Two or more, called by their `path`.
+        metric: As of `compare`.
+        every_pair: As of `compare`.
+
+    Returns:
+        As `compare`.
+
+    Raises:
+        BadInput: The tables are not of the same clips.
+        AffuseError: There is no such metric.
+    """
     found = list(combinations(tables, 2)) if every_pair else [(tables[0], x) for x in tables[1:]]
     pairs = [paired(first, second) for first, second in found]
     metric = _metric(metric, [part for pair in pairs for part in pair])
@@ -68,7 +92,7 @@ def compare(
     return {
         "metric": metric,
         "best": kind.best,
-        "condition": name,
+        "condition": condition,
         "baseline": tables[0].baseline,
         "comparisons": comparisons,
     }

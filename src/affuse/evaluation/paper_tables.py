@@ -49,7 +49,7 @@ def latex_table(rows: Rows, caption: str = "") -> str:
     """The rows as a LaTeX table; the preamble needs `\\usepackage{booktabs}`."""
     names = list(rows[0])
     cells = pd.DataFrame([[_text(row[name]) for name in names] for row in rows], columns=names)
-    columns = ["r" if all(_is_number(row[name]) for row in rows) else "l" for name in names]
+    columns = ["r" if all(is_number(row[name]) for row in rows) else "l" for name in names]
     return cells.to_latex(
         index=False,
         escape=True,
@@ -70,7 +70,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     """Whether a cell begins with a number, such as `0.71 [0.65, 0.77]`, or is empty."""
     first = _text(value).split(" ", 1)[0].rstrip("*†")
     try:

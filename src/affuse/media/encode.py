@@ -1,9 +1,10 @@
-"""Write a recording: images at their own times beside the sound of another recording."""
+"""Write a recording: images at their own times beside the sound of another one, or sound alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,25 @@ def write_mp4(
             block = next(blocks, None)
         if heard is not None:
             container.mux(heard.encode())
+
+
+def encoded_mp3(samples: Samples, rate: int, bits: int) -> bytes:
+    """Sound as MP3, which every browser plays.
+
+    Args:
+        samples: (N,) float32 mono, nominally -1 to 1.
+        rate: Hz; one that MP3 knows, such as 22050 or 48000.
+        bits: Per second.
+    """
+    file = BytesIO()
+    with av.open(file, "w", format="mp3", options={"fflags": "bitexact"}) as container:
+        stream: Any = container.add_stream("libmp3lame", rate, layout=_layout(1))
+        stream.bit_rate = bits
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout=_layout(1))
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file.getvalue()
 
 
 def _sound_frames(sound: MediaInfo, rate: int, channels: int) -> Iterator[av.AudioFrame]:
