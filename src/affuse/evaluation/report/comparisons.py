@@ -33,14 +33,26 @@ def comparisons(
         return [f"The models have no condition in common, so none is compared ({has})"], None
     named = [replace(one.predictions[condition], path=Path(one.name)) for one in evaluated]
     found = compare_tables(condition, named, metric, every_pair)["comparisons"]
-    caption = f"Comparisons by {HEADS[metric]}, condition {condition}"
+    one = found[0]
+    caption = (
+        f"Comparisons by {HEADS[metric]}, condition {condition}, {one['clips']:,} clips"
+        + ("" if one["speakers"] is None else f" of {one['speakers']:,} speakers")
+    )
     note = (
         "The difference is the first less the second, with its 95 % interval over speakers. p: "
         "permutation test over speakers, Holm-corrected; beside it McNemar's test, which ignores "
-        "that clips of a speaker are alike, and the corrected resampled t test over folds."
+        "that clips of a speaker are alike, and the corrected resampled t test over folds. Visible: "
+        "the smallest difference that so many speakers show with a chance of 80 %; speakers needed: "
+        "for this one."
     )
     table = Table("comparisons", caption, [_row(one) for one in found], note, 2)
-    return [one["verdict"] for one in found], table
+    return [_begun(one["verdict"]) for one in found], table
+
+
+def _begun(verdict: str) -> str:
+    """With a capital, unless it begins with the name of a model."""
+    starts = ("no ", "nothing ")
+    return verdict[0].upper() + verdict[1:] if verdict.startswith(starts) else verdict
 
 
 def _row(one: Mapping[str, Any]) -> Row:
@@ -51,15 +63,13 @@ def _row(one: Mapping[str, Any]) -> Row:
     return {
         "first": one["first"],
         "second": one["second"],
-        "score of the first": first,
-        "of the second": second,
+        "score": first,
+        "second score": second,
         "difference": None if difference is None else f"{difference:.3f}{interval}",
         "p": _p(one["p_holm"]),
         "p (McNemar)": _p((one["mcnemar"] or {}).get("p")),
         "p (folds)": _p((one["folds"] or {}).get("p")),
-        "clips": one["clips"],
-        "speakers": one["speakers"],
-        "smallest difference seen": _number(one["smallest_difference"]),
+        "visible": _number(one["smallest_difference"]),
         "speakers needed": one["speakers_needed"],
     }
 

@@ -11,10 +11,6 @@ from affuse.errors import shown
 from affuse.evaluation.report.evaluated import Evaluated
 from affuse.evaluation.report.tables import Row, Table
 
-#: Share of a row above which a shade needs light letters.
-STRONG = 0.5
-
-
 @dataclass(frozen=True)
 class Confusion:
     """A confusion matrix.

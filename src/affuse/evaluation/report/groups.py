@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,7 +94,13 @@ def _speakers(evaluated: Sequence[Evaluated], metric: str) -> Table | None:
         for name, score in scores_by(part, part.speakers, metric).items():
             row = found.setdefault(name, {"speaker": name, "clips": int(counts[name])})
             row[head] = _number(score)
-    return Table("speakers", f"{_title(metric)} by speaker", [*found.values()]) if found else None
+    rows = [found[name] for name in sorted(found, key=_natural)]
+    return Table("speakers", f"{_title(metric)} by speaker", rows) if rows else None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """For sorting: numbers in a name by their size."""
+    return [(int(x), "") if x.isdigit() else (0, x) for x in re.split(r"(\d+)", name)]
 
 
 def _title(metric: str) -> str:

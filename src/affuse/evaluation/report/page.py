@@ -10,7 +10,6 @@ from pathlib import Path
 from affuse.errors import AffuseError, shown
 from affuse.evaluation.paper_tables import FORMATS, write_paper_table
 from affuse.evaluation.report import words
-from affuse.evaluation.report.confusions import STRONG
 from affuse.evaluation.report.evaluated import read_all
 from affuse.evaluation.report.sections import Section, all_tables, scored_clips, sections_of
 from affuse.execution.files import write_text
@@ -72,7 +71,6 @@ def write_report(
         scored=scored_clips(evaluated),
         sensitive=words.SENSITIVE if root is not None and clips else "",
         sections=sections,
-        strong=STRONG,
         version=version("affuse"),
     )
     write_text(out, text)

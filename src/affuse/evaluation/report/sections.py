@@ -226,7 +226,7 @@ def _headline(evaluated: Sequence[Evaluated]) -> Table:
 
 _CONFUSIONS = (
     "Rows are the true classes. A cell has the number of clips and their share of the true class; "
-    "the darker, the larger the share."
+    "the fuller its shade, the larger the share."
 )
 
 
@@ -238,7 +238,8 @@ def _terms(evaluated: Sequence[Evaluated]) -> list[tuple[str, str]]:
     if evaluated[0].task != "valence-arousal":
         votes = any("raters" in x for one in evaluated for x in one.conditions.values())
         metrics = CLASS_METRICS | (RATER_METRICS if votes else {})
-    return terms + [(HEADS[name], metric.title) for name, metric in metrics.items()]
+    told = [(HEADS[name], metric.title) for name, metric in metrics.items()]
+    return terms + [(head, title) for head, title in told if head != title]
 
 
 def _there(table: Table | None) -> list[Table]:

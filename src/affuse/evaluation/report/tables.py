@@ -41,6 +41,10 @@ _CEILINGS = {
 }
 
 
+#: What results of earlier versions lack.
+_INTERVAL = "uar_interval_95"
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of a report.
@@ -61,8 +65,9 @@ class Table:
 
     @property
     def numeric(self) -> list[str]:
-        """The columns of numbers."""
-        return [name for name in self.rows[0] if all(is_number(row[name]) for row in self.rows)]
+        """The columns of numbers, but those that say what a row is of."""
+        columns = list(self.rows[0])[self.heads :]
+        return [name for name in columns if all(is_number(row[name]) for row in self.rows)]
 
 
 def cell(scores: Mapping[str, Any], metric: str) -> str | None:
@@ -152,7 +157,14 @@ def _of_classes(scores: Mapping[str, Any]) -> Row:
 
 def _why_none(evaluated: Sequence[Evaluated]) -> str:
     reasons = {x["no_interval"]: None for _, _, x in _each(evaluated) if x.get("no_interval")}
-    return f"No intervals: {'; '.join(reasons)}." if reasons else ""
+    old = {x.name: None for x, _, own in _each(evaluated) if "uar" in own and _INTERVAL not in own}
+    lines = [f"No intervals: {'; '.join(reasons)}."] if reasons else []
+    if old:
+        lines.append(
+            f"{', '.join(old)}: evaluated by an earlier version of affuse, evaluate again for all "
+            "intervals."
+        )
+    return " ".join(lines)
 
 
 def _by_corpus(evaluated: Sequence[Evaluated]) -> Table | None:
