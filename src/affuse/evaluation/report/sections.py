@@ -17,7 +17,7 @@ from affuse.evaluation.report.evaluated import Evaluated, main_metric
 from affuse.evaluation.report.figures import confidence_charts, speaker_charts, training_curves
 from affuse.evaluation.report.groups import group_tables
 from affuse.evaluation.report.record import NOT_RECORDED, training_facts
-from affuse.evaluation.report.recordings import Excerpt, excerpts
+from affuse.evaluation.report.recordings import excerpts
 from affuse.evaluation.report.surfaces import surfaces
 from affuse.evaluation.report.tables import HEADS, Row, Table, cell, led, score_tables
 from affuse.evaluation.report.worst import worst_clips, worst_table
@@ -37,15 +37,15 @@ class ShownClip:
     """A clip that is shown.
 
     Args:
-        title: Its id, and of which model.
-        sentence: What was said about it.
+        title: Its id.
+        sentences: What was said about it, a line for each model.
         images: Alternative text and data URI.
         sound: Data URI, or empty.
         note: What is not there.
     """
 
     title: str
-    sentence: str
+    sentences: list[str]
     images: list[tuple[str, str]]
     sound: str
     note: str
@@ -275,15 +275,18 @@ def _worst(evaluated: Sequence[Evaluated], root: Path | None, count: int) -> Sec
     task = min(one.task for one in evaluated)
     worst = [(one, x) for one in evaluated for x in worst_clips(one.first, task, count)]
     cut = excerpts([x.clip for _, x in worst], corpus, root)
-    clips = []
-    seen: set[str] = set()
-    for one, x in worst:
-        again = x.clip in seen
-        own = Excerpt(note="shown above") if again else cut[x.clip]
-        seen.add(x.clip)
-        name = f"{one.name}: {x.row['clip']}" if len(evaluated) > 1 else str(x.row["clip"])
-        images = [
-            (f"clip {shown(x.clip)} at {time:.1f} s", uri) for time, uri in own.images
-        ]
-        clips.append(ShownClip(shown(name), x.sentence, images, own.sound, own.note))
+    clips = [
+        ShownClip(
+            shown(name),
+            [
+                x.sentence if len(evaluated) == 1 else f"{one.name}: {x.sentence}"
+                for one, x in worst
+                if x.clip == name
+            ],
+            [(f"clip {shown(name)} at {time:.1f} s", uri) for time, uri in own.images],
+            own.sound,
+            own.note,
+        )
+        for name, own in cut.items()
+    ]
     return Section(anchor, title, tables=[table], excerpts=clips)
