@@ -32,11 +32,11 @@ def test_a_pipe_table_keeps_its_columns(tmp_path: Path) -> None:
 
 
 def test_latex_has_rules_and_escapes(tmp_path: Path) -> None:
-    write_paper_table(ROWS, tmp_path / "t.tex", "What was found")
+    write_paper_table(ROWS, tmp_path / "t.tex", "What run_a found, 95 %")
     text = (tmp_path / "t.tex").read_text(encoding="utf-8")
     assert r"\begin{tabular}{lrl}" in text
     assert r"late\_100\% & 0.71 [0.65, 0.77] & a | b \\" in text
-    assert r"\caption{What was found}" in text
+    assert r"\caption{What run\_a found, 95 \%}" in text
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
 
 

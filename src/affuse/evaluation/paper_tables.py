@@ -10,6 +10,15 @@ import pandas as pd
 from affuse.errors import AffuseError
 from affuse.execution.files import write_text
 
+#: What LaTeX takes for commands -> how it is written. `to_latex` escapes cells, not captions.
+_ESCAPED = str.maketrans(
+    {
+        **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+        "~": r"\textasciitilde ",
+        "^": r"\textasciicircum ",
+        "\\": r"\textbackslash ",
+    }
+)
 #: One table: rows with the same keys, whose cells are text or numbers; None is an empty cell.
 Rows = Sequence[Mapping[str, object]]
 
@@ -54,7 +63,7 @@ def latex_table(rows: Rows, caption: str = "") -> str:
         index=False,
         escape=True,
         column_format="".join(columns),
-        caption=caption or None,
+        caption=caption.translate(_ESCAPED) or None,
         position="t" if caption else None,
     )
 

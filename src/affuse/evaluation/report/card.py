@@ -26,7 +26,7 @@ from affuse.evaluation.report.people import people_facts
 from affuse.evaluation.report.record import (
     NOT_RECORDED,
     calibration_of,
-    first_spec,
+    first_model,
     licence_of,
     training_facts,
 )
@@ -35,6 +35,7 @@ from affuse.models.bundled import BUNDLED, CARD
 from affuse.models.modelfile import read_spec
 from affuse.models.spec import ModelSpec
 from affuse.models.trained_on import source_of, trainings
+from affuse.tasks.registry import TASKS
 from affuse.training.run import MODEL_FILE, evaluation_folder
 
 #: How licences are called that model hubs know.
@@ -62,10 +63,10 @@ def model_card(path: Path) -> str:
         one = read_evaluated(path)
         if one.run is None:
             raise BadInput(path, "is no run and no model file")
-        found = first_spec(one.run)
+        found = first_model(one.run)
         if found is None:
-            raise BadInput(one.run, f"has no model file (fold0/{MODEL_FILE}) any more")
-        spec, name, file = found, one.run.name, one.run / "fold0" / MODEL_FILE
+            raise BadInput(one.run, f"has no model file ({MODEL_FILE} of a fold) any more")
+        spec, name, file = read_spec(found), one.run.name, found
     front = yaml.safe_dump(_front(name, spec, one), sort_keys=False, allow_unicode=True, width=100)
     own = CARD if file.resolve() == BUNDLED.resolve() else None
     text = own.read_text(encoding="utf-8") if own is not None else _text(name, file, spec, one)
@@ -131,7 +132,7 @@ def _text(name: str, file: Path, spec: ModelSpec, one: Evaluated | None) -> str:
     """What people read."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(  # noqa: S701  # Markdown, not HTML
+    environment = Environment(  # of Markdown, so nothing is escaped
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -172,8 +173,8 @@ def _described(spec: ModelSpec) -> str:
     modalities = sorted({stream.modality for stream in spec.streams.values()})
     of = {"audio": "sound", "video": "images"}
     what = " and ".join(of.get(name, name) for name in modalities)
-    windows = f"windows of {spec.seconds:g} s"
-    return f"`{spec.model}` reads {what} in {windows} and predicts {spec.task.replace('-', ' ')}."
+    predicts = TASKS[spec.task].predicts if spec.task in TASKS else spec.task
+    return f"`{spec.model}` reads {what} in windows of {spec.seconds:g} s and gives {predicts}."
 
 
 def _learned(spec: ModelSpec) -> list[Row]:

@@ -34,16 +34,15 @@ def comparisons(
     named = [replace(one.predictions[condition], path=Path(one.name)) for one in evaluated]
     found = compare_tables(condition, named, metric, every_pair)["comparisons"]
     one = found[0]
-    caption = (
-        f"Comparisons by {HEADS[metric]}, condition {condition}, {one['clips']:,} clips"
-        + ("" if one["speakers"] is None else f" of {one['speakers']:,} speakers")
+    caption = f"Comparisons by {HEADS[metric]}, condition {condition}, {one['clips']:,} clips" + (
+        "" if one["speakers"] is None else f" of {one['speakers']:,} speakers"
     )
     note = (
         "The difference is the first less the second, with its 95 % interval over speakers. p: "
         "permutation test over speakers, Holm-corrected; beside it McNemar's test, which ignores "
-        "that clips of a speaker are alike, and the corrected resampled t test over folds. Visible: "
-        "the smallest difference that so many speakers show with a chance of 80 %; speakers needed: "
-        "for this one."
+        "that clips of a speaker are alike, and the corrected resampled t test over folds. "
+        "Visible: the smallest difference that so many speakers show with a chance of 80 %; "
+        "speakers needed: for this one."
     )
     table = Table("comparisons", caption, [_row(one) for one in found], note, 2)
     return [_begun(one["verdict"]) for one in found], table

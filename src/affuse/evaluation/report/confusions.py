@@ -11,6 +11,7 @@ from affuse.errors import shown
 from affuse.evaluation.report.evaluated import Evaluated
 from affuse.evaluation.report.tables import Row, Table
 
+
 @dataclass(frozen=True)
 class Confusion:
     """A confusion matrix.

@@ -33,6 +33,7 @@ class Evaluated:
         path: As the user named it.
         run: The run, where one is known.
         folder: With the results; None of a table alone.
+        task: What was learned; of a table what it can be scored as.
         metrics: As `metrics.json` has them.
         predictions: Condition -> what was predicted; the conditions of `metrics`.
     """
@@ -41,6 +42,7 @@ class Evaluated:
     path: Path
     run: Path | None
     folder: Path | None
+    task: str
     metrics: Mapping[str, Any]
     predictions: Mapping[str, Predictions]
 
@@ -54,11 +56,6 @@ class Evaluated:
     def first(self) -> Predictions:
         """The predictions under the first condition."""
         return next(iter(self.predictions.values()))
-
-    @property
-    def task(self) -> str:
-        """What was learned; of a table what it can be scored as."""
-        return read_recipe(self.run).task if self.run is not None else self.first.task
 
     @property
     def baseline(self) -> str:
@@ -97,7 +94,8 @@ def read_evaluated(path: Path) -> Evaluated:
     """
     if not path.is_dir():
         metrics, parts = score_table(path), read_predictions(path)
-        return Evaluated(path.name, path, None, None, metrics, parts)
+        task = next(iter(parts.values())).task
+        return Evaluated(path.name, path, None, None, task, metrics, parts)
     folder, run = _places(path)
     metrics = _metrics(path, folder)
     parts = read_predictions(folder / PREDICTIONS_FILE)
@@ -105,13 +103,14 @@ def read_evaluated(path: Path) -> Evaluated:
     if missing := [name for name in metrics["conditions"] if name not in parts]:
         raise BadInput(
             folder,
-            f"{PREDICTIONS_FILE} lacks the condition {missing[0]} of {METRICS_FILE}; evaluate again",
+            f"{PREDICTIONS_FILE} lacks condition {missing[0]} of {METRICS_FILE}; evaluate again",
         )
     named = {
         name: replace(parts[name], path=path, facts=parts[name].facts | facts)
         for name in metrics["conditions"]
     }
-    return Evaluated(path.name, path, run, folder, metrics, named)
+    task = next(iter(named.values())).task if run is None else read_recipe(run).task
+    return Evaluated(path.name, path, run, folder, task, metrics, named)
 
 
 def common_condition(evaluated: Sequence[Evaluated]) -> str | None:

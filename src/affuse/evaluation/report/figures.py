@@ -99,9 +99,7 @@ def _reliability(name: str, tables: dict[str, ClassTable]) -> Chart:
         errors.append(f"{condition} {calibration(table.probabilities, table.true).ece:.3f}")
         there = found.clips > 0
         label = f"{condition}: ECE {errors[-1].split()[-1]}"
-        lines.append(
-            Line(label, found.confidence[there], found.accuracy[there], k, marked=True)
-        )
+        lines.append(Line(label, found.confidence[there], found.accuracy[there], k, marked=True))
     alt = f"Accuracy over confidence in 15 bins; calibration error: {', '.join(errors)}"
     title = f"{name}: reliability"
     return Chart(title, alt, "confidence", "accuracy", lines, diagonal=True)

@@ -24,10 +24,10 @@ def fold_folders(run: Path) -> list[Path]:
     return sorted(found, key=fold_number)
 
 
-def first_spec(run: Path) -> ModelSpec | None:
-    """The spec of the first model file of a run; None where there is none any more."""
+def first_model(run: Path) -> Path | None:
+    """The first model file of a run; None where there is none any more."""
     files = (folder / MODEL_FILE for folder in fold_folders(run))
-    return next((read_spec(file) for file in files if file.is_file()), None)
+    return next((file for file in files if file.is_file()), None)
 
 
 def training_facts(run: Path) -> dict[str, str]:
@@ -42,7 +42,8 @@ def training_facts(run: Path) -> dict[str, str]:
     Raises:
         BadInput: The folder is no run, or its recipe or model files cannot be read.
     """
-    told, recipe, spec = read_run(run), read_recipe(run), first_spec(run)
+    told, recipe, file = read_run(run), read_recipe(run), first_model(run)
+    spec = None if file is None else read_spec(file)
     versions = told.get("versions", {})
     return {
         "recipe": recipe.name,

@@ -172,13 +172,13 @@ def _pictures(clip: Clip) -> list[tuple[float, str]]:
         picture = packed_picture(clip.images, clip.row)
         return [(0.0, _jpeg(_small(np.asarray(picture))))]
     files = sorted(clip.images.glob("*.jpg")) if clip.images.is_dir() else []
-    places = np.unique(np.linspace(0, len(files) - 1, FRAMES).round().astype(int)) if files else []
+    places = {round(place) for place in np.linspace(0, max(len(files) - 1, 0), FRAMES)}
     found = []
-    for place in places:
-        picture = cv2.imread(str(files[place]))
-        if picture is None:
+    for place in sorted(places) if files else ():
+        image = cv2.imread(str(files[place]))
+        if image is None:
             raise BadInput(files[place], "is no image")
-        found.append((float(place), _jpeg(_small(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))))
+        found.append((float(place), _jpeg(_small(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))))
     return found
 
 

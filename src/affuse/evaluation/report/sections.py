@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +97,7 @@ def sections_of(
         BadInput: Something of the runs cannot be read, or the recordings are not there.
     """
     metric, kind = main_metric(evaluated)
+    facts = {one.name: _facts(one) for one in evaluated}
     verdicts, tests = comparisons(evaluated, metric, every_pair)
     by_name = {table.name: table for table in score_tables(evaluated)}
     by_name |= {table.name: table for table in group_tables(evaluated, metric)}
@@ -107,7 +108,7 @@ def sections_of(
 
     found = [
         Section("summary", "Summary", (), _points(evaluated, verdicts), [_headline(evaluated)]),
-        Section("training", "What was trained on what", tables=[facts_table(evaluated)]),
+        Section("training", "What was trained on what", tables=[_training(facts)]),
         Section(
             "scores",
             "Scores",
@@ -139,9 +140,7 @@ def sections_of(
             tables=[surface] if surface is not None else [],
             charts=_drawn(panels),
         ),
-        Section(
-            "comparisons", "Comparisons", (), verdicts, [tests] if tests is not None else []
-        ),
+        Section("comparisons", "Comparisons", (), verdicts, [tests] if tests is not None else []),
         Section("curves", "Training curves", charts=_drawn(training_curves(evaluated, metric))),
         Section("checks", "Checks", tables=_there(checks_table(evaluated))),
         _worst(evaluated, root, count),
@@ -150,7 +149,7 @@ def sections_of(
             "Limits and intended use",
             [words.MEANING, f"Intended: {words.INTENDED}", f"Not intended: {words.OUT_OF_SCOPE}"],
             words.LIMITS,
-            [_licences(evaluated)],
+            [_licences(facts)],
         ),
     ]
     return [x for x in found if x.points or x.tables or x.charts or x.matrices or x.excerpts]
@@ -178,12 +177,11 @@ def scored_clips(evaluated: Sequence[Evaluated]) -> str:
     return f"Scored on {clips}{who}{role}. Known of each speaker: {evaluated[0].baseline}."
 
 
-def facts_table(evaluated: Sequence[Evaluated]) -> Table:
+def _training(facts: Mapping[str, Mapping[str, str]]) -> Table:
     """What was trained on what: a column for each model."""
-    told = {one.name: _facts(one) for one in evaluated}
-    names = dict.fromkeys(name for facts in told.values() for name in facts)
+    names = dict.fromkeys(name for own in facts.values() for name in own)
     rows: list[Row] = [
-        {"fact": name, **{model: facts.get(name, NOT_RECORDED) for model, facts in told.items()}}
+        {"fact": name, **{model: own.get(name, NOT_RECORDED) for model, own in facts.items()}}
         for name in names
     ]
     return Table("training", "Training and evaluation", rows)
@@ -250,14 +248,12 @@ def _drawn(charts: Sequence[Chart]) -> list[DrawnChart]:
     return [drawn(chart) for chart in charts]
 
 
-def _licences(evaluated: Sequence[Evaluated]) -> Table:
-    rows: list[Row] = []
-    for one in evaluated:
-        facts = {} if one.run is None else training_facts(one.run)
-        data, model = (
-            facts.get(f"licence of the {of}", NOT_RECORDED) for of in ("data", "model")
-        )
-        rows.append({"model": one.name, "data": data, "weights": model})
+def _licences(facts: Mapping[str, Mapping[str, str]]) -> Table:
+    kinds = {"data": "licence of the data", "weights": "licence of the model"}
+    rows: list[Row] = [
+        {"model": model, **{kind: own.get(name, NOT_RECORDED) for kind, name in kinds.items()}}
+        for model, own in facts.items()
+    ]
     return Table("licences", "Licences", rows)
 
 

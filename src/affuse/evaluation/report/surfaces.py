@@ -68,9 +68,9 @@ def read_surface(one: Evaluated, metric: str) -> list[Point]:
 
 
 def _point(sheet: Sheet, row: Mapping[str, str]) -> Point:
-    words = (row[name] for name in ("modality", "change", "value", "condition"))
+    modality, change, value, condition = (row[name] for name in _COLUMNS[:4])
     score, low, high = (sheet.finite(row[name]) for name in ("score", "low", "high"))
-    return Point(*words, score, low, high, row["clips"])
+    return Point(modality, change, value, condition, score, low, high, row["clips"])
 
 
 def surfaces(evaluated: Sequence[Evaluated], metric: str) -> tuple[list[Chart], Table | None]:
@@ -106,14 +106,14 @@ def _panel(
         place = [values.index(x.value) for x in own]
         lows, highs = [x.low for x in own], [x.high for x in own]
         label = f"{condition}, changed"
-        lines.append(
-            Line(label, place, [x.score for x in own], k, lows, highs, marked=True)
-        )
+        lines.append(Line(label, place, [x.score for x in own], k, lows, highs, marked=True))
     floor = _floor(one.conditions, modality, metric)
     other = _OTHER.get(modality, "")
     if floor is not None and all(x.condition != other for x in points):
         lines.append(Line(f"{other} alone: the floor", ends, [floor, floor], len(lines)))
-    every = np.array([x for line in lines for x in (*line.y, *(line.low or ()), *(line.high or ()))])
+    every = np.array(
+        [x for line in lines for x in (*line.y, *(line.low or ()), *(line.high or ()))]
+    )
     every = every[np.isfinite(every)]
     low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
     said = [f"{x.condition} at {x.value}: {x.score:.3f}" for x in points]
@@ -129,9 +129,7 @@ def _panel(
     )
 
 
-def _floor(
-    conditions: Mapping[str, Mapping[str, Any]], modality: str, metric: str
-) -> float | None:
+def _floor(conditions: Mapping[str, Mapping[str, Any]], modality: str, metric: str) -> float | None:
     """The score of the modality that was not changed, alone."""
     scores = conditions.get(_OTHER.get(modality, ""), {})
     for part in (scores, scores.get("raters", {}), scores.get("mean", {})):

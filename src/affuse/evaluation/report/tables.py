@@ -241,8 +241,8 @@ def _sets(evaluated: Sequence[Evaluated]) -> Table | None:
         if (sets := scores.get("sets"))
     ]
     note = (
-        "A set holds the classes that the calibrated model does not rule out; coverage is how often "
-        "the true class is in it."
+        "A set holds the classes that the calibrated model does not rule out; coverage is how "
+        "often the true class is in it."
     )
     return _table(evaluated, "sets", "Conformal sets", rows, note)
 

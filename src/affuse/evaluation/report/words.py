@@ -4,13 +4,13 @@ from __future__ import annotations
 
 MEANING = (
     "A model says which of its outputs a recording most resembles, by what annotators wrote or "
-    "actors were asked to show. It does not say what a person feels. Faces and voices are loose and "
-    "culture-dependent signs of inner states."
+    "actors were asked to show. It does not say what a person feels. Faces and voices are loose "
+    "and culture-dependent signs of inner states."
 )
 INTENDED = (
-    "Research on and teaching of audio-visual modelling: training, comparing and reproducing models; "
-    "behaviour with missing or noisy modalities; annotation aids that a person checks; recordings "
-    "of people who know and agree."
+    "Research on and teaching of audio-visual modelling: training, comparing and reproducing "
+    "models; behaviour with missing or noisy modalities; annotation aids that a person checks; "
+    "recordings of people who know and agree."
 )
 OUT_OF_SCOPE = (
     "Decisions about people: to judge, rank, select, monitor or treat them, in hiring and work, "
@@ -22,11 +22,11 @@ OUT_OF_SCOPE = (
 LIMITS = (
     "Scores are of recordings like those of the corpus; nothing is known of other languages, ages, "
     "cameras and rooms, or of spontaneous behaviour where people acted.",
-    "An interval tells how a score would vary with other speakers, and nothing about another corpus "
-    "or another training. Look at the interval, not at the last digit.",
+    "An interval tells how a score would vary with other speakers, and nothing about another "
+    "corpus or another training. Look at the interval, not at the last digit.",
     "Accuracy differs between people: see the scores of single speakers.",
 )
 SENSITIVE = (
-    "This page holds images and sound of identifiable people. Treat it as you treat the corpus: its "
-    "terms and what these people agreed to decide who may see it."
+    "This page holds images and sound of identifiable people. Treat it as you treat the corpus: "
+    "its terms and what these people agreed to decide who may see it."
 )

@@ -49,7 +49,9 @@ def worst_clips(part: Predictions, task: str, count: int) -> list[WorstClip]:
     table = part.table
     if isinstance(table, ClassTable):
         votes = task == "distribution" and table.votes is not None
-        found = _by_divergence(part, table, count) if votes else _confidently_wrong(part, table, count)
+        found = (
+            _by_divergence(part, table, count) if votes else _confidently_wrong(part, table, count)
+        )
     else:
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = {name: table.scores(table.sums)[name] for name in ("rmse", "ccc")}
