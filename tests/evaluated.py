@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tests.judged import Rows, write_rows
-
 from affuse.evaluation.scored import score_table
 from affuse.training.recipe import load_recipe
+from tests.judged import Rows, write_rows
 
 #: Elements that have no end.
 VOID = {"meta", "img", "br", "hr", "link", "input"}

@@ -23,6 +23,7 @@ STEPS = {
     "get-started": "demo",
     "calibrate": "store",
     "compare": "run-a run-b",
+    "report": "run-a run-b",
     "corpora": "",
     "own-features": "clip",
     "own-recordings": "recordings",
@@ -92,7 +93,7 @@ def needs(words: list[str]) -> list[str]:
     for option in ("--model", "--audio", "--video", "--audio-held-back"):
         read += after(words, option)[:1]
     read += after(words, "--from") if words[0] == "power" else []
-    if words[0] in ("evaluate", "ensemble", "compare"):
+    if words[0] in ("evaluate", "ensemble", "compare", "report", "card"):
         ends = [k for k, one in enumerate(words) if one.startswith("--")]
         read += words[1 : ends[0] if ends else None]
     changes = (word.partition("=") for word in words)

@@ -21,7 +21,7 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
 from affuse.evaluation.held_back import read_shares
-from affuse.evaluation.report import write_report
+from affuse.evaluation.report.page import write_report
 from affuse.features.baseline import Baselines, Known, evidence_of, together
 from affuse.features.prepare import prepare
 from affuse.features.speakers import AMOUNTS, Amount, SpeakerBaselines, place
@@ -270,9 +270,11 @@ def relabelled_without_speakers(folder: Path) -> Path:
 
 
 def test_results_of_different_baselines_are_not_mixed(people: Path, tmp_path: Path) -> None:
-    results = {x: evaluate(people / "known", ["audio"], baseline=x) for x in ("none", "all")}
-    with pytest.raises(AffuseError, match=r"different baselines: all unlabelled .*, none"):
-        write_report(results, tmp_path / "report.html", [])
+    evaluate(people / "known", ["audio"])
+    evaluate(people / "known", ["audio"], baseline="all")
+    folders = [people / "known", people / "known/evaluation-all"]
+    with pytest.raises(BadInput, match=r"all: is of baseline all unlabelled .* of none: they"):
+        write_report(folders, tmp_path / "report.html")
     table = people / "known/evaluation-all/predictions.csv"
     rows = list(csv.reader(table.open()))
     rows[3][rows[0].index("baseline")] = "none"

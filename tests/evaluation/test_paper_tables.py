@@ -10,7 +10,7 @@ from affuse.evaluation.paper_tables import write_paper_table
 
 ROWS: list[dict[str, object]] = [
     {"model": "late_100%", "accuracy": "0.71 [0.65, 0.77]", "note": "a | b"},
-    {"model": "early", "accuracy": "0.65*", "note": None},
+    {"model": "early<2", "accuracy": "0.65*", "note": None},
 ]
 
 
@@ -27,7 +27,7 @@ def test_a_pipe_table_keeps_its_columns(tmp_path: Path) -> None:
         "| model | accuracy | note |",
         "| --- | --- | --- |",
         r"| late_100% | 0.71 [0.65, 0.77] | a \| b |",
-        "| early | 0.65* |  |",
+        "| early<2 | 0.65* |  |",
     ]
 
 
@@ -35,7 +35,8 @@ def test_latex_has_rules_and_escapes(tmp_path: Path) -> None:
     write_paper_table(ROWS, tmp_path / "t.tex", "What run_a found, 95 %")
     text = (tmp_path / "t.tex").read_text(encoding="utf-8")
     assert r"\begin{tabular}{lrl}" in text
-    assert r"late\_100\% & 0.71 [0.65, 0.77] & a | b \\" in text
+    assert r"late\_100\% & 0.71 [0.65, 0.77] & a \textbar{} b \\" in text
+    assert r"early\textless{}2 & 0.65*" in text
     assert r"\caption{What run\_a found, 95 \%}" in text
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
 

@@ -18,7 +18,7 @@ SCORES = "Scores by condition, with 95 % intervals over speakers"
 
 def page_of(*paths: Path, **options: object) -> Page:
     out = paths[0].parent / "report.html"
-    write_report(paths, out, **options)  # type: ignore[arg-type]
+    write_report(paths, out, **options)
     return Page(out.read_text(encoding="utf-8"))
 
 
@@ -87,6 +87,18 @@ def test_votes_have_their_own_scores(tmp_path: Path) -> None:
     assert len(apart) == 8 and apart == sorted(apart, reverse=True)
 
 
+@pytest.mark.parametrize("learned", ["classification", "distribution"])
+@pytest.mark.parametrize("votes", [True, False])
+def test_classes_are_compared_by_accuracy_unless_votes_were_learned_and_are_there(
+    learned: str, votes: bool, tmp_path: Path
+) -> None:
+    changes = [] if learned == "classification" else ["task=distribution"]
+    run = evaluated_run(tmp_path / "run", class_rows(votes=votes), changes=changes)
+    head = page_of(run).tables["Main scores, with 95 % intervals over speakers"][0]
+    both = learned == "distribution" and votes
+    assert head[1:] == (["KL", "accuracy"] if both else ["accuracy", "UAR"])
+
+
 def test_valence_and_arousal_have_a_row_for_each_dimension(tmp_path: Path) -> None:
     page = page_of(write_rows(tmp_path / "t.csv", frame_rows()))
     assert page.column(SCORES, "dimension") == ["valence", "arousal", "mean"]
@@ -134,8 +146,12 @@ def test_every_table_is_written_in_three_formats(tmp_path: Path) -> None:
     text = (tmp_path / "t/recall.tex").read_text()
     assert r"happy\_\&\_100\% & sad\#1 & \{angry\}" in text and r"\toprule" in text
     assert r"run\_a" in (tmp_path / "t/confusion-run_a-av.tex").read_text()
-    formats = [{x.stem for x in (tmp_path / "t").glob(f"*{end}")} for end in (".csv", ".md", ".tex")]
-    assert formats[0] == formats[1] == formats[2] >= {"scores", "folds", "worst", "confusion-run_a-av"}
+    formats = [
+        {x.stem for x in (tmp_path / "t").glob(f"*{end}")} for end in (".csv", ".md", ".tex")
+    ]
+    assert (
+        formats[0] == formats[1] == formats[2] >= {"scores", "folds", "worst", "confusion-run_a-av"}
+    )
     page = Page((tmp_path / "r.html").read_text())
     assert page.wrong == [] and "happy_&_100%" in page.tables["Recall of each class"][0]
 
@@ -200,6 +216,14 @@ def test_models_of_one_modality_each_are_side_by_side_but_not_compared(tmp_path:
     page = page_of(voice, face)
     assert "have no condition in common" in page.text
     assert page.column(SCORES, "model") == ["voice", "face"]
+
+
+def test_speakers_of_one_clip_each_have_no_scores_of_their_own(tmp_path: Path) -> None:
+    page = page_of(write_rows(tmp_path / "t.csv", class_rows(speakers=40, clips=1)))
+    assert not [x for x in page.tables if "speaker" in x and x.startswith("Accuracy")]
+    page = page_of(write_rows(tmp_path / "t.csv", class_rows(speakers=40, clips=2)))
+    (head, *rows) = page.tables["Accuracy by speaker"]
+    assert [row[0] for row in rows] == [f"s{k}" for k in range(40)] and head[0] == "speaker"
 
 
 def test_a_surface_and_checks_are_shown_where_they_lie_in_the_run(runs: list[Path]) -> None:

@@ -23,7 +23,15 @@ from affuse.media.encode import encoded_mp3
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two actors of a synthetic RAVDESS."""
     root = tmp_path_factory.mktemp("corpus")
-    synthesise(root, actors=[1, 2], intensities=(1,), repetitions=(1,), statements=(1,), workers=1)
+    synthesise(
+        root,
+        actors=[1, 2],
+        seconds=1.2,
+        intensities=(1,),
+        repetitions=(1,),
+        statements=(1,),
+        workers=1,
+    )
     return root
 
 
@@ -64,7 +72,7 @@ def worst(page: Page) -> tuple[str, str]:
 def test_without_a_root_or_clips_there_is_none(corpus: Path, tmp_path: Path) -> None:
     run, out = ravdess_run(tmp_path / "run"), tmp_path / "r.html"
     for options in ({"root": None}, {"root": corpus, "clips": 0}):
-        write_report([run], out, **options)  # type: ignore[arg-type]
+        write_report([run], out, **options)
         assert "data:" not in out.read_text().partition("<body>")[2]
         assert "identifiable people" not in out.read_text()
 

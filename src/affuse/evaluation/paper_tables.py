@@ -10,13 +10,16 @@ import pandas as pd
 from affuse.errors import AffuseError
 from affuse.execution.files import write_text
 
-#: What LaTeX takes for commands -> how it is written. `to_latex` escapes cells, not captions.
+#: What LaTeX takes for a command, or prints as something else -> how it is written.
 _ESCAPED = str.maketrans(
     {
         **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-        "~": r"\textasciitilde ",
-        "^": r"\textasciicircum ",
-        "\\": r"\textbackslash ",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
     }
 )
 #: One table: rows with the same keys, whose cells are text or numbers; None is an empty cell.
@@ -57,11 +60,11 @@ def markdown_table(rows: Rows, caption: str = "") -> str:
 def latex_table(rows: Rows, caption: str = "") -> str:
     """The rows as a LaTeX table; the preamble needs `\\usepackage{booktabs}`."""
     names = list(rows[0])
-    cells = pd.DataFrame([[_text(row[name]) for name in names] for row in rows], columns=names)
+    cells = [[_text(row[name]).translate(_ESCAPED) for name in names] for row in rows]
     columns = ["r" if all(is_number(row[name]) for row in rows) else "l" for name in names]
-    return cells.to_latex(
+    return pd.DataFrame(cells, columns=[name.translate(_ESCAPED) for name in names]).to_latex(
         index=False,
-        escape=True,
+        escape=False,
         column_format="".join(columns),
         caption=caption.translate(_ESCAPED) or None,
         position="t" if caption else None,
@@ -81,7 +84,7 @@ def _text(value: object) -> str:
 
 def is_number(value: object) -> bool:
     """Whether a cell begins with a number, such as `0.71 [0.65, 0.77]`, or is empty."""
-    first = _text(value).split(" ", 1)[0].rstrip("*†")
+    first = _text(value).split(" ", 1)[0].rstrip("*†").lstrip("<")
     try:
         float(first or 0)
     except ValueError:

@@ -33,7 +33,7 @@ class Evaluated:
         path: As the user named it.
         run: The run, where one is known.
         folder: With the results; None of a table alone.
-        task: What was learned; of a table what it can be scored as.
+        task: What the predictions are scored as.
         metrics: As `metrics.json` has them.
         predictions: Condition -> what was predicted; the conditions of `metrics`.
     """
@@ -109,7 +109,9 @@ def read_evaluated(path: Path) -> Evaluated:
         name: replace(parts[name], path=path, facts=parts[name].facts | facts)
         for name in metrics["conditions"]
     }
-    task = next(iter(named.values())).task if run is None else read_recipe(run).task
+    task = next(iter(named.values())).task
+    if run is not None and read_recipe(run).task == "classification":
+        task = "classification"  # also where raters voted on what was scored
     return Evaluated(path.name, path, run, folder, task, metrics, named)
 
 
@@ -180,4 +182,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _short(path: Path) -> str:
     parts = path.absolute().parts
     common = len(list(takewhile(lambda part: part in _COMMON, reversed(parts))))
-    return parts[len(parts) - common - 1].removesuffix(".csv")
+    last = len(parts) - common - 1
+    first = last - parts[last].startswith("evaluation-")  # of a run that says more
+    return "/".join(parts[first : last + 1]).removesuffix(".csv")

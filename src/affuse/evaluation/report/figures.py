@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from affuse.errors import BadInput
-from affuse.evaluation.report.charts import Chart, Line
+from affuse.evaluation.report.charts import Chart, Line, round_ticks
 from affuse.evaluation.report.evaluated import Evaluated
-from affuse.evaluation.report.groups import scores_by
+from affuse.evaluation.report.groups import has_speakers, scores_by
 from affuse.evaluation.report.record import fold_folders
 from affuse.evaluation.report.tables import HEADS
 from affuse.metrics.calibration import calibration
@@ -69,11 +69,13 @@ def _over_epochs(title: str, what: str, lines: Sequence[Line]) -> Chart:
     values = values[np.isfinite(values)]
     last = max(float(np.max(np.asarray(line.x, float))) for line in lines)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    ends = [line.y[-1] for line in lines]
+    at_end = [line.y[-1] for line in lines]
     alt = f"{what} over {last:.0f} epochs; after the last one " + ", ".join(
-        f"{value:.3f}" for value in ends
+        f"{value:.3f}" for value in at_end
     )
-    return Chart(title, alt, "epoch", what, lines, (0, max(last, 1)), padded(low, high))
+    ends = (0.0, max(last, 1.0))
+    ticks = [(x, f"{x:.0f}") for x, _ in round_ticks(*ends) if x == round(x)]
+    return Chart(title, alt, "epoch", what, lines, ends, padded(low, high), ticks)
 
 
 def padded(low: float, high: float) -> tuple[float, float]:
@@ -125,7 +127,7 @@ def speaker_charts(evaluated: Sequence[Evaluated], metric: str, kind: Metric) ->
         rows = {
             condition: [*scores_by(part, part.speakers, metric).values()]
             for condition, part in one.predictions.items()
-            if part.speakers is not None and len(set(part.speakers)) > 1
+            if part.speakers is not None and has_speakers(part)
         }
         if rows:
             charts.append(_dots(one.name, rows, HEADS[metric], kind))

@@ -11,6 +11,7 @@ from affuse.evaluation.predictions import Predictions
 from affuse.evaluation.report.evaluated import Evaluated
 from affuse.evaluation.report.tables import HEADS, Row, Table, led
 from affuse.metrics.jackknife import group_sums
+from affuse.tasks.dimensional_scores import SeriesTable
 
 
 def scores_by(part: Predictions, groups: np.ndarray, metric: str) -> dict[str, float]:
@@ -25,6 +26,19 @@ def scores_by(part: Predictions, groups: np.ndarray, metric: str) -> dict[str, f
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = part.table.scores(sums)[metric]
     return dict(zip(map(str, np.unique(groups)), map(float, scores), strict=True))
+
+
+#: Speakers beyond which they are not listed one by one.
+_LISTED = 200
+
+
+def has_speakers(part: Predictions) -> bool:
+    """Whether single speakers have scores: there are several, with several clips or frames each."""
+    if part.speakers is None:
+        return False
+    count = len({*part.speakers})
+    series = isinstance(part.table, SeriesTable)
+    return count > 1 and (series or len(part.clips) >= 2 * count)
 
 
 def group_tables(evaluated: Sequence[Evaluated], metric: str) -> list[Table]:
@@ -63,7 +77,7 @@ def _spread(evaluated: Sequence[Evaluated], metric: str) -> Table | None:
     rows: list[Row] = []
     for one in evaluated:
         for condition, part in one.predictions.items():
-            if part.speakers is None or len(set(part.speakers)) < 2:
+            if part.speakers is None or not has_speakers(part):
                 continue
             scores = scores_by(part, part.speakers, metric)
             values = np.array([*scores.values()])
@@ -87,7 +101,7 @@ def _speakers(evaluated: Sequence[Evaluated], metric: str) -> Table | None:
     found: dict[str, Row] = {}
     for one in evaluated:
         part = one.first
-        if part.speakers is None:
+        if part.speakers is None or not has_speakers(part):
             continue
         head = f"{one.name}, {next(iter(one.conditions))}"
         counts = dict(zip(*np.unique(part.speakers, return_counts=True), strict=True))
@@ -95,7 +109,9 @@ def _speakers(evaluated: Sequence[Evaluated], metric: str) -> Table | None:
             row = found.setdefault(name, {"speaker": name, "clips": int(counts[name])})
             row[head] = _number(score)
     rows = [found[name] for name in sorted(found, key=_natural)]
-    return Table("speakers", f"{_title(metric)} by speaker", rows) if rows else None
+    if not 0 < len(rows) <= _LISTED:
+        return None
+    return Table("speakers", f"{_title(metric)} by speaker", rows)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

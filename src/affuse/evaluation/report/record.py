@@ -104,6 +104,8 @@ def _plain(value: Any) -> str:
     """An option in words."""
     if isinstance(value, Mapping):
         return "(" + ", ".join(f"{name}: {_plain(x)}" for name, x in value.items()) + ")"
+    if isinstance(value, list | tuple):
+        return "(" + ", ".join(map(_plain, value)) + ")"
     return str(value)
 
 
@@ -137,7 +139,7 @@ def _labels(recipe: Recipe) -> str:
 def _training(recipe: Recipe) -> str:
     optimiser = recipe.optimiser
     return (
-        f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {optimiser.name}, learning "
+        f"epochs {recipe.epochs}, batches of {recipe.batch_size}, {optimiser.name}, learning "
         f"rate {optimiser.lr:g} ({optimiser.schedule}), {recipe.selection} epoch kept"
     )
 

@@ -19,7 +19,7 @@ from affuse.evaluation.report.groups import group_tables
 from affuse.evaluation.report.record import NOT_RECORDED, training_facts
 from affuse.evaluation.report.recordings import excerpts
 from affuse.evaluation.report.surfaces import surfaces
-from affuse.evaluation.report.tables import HEADS, Row, Table, cell, led, score_tables
+from affuse.evaluation.report.tables import HEADS, Row, Table, cell, led, score_tables, why_none
 from affuse.evaluation.report.worst import worst_clips, worst_table
 from affuse.metrics.over_time import SERIES_METRICS
 from affuse.tasks.class_scores import CLASS_METRICS, RATER_METRICS
@@ -192,7 +192,7 @@ def _facts(one: Evaluated) -> dict[str, str]:
     own = {} if one.run is None else training_facts(one.run)
     return own | {
         "results": str(one.path),
-        "clips scored": f"{metrics.get('role', NOT_RECORDED)}, {len(one.first.clips):,}",
+        "clips scored": f"{len(one.first.clips):,}, {metrics.get('role', NOT_RECORDED)}",
         "folds scored": str(metrics.get("folds", NOT_RECORDED)),
         "known of each speaker": one.baseline,
         "changed recordings": "; ".join(metrics.get("changes", ())) or "none",
@@ -219,7 +219,8 @@ def _headline(evaluated: Sequence[Evaluated]) -> Table:
             found: Row = {HEADS[name]: cell(known, name) for name in metrics}
             rows.append(led(one, evaluated, {"condition": condition} | found))
     heads = 1 + (len(evaluated) > 1)
-    return Table("summary", "With 95 % intervals over speakers", rows, heads=heads)
+    caption = "Main scores, with 95 % intervals over speakers"
+    return Table("summary", caption, rows, why_none(evaluated), heads)
 
 
 _CONFUSIONS = (

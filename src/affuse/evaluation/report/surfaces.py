@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,9 @@ def surfaces(evaluated: Sequence[Evaluated], metric: str) -> tuple[list[Chart], 
         rows += [led(one, evaluated, row) for row in _rows(points, metric)]
     heads = 4 + (len(evaluated) > 1)
     caption = "Scores of changed recordings, with 95 % intervals over speakers"
+    ends = [chart.y_range for chart in charts]
+    shared = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 1.0)
+    charts = [replace(chart, y_range=shared) for chart in charts]
     return charts, Table("surface", caption, rows, heads=heads) if rows else None
 
 

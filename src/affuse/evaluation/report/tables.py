@@ -117,9 +117,10 @@ def _table(
 
 
 def _filled(rows: Sequence[Row]) -> list[Row]:
-    """Rows that all have the columns that any of them has, in the order of their first rows."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return [{name: row.get(name) for name in columns} for row in rows]
+    """Rows with the columns in which any of them has something, in the order of the first rows."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    used = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    return [{name: row.get(name) for name in used} for row in rows]
 
 
 def _scores(evaluated: Sequence[Evaluated]) -> Table | None:
@@ -138,15 +139,10 @@ def _scores(evaluated: Sequence[Evaluated]) -> Table | None:
         evaluated,
         "scores",
         "Scores by condition, with 95 % intervals over speakers",
-        [{name: x for name, x in row.items() if not _unused(name, rows)} for row in rows],
-        _why_none(evaluated),
+        rows,
+        why_none(evaluated),
         1 + over_time,
     )
-
-
-def _unused(column: str, rows: Sequence[Row]) -> bool:
-    """Whether a column is empty."""
-    return all(row.get(column) is None for row in rows)
 
 
 def _of_classes(scores: Mapping[str, Any]) -> Row:
@@ -155,7 +151,8 @@ def _of_classes(scores: Mapping[str, Any]) -> Row:
     return counts | found
 
 
-def _why_none(evaluated: Sequence[Evaluated]) -> str:
+def why_none(evaluated: Sequence[Evaluated]) -> str:
+    """Why some scores have no interval; empty where all have one."""
     reasons = {x["no_interval"]: None for _, _, x in _each(evaluated) if x.get("no_interval")}
     old = {x.name: None for x, _, own in _each(evaluated) if "uar" in own and _INTERVAL not in own}
     lines = [f"No intervals: {'; '.join(reasons)}."] if reasons else []
