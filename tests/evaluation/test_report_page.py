@@ -92,7 +92,9 @@ def test_votes_have_their_own_scores(tmp_path: Path) -> None:
 def test_classes_are_compared_by_accuracy_unless_votes_were_learned_and_are_there(
     learned: str, votes: bool, tmp_path: Path
 ) -> None:
-    changes = [] if learned == "classification" else ["task=distribution"]
+    changes = (
+        [] if learned == "classification" else ["task=distribution", "labels.rule=distribution"]
+    )
     run = evaluated_run(tmp_path / "run", class_rows(votes=votes), changes=changes)
     head = page_of(run).tables["Main scores, with 95 % intervals over speakers"][0]
     both = learned == "distribution" and votes

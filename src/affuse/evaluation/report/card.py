@@ -139,7 +139,7 @@ def _text(name: str, file: Path, spec: ModelSpec, one: Evaluated | None) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    facts = {} if one is None or one.run is None else training_facts(one.run)
+    facts = {} if one is None else training_facts(one)
     told = {key: x for key, x in facts.items() if key not in _ELSEWHERE}
     text: str = environment.get_template("card.md").render(
         name=shown(name),

@@ -17,6 +17,7 @@ from affuse.evaluation.scored import score_table
 from affuse.features.speakers import AMOUNTS
 from affuse.metrics.jackknife import Metric
 from affuse.tasks.judgement import PREDICTIONS_FILE
+from affuse.training.recipe import Recipe
 from affuse.training.run import evaluation_folder, read_recipe, read_run
 
 METRICS_FILE = "metrics.json"
@@ -32,6 +33,7 @@ class Evaluated:
         name: What the report calls it.
         path: As the user named it.
         run: The run, where one is known.
+        recipe: Of the run.
         folder: With the results; None of a table alone.
         task: What the predictions are scored as.
         metrics: As `metrics.json` has them.
@@ -41,6 +43,7 @@ class Evaluated:
     name: str
     path: Path
     run: Path | None
+    recipe: Recipe | None
     folder: Path | None
     task: str
     metrics: Mapping[str, Any]
@@ -95,7 +98,7 @@ def read_evaluated(path: Path) -> Evaluated:
     if not path.is_dir():
         metrics, parts = score_table(path), read_predictions(path)
         task = next(iter(parts.values())).task
-        return Evaluated(path.name, path, None, None, task, metrics, parts)
+        return Evaluated(path.name, path, None, None, None, task, metrics, parts)
     folder, run = _places(path)
     metrics = _metrics(path, folder)
     parts = read_predictions(folder / PREDICTIONS_FILE)
@@ -110,9 +113,10 @@ def read_evaluated(path: Path) -> Evaluated:
         for name in metrics["conditions"]
     }
     task = next(iter(named.values())).task
-    if run is not None and read_recipe(run).task == "classification":
+    recipe = None if run is None else read_recipe(run)
+    if recipe is not None and recipe.task == "classification":
         task = "classification"  # also where raters voted on what was scored
-    return Evaluated(path.name, path, run, folder, task, metrics, named)
+    return Evaluated(path.name, path, run, recipe, folder, task, metrics, named)
 
 
 def common_condition(evaluated: Sequence[Evaluated]) -> str | None:

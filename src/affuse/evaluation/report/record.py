@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from affuse.evaluation.report.evaluated import Evaluated
 from affuse.models.modelfile import read_spec
 from affuse.models.spec import ModelSpec
 from affuse.training.recipe import Recipe
-from affuse.training.run import MODEL_FILE, fold_number, read_recipe, read_run, read_split
+from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split
 
 NOT_RECORDED = "not recorded"
 #: TensorBoard's files are named after the second in which a training began.
@@ -30,19 +31,22 @@ def first_model(run: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def training_facts(run: Path) -> dict[str, str]:
+def training_facts(one: Evaluated) -> dict[str, str]:
     """What was trained on what, in words.
 
     Args:
-        run: Folder of a run.
+        one: What was evaluated.
 
     Returns:
-        Name of a fact -> the fact; what is not known is `not recorded`.
+        Name of a fact -> the fact; what is not known is `not recorded`. Empty where no run is known.
 
     Raises:
-        BadInput: The folder is no run, or its recipe or model files cannot be read.
+        BadInput: The folder is no run, or its model files cannot be read.
     """
-    told, recipe, file = read_run(run), read_recipe(run), first_model(run)
+    run, recipe = one.run, one.recipe
+    if run is None or recipe is None:
+        return {}
+    told, file = read_run(run), first_model(run)
     spec = None if file is None else read_spec(file)
     versions = told.get("versions", {})
     return {

@@ -189,8 +189,7 @@ def _training(facts: Mapping[str, Mapping[str, str]]) -> Table:
 
 def _facts(one: Evaluated) -> dict[str, str]:
     metrics = one.metrics
-    own = {} if one.run is None else training_facts(one.run)
-    return own | {
+    return training_facts(one) | {
         "results": str(one.path),
         "clips scored": f"{len(one.first.clips):,}, {metrics.get('role', NOT_RECORDED)}",
         "folds scored": str(metrics.get("folds", NOT_RECORDED)),
