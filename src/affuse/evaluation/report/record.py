@@ -38,7 +38,7 @@ def training_facts(one: Evaluated) -> dict[str, str]:
         one: What was evaluated.
 
     Returns:
-        Name of a fact -> the fact; what is not known is `not recorded`. Empty where no run is known.
+        Name of a fact -> the fact; what is not known is `not recorded`. Empty without a run.
 
     Raises:
         BadInput: The folder is no run, or its model files cannot be read.
