@@ -230,14 +230,22 @@ def test_speakers_of_one_clip_each_have_no_scores_of_their_own(tmp_path: Path) -
 
 def test_a_surface_and_checks_are_shown_where_they_lie_in_the_run(runs: list[Path]) -> None:
     (runs[0] / "evaluation/surface").mkdir()
-    lines = ["modality,change,value,condition,metric,score,low,high,clips"]
-    lines += [f"audio,babble,{x},av,accuracy,0.{x}5,0.{x}0,0.{x}9,96" for x in (9, 5, 1)]
+    lines = ["modality,change,value,condition,metric,score,low,high,clips,lost_clips,below_floor"]
+    lines += [",,,av,accuracy,0.97,0.96,0.98,96,0,", ",,,av,uar,0.1,,,96,0,"]
+    lines += [f"audio,babble,{x},av,accuracy,0.{x}5,0.{x}0,0.{x}9,96,0,0" for x in (9, 5, 1)]
+    lines += [f"audio,babble,{x},video,accuracy,0.5,,,96,0," for x in (9, 5, 1)]
     (runs[0] / "evaluation/surface/surface.csv").write_text("\n".join(lines))
     check = {"name": "copies", "group": "data", "question": "Is it <fair>?", "verdict": "fails"}
     (runs[0] / "check-model.json").write_text(json.dumps([check | {"value": 0.25}]))
     page = page_of(runs[0])
     caption = "Scores of changed recordings, with 95 % intervals over speakers"
-    assert page.column(caption, "accuracy")[1] == "0.550 [0.500, 0.590]"
+    assert page.column(caption, "change") == ["unchanged", *["babble"] * 6]
+    assert page.column(caption, "accuracy")[2:5] == [
+        "0.550 [0.500, 0.590]",
+        "0.150 [0.100, 0.190]",
+        "0.500",
+    ]
+    assert "av, unchanged" in page.text
     assert any("changed by babble; av at 9: 0.950" in str(alt) for alt in page.images)
     assert page.tables["Checks of the model"][1] == [
         "data", "copies", "Is it <fair>?", "0.25", "", "fails", ""

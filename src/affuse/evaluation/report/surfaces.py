@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,10 +15,14 @@ from affuse.evaluation.report.figures import padded
 from affuse.evaluation.report.tables import HEADS, Row, Table, led
 from affuse.execution.tables import Sheet, rows_of
 
-#: Where it lies in the folder of an evaluation.
+#: Where `affuse evaluate --surface` leaves it in the folder of an evaluation.
 SURFACE_FILE = Path("surface", "surface.csv")
 _COLUMNS = ("modality", "change", "value", "condition", "metric", "score", "low", "high", "clips")
-_OTHER = {"audio": "video", "video": "audio"}
+_UNCHANGED = "unchanged"
+_NOTE = (
+    "Each modality alone, under the same change, is the floor: fusion below it would have done "
+    "better to ignore the other modality."
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,12 @@ class Point:
     """A score of changed recordings.
 
     Args:
-        modality: Which was changed.
+        modality: Which was changed; empty where nothing was.
         change: How, such as `babble`.
         value: How much, as the surface calls it.
         condition: What the model had of it.
-        score: The score.
+        metric: What is scored.
+        score: The score; NaN where it is undefined.
         low: Lower end of its interval; NaN for none.
         high: Upper end.
         clips: How many.
@@ -41,6 +45,7 @@ class Point:
     change: str
     value: str
     condition: str
+    metric: str
     score: float
     low: float
     high: float
@@ -61,81 +66,75 @@ def read_surface(one: Evaluated, metric: str) -> list[Point]:
     if file is None or not file.is_file():
         return []
     sheet = Sheet(file, _COLUMNS)
-    rows = [row for _, row in rows_of(sheet, iter(sheet), _COLUMNS)]
-    names = {row["metric"]: None for row in rows}
-    chosen = metric if metric in names else next(iter(names), metric)
-    return [_point(sheet, row) for row in rows if row["metric"] == chosen]
+    points = [_point(sheet, row) for _, row in rows_of(sheet, iter(sheet), _COLUMNS)]
+    names = list(dict.fromkeys(x.metric for x in points))
+    chosen = metric if metric in names else names[0] if names else ""
+    return [x for x in points if x.metric == chosen]
 
 
 def _point(sheet: Sheet, row: Mapping[str, str]) -> Point:
-    modality, change, value, condition = (row[name] for name in _COLUMNS[:4])
+    modality, change, value, condition, metric = (row[name] for name in _COLUMNS[:5])
     score, low, high = (sheet.finite(row[name]) for name in ("score", "low", "high"))
-    return Point(modality, change, value, condition, score, low, high, row["clips"])
+    return Point(modality, change, value, condition, metric, score, low, high, row["clips"])
 
 
 def surfaces(evaluated: Sequence[Evaluated], metric: str) -> tuple[list[Chart], Table | None]:
-    """A chart for every model and change, and all points as a table."""
+    """A chart for every model and change, on one scale, and all points as a table.
+
+    Args:
+        evaluated: What the report is about.
+        metric: What is shown, where the surfaces have it.
+    """
     charts: list[Chart] = []
     rows: list[Row] = []
     for one in evaluated:
         points = read_surface(one, metric)
-        for (modality, change), part in groupby(points, lambda x: (x.modality, x.change)):
-            charts.append(_panel(one, modality, change, [*part], metric))
-        rows += [led(one, evaluated, row) for row in _rows(points, metric)]
-    heads = 4 + (len(evaluated) > 1)
-    caption = "Scores of changed recordings, with 95 % intervals over speakers"
+        changed = [x for x in points if x.change]
+        before = [x for x in points if not x.change]
+        for change, part in groupby(changed, lambda x: x.change):
+            charts.append(_panel(one.name, change, [*part], before))
+        rows += [led(one, evaluated, row) for row in _rows(points)]
+    if not rows:
+        return [], None
     ends = [chart.y_range for chart in charts]
     shared = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 1.0)
-    charts = [replace(chart, y_range=shared) for chart in charts]
-    return charts, Table("surface", caption, rows, heads=heads) if rows else None
+    heads = 4 + (len(evaluated) > 1)
+    caption = "Scores of changed recordings, with 95 % intervals over speakers"
+    table = Table("surface", caption, rows, _NOTE, heads)
+    return [replace(chart, y_range=shared) for chart in charts], table
 
 
-def _rows(points: Sequence[Point], metric: str) -> Iterator[Row]:
+def _rows(points: Sequence[Point]) -> Iterator[Row]:
     for x in points:
         interval = "" if np.isnan([x.low, x.high]).any() else f" [{x.low:.3f}, {x.high:.3f}]"
         score = None if np.isnan(x.score) else f"{x.score:.3f}{interval}"
-        lead: Row = {"modality": x.modality, "change": x.change, "value": x.value}
-        yield lead | {"condition": x.condition, HEADS[metric]: score, "clips": x.clips}
+        lead: Row = {"modality": x.modality, "change": x.change or _UNCHANGED, "value": x.value}
+        yield lead | {"condition": x.condition, _head(x.metric): score, "clips": x.clips}
 
 
-def _panel(
-    one: Evaluated, modality: str, change: str, points: Sequence[Point], metric: str
-) -> Chart:
+def _head(metric: str) -> str:
+    return HEADS.get(metric, metric)
+
+
+def _panel(name: str, change: str, points: Sequence[Point], before: Sequence[Point]) -> Chart:
+    """Every condition over the values, and everything there of the recordings as they are."""
     values = list(dict.fromkeys(x.value for x in points))
-    ends = (-0.3, max(len(values) - 1, 0) + 0.3)
+    ends = (-0.3, len(values) - 0.7)
     lines = []
     for k, condition in enumerate(dict.fromkeys(x.condition for x in points)):
         own = [x for x in points if x.condition == condition]
         place = [values.index(x.value) for x in own]
         lows, highs = [x.low for x in own], [x.high for x in own]
-        label = f"{condition}, changed"
-        lines.append(Line(label, place, [x.score for x in own], k, lows, highs, marked=True))
-    floor = _floor(one.conditions, modality, metric)
-    other = _OTHER.get(modality, "")
-    if floor is not None and all(x.condition != other for x in points):
-        lines.append(Line(f"{other} alone: the floor", ends, [floor, floor], len(lines)))
-    every = np.array(
-        [x for line in lines for x in (*line.y, *(line.low or ()), *(line.high or ()))]
-    )
+        lines.append(Line(condition, place, [x.score for x in own], k, lows, highs, marked=True))
+    if before:
+        label = f"{before[0].condition}, {_UNCHANGED}"
+        lines.append(Line(label, ends, [before[0].score, before[0].score], len(lines)))
+    every = np.array([[x.score, x.low, x.high] for x in (*points, *before[:1])])
     every = every[np.isfinite(every)]
     low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
-    said = [f"{x.condition} at {x.value}: {x.score:.3f}" for x in points]
-    return Chart(
-        f"{one.name}: {change}",
-        f"{HEADS[metric]} where {modality} is changed by {change}; {', '.join(said)}",
-        change,
-        HEADS[metric],
-        lines,
-        ends,
-        padded(low, high),
-        x_ticks=[*enumerate(values)],
-    )
-
-
-def _floor(conditions: Mapping[str, Mapping[str, Any]], modality: str, metric: str) -> float | None:
-    """The score of the modality that was not changed, alone."""
-    scores = conditions.get(_OTHER.get(modality, ""), {})
-    for part in (scores, scores.get("raters", {}), scores.get("mean", {})):
-        if part.get(metric) is not None:
-            return float(part[metric])
-    return None
+    said = [f"{x.condition} at {x.value}: {x.score:.3f}" for x in points if x.score == x.score]
+    head = _head(points[0].metric)
+    alt = f"{head} where {points[0].modality} is changed by {change}; {', '.join(said)}"
+    ticks = [*enumerate(values)]
+    span = padded(low, high)
+    return Chart(f"{name}: {change}", alt, change, head, lines, ends, span, x_ticks=ticks)
