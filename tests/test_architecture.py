@@ -16,7 +16,7 @@ PAGES = [
 ]
 #: Groups of entry points that have no module of their name, and what readers write themselves.
 GROUPS = {"affuse.frontends", "affuse.streams", "affuse.detectors"}
-GROUPS |= {"affuse.conditions", "affuse.systems"}
+GROUPS |= {"affuse.conditions", "affuse.changes", "affuse.systems"}
 THEIRS = {"affuse.models.baselines.added"}
 _NAME = re.compile(r"\baffuse(?:\.\w+)+")
 _PATH = re.compile(r"`((?:src|tests|docs)/[\w./-]*[\w/])`(?!:\n)")  # before a colon: to write
