@@ -45,13 +45,8 @@ def comparisons(
         "speakers needed: for this one."
     )
     table = Table("comparisons", caption, [_row(one) for one in found], note, 2)
-    return [_begun(one["verdict"]) for one in found], table
-
-
-def _begun(verdict: str) -> str:
-    """With a capital, unless it begins with the name of a model."""
-    starts = ("no ", "nothing ")
-    return verdict[0].upper() + verdict[1:] if verdict.startswith(starts) else verdict
+    head = HEADS[metric][0].upper() + HEADS[metric][1:]
+    return [f"{head} ({condition}): {one['verdict']}" for one in found], table
 
 
 def _row(one: Mapping[str, Any]) -> Row:
