@@ -52,7 +52,8 @@ def test_the_page_says_what_the_results_say(runs: list[Path]) -> None:
 def test_the_verdict_is_that_of_compare(runs: list[Path]) -> None:
     found = compare(runs)["comparisons"][0]["verdict"].replace(f"{runs[0].parent}/", "")
     assert found.startswith("run_0 is better than run_1")
-    assert page_of(*runs).text.count(found) == 2  # in the summary and among the comparisons
+    told = f"Accuracy (av): {found}"
+    assert page_of(*runs).text.count(told) == 2  # in the summary and among the comparisons
 
 
 def test_every_pair_is_compared_by_request(runs: list[Path], tmp_path: Path) -> None:
