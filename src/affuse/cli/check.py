@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affuse.cli.tables import print_table
-from affuse.errors import AffuseError
+from affuse.errors import AffuseError, BadInput
 
 if TYPE_CHECKING:
     from affuse.corpora.clip import Corpus
+    from affuse.features.store import Store
 
 _SHOWN = 10
 
@@ -22,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", nargs="?", type=Path, help="where the corpus lies")
     parser.add_argument("changes", nargs="*", metavar="key=value", help="options of the corpus")
     parser.add_argument(
-        "--protocol", help="look for leaks in this protocol, a name (affuse list protocols) or file"
+        "--protocol",
+        help="look for leaks in this protocol, a name (affuse list protocols) or file, or in split "
+        "files as others publish them (EmoBox, HiCMAE, annotations.txt, label tables), or a folder",
     )
     parser.add_argument(
         "--store",
@@ -43,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="look whether a model file is whole: its content against its digest",
     )
     parser.add_argument("--whole", action="store_true", help="decode everything, not beginnings")
-    parser.add_argument("--out", type=Path, help="write the table of clips to this CSV file")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="write the table of clips to this CSV file; with --protocol and split files of "
+        "others: write them as a protocol",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--json", action="store_true", help="print JSON to stdout")
 
@@ -169,11 +179,15 @@ def _some(words: list[str]) -> str:
 
 def _protocol(options: argparse.Namespace) -> int:
     from affuse.audit.split_check import examine_protocol
+    from affuse.corpora.protocols.load import list_protocols
+    from affuse.corpora.splits.split import is_split
     from affuse.features.store import Store
 
     store = Store(options.store) if options.store else None
-    clips = _read(options).clips if options.corpus else None
-    facts = examine_protocol(options.protocol, clips, store)
+    corpus = _read(options) if options.corpus else None
+    if options.protocol not in list_protocols() and is_split(Path(options.protocol)):
+        return _split(options, corpus, store)
+    facts = examine_protocol(options.protocol, corpus.clips if corpus else None, store)
     if options.json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return 1 if facts["leaks"] else 0
@@ -188,6 +202,28 @@ def _protocol(options: argparse.Namespace) -> int:
     if facts["not_looked_for"]:
         how = "" if store else "; --store STORE compares the recordings"
         print(f"not looked for: {', '.join(facts['not_looked_for'])}{how}")
+    return 1 if facts["leaks"] else 0
+
+
+def _split(options: argparse.Namespace, corpus: Corpus | None, store: Store | None) -> int:
+    from affuse.audit.split_files import examine_split
+    from affuse.cli.splits import print_split
+    from affuse.corpora.protocols.load import load_protocol
+    from affuse.corpora.protocols.protocol import protocol_text
+    from affuse.execution.files import write_text
+
+    if options.out and options.out.exists():
+        raise BadInput(options.out, "is there already; protocols are frozen, so choose a new name")
+    facts = examine_split(Path(options.protocol), corpus, store)
+    if options.json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        print_split(facts)
+    if options.out:
+        clips = corpus.clips if corpus else store.clips if store else ()
+        protocol = replace(load_protocol(options.protocol, clips), name=options.out.stem)
+        write_text(options.out, protocol_text(protocol))
+        print(f"{options.out}: train with protocol={options.out}", file=sys.stderr)
     return 1 if facts["leaks"] else 0
 
 

@@ -123,6 +123,11 @@ def read(root: Path) -> Corpus:
     )
 
 
+def sentence_of(name: str) -> str:
+    """What is said in a clip: the code of the sentence."""
+    return name.split("_")[1]
+
+
 def clip_named(name: str) -> Clip | None:
     """The clip of a name, without files and votes, or None if it is none."""
     return _clip(name, {}, {}, {}) if _NAME.fullmatch(name) else None

@@ -119,6 +119,11 @@ def clip_named(name: str) -> Clip | None:
     return _clip(_id(name), {}, None, "primary") if _TURN.fullmatch(name) else None
 
 
+def sentence_of(name: str) -> str:
+    """The sentence of the scenario of a turn; in improvised scenes it is said once, if at all."""
+    return name.split("-")[2][:3]
+
+
 def read_ratings(path: Path) -> dict[str, Ratings]:
     """Read `Evalution.txt`.
 

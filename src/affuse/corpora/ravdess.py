@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from affuse.corpora.clip import Clip, Corpus
@@ -89,6 +90,22 @@ def read(root: Path, channel: str = "speech") -> Corpus:
         missing=tree.missing + ([] if synthetic else _missing(files, zips)),
         rows=table if table.is_file() else None,
     )
+
+
+def clip_names() -> list[str]:
+    """Names of all 1,440 published performances of speech, sorted."""
+    return sorted(
+        f"01-{emotion:02d}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor:02d}"
+        for emotion, intensity, statement, repetition, actor in product(
+            range(1, 9), (1, 2), (1, 2), (1, 2), range(1, 25)
+        )
+        if emotion > 1 or intensity == 1  # neutral was recorded in one intensity only
+    )
+
+
+def sentence_of(name: str) -> str:
+    """What is said in a performance: the number of the statement."""
+    return name.split("-")[3]
 
 
 def clip_named(name: str) -> Clip | None:

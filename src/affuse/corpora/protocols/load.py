@@ -15,6 +15,7 @@ from affuse.corpora.protocols.made import (
     leave_one_speaker_out,
 )
 from affuse.corpora.protocols.protocol import Protocol, read_protocol
+from affuse.corpora.splits.split import is_split, read_split, split_protocol
 from affuse.corpora.together import TOGETHER
 from affuse.errors import BadInput
 from affuse.suggestions import hint
@@ -32,10 +33,11 @@ def list_protocols() -> list[str]:
 
 
 def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
-    """A protocol by name, or from a user's CSV file in the same format.
+    """A protocol by name, or from a user's CSV file in the same format, or from split files.
 
     Args:
-        name: One of `list_protocols()` or a path; of several corpora also one of each, with `+`
+        name: One of `list_protocols()` or a path, also of a file or folder of split files as they
+            circulate (`affuse.corpora.splits`); of several corpora also one of each, with `+`
             between them.
         clips: Clips of the corpus; the protocols `MADE` are made from their speakers and corpora.
 
@@ -50,6 +52,8 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
         return _shipped(name)
     if TOGETHER in name and not Path(name).is_file():
         return each_by_its_own([load_protocol(one, clips) for one in name.split(TOGETHER)], clips)
+    if is_split(Path(name)):
+        return split_protocol(read_split(Path(name), clips=clips), clips)
     if not Path(name).is_file():
         known = hint(name, list_protocols(), "affuse list protocols")
         raise BadInput(name, f"no such protocol or file; {known}")

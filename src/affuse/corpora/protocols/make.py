@@ -13,12 +13,13 @@ from affuse.corpora.clip import Clip, Corpus
 from affuse.corpora.listing import Listing
 from affuse.corpora.names import find_clip
 from affuse.corpora.protocols.blocks import TRAIN_BLOCKS, list_blocks
+from affuse.corpora.protocols.flaws import role_flaws, speaker_flaws
 from affuse.corpora.protocols.keys import group_clips
 from affuse.corpora.protocols.made import rotate
 from affuse.corpora.protocols.protocol import ROLES, UNUSED, Protocol, Roles
 from affuse.corpora.tree import is_aside
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.text import clean, identity
+from affuse.execution.text import clean
 from affuse.execution.text_files import read_lines
 from affuse.suggestions import unknown
 
@@ -158,7 +159,8 @@ def protocol_of_files(corpus: Corpus, name: str, listings: Sequence[Listing]) ->
         {i: (fold.get(i, UNUSED),) for i in clips} for listing in listings for fold in listing.folds
     ]
     notes = [f"{listing.path.name}: {note}" for listing in listings for note in listing.notes]
-    flaws = [*notes, *_flaws(folds, {i: clip.speaker or "" for i, clip in clips.items()})]
+    speakers = {i: clip.speaker or "" for i, clip in clips.items()}
+    flaws = [*notes, *speaker_flaws(folds, speakers), *role_flaws(folds)]
     files = [f"{x.path.name} ({x.kind}, SHA-256 {x.sha256})" for x in listings]
     return Protocol(
         name=name,
@@ -167,33 +169,8 @@ def protocol_of_files(corpus: Corpus, name: str, listings: Sequence[Listing]) ->
         source=f"affuse protocol, from {', '.join(files)}.",
         flaws="".join(f"{flaw[0].upper()}{flaw[1:]}. " for flaw in flaws).rstrip(),
         folds=folds,
-        speakers={i: clip.speaker or "" for i, clip in clips.items()},
+        speakers=speakers,
     )
-
-
-def _flaws(folds: Sequence[Mapping[str, Roles]], speakers: Mapping[str, str]) -> list[str]:
-    """What is wrong with folds of clips: speakers in two roles, test sets that overlap."""
-    flaws = []
-    for k, fold in enumerate(folds):
-        has: dict[str, set[Roles]] = defaultdict(set)
-        spelled: dict[str, str] = {}
-        for clip, roles in fold.items():
-            if roles != (UNUSED,) and speakers[clip]:
-                one = spelled.setdefault(identity(speakers[clip]), speakers[clip])
-                has[one].add(roles)
-        if several := [speaker for speaker, found in has.items() if len(found) > 1]:
-            flaws.append(f"fold {k}: {len(several)} speakers in two roles, such as {several[0]}")
-        if lacking := [role for role in ROLES if (role,) not in fold.values()]:
-            flaws.append(f"fold {k}: no {' and no '.join(lacking)} clips")
-    tested = Counter(i for fold in folds for i, roles in fold.items() if roles == ("test",))
-    used = {i for fold in folds for i, roles in fold.items() if roles != (UNUSED,)}
-    twice = sum(count > 1 for count in tested.values())
-    if len(folds) > 1 and twice and twice < len(tested):
-        flaws.append(
-            f"not a cross-validation: {twice} clips are tested in more than one fold, "
-            f"{len(used) - len(tested)} of {len(used)} never"
-        )
-    return flaws
 
 
 def protocol_of_blocks(corpus: Corpus, name: str) -> Protocol:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 
-from affuse.corpora.cremad import clip_names
+from affuse.corpora import cremad, ravdess
 from affuse.corpora.protocols.load import DIGESTS
 from affuse.corpora.protocols.made import rotate
 from affuse.corpora.protocols.protocol import UNUSED, Protocol, Roles, protocol_text
@@ -35,18 +35,6 @@ def _by_speaker(
     return [{clip: fold[speaker] for clip, speaker in clips.items()} for fold in folds]
 
 
-def _ravdess_clips() -> dict[str, str]:
-    """Clip id -> speaker of all 1,440 speech performances."""
-    names = {}
-    for emotion, intensity, statement, repetition, actor in product(
-        range(1, 9), (1, 2), (1, 2), (1, 2), _ACTORS
-    ):
-        if emotion > 1 or intensity == 1:  # neutral was recorded in one intensity only
-            name = f"01-{emotion:02d}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor}"
-            names[name] = actor
-    return dict(sorted(names.items()))
-
-
 def _ravdess(
     name: str, source: str, flaws: str, folds: Sequence[tuple[Sequence[str], Sequence[str]]]
 ) -> Protocol:
@@ -58,7 +46,7 @@ def _ravdess(
         }
         return others | dict.fromkeys(test, ("test",))
 
-    clips = _ravdess_clips()
+    clips = {name: name[-2:] for name in ravdess.clip_names()}
     rows = _by_speaker(clips, [roles(*fold) for fold in folds])
     return Protocol(name, 1, "ravdess", source, flaws, rows, speakers=clips)
 
@@ -112,7 +100,7 @@ def _ravdess_protocols() -> list[Protocol]:
 
 
 def _cremad_protocols() -> list[Protocol]:
-    clips = {name: name[:4] for name in clip_names()}
+    clips = {name: name[:4] for name in cremad.clip_names()}
     actors = sorted(set(clips.values()))
     cuts = (0, 18, 36, 54, 72, 91)
     shuffled = sorted(actors, key=lambda actor: _digest(f"cremad/5fold/{actor}"))

@@ -1,0 +1,1 @@
+"""Split files as they circulate beside the code of published systems."""
