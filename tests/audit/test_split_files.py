@@ -112,7 +112,7 @@ def test_every_fault_is_found_and_none_is_invented(kind: str, clips: dict[str, l
     same = {*clips.get("test", [])} & {*clips.get("development", [])}
     told = fold["clips_in_two_roles"].get("development+test", {"clips": 0})
     assert told["clips"] == len(same)
-    said = defaultdict(set)
+    said: dict[str, set[str]] = defaultdict(set)
     for one, roles in has.items():
         said[one[9:11]] |= roles
     assert fold["sentences_in_two_roles"] == sum(len(roles) > 1 for roles in said.values())

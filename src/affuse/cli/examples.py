@@ -17,6 +17,7 @@ EXAMPLES = {
     "report": "affuse report run-a run-b --out report.html",
     "card": "affuse card run --out card.md",
     "power": "affuse power --speakers 24 --clips 60 --accuracy 0.7 --difference 0.03",
+    "reproduce": "affuse reproduce auxformer-cremad --synthetic --out rehearsal",
     "combine": "affuse combine --audio voice --video face --out both.safetensors",
     "ensemble": "affuse ensemble run --out submission",
     "predict": "affuse predict talk.mp4 --out timelines",

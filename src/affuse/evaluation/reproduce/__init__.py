@@ -1,0 +1,1 @@
+"""Published table rows, trained and scored again: as published, and by default."""
