@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     results = reproduce(plan)
-    write_results(plan.out, row, results)
+    write_results(plan.folder, row, results)
     if options.json:
         print(json.dumps(results, indent=2, ensure_ascii=False))
         return 0
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     print_table(result_table(row, results))
     for line in remarks(row, results):
         print(line)
-    print(f"results.json, results.csv, results.md: {plan.out}")
+    print(f"results.json, results.csv, results.md: {plan.folder}")
     return 0
 
 

@@ -75,8 +75,8 @@ class Row:
         ways: Way -> how.
         weights: Recipe key or stream -> the file that it needs, and who has it.
         deviations: What is known to differ from the publication.
-        rehearsal: `corpus`: size of the synthetic corpus; `changes` of both recipes, and those of
-            `published` and `sound`.
+        rehearsal: `corpus`: size of the synthetic corpus; `folds`: way -> the fold that is trained;
+            `changes` of both recipes, and those of `published` and `sound`.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from affuse.training.train import train
 RESULTS = "results.json"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
     """How a row is done.
 
@@ -59,7 +59,16 @@ class Plan:
     workers: int = 2
     device: str = "auto"
     say: Callable[[str], None] = lambda line: None
-    results: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything lies; a rehearsal has a folder of its own."""
+        return self.out / "rehearsal" if self.rehearsal else self.out
+
+    @property
+    def corpus_root(self) -> Path | None:
+        """Where the recordings lie; None for a store alone."""
+        return self.folder / "corpus" if self.rehearsal else self.root
 
     def recipe(self, way: str, score: Score) -> Recipe:
         """The recipe of a number; `backbone` is left to those whose images pass one."""
@@ -71,7 +80,7 @@ def reproduce(plan: Plan) -> dict[str, Any]:
     """Do a row again; what is there of an earlier call is kept.
 
     Returns:
-        As written to `results.json` in `plan.out`, which holds what is done so far after each run:
+        As written to `results.json` in `plan.folder` after each run: what is done so far,
         the row, and way -> score -> value, interval, run and recipe.
 
     Raises:
@@ -82,19 +91,17 @@ def reproduce(plan: Plan) -> dict[str, Any]:
     if row.not_here:
         raise AffuseError(f"{row.name} ({row.paper}) is quoted only: {row.not_here}")
     if plan.rehearsal:
-        plan.out = plan.out / "rehearsal"
-        plan.root, plan.folds = plan.out / "corpus", plan.folds or [0]
         _synthesise(plan)
-    store = plan.store or plan.out / "store"
-    corpus = read_corpus(row.corpus, plan.root) if plan.root else None
+    store, root = plan.store or plan.folder / "store", plan.corpus_root
+    corpus = read_corpus(row.corpus, root) if root else None
     recipes = [plan.recipe(way, score) for way in plan.ways for score in row.scores]
-    stored = _stored(store, recipes)
-    if lacking := [] if plan.rehearsal else absent(row, recipes, corpus, plan.sources, stored):
-        raise AffuseError(
-            f"{row.name} needs {'; '.join(lacking)}. --synthetic rehearses it without"
-        )
+    if not plan.rehearsal:
+        stored = _stored(store, recipes)
+        if lacking := absent(row, recipes, corpus, plan.sources, stored, plan.changes):
+            what = "; ".join(lacking)
+            raise AffuseError(f"{row.name} needs {what}. --synthetic rehearses it without")
     _prepare(plan, corpus, store, recipes)
-    plan.results = {
+    results: dict[str, Any] = {
         "row": {key: value for key, value in asdict(row).items() if key != "rehearsal"},
         "rehearsal": plan.rehearsal,
         "changes": list(plan.changes),
@@ -103,17 +110,17 @@ def reproduce(plan: Plan) -> dict[str, Any]:
     }
     for way in plan.ways:
         for run, scores in _runs(plan, way).items():
-            plan.results["ways"][way] |= _do(plan, way, run, scores, store)
-            write_text(plan.out / RESULTS, json.dumps(plan.results, indent=2) + "\n")
-    return plan.results
+            results["ways"][way] |= _do(plan, way, run, scores, store)
+            write_text(plan.folder / RESULTS, json.dumps(results, indent=2) + "\n")
+    return results
 
 
 def _synthesise(plan: Plan) -> None:
-    assert plan.root is not None
-    plan.say(f"a synthetic {plan.row.corpus}, nobody was recorded: {plan.root}")
+    root = plan.folder / "corpus"
+    plan.say(f"a synthetic {plan.row.corpus}, nobody was recorded: {root}")
     module = import_module(f"affuse.corpora.synthetic.{plan.row.corpus.replace('-', '_')}")
     size = plan.row.rehearsal["corpus"]
-    module.synthesise(plan.root, workers=plan.workers, progress=progress, **size)
+    module.synthesise(root, workers=plan.workers, progress=progress, **size)
 
 
 def _stored(store: Path, recipes: Sequence[Recipe]) -> list[str]:
@@ -142,7 +149,9 @@ def _runs(plan: Plan, way: str) -> dict[Path, list[Score]]:
     runs: dict[Path, list[Score]] = {}
     for score in plan.row.scores:
         alone = way == "published" and score.published
-        runs.setdefault(plan.out / (f"{way}-{score.dimension}" if alone else way), []).append(score)
+        runs.setdefault(plan.folder / (f"{way}-{score.dimension}" if alone else way), []).append(
+            score
+        )
     return runs
 
 
@@ -150,10 +159,12 @@ def _do(
     plan: Plan, way: str, run: Path, scores: Sequence[Score], store: Path
 ) -> dict[str, dict[str, Any]]:
     """Train, and score: title of the number -> what came out."""
-    doing, recipe = plan.row.ways[way], plan.recipe(way, scores[0])
+    row, recipe = plan.row, plan.recipe(way, scores[0])
+    doing = row.ways[way]
     allow = [*doing.allow, *(["missing"] if plan.rehearsal else [])]
     plan.say(f"{way}: {recipe.name}, {recipe.protocol}, {', '.join(s.title for s in scores)}")
-    for fold, _ in train(recipe, store, run, plan.folds, True, allow, plan.device, plan.say):
+    folds = plan.folds or ([row.rehearsal["folds"][way]] if plan.rehearsal else None)
+    for fold, _ in train(recipe, store, run, folds, True, allow, plan.device, plan.say):
         plan.say(f"{way}: fold {fold} is trained")
     role: Role | None = "development" if doing.role == "development" else None
     found = evaluate(run, list(dict.fromkeys(s.condition for s in scores)), role=role)
