@@ -50,7 +50,7 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
         return leave_one_corpus_out(clips)
     if name in list_protocols():
         return _shipped(name)
-    if TOGETHER in name and not Path(name).is_file():
+    if TOGETHER in name and not Path(name).exists():
         return each_by_its_own([load_protocol(one, clips) for one in name.split(TOGETHER)], clips)
     if is_split(Path(name)):
         return split_protocol(read_split(Path(name), clips=clips), clips)
