@@ -52,7 +52,7 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
         return _shipped(name)
     if TOGETHER in name and not Path(name).exists():
         return each_by_its_own([load_protocol(one, clips) for one in name.split(TOGETHER)], clips)
-    if is_split(Path(name)):
+    if name and is_split(Path(name)):
         return split_protocol(read_split(Path(name), clips=clips), clips)
     if not Path(name).is_file():
         known = hint(name, list_protocols(), "affuse list protocols")
