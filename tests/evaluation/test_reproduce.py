@@ -65,9 +65,9 @@ def test_what_a_row_names_exists(row: Row, way: str, rehearsal: bool) -> None:
 
 @pytest.mark.parametrize("row", DONE, ids=lambda row: row.name)
 def test_the_default_way_selects_nothing_on_test_clips(row: Row) -> None:
-    doing = row.ways["sound"]
+    doing = row.ways["default"]
     assert doing.role == "test" and not doing.rule and not doing.allow
-    recipe = row.recipe("sound", row.scores[0])
+    recipe = row.recipe("default", row.scores[0])
     assert recipe.protocol in ("ravdess/6fold", "cremad/5fold", "affwild2/6fold-groups")
 
 
@@ -101,7 +101,7 @@ class TestScores:
             "row": {"corpus": "cremad"},
             "rehearsal": False,
             "folds": [0],
-            "ways": {"sound": {"macro_f1 av": {"value": 0.61, "interval_95": [0.5, 0.7]}}},
+            "ways": {"default": {"macro_f1 av": {"value": 0.61, "interval_95": [0.5, 0.7]}}},
         }
         line, _ = result_table(row, results)
         assert line == {
@@ -109,8 +109,8 @@ class TestScores:
             "paper": "not read",
             "ours as published": "",
             "ours as published, 95 %": "",
-            "ours sound": "0.610",
-            "ours sound, 95 %": "0.500 to 0.700",
+            "ours by default": "0.610",
+            "ours by default, 95 %": "0.500 to 0.700",
             "data": "cremad, fold 0 only",
         }
 
@@ -130,7 +130,7 @@ class TestAbsent:
         assert "images of ravdess for video/faces224-published, video/faces224" in told
         assert "affuse fetch ravdess" in told and "backbone=FILE: EfficientFace" in told
         assert "--synthetic" in told and not (tmp_path / "o").exists()
-        told = refused(capsys, *words, "backbone=", "--only", "sound")
+        told = refused(capsys, *words, "backbone=", "--only", "default")
         assert "backbone=FILE" not in told and "video/faces224:" in told
 
     def test_the_corpus_is_named(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +192,7 @@ def test_a_rehearsal_runs_is_marked_and_goes_on_where_it_was(
         assert found[f"{score} av"]["value"] == metrics[score]
     rows = list(csv.DictReader(first["results.csv"].decode().splitlines()))
     assert [row["data"] for row in rows] == ["synthetic (rehearsal)"] * 2
-    assert rows[0]["ours sound"] == "" and rows[0]["ours as published"] != ""
+    assert rows[0]["ours by default"] == "" and rows[0]["ours as published"] != ""
     assert b"A REHEARSAL" in first["results.md"]
 
     model = tmp_path / "rehearsal/published/fold0/model.safetensors"

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--only",
-        choices=("published", "sound"),
+        choices=("published", "default"),
         help="as published, or the default recipe on speaker-disjoint folds (default: both)",
     )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")

@@ -13,8 +13,8 @@ from affuse.suggestions import unknown
 from affuse.training.recipe import Recipe, load_recipe
 
 #: The two ways of doing a row again.
-WAYS = ("published", "sound")
-Way = Literal["published", "sound"]
+WAYS = ("published", "default")
+Way = Literal["published", "default"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Row:
         weights: Recipe key or stream -> the file that it needs, and who has it.
         deviations: What is known to differ from the publication.
         rehearsal: `corpus`: size of the synthetic corpus; `folds`: way -> the fold that is trained;
-            `changes` of both recipes, and those of `published` and `sound`.
+            `changes` of both recipes, and those of `published` and `default`.
     """
 
     name: str

@@ -27,7 +27,7 @@ def list_table() -> list[dict[str, object]]:
                 f"{s.title} {_number(s.value) or 'not read'}" for s in row.scores
             ),
             "as published": _way(row, "published"),
-            "sound": _way(row, "sound"),
+            "default": _way(row, "default"),
             "not here": row.not_here,
         }
         for row in load_rows().values()
@@ -48,7 +48,7 @@ def result_table(row: Row, results: Mapping[str, Any]) -> list[dict[str, object]
 
 def _line(score: Score, results: Mapping[str, Any]) -> dict[str, object]:
     cells: dict[str, object] = {"score": score.title, "paper": _number(score.value) or "not read"}
-    for way, title in (("published", "ours as published"), ("sound", "ours sound")):
+    for way, title in (("published", "ours as published"), ("default", "ours by default")):
         found = results["ways"].get(way, {}).get(score.title, {})
         bounds = found.get("interval_95")
         cells[title] = _number(found.get("value"))
