@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from affuse.cli.main import VERBS, main
+from affuse.cli.main import VERBS, main, module_of
 from affuse.models.checkpoints import system_module
 from affuse.models.options import check_options
 from affuse.models.registry import MODELS
@@ -88,12 +87,12 @@ def makes(words: list[str]) -> list[str]:
 def needs(words: list[str]) -> list[str]:
     """Files and folders that a command reads and that another one makes."""
     read = [word.partition("=")[2] or word for word in after(words, "--source")]
-    if words[0] in ("train", "evaluate", "ensemble", "check"):
+    if words[0] in ("train", "evaluate", "ensemble", "check", "check-model"):
         read += after(words, "--store")[:1]
     for option in ("--model", "--audio", "--video", "--audio-held-back"):
         read += after(words, option)[:1]
     read += after(words, "--from") if words[0] == "power" else []
-    if words[0] in ("evaluate", "ensemble", "compare", "report", "card"):
+    if words[0] in ("evaluate", "ensemble", "compare", "report", "card", "check-model"):
         ends = [k for k, one in enumerate(words) if one.startswith("--")]
         read += words[1 : ends[0] if ends else None]
     changes = (word.partition("=") for word in words)
@@ -127,7 +126,7 @@ def test_every_command_is_taken(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for verb in VERBS:
-        monkeypatch.setattr(import_module(f"affuse.cli.{verb}"), "run", check)
+        monkeypatch.setattr(module_of(verb), "run", check)
     shown = commands(page)
     for words in shown + in_text(page):
         assert not any("=" in word and "..." in word for word in words), " ".join(words)

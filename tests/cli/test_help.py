@@ -8,19 +8,18 @@ import shlex
 import subprocess
 import sys
 import time
-from importlib import import_module
 from typing import Any
 
 import pytest
 
 from affuse.cli.examples import EXAMPLES
-from affuse.cli.main import VERBS, main
+from affuse.cli.main import VERBS, main, module_of
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_example_of_a_verb_is_taken(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given: Any = []
-    monkeypatch.setattr(import_module(f"affuse.cli.{verb}"), "run", lambda o: given.append(o) or 0)
+    monkeypatch.setattr(module_of(verb), "run", lambda o: given.append(o) or 0)
     program, *words = shlex.split(EXAMPLES[verb])
     assert program == "affuse" and main(words) == 0 and given[0].verb == verb
 
@@ -30,7 +29,7 @@ def test_help_tells_every_argument_its_default_and_an_example(
     verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parser = argparse.ArgumentParser()
-    import_module(f"affuse.cli.{verb}").add_arguments(parser)
+    module_of(verb).add_arguments(parser)
     for action in parser._actions:
         assert action.help, action.dest
         if action.default not in (None, False, [], argparse.SUPPRESS):
@@ -45,7 +44,7 @@ def test_without_a_verb_all_are_listed_in_the_order_of_use(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([]) == 0
-    assert re.findall(r"^    (\w+)(?:  |$)", capsys.readouterr().out, re.M) == [*VERBS]
+    assert re.findall(r"^    ([\w-]+)(?:  |$)", capsys.readouterr().out, re.M) == [*VERBS]
     assert VERBS.keys() == EXAMPLES.keys()
 
 

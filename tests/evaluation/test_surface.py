@@ -208,7 +208,7 @@ def test_models_of_one_modality(tmp_path: Path, capsys: pytest.CaptureFixture[st
     changed = json.dumps(index | {"changes": ["gain=6"]})
     (tmp_path / "other/store.json").write_text(changed)
     more = ["--store", tmp_path / "other", "--out", tmp_path / "out"]
-    assert "a surface begins with the recordings as they are" in refused(capsys, *words, *more)
+    assert "name the store of the recordings as they are" in refused(capsys, *words, *more)
 
 
 def test_what_is_imported_is_left_out_or_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ EXAMPLES = {
     "prepare": "affuse prepare ravdess corpus --store store --streams audio/mfcc10,video/faces48",
     "train": "affuse train demo epochs=2 fold=0 --store store --out run --allow missing",
     "evaluate": "affuse evaluate run --conditions av audio video",
+    "check-model": "affuse check-model run --out run/checks",
     "calibrate": "affuse calibrate run",
     "compare": "affuse compare run-a run-b",
     "report": "affuse report run-a run-b --out report.html",

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from affuse.cli.examples import EXAMPLES
 from affuse.cli.parser import Parser
@@ -15,7 +16,7 @@ from affuse.execution import threads
 from affuse.execution.signals import signals_raise
 from affuse.execution.terminal import printable
 
-#: Verb -> what it does; the module of the same name has `add_arguments` and `run`.
+#: Verb -> what it does; the module of the same name (`module_of`) has `add_arguments` and `run`.
 VERBS = {
     "demo": "a synthetic corpus, two models and a report, in minutes",
     "list": "what models, corpora, streams, recipes, protocols, leaks and conditions there are",
@@ -26,6 +27,7 @@ VERBS = {
     "prepare": "turn the recordings of a corpus into streams in a store",
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "score a run, any model file or table of predictions, also with a modality missing",
+    "check-model": "checks that a model passes or fails: right, fair, steady, quiet about nothing",
     "calibrate": "probabilities that are as often right as they say, and what is not ruled out",
     "compare": "whether one model is better than another on the same clips",
     "report": "one page about evaluated runs: scores, figures, comparisons, worst clips",
@@ -59,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with printable(), signals_raise():
         return _guarded(words, next((word for word in words if word in VERBS), None))
+
+
+def module_of(verb: str) -> Any:
+    """The module of a verb."""
+    return import_module(f"affuse.cli.{verb.replace('-', '_')}")
 
 
 def _guarded(words: list[str], verb: str | None) -> int:
@@ -105,7 +112,7 @@ def _run(words: list[str], chosen: str | None) -> int:
         example = f"example: {EXAMPLES[verb]}"
         subparser = verbs.add_parser(verb, help=help_line, description=help_line, epilog=example)
         if verb == chosen:
-            import_module(f"affuse.cli.{verb}").add_arguments(subparser)
+            module_of(verb).add_arguments(subparser)
     options, rest = parser.parse_known_args(words)
     changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
     if rest and not changes:
@@ -120,7 +127,7 @@ def _run(words: list[str], chosen: str | None) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
-    code: int = import_module(f"affuse.cli.{options.verb}").run(options)
+    code: int = module_of(options.verb).run(options)
     return code
 
 

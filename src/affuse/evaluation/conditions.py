@@ -21,10 +21,13 @@ from affuse.registry import Entry, Registry
 _LOST = 0.5
 
 
-def with_noise(batch: Batch, streams: Mapping[str, StreamSpec], modality: str) -> Batch:
-    """Gaussian noise as strong as the signal (0 dB) on every stream of a modality.
+def with_noise(
+    batch: Batch, streams: Mapping[str, StreamSpec], modality: str, snr: float = 0.0
+) -> Batch:
+    """Gaussian noise on every stream of a modality, `snr` dB below the signal.
 
-    The deviation is that of each clip's own present values; the draw depends on the clip id alone.
+    The deviation of 0 dB is that of each clip's own present values; the draw depends on the clip id
+    alone.
     """
     noisy = dict(batch.streams)
     for name in _streams_of(batch, modality):
@@ -33,7 +36,8 @@ def with_noise(batch: Batch, streams: Mapping[str, StreamSpec], modality: str) -
             present = batch.masks[name][row]
             values = x[row, present]
             if values.numel() > 1:
-                x[row, present] = values + values.std() * _draw(name, clip, values)
+                noise = values.std() * _draw(name, clip, values)
+                x[row, present] = values + noise * 10 ** (-snr / 20)
     return replace(batch, streams=noisy)
 
 

@@ -16,7 +16,7 @@ from affuse.models.spec import ModelSpec
 from affuse.tasks.class_scores import VOTES, ClassTable, class_scores
 from affuse.tasks.classification import ClassWindows
 from affuse.tasks.confidence_plots import write_confidence_plots
-from affuse.tasks.judgement import PREDICTIONS_FILE, Judgement, number
+from affuse.tasks.judgement import PREDICTIONS_FILE, Judgement, Scored, number
 from affuse.tasks.plots import confusion_png
 from affuse.tasks.targets import TrainingTargets
 from affuse.tasks.uncertainty import BETWEEN, classes_left
@@ -58,7 +58,7 @@ class ClassJudgement(Judgement):
         names = self.targets.names
         own = []
         for windows, spec in zip(said, members, strict=True):
-            scores = windows.overall if not np.isnan(windows.overall).any() else windows.anyway
+            scores = windows.answer
             if not np.isfinite(scores).all():
                 raise NotFinite(of=clip.id)
             own.append(scores[[spec.outputs.index(name) for name in names]])
@@ -97,6 +97,12 @@ class ClassJudgement(Judgement):
         table = table.sort_values(["order", "fold", "clip"], kind="stable").drop(columns="order")
         lead = [name for name in _LEAD if name in table]
         return table[[*lead, *(name for name in table if name not in lead)]]
+
+    def scored(self, condition: str) -> Scored:
+        """See `Judgement.scored`."""
+        table = self.table
+        part = table[table["condition"] == condition]
+        return Scored(part["clip"].tolist(), _class_table(part, self.targets))
 
     def result(
         self, labels: Mapping[str, Any] | None, members: Mapping[str, ModelSpec]

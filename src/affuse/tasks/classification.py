@@ -62,6 +62,12 @@ class ClassWindows:
             return np.full(self.probabilities.shape[1], np.nan, np.float32)
         return np.asarray(known.mean(0))
 
+    @property
+    def answer(self) -> np.ndarray:
+        """(C,) `overall`, or `anyway` where nothing was present."""
+        overall = self.overall
+        return self.anyway if np.isnan(overall).any() else overall
+
 
 class Classification(Task):
     """Cross-entropy with one class per clip; the best epoch has the highest accuracy.

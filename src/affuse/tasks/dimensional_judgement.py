@@ -19,7 +19,7 @@ from affuse.tasks.annotated_targets import truth_of
 from affuse.tasks.dimensional_files import Judged, draw_judged, write_judged, write_list
 from affuse.tasks.dimensional_scores import SeriesTable, dimensional_scores
 from affuse.tasks.fold_fusion import centred_fusion
-from affuse.tasks.judgement import Judgement
+from affuse.tasks.judgement import Judgement, Scored
 from affuse.tasks.published_rules import Track, compare_rules
 from affuse.tasks.series import Series, filled
 
@@ -101,6 +101,11 @@ class DimensionalJudgement(Judgement):
         known = np.logical_and.reduce([~np.isnan(series.at(times)).any(1) for series in said])
         return Judged(fold, clip, raw, final, known, truth, labelled, smoothing)
 
+    def scored(self, condition: str) -> Scored:
+        """See `Judgement.scored`."""
+        judged = self.judged[condition]
+        return Scored([x.clip.id for x in judged], _series_table(judged, self.names))
+
     def result(
         self, labels: Mapping[str, Any] | None, members: Mapping[str, ModelSpec]
     ) -> dict[str, Any]:
@@ -177,7 +182,12 @@ def _scores(
     }
     if not judged:
         return facts | {"dimensions": {}, "mean": {}}
-    table = SeriesTable(
+    table = _series_table(judged, names)
+    return facts | dimensional_scores(table, [groups[x.clip.id] for x in judged])
+
+
+def _series_table(judged: Sequence[Judged], names: list[str]) -> SeriesTable:
+    """The annotated frames."""
+    return SeriesTable(
         names, [x.final[x.labelled] for x in judged], [x.truth[x.labelled] for x in judged]
     )
-    return facts | dimensional_scores(table, [groups[x.clip.id] for x in judged])

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affuse.corpora.clip import Clip
 from affuse.features.speakers import AMOUNTS
 from affuse.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from affuse.tasks.class_scores import ClassTable
+    from affuse.tasks.dimensional_scores import SeriesTable
 
 #: The predictions in the folder of an evaluation.
 PREDICTIONS_FILE = "predictions.csv"
@@ -17,6 +22,19 @@ PREDICTIONS_FILE = "predictions.csv"
 FRAMES = "frames"
 #: How the columns of annotated values begin.
 ANNOTATED = "annotated_"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions of N clips beside what is true of them.
+
+    Args:
+        clips: N ids.
+        table: In their order.
+    """
+
+    clips: list[str]
+    table: ClassTable | SeriesTable
 
 
 class Judgement(ABC):
@@ -52,6 +70,14 @@ class Judgement(ABC):
 
         Raises:
             NotFinite: What a model says is not finite.
+        """
+
+    @abstractmethod
+    def scored(self, condition: str) -> Scored:
+        """What was added under a condition, as numbers.
+
+        Args:
+            condition: Its name.
         """
 
     @abstractmethod

@@ -42,6 +42,9 @@ class ChangedStores:
         sources: Where networks of frozen streams are that the store does not keep.
         workers: Processes.
 
+    Attributes:
+        clips: With the paths of their recordings.
+
     Raises:
         BadInput: The recordings are not there.
         AffuseError: The store is of several corpora, or of changed recordings.
@@ -58,18 +61,18 @@ class ChangedStores:
         workers: int = 1,
     ) -> None:
         if isinstance(data, JoinedStore):
-            raise AffuseError("--surface is for models of one corpus; name one store: --store")
+            raise AffuseError("recordings are changed of one corpus; name one store: --store")
         if data.changes:
             raise AffuseError(
-                f"{data.path} is of changed recordings ({', '.join(data.changes)}); a surface "
-                "begins with the recordings as they are"
+                f"{data.path} is of changed recordings ({', '.join(data.changes)}); name "
+                "the store of the recordings as they are"
             )
         self._data, self._folder, self._workers = data, folder, workers
         self._streams, self._sources = dict(streams), dict(sources)
         self._root = root
-        self._clips = [self._placed(clip) for clip in clips]
+        self.clips = [self._placed(clip) for clip in clips]
         self._extractors: dict[str, Extractor] = {}
-        for clip in self._clips:
+        for clip in self.clips:
             for path in (clip.video, clip.audio):
                 if path is not None and not path.is_file():
                     raise BadInput(root, f"lacks {path}; is it the root of {data.corpus}?")
@@ -105,7 +108,7 @@ class ChangedStores:
                 )
             made = create_extractor(name, self._sources, self._data.classes)
             check_same_stream(made.spec, spec, f"that of {self._data.path} is made")
-            if not any(made.sources(clip) for clip in self._clips):
+            if not any(made.sources(clip) for clip in self.clips):
                 raise AffuseError(f"{self._root} holds no recordings to make {name} of")
             self._extractors[name] = made
         return self._extractors[name]
@@ -113,7 +116,7 @@ class ChangedStores:
     def opened(self, change: Change) -> Store:
         """The streams of the clips after a change, those that it does not touch as they were."""
         folder = self._folder / str(change)
-        clips = {clip.id: clip for clip in self._clips}
+        clips = {clip.id: clip for clip in self.clips}
         if (folder / "store.json").is_file():  # of another model, with other test clips
             clips = {clip.id: self._placed(clip) for clip in Store(folder).clips} | clips
         data = self._data

@@ -1,0 +1,1 @@
+"""Checks that a model passes or fails, with limits that are stated or simulated."""
