@@ -33,7 +33,7 @@ VERBS = {
     "report": "one page about evaluated runs: scores, figures, comparisons, worst clips",
     "card": "the model card of a run or a model file",
     "power": "how many speakers a comparison needs, before they are recorded",
-    "reproduce": "a row of a published table again: as published, and on sound folds",
+    "reproduce": "a row of a published table again: as published, and by the default recipe",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
     "ensemble": "folds or models of continuous valence-arousal as one; the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
