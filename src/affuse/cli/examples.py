@@ -17,6 +17,7 @@ EXAMPLES = {
     "compare": "affuse compare run-a run-b",
     "report": "affuse report run-a run-b --out report.html",
     "card": "affuse card run --out card.md",
+    "table": "affuse table paper.yaml --store store --out table",
     "power": "affuse power --speakers 24 --clips 60 --accuracy 0.7 --difference 0.03",
     "reproduce": "affuse reproduce auxformer-cremad --synthetic --out rehearsal",
     "combine": "affuse combine --audio voice --video face --out both.safetensors",

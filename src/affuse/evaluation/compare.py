@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from math import lcm
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from affuse.errors import AffuseError
-from affuse.evaluation.pairing import paired
 from affuse.evaluation.predictions import Predictions, one_condition
+from affuse.evaluation.repeated import Repeated, repeated_pair
 from affuse.evaluation.verdict import verdict
 from affuse.metrics.comparison import corrected_t_test, holm, mcnemar, permutation_test
-from affuse.metrics.jackknife import group_sums, jackknife_error, left_out, t_interval
+from affuse.metrics.jackknife import Metric, group_sums, jackknife_error, left_out, t_interval
 from affuse.metrics.power import smallest_difference, speakers_needed
 from affuse.suggestions import unknown
 from affuse.tasks.class_scores import ClassTable
@@ -79,16 +80,11 @@ def compare_tables(
         AffuseError: There is no such metric.
     """
     found = list(combinations(tables, 2)) if every_pair else [(tables[0], x) for x in tables[1:]]
-    pairs = [paired(first, second) for first, second in found]
-    metric = _metric(metric, [part for pair in pairs for part in pair])
-    comparisons = [_compared(first, second, metric) for first, second in pairs]
-    tested = [x for x in comparisons if x["permutation"] is not None]
-    corrected = holm([x["permutation"]["p"] for x in tested])
-    for one, p in zip(tested, corrected, strict=True):
-        one["p_holm"] = p
-    kind = pairs[0][0].table.metrics[metric]
-    for one in comparisons:
-        one["verdict"] = verdict(one, kind, len(tested))
+    pairs = [repeated_pair(Repeated([first]), Repeated([second])) for first, second in found]
+    metric = _metric(metric, [part.first for pair in pairs for part in pair])
+    comparisons = [compare_pair(first, second, metric) for first, second in pairs]
+    kind = pairs[0][0].metrics[metric]
+    conclude(comparisons, kind)
     return {
         "metric": metric,
         "best": kind.best,
@@ -110,15 +106,26 @@ def _metric(metric: str | None, parts: Sequence[Predictions]) -> str:
     return chosen
 
 
-def _compared(first: Predictions, second: Predictions, metric: str) -> dict[str, Any]:
-    """The difference of a pair, and its tests."""
-    one, other = first.table, second.table
-    values = [float(x.scores(x.sums.sum(0))[metric]) for x in (one, other)]
+def compare_pair(first: Repeated, second: Repeated, metric: str) -> dict[str, Any]:
+    """The difference of a pair, and its tests.
+
+    Args:
+        first: Of one model or recipe, once or several times trained.
+        second: Of the other, of the same clips (`repeated_pair`).
+        metric: What is compared.
+
+    Returns:
+        JSON values as `compare` has them; `conclude` fills in `p_holm` and `verdict`.
+    """
+    count = lcm(len(first.parts), len(second.parts))
+    first, second = (x.times(count // len(x.parts)) for x in (first, second))
+    one, other, speakers = first.first, second.first, first.first.speakers
+    values = [float(x.scores(x.sums.sum(0))[metric]) for x in (first, second)]
     facts: dict[str, Any] = {
-        "first": str(first.path),
-        "second": str(second.path),
-        "clips": len(first.clips),
-        "speakers": None if first.speakers is None else len(np.unique(first.speakers)),
+        "first": str(one.path),
+        "second": str(other.path),
+        "clips": len(one.clips),
+        "speakers": None if speakers is None else len(np.unique(speakers)),
         "values": [number(x) for x in values],
         "difference": number(values[0] - values[1]),
         "interval_95": [None, None],
@@ -129,38 +136,52 @@ def _compared(first: Predictions, second: Predictions, metric: str) -> dict[str,
         "smallest_difference": None,
         "speakers_needed": None,
     }
-    if isinstance(one, ClassTable) and isinstance(other, ClassTable):
-        alone, others, p = mcnemar(one.correct(), other.correct())
+    if count == 1 and isinstance(one.table, ClassTable) and isinstance(other.table, ClassTable):
+        alone, others, p = mcnemar(one.table.correct(), other.table.correct())
         facts["mcnemar"] = {"p": p, "first_alone": alone, "second_alone": others}
-    if first.speakers is None or np.isnan(values).any():
+    if speakers is None or np.isnan(values).any():
         return facts
-    sums = [group_sums(x.sums, first.speakers) for x in (one, other)]
-    count = len(sums[0])
-    if count > 1:
-        test = permutation_test(one.scores, metric, sums[0], sums[1])
+    sums = [group_sums(x.sums, speakers) for x in (first, second)]
+    people = len(sums[0])
+    if people > 1:
+        test = permutation_test(first.scores, metric, sums[0], sums[1])
         facts["permutation"] = {"p": test.p, "ways": test.ways, "exact": test.exact}
-    without = np.subtract(*(left_out(one.scores, x)[metric] for x in sums))
+    without = np.subtract(*(left_out(first.scores, x)[metric] for x in sums))
     low, high = t_interval(values[0] - values[1], without, "difference")
     if not np.isnan(low):
-        deviation = jackknife_error(without) * np.sqrt(count)
+        deviation = jackknife_error(without) * np.sqrt(people)
         facts["interval_95"] = [low, high]
-        facts["smallest_difference"] = smallest_difference(deviation, count)
+        facts["smallest_difference"] = smallest_difference(deviation, people)
         facts["speakers_needed"] = speakers_needed(deviation, values[0] - values[1])
     return facts
 
 
-def _over_folds(first: Predictions, second: Predictions, metric: str) -> dict[str, Any]:
+def conclude(comparisons: Sequence[dict[str, Any]], metric: Metric) -> None:
+    """Write Holm's `p_holm` and the `verdict` into comparisons that are one family.
+
+    Args:
+        comparisons: Of `compare_pair`.
+        metric: What was compared.
+    """
+    tested = [x for x in comparisons if x["permutation"] is not None]
+    corrected = holm([x["permutation"]["p"] for x in tested])
+    for one, p in zip(tested, corrected, strict=True):
+        one["p_holm"] = p
+    for one in comparisons:
+        one["verdict"] = verdict(one, metric, len(tested))
+
+
+def _over_folds(first: Repeated, second: Repeated, metric: str) -> dict[str, Any]:
     """The corrected resampled t test, or why there is none."""
-    if first.folds is None or second.folds is None:
+    folds, others = first.first.folds, second.first.folds
+    if folds is None or others is None:
         return {"missing": "the tables do not say the folds"}
-    if (first.folds != second.folds).any():
+    if (folds != others).any():
         return {"missing": "the tables have other folds"}
-    names, counts = np.unique(first.folds, return_counts=True)
+    names, counts = np.unique(folds, return_counts=True)
     if len(names) < 2:
         return {"missing": "there is one fold"}
-    tables = first.table, second.table
-    sums = [group_sums(x.sums, first.folds) for x in tables]
-    scores = [x.scores(part)[metric] for x, part in zip(tables, sums, strict=True)]
+    scores = [x.scores(group_sums(x.sums, folds))[metric] for x in (first, second)]
     # a fold is taken to be trained on the clips of all others
     t, p = corrected_t_test(scores[0] - scores[1], float(np.mean(counts / (counts.sum() - counts))))
     return {"p": p, "t": number(t) if np.isfinite(t) else None, "folds": len(names)}

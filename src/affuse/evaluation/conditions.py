@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -185,6 +185,18 @@ def changed_modality(name: str) -> str | None:
     entry = CONDITIONS[name]
     only_takes = entry.load() in (without, with_losses, unchanged)
     return None if only_takes else entry.arguments.get("modality")
+
+
+def leaves(name: str, modalities: Collection[str]) -> bool:
+    """Whether a condition leaves a model one of the modalities that it reads.
+
+    Args:
+        name: One of `CONDITIONS`.
+        modalities: Of the model.
+    """
+    entry = CONDITIONS[name]
+    gone = entry.arguments.get("modality") if entry.load() is without else None
+    return any(modality != gone for modality in modalities)
 
 
 def default_conditions(streams: Mapping[str, StreamSpec]) -> list[str]:

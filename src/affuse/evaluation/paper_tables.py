@@ -32,7 +32,7 @@ def write_paper_table(rows: Rows, path: Path, caption: str = "") -> None:
     Args:
         rows: At least one; the keys of the first are the columns.
         path: `.csv`, `.md` (a pipe table) or `.tex` (booktabs).
-        caption: Of the LaTeX table.
+        caption: Of the LaTeX table; below that of Markdown.
 
     Raises:
         AffuseError: The name ends otherwise.
@@ -54,7 +54,8 @@ def markdown_table(rows: Rows, caption: str = "") -> str:
     names = list(rows[0])
     cells = [[_text(row[name]).replace("|", r"\|") for name in names] for row in rows]
     lines = [names, ["---"] * len(names), *cells]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    below = f"\n{caption}\n" if caption else ""
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + below
 
 
 def latex_table(rows: Rows, caption: str = "") -> str:
@@ -83,8 +84,8 @@ def _text(value: object) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether a cell begins with a number, such as `0.71 [0.65, 0.77]`, or is empty."""
-    first = _text(value).split(" ", 1)[0].rstrip("*†").lstrip("<")
+    """Whether a cell begins with a number, such as `0.71* [0.65, 0.77]`, or is a dash or empty."""
+    first = _text(value).split(" ", 1)[0].rstrip("*†–").lstrip("<").replace(",", "")
     try:
         float(first or 0)
     except ValueError:

@@ -15,7 +15,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.prediction_rows import ClassRows, Rows, SeriesRows
 from affuse.execution.tables import Sheet, rows_of
 from affuse.execution.text import identity
-from affuse.features.speakers import AMOUNTS
+from affuse.features.speakers import AMOUNTS, Amount
 from affuse.suggestions import unknown
 from affuse.tasks.class_scores import SHARES, ClassTable
 from affuse.tasks.dimensional_scores import SeriesTable
@@ -66,12 +66,15 @@ class Predictions:
         return "classification" if self.table.votes is None else "distribution"
 
 
-def read_predictions(path: Path, conditions: Sequence[str] | None = None) -> dict[str, Predictions]:
+def read_predictions(
+    path: Path, conditions: Sequence[str] | None = None, baseline: Amount = "none"
+) -> dict[str, Predictions]:
     """The predictions of a table, condition by condition.
 
     Args:
         path: A table, or a run, whose test clips were evaluated.
         conditions: Those that are wanted; all by default.
+        baseline: Of a run: which of its evaluations is meant.
 
     Returns:
         Condition -> its predictions, in the order of the table.
@@ -85,9 +88,10 @@ def read_predictions(path: Path, conditions: Sequence[str] | None = None) -> dic
     if path.is_dir():
         run = read_run(path)
         facts = {name: run[name] for name in ("corpus", "protocol") if name in run}
-        file = evaluation_folder(path) / PREDICTIONS_FILE
+        file = evaluation_folder(path, baseline=baseline) / PREDICTIONS_FILE
         if not file.is_file():
-            raise BadInput(path, f"has no predictions yet; make them: affuse evaluate {path}")
+            more = "" if baseline == "none" else f" --baseline {baseline}"
+            raise BadInput(path, f"has no predictions yet; make them: affuse evaluate {path}{more}")
     parts, baseline = _read(file)
     for name in conditions or ():
         if name not in parts:

@@ -8,15 +8,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from affuse.audit.split_check import with_earlier
 from affuse.corpora.protocols.protocol import Protocol
 from affuse.errors import BadInput
+from affuse.execution.fields import short
 from affuse.execution.files import atomic_path, sweep, write_json, write_text
 from affuse.features.joined import JoinedStore
 from affuse.features.store import Store
 from affuse.training.fold import Training
 from affuse.training.precision import precision_here
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.run import labels_copy, read_run
 from affuse.training.stores import store_facts
 
@@ -70,15 +73,10 @@ def open_run(
     if saved.is_file():
         if not resume:
             raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
-        if load_recipe(saved, written=True).to_yaml() != recipe.to_yaml():
-            raise BadInput(saved, "differs from the recipe given; resume with the same one")
-        if kept and kept.read_bytes() != Path(recipe.labels.file).read_bytes():
-            raise BadInput(recipe.labels.file, f"differs from {kept}, which the run was begun with")
+        check_same_run(out, recipe, run.copies)
         before = read_run(out)
         if start and before["init"]["sha256"] != start["init"]["sha256"]:
             raise BadInput(recipe.init or recipe.resume_path, f"is not what {out} began with")
-        if before.get("copies", []) != _told(run.copies):
-            raise BadInput(out, "was begun with other copies of the clips; give the same --copies")
         if (leaks := with_earlier(before["leaks"], checked)) != before["leaks"]:
             write_json(out / "run.json", before | {"leaks": leaks})
         return
@@ -113,6 +111,46 @@ def open_run(
     write_text(saved, recipe.to_yaml())
 
 
+def check_same_run(out: Path, recipe: Recipe, copies: Sequence[Store] = ()) -> None:
+    """Refuse a run that was begun with another recipe, labels or copies of the clips.
+
+    Args:
+        out: Folder of the run.
+        recipe: What is to be trained.
+        copies: Stores of changed recordings of the same clips.
+
+    Raises:
+        BadInput: The run is another one; the first difference is named.
+    """
+    saved, kept = out / "recipe.yaml", labels_copy(out, recipe)
+    before, given = (_keys(one) for one in (load_recipe(saved, written=True), recipe))
+    if other := [key for key in {**before, **given} if before.get(key) != given.get(key)]:
+        key = other[0]
+        told = (
+            f"{key} is {short(before.get(key, 'not set'))}, not {short(given.get(key, 'not set'))}"
+        )
+        raise BadInput(saved, f"differs from the recipe given: {told}; resume with the same one")
+    if kept and kept.read_bytes() != Path(recipe.labels.file).read_bytes():
+        raise BadInput(recipe.labels.file, f"differs from {kept}, which the run was begun with")
+    if read_run(out).get("copies", []) != _told(copies):
+        raise BadInput(out, "was begun with other copies of the clips; give the same --copies")
+
+
 def _told(copies: Sequence[Store]) -> list[dict[str, Any]]:
     """What is told of stores of changed recordings."""
     return [{"store": str(copy.path.resolve()), "changes": copy.changes} for copy in copies]
+
+
+def _keys(recipe: Recipe) -> dict[str, str]:
+    """Dotted keys and values of a recipe, as they are written."""
+    found: dict[str, str] = {}
+
+    def add(value: Any, key: str) -> None:
+        if isinstance(value, dict) and value:
+            for name, inner in value.items():
+                add(inner, f"{key}.{name}" if key else str(name))
+        else:
+            found[key] = str(value)
+
+    add(yaml.safe_load(recipe.to_yaml()), "")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -234,13 +235,16 @@ def list_recipes() -> dict[str, Path]:
 
 
 def load_recipe(
-    source: str | Path, overrides: Sequence[str] = (), *, written: bool = False
+    source: str | Path,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    written: bool = False,
 ) -> Recipe:
-    """A recipe by name or from a file, with `key=value` changes.
+    """A recipe by name or from a file, with changes.
 
     Args:
         source: One of `list_recipes()`, or a YAML file.
-        overrides: Such as `epochs=3`, `optimiser.lr=1e-4` or `model.heads=4`.
+        overrides: Such as `epochs=3`, `optimiser.lr=1e-4` or `model.heads=4`; or key -> value.
         written: Whether affuse wrote it, perhaps a version that had other names for some keys.
 
     Raises:
@@ -265,8 +269,9 @@ def load_recipe(
         check_keys(values)
     except AffuseError as error:
         raise BadInput(path, str(error)) from None
-    for override in overrides:
-        _override(values, override)
+    changes = overrides.items() if isinstance(overrides, Mapping) else map(parse_change, overrides)
+    for key, value in changes:
+        _override(values, key, value)
     check_keys(values)
     try:
         return _recipe(values)
@@ -299,14 +304,13 @@ def parse_change(change: str) -> tuple[str, Any]:
         raise AffuseError(f"{change!r}: the value is not YAML") from None
 
 
-def _override(values: dict[str, Any], override: str) -> None:
-    key, value = parse_change(override)
+def _override(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise AffuseError(f"{override!r}: {parent} has no parts")
-    values[last] = value
+            raise AffuseError(f"{key!r}: {parent} has no parts")
+    values[last] = deepcopy(value)
 
 
 def recipe_keys() -> list[str]:

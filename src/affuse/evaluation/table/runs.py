@@ -1,0 +1,185 @@
+"""The runs of a table: planned, trained and evaluated, each by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from affuse.corpora.protocols.load import load_protocol
+from affuse.errors import AffuseError
+from affuse.evaluation.conditions import leaves
+from affuse.evaluation.evaluate import evaluate
+from affuse.evaluation.table.description import FACTS, Column, Row, Table
+from affuse.execution.files import write_json
+from affuse.features.joined import open_stores
+from affuse.features.speakers import Amount
+from affuse.features.store import Store
+from affuse.training.opening import check_same_run, open_copy
+from affuse.training.recipe import Recipe
+from affuse.training.run import MODEL_FILE, evaluation_folder
+from affuse.training.stores import with_shared_labels
+from affuse.training.train import train
+
+#: Beside the folds of a run: how long its training took, in seconds.
+SECONDS_FILE = "seconds.json"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A training of a row.
+
+    Args:
+        row: The row.
+        seed: Of the training.
+        recipe: What is trained.
+        stores: Where its streams are.
+        copies: Stores of changed recordings of the same clips.
+        out: Folder of the run.
+        folds: Of the protocol.
+        columns: Those of the table that the row has.
+    """
+
+    row: Row
+    seed: int
+    recipe: Recipe
+    stores: Sequence[Path]
+    copies: Sequence[Path]
+    out: Path
+    folds: int
+    columns: Sequence[Column]
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.row.name}, seed {self.seed}"
+
+    @property
+    def trained(self) -> int:
+        """How many folds are finished."""
+        folds = range(self.folds)
+        return sum((self.out / f"fold{k}" / MODEL_FILE).is_file() for k in folds)
+
+    @property
+    def wanted(self) -> dict[Amount, list[str]]:
+        """Baseline -> conditions under which the run is scored."""
+        found: dict[Amount, list[str]] = {}
+        for column in self.columns:
+            if column.metric not in FACTS:
+                conditions = found.setdefault(column.baseline, [])
+                conditions += [column.condition] * (column.condition not in conditions)
+        return found
+
+    @property
+    def unscored(self) -> dict[Amount, list[str]]:
+        """Those of `wanted` that no evaluation of all folds has yet."""
+        found: dict[Amount, list[str]] = {}
+        for baseline, conditions in self.wanted.items():
+            try:
+                file = evaluation_folder(self.out, baseline=baseline) / "metrics.json"
+                facts = json.loads(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                facts = {}
+            if facts.get("folds") != self.folds or {*conditions} - {*facts["conditions"]}:
+                found[baseline] = conditions
+        return found
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.trained == self.folds and not self.unscored
+
+    def make(self, device: str, allow: Collection[str], say: Callable[[str], None]) -> None:
+        """Train what is not trained, and score what is not scored.
+
+        Args:
+            device: As `train` takes it; scores are computed on the CPU with `auto`.
+            allow: Kinds of leaks that are let pass.
+            say: Called with a line about what is done.
+
+        Raises:
+            AffuseError: See `train` and `evaluate`.
+        """
+        if self.trained < self.folds:
+            began, before = time.monotonic(), seconds_of(self.out) or 0.0
+
+            def told() -> None:
+                if (self.out / "run.json").is_file():
+                    passed = time.monotonic() - began
+                    write_json(self.out / SECONDS_FILE, round(before + passed, 1))
+
+            try:
+                done = train(
+                    self.recipe, self.stores, self.out, None, True, allow, device, say, self.copies
+                )
+                for fold, _ in done:
+                    told()
+                    say(f"{self.name}: fold {fold} of {self.folds} trained")
+            finally:
+                told()
+        where = "cpu" if device == "auto" else device
+        for baseline, conditions in self.unscored.items():
+            evaluate(self.out, conditions, self.stores, where, baseline=baseline)
+            say(f"{self.name}: scored ({', '.join(conditions)}; baseline {baseline})")
+
+
+def seconds_of(run: Path) -> float | None:
+    """How long the training of a run of a table took; None where that is not known."""
+    try:
+        return float(json.loads((run / SECONDS_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+def plan(
+    table: Table, row: Row, stores: Sequence[Path], out: Path, copies: Sequence[Path] = ()
+) -> list[Planned]:
+    """The trainings of a row, one for each seed.
+
+    Args:
+        table: The table.
+        row: One of its rows, of a recipe.
+        stores: Of rows that name none; by default those that the table names.
+        out: Folder of the table.
+        copies: Stores of changed recordings of the same clips.
+
+    Raises:
+        BadInput: A run that is there was begun with another recipe, or a store cannot be opened.
+        AffuseError: No store is given, or the protocol does not fit.
+    """
+    own = [table.beside(name) for name in row.store]
+    own = own or list(stores) or [table.beside(name) for name in table.store]
+    if not own:
+        raise AffuseError(f"row {row.name}: say where the streams are, as store or with --store")
+    data = _opened(tuple(own))
+    changed = [open_copy(data, path) for path in copies]
+    found = []
+    for seed in table.seeds:
+        recipe = with_shared_labels(table.recipe(row, seed), data)
+        run = out / "runs" / row.name / f"seed{seed}"
+        if (run / "recipe.yaml").is_file():
+            check_same_run(run, recipe, changed)
+        folds = len(load_protocol(recipe.protocol, data.clips).folds)
+        columns = [column for column in table.columns if not lacks(recipe, column)]
+        found.append(Planned(row, seed, recipe, own, copies, run, folds, columns))
+    return found
+
+
+def lacks(recipe: Recipe, column: Column) -> str:
+    """Why models of a recipe do not have a column; empty where they do."""
+    modalities = {name.split("/", 1)[0] for name in recipe.streams}
+    if column.metric in FACTS:
+        return ""
+    if not leaves(column.condition, modalities):
+        return f"reads {' and '.join(sorted(modalities))} alone"
+    if column.baseline != "none" and recipe.normalisation != "speaker":
+        return "was not trained with normalisation=speaker"
+    return ""
+
+
+@lru_cache(maxsize=8)
+def _opened(stores: tuple[Path, ...]) -> Store:
+    return open_stores(stores)
