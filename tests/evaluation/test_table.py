@@ -222,8 +222,8 @@ def test_what_is_finished_is_not_done_again(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(made, tmp_path / "copy")
-    for name in ("train", "evaluate"):
-        monkeypatch.setattr(f"affuse.evaluation.table.runs.{name}", None)
+    for name in ("runs.train", "scoring.evaluate"):
+        monkeypatch.setattr(f"affuse.evaluation.table.{name}", None)
     before = tree(tmp_path / "copy/out")
     monkeypatch.chdir(tmp_path / "copy")
     words = ["table", made / "table.yaml", "--out", "out"]

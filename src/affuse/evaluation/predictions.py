@@ -92,12 +92,12 @@ def read_predictions(
         if not file.is_file():
             more = "" if baseline == "none" else f" --baseline {baseline}"
             raise BadInput(path, f"has no predictions yet; make them: affuse evaluate {path}{more}")
-    parts, baseline = _read(file)
+    parts, told = _read(file)
     for name in conditions or ():
         if name not in parts:
             raise unknown(f"condition in {path}", name, parts)
     return {
-        name: _ordered(path, rows, baseline, facts)
+        name: _ordered(path, rows, told, facts)
         for name, rows in parts.items()
         if conditions is None or name in conditions
     }

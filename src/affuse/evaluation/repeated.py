@@ -97,7 +97,7 @@ def repeated_scores(judged: Repeated, metric: str) -> dict[str, Any]:
     return {
         "value": number(value),
         "each": [number(x) for x in each],
-        "deviation": number(np.std(each, ddof=1)) if len(each) > 1 else None,
+        "deviation": number(float(np.std(each, ddof=1))) if len(each) > 1 else None,
         "interval_95": [number(x) for x in bounds],
         "clips": len(judged.first.clips),
         "speakers": None if speakers is None else len(np.unique(speakers)),

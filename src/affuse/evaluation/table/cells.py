@@ -65,10 +65,16 @@ def _cell(table: Table, row: Row, column: Column, trainings: Sequence[Planned]) 
             raise Missing("is not trained yet")
     if column.metric in FACTS:
         return _facts(table, row, column.metric, trainings), None
-    if any(column.baseline in one.unscored for one in trainings):
-        raise Missing("is not scored yet")
-    paths = [one.out for one in trainings] or [table.beside(name) for name in row.results]
-    parts = [read_predictions(path, baseline=column.baseline) for path in paths]
+    parts: list[dict[str, Predictions]] = []
+    for one in trainings:
+        scoring = one.scoring(column)
+        if scoring.left:
+            raise Missing("is not scored yet")
+        parts += scoring.read()
+    if not trainings and column.on:
+        raise Missing("is of results, not of a recipe")
+    for name in row.results:
+        parts.append(read_predictions(table.beside(name), baseline=column.baseline))
     tables = [_under(column, part) for part in parts]
     judged = repeated(tables)
     if column.key not in judged.metrics:

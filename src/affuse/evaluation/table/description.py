@@ -75,12 +75,14 @@ class Column:
         metric: Of `affuse compare`, or one of `FACTS`.
         condition: What is there at test time (`CONDITIONS`).
         baseline: What is known of the speakers of clips.
+        on: Another store that is scored, of changed recordings or of another corpus; see `Scoring`.
         name: Its heading; by default what it is.
     """
 
     metric: str
     condition: str = "av"
     baseline: Amount = "none"
+    on: str = ""
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -107,7 +109,8 @@ class Column:
         if self.name or self.metric in FACTS:
             return self.name or self.metric
         known = "" if self.baseline == "none" else f", baseline {self.baseline}"
-        return f"{self.metric}, {self.condition}{known}"
+        where = f", on {Path(self.on).name}" if self.on else ""
+        return f"{self.metric}, {self.condition}{known}{where}"
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,9 @@ class Table:
         for what, several in (("name", names), ("heading", [x.heading for x in self.columns])):
             if twice := [one for one in several if several.count(one) > 1]:
                 raise ValueError(f"two {what}s are {twice[0]!r}")
+        places = {Path(x.on).name: x.on for x in self.columns}
+        if other := [x.on for x in self.columns if places[Path(x.on).name] != x.on]:
+            raise ValueError(f"two stores have the name of {other[0]}; rename one of them")
         if len({*self.seeds}) < len(self.seeds) or not self.seeds:
             raise ValueError("seeds must be different numbers, one at least")
         if "seed" in self.common or any("seed" in row.changes for row in self.rows):

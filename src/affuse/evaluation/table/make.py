@@ -120,6 +120,7 @@ def _told(column: Column) -> dict[str, Any]:
         "best": column.kind.best,
         "condition": column.condition,
         "baseline": column.baseline,
+        **({"on": column.on} if column.on else {}),
     }
 
 

@@ -6,21 +6,17 @@ import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from affuse.corpora.protocols.load import load_protocol
 from affuse.errors import AffuseError
 from affuse.evaluation.conditions import leaves
-from affuse.evaluation.evaluate import evaluate
 from affuse.evaluation.table.description import FACTS, Column, Row, Table
+from affuse.evaluation.table.scoring import Scoring, open_stores_once
 from affuse.execution.files import write_json
-from affuse.features.joined import open_stores
-from affuse.features.speakers import Amount
-from affuse.features.store import Store
 from affuse.training.opening import check_same_run, open_copy
 from affuse.training.recipe import Recipe
-from affuse.training.run import MODEL_FILE, evaluation_folder
+from affuse.training.run import MODEL_FILE
 from affuse.training.stores import with_shared_labels
 from affuse.training.train import train
 
@@ -33,6 +29,7 @@ class Planned:
     """A training of a row.
 
     Args:
+        table: The table.
         row: The row.
         seed: Of the training.
         recipe: What is trained.
@@ -43,6 +40,7 @@ class Planned:
         columns: Those of the table that the row has.
     """
 
+    table: Table
     row: Row
     seed: int
     recipe: Recipe
@@ -63,34 +61,29 @@ class Planned:
         folds = range(self.folds)
         return sum((self.out / f"fold{k}" / MODEL_FILE).is_file() for k in folds)
 
-    @property
-    def wanted(self) -> dict[Amount, list[str]]:
-        """Baseline -> conditions under which the run is scored."""
-        found: dict[Amount, list[str]] = {}
-        for column in self.columns:
-            if column.metric not in FACTS:
-                conditions = found.setdefault(column.baseline, [])
-                conditions += [column.condition] * (column.condition not in conditions)
-        return found
+    def scoring(self, column: Column) -> Scoring:
+        """The evaluation that a column needs; those of one store and baseline share it."""
+        alike = [x for x in self.scored if (x.on, x.baseline) == (column.on, column.baseline)]
+        return Scoring(
+            self.out,
+            self.recipe,
+            self.folds,
+            (self.table.beside(column.on),) if column.on else tuple(self.stores),
+            bool(column.on),
+            column.baseline,
+            list(dict.fromkeys(x.condition for x in alike)),
+        )
 
     @property
-    def unscored(self) -> dict[Amount, list[str]]:
-        """Those of `wanted` that no evaluation of all folds has yet."""
-        found: dict[Amount, list[str]] = {}
-        for baseline, conditions in self.wanted.items():
-            try:
-                file = evaluation_folder(self.out, baseline=baseline) / "metrics.json"
-                facts = json.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                facts = {}
-            if facts.get("folds") != self.folds or {*conditions} - {*facts["conditions"]}:
-                found[baseline] = conditions
-        return found
+    def scored(self) -> list[Column]:
+        """Its columns of scores."""
+        return [column for column in self.columns if column.metric not in FACTS]
 
     @property
-    def done(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.trained == self.folds and not self.unscored
+    def unscored(self) -> list[Scoring]:
+        """The evaluations that are not made yet."""
+        every = {(column.on, column.baseline): self.scoring(column) for column in self.scored}
+        return [one for one in every.values() if one.left]
 
     def make(self, device: str, allow: Collection[str], say: Callable[[str], None]) -> None:
         """Train what is not trained, and score what is not scored.
@@ -106,7 +99,7 @@ class Planned:
         if self.trained < self.folds:
             began, before = time.monotonic(), seconds_of(self.out) or 0.0
 
-            def told() -> None:
+            def note_seconds() -> None:
                 if (self.out / "run.json").is_file():
                     passed = time.monotonic() - began
                     write_json(self.out / SECONDS_FILE, round(before + passed, 1))
@@ -116,14 +109,16 @@ class Planned:
                     self.recipe, self.stores, self.out, None, True, allow, device, say, self.copies
                 )
                 for fold, _ in done:
-                    told()
+                    note_seconds()
                     say(f"{self.name}: fold {fold} of {self.folds} trained")
             finally:
-                told()
+                note_seconds()
         where = "cpu" if device == "auto" else device
-        for baseline, conditions in self.unscored.items():
-            evaluate(self.out, conditions, self.stores, where, baseline=baseline)
-            say(f"{self.name}: scored ({', '.join(conditions)}; baseline {baseline})")
+        for scoring in self.unscored:
+            scoring.make(where)
+            told = f"{', '.join(scoring.conditions)}; baseline {scoring.baseline}"
+            on = f" on {scoring.data.path}" if scoring.on else ""
+            say(f"{self.name}: scored{on} ({told})")
 
 
 def seconds_of(run: Path) -> float | None:
@@ -154,7 +149,7 @@ def plan(
     own = own or list(stores) or [table.beside(name) for name in table.store]
     if not own:
         raise AffuseError(f"row {row.name}: say where the streams are, as store or with --store")
-    data = _opened(tuple(own))
+    data = open_stores_once(tuple(own))
     changed = [open_copy(data, path) for path in copies]
     found = []
     for seed in table.seeds:
@@ -164,7 +159,7 @@ def plan(
             check_same_run(run, recipe, changed)
         folds = len(load_protocol(recipe.protocol, data.clips).folds)
         columns = [column for column in table.columns if not lacks(recipe, column)]
-        found.append(Planned(row, seed, recipe, own, copies, run, folds, columns))
+        found.append(Planned(table, row, seed, recipe, own, copies, run, folds, columns))
     return found
 
 
@@ -178,8 +173,3 @@ def lacks(recipe: Recipe, column: Column) -> str:
     if column.baseline != "none" and recipe.normalisation != "speaker":
         return "was not trained with normalisation=speaker"
     return ""
-
-
-@lru_cache(maxsize=8)
-def _opened(stores: tuple[Path, ...]) -> Store:
-    return open_stores(stores)
