@@ -66,12 +66,13 @@ def run(options: argparse.Namespace) -> int:
     from affuse.cli.tables import print_table
     from affuse.evaluation.table.description import read_table
     from affuse.evaluation.table.make import chosen_rows, make_table, plan_lines, plan_table
+    from affuse.evaluation.table.shift import spread
     from affuse.evaluation.table.writing import caption, notes, text_rows, write_table
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    table = read_table(options.table)
+    table = spread(read_table(options.table), options.store)
     chosen = [row.name for row in chosen_rows(table, options.only)]
     planned = plan_table(table, options.store, options.out, options.copies)
     for line in plan_lines(planned, chosen):

@@ -10,9 +10,11 @@ from affuse.corpora.protocols.made import (
     LEAVE_ONE_CORPUS_OUT,
     LEAVE_ONE_SPEAKER_OUT,
     MADE,
+    SPEAKERS_5FOLD,
     each_by_its_own,
     leave_one_corpus_out,
     leave_one_speaker_out,
+    speakers_5fold,
 )
 from affuse.corpora.protocols.protocol import Protocol, read_protocol
 from affuse.corpora.splits.split import is_split, read_split, split_protocol
@@ -46,6 +48,8 @@ def load_protocol(name: str, clips: Sequence[Clip]) -> Protocol:
     """
     if name == LEAVE_ONE_SPEAKER_OUT:
         return leave_one_speaker_out(clips)
+    if name == SPEAKERS_5FOLD:
+        return speakers_5fold(clips)
     if name == LEAVE_ONE_CORPUS_OUT:
         return leave_one_corpus_out(clips)
     if name in list_protocols():

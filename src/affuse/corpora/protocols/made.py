@@ -13,9 +13,11 @@ from affuse.errors import AffuseError
 from affuse.execution.text import identity
 
 LEAVE_ONE_SPEAKER_OUT, LEAVE_ONE_CORPUS_OUT = "leave-one-speaker-out", "leave-one-corpus-out"
+SPEAKERS_5FOLD = "speakers-5fold"
 #: Protocols that are made of the clips at hand -> of which corpora, and their folds.
 MADE = {
     LEAVE_ONE_SPEAKER_OUT: ("any", "one per speaker"),
+    SPEAKERS_5FOLD: ("any", "5"),
     LEAVE_ONE_CORPUS_OUT: ("several", "one per corpus"),
 }
 
@@ -28,6 +30,20 @@ def leave_one_speaker_out(clips: Sequence[Clip]) -> Protocol:
     return Protocol(
         LEAVE_ONE_SPEAKER_OUT, 1, "", "One fold per speaker.", "", rotate(order, 2), "speaker"
     )
+
+
+def speakers_5fold(clips: Sequence[Clip]) -> Protocol:
+    """Five folds of whole speakers, each tested once; there is no development set.
+
+    Speakers are dealt out in the order of the SHA-256 of their names.
+    """
+    order = _by_digest(_speakers(SPEAKERS_5FOLD, clips))
+    if len(order) < 5:
+        raise AffuseError(f"{SPEAKERS_5FOLD} needs five speakers, there are {len(order)}")
+    folds = rotate(order, 0, [order[k::5] for k in range(5)])
+    told = "Five folds of whole speakers, in the order of the SHA-256 of their names."
+    flaws = "No development speakers: select nothing, train for a fixed number of epochs."
+    return Protocol(SPEAKERS_5FOLD, 1, "", told, flaws, folds, "speaker")
 
 
 def leave_one_corpus_out(clips: Sequence[Clip]) -> Protocol:
@@ -45,8 +61,7 @@ def leave_one_corpus_out(clips: Sequence[Clip]) -> Protocol:
     people = {name: _speakers(LEAVE_ONE_CORPUS_OUT, parts[name]) for name in names}
     trained: dict[str, dict[str, Roles]] = {}
     for name, own in people.items():
-        order = sorted(own, key=lambda speaker: sha256(speaker.encode()).hexdigest())
-        chosen = {*order[: max(1, len(own) // 10)]} if len(own) > 2 else set()
+        chosen = {*_by_digest(own)[: max(1, len(own) // 10)]} if len(own) > 2 else set()
         trained[name] = {
             speaker: ("development",) if speaker in chosen else ("train",) for speaker in own
         }
@@ -113,6 +128,11 @@ def _speakers(protocol: str, clips: Sequence[Clip]) -> list[str]:
     if unnamed := [clip.id for clip in clips if clip.speaker is None]:
         raise AffuseError(f"{protocol} needs a speaker for every clip: {unnamed[0]}")
     return sorted({identity(clip.speaker or ""): str(clip.speaker) for clip in clips}.values())
+
+
+def _by_digest(speakers: Sequence[str]) -> list[str]:
+    """Speakers in the order of the SHA-256 of their names."""
+    return sorted(speakers, key=lambda speaker: sha256(speaker.encode()).hexdigest())
 
 
 def rotate(

@@ -10,7 +10,7 @@ from affuse.evaluation.compare import compare_pair, conclude
 from affuse.evaluation.predictions import ALL, Predictions, read_predictions
 from affuse.evaluation.repeated import Repeated, repeated, repeated_pair, repeated_scores
 from affuse.evaluation.table.description import FACTS, Column, Row, Table
-from affuse.evaluation.table.runs import Planned, lacks, seconds_of
+from affuse.evaluation.table.runs import Planned, seconds_of
 from affuse.features.speakers import AMOUNTS
 from affuse.models.modelfile import load_model
 from affuse.training.run import MODEL_FILE, trained_folds
@@ -59,7 +59,7 @@ def column_cells(
 def _cell(table: Table, row: Row, column: Column, trainings: Sequence[Planned]) -> Cell:
     """The scores of a row, or why there are none."""
     for one in trainings:
-        if reason := lacks(one.recipe, column):
+        if reason := one.lacks(column):
             raise Missing(reason)
         if one.trained < one.folds:
             raise Missing("is not trained yet")

@@ -29,7 +29,7 @@ FACTS = ("parameters", "seconds")
 _METRICS = {**CLASS_METRICS, **RATER_METRICS, **SERIES_METRICS}
 _PAGE = "docs/reference/table-file.md"
 _LISTS = ("store", "run", "predictions", "seeds")
-_CHANGES = ("changes", "common")
+_CHANGES = ("changes", "common", "protocols")
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,28 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """Instead of rows and columns: corpora by corpora, trained on one and tested on all.
+
+    Args:
+        recipe: Name of a recipe, or a file (`.yaml`); its corpus and protocol do not count.
+        metric: As of a column.
+        condition: As of a column.
+        baseline: As of a column.
+        protocols: Corpus -> protocol of its own speakers, where it is not five folds of them.
+    """
+
+    recipe: str
+    metric: str = "uar"
+    condition: str = "av"
+    baseline: Amount = "none"
+    protocols: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        Column(self.metric, self.condition, self.baseline)
+
+
+@dataclass(frozen=True)
 class Table:
     """A table.
 
@@ -121,6 +143,7 @@ class Table:
         name: Its caption.
         rows: From top to bottom.
         columns: From left to right.
+        shift: Instead of both; see `affuse.evaluation.table.shift.spread`.
         store: Prepared streams of all rows, in one or several stores.
         seeds: Of the trainings of each recipe.
         common: Changes of all recipes, by dotted keys.
@@ -129,8 +152,9 @@ class Table:
     """
 
     name: str
-    rows: tuple[Row, ...]
-    columns: tuple[Column, ...]
+    rows: tuple[Row, ...] = ()
+    columns: tuple[Column, ...] = ()
+    shift: Shift | None = None
     store: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1,)
     common: Mapping[str, Any] = field(default_factory=dict)
@@ -138,20 +162,17 @@ class Table:
     path: Path = Path()
 
     def __post_init__(self) -> None:
-        if not self.rows or not self.columns:
+        if self.shift is None and not (self.rows and self.columns):
             raise ValueError(f"has no {'columns' if self.rows else 'rows'}")
         names = [row.name for row in self.rows]
         for what, several in (("name", names), ("heading", [x.heading for x in self.columns])):
             if twice := [one for one in several if several.count(one) > 1]:
                 raise ValueError(f"two {what}s are {twice[0]!r}")
-        places = {Path(x.on).name: x.on for x in self.columns}
-        if other := [x.on for x in self.columns if places[Path(x.on).name] != x.on]:
-            raise ValueError(f"two stores have the name of {other[0]}; rename one of them")
         if len({*self.seeds}) < len(self.seeds) or not self.seeds:
             raise ValueError("seeds must be different numbers, one at least")
         if "seed" in self.common or any("seed" in row.changes for row in self.rows):
             raise ValueError("seed is no change; name all of them as seeds")
-        if self.against and self.against not in names:
+        if self.against and names and self.against not in names:
             raise unknown("row", self.against, names)
 
     def beside(self, name: str) -> Path:
@@ -164,8 +185,12 @@ class Table:
         Raises:
             AffuseError: There is no such recipe, or a change is wrong.
         """
-        source = self.beside(row.recipe) if Path(row.recipe).suffix else row.recipe
-        return load_recipe(source, {**self.common, **row.changes, "seed": seed})
+        return self.load(row.recipe, {**row.changes, "seed": seed})
+
+    def load(self, recipe: str, changes: Mapping[str, Any]) -> Recipe:
+        """A recipe of the table with changes, after those of `common`."""
+        source = self.beside(recipe) if Path(recipe).suffix else recipe
+        return load_recipe(source, {**self.common, **changes})
 
 
 def read_table(path: Path) -> Table:
@@ -190,15 +215,23 @@ def _table(path: Path, values: Any) -> Table:
     """The table of plain values, strictly."""
     checked = _checked(Table, values, "the table", ("path",))
     parts: dict[str, Any] = {}
-    for name, kind in (("rows", Row), ("columns", Column)):
-        several = checked.get(name)
-        if not isinstance(several, list):
-            raise ValueError(f"{name} must be a list")
-        parts[name] = tuple(
-            _made(kind, one, f"{name.removesuffix('s')} {number}")
-            for number, one in enumerate(several, 1)
-        )
-    table = Table(**_typed(Table, {**checked, **parts}, tuple(parts)), path=path)
+    if "shift" in checked:
+        if both := [name for name in ("rows", "columns") if name in checked]:
+            raise ValueError(f"{both[0]} and shift exclude each other")
+        parts["shift"] = _made(Shift, checked["shift"], "shift")
+    else:
+        for name, kind in (("rows", Row), ("columns", Column)):
+            several = checked.get(name)
+            if not isinstance(several, list):
+                raise ValueError(f"{name} must be a list")
+            parts[name] = tuple(
+                _made(kind, one, f"{name.removesuffix('s')} {number}")
+                for number, one in enumerate(several, 1)
+            )
+    ready = ("rows", "columns", "shift")
+    table = Table(**_typed(Table, {**checked, **parts}, ready), path=path)
+    if table.shift is not None:
+        table.load(table.shift.recipe, {})
     for row in table.rows:
         if row.recipe:
             try:

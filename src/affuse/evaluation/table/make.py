@@ -10,6 +10,7 @@ from affuse.errors import AffuseError, line_of
 from affuse.evaluation.table.cells import column_cells
 from affuse.evaluation.table.description import Column, Row, Table
 from affuse.evaluation.table.runs import Planned, plan
+from affuse.evaluation.table.shift import add_others
 from affuse.suggestions import unknown
 
 
@@ -85,7 +86,7 @@ def make_table(
             failures[row.name] = line_of(error)
             say(f"{row.name} failed: {failures[row.name]}")
     cells = {x.heading: column_cells(table, x, planned, failures) for x in table.columns}
-    return {
+    result = {
         "name": table.name,
         "against": table.against or None,
         "seeds": list(table.seeds),
@@ -96,6 +97,9 @@ def make_table(
         ],
         "failures": failures,
     }
+    if table.shift is not None:
+        add_others(result)
+    return result
 
 
 def chosen_rows(table: Table, only: Sequence[str]) -> list[Row]:
@@ -120,7 +124,7 @@ def _told(column: Column) -> dict[str, Any]:
         "best": column.kind.best,
         "condition": column.condition,
         "baseline": column.baseline,
-        **({"on": column.on} if column.on else {}),
+        **({"on": Path(column.on).name} if column.on else {}),
     }
 
 

@@ -37,7 +37,6 @@ class Planned:
         copies: Stores of changed recordings of the same clips.
         out: Folder of the run.
         folds: Of the protocol.
-        columns: Those of the table that the row has.
     """
 
     table: Table
@@ -48,7 +47,6 @@ class Planned:
     copies: Sequence[Path]
     out: Path
     folds: int
-    columns: Sequence[Column]
 
     @property
     def name(self) -> str:
@@ -76,8 +74,24 @@ class Planned:
 
     @property
     def scored(self) -> list[Column]:
-        """Its columns of scores."""
-        return [column for column in self.columns if column.metric not in FACTS]
+        """The columns of scores that it has."""
+        columns = self.table.columns
+        return [x for x in columns if x.metric not in FACTS and not self.lacks(x)]
+
+    def lacks(self, column: Column) -> str:
+        """Why models of the recipe do not have a column; empty where they do."""
+        if column.metric in FACTS:
+            return ""
+        modalities = {name.split("/", 1)[0] for name in self.recipe.streams}
+        if not leaves(column.condition, modalities):
+            return f"reads {' and '.join(sorted(modalities))} alone"
+        if column.baseline != "none" and self.recipe.normalisation != "speaker":
+            return "was not trained with normalisation=speaker"
+        if column.on:
+            data = open_stores_once((self.table.beside(column.on),))
+            if gone := [name for name in self.recipe.streams if not data.has(name)]:
+                return f"reads {gone[0]}, which {data.path} does not have"
+        return ""
 
     @property
     def unscored(self) -> list[Scoring]:
@@ -158,18 +172,5 @@ def plan(
         if (run / "recipe.yaml").is_file():
             check_same_run(run, recipe, changed)
         folds = len(load_protocol(recipe.protocol, data.clips).folds)
-        columns = [column for column in table.columns if not lacks(recipe, column)]
-        found.append(Planned(table, row, seed, recipe, own, copies, run, folds, columns))
+        found.append(Planned(table, row, seed, recipe, own, copies, run, folds))
     return found
-
-
-def lacks(recipe: Recipe, column: Column) -> str:
-    """Why models of a recipe do not have a column; empty where they do."""
-    modalities = {name.split("/", 1)[0] for name in recipe.streams}
-    if column.metric in FACTS:
-        return ""
-    if not leaves(column.condition, modalities):
-        return f"reads {' and '.join(sorted(modalities))} alone"
-    if column.baseline != "none" and recipe.normalisation != "speaker":
-        return "was not trained with normalisation=speaker"
-    return ""

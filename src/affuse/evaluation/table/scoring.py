@@ -13,7 +13,6 @@ from affuse.corpora.emotions import EMOTIONS
 from affuse.corpora.together import same_corpora
 from affuse.evaluation.evaluate import evaluate
 from affuse.evaluation.predictions import Predictions, read_predictions
-from affuse.execution.names import path_below
 from affuse.features.joined import open_stores
 from affuse.features.speakers import Amount
 from affuse.features.store import Store
@@ -62,7 +61,10 @@ class Scoring:
     @property
     def parts(self) -> dict[Path, Path]:
         """The run, or its model files -> where the results lie."""
-        place = path_below(self.run / "on", self.stores[0].resolve().name) if self.on else self.run
+        place = self.run
+        if self.on:  # by what the store holds, wherever it is
+            digest = self.data.digest(self.recipe.streams)
+            place = self.run / "on" / f"{self.data.corpus}-{digest[:12]}"
         if not self.elsewhere:
             return {self.run: evaluation_folder(place, baseline=self.baseline)}
         return {

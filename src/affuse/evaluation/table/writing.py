@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from affuse.evaluation.paper_tables import write_paper_table
-from affuse.execution.files import write_json
+from affuse.evaluation.table.shift import heat_map
+from affuse.execution.files import atomic_path, write_json
 from affuse.metrics.power import LEVEL
 
 #: In front of a cell's interval: significantly better or worse than the row compared with.
@@ -18,7 +19,7 @@ _FORMATS = ("csv", "md", "tex")
 
 
 def write_table(out: Path, result: Mapping[str, Any]) -> None:
-    """Write `table.csv`, `table.md`, `table.tex` and `table.json`.
+    """Write `table.csv`, `table.md`, `table.tex`, `table.json`, and `shift.png` of corpora.
 
     Args:
         out: Folder.
@@ -27,6 +28,9 @@ def write_table(out: Path, result: Mapping[str, Any]) -> None:
     for suffix in _FORMATS:
         write_paper_table(text_rows(result), out / f"table.{suffix}", caption(result))
     write_json(out / "table.json", result)
+    if "mean_of_others" in result:
+        with atomic_path(out / "shift.png") as path:
+            path.write_bytes(heat_map(result))
 
 
 def text_rows(result: Mapping[str, Any]) -> list[dict[str, object]]:
