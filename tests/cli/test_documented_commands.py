@@ -30,6 +30,8 @@ STEPS = {
     "published-checkpoints": "release emoca",
     "ravdess": "openface",
     "several-corpora": "",
+    "shift": "",
+    "table": "",
     "valence-arousal": "",
     "valence-arousal-submission": "run synthetic",
     "auxformer": "release Videos",
@@ -87,7 +89,7 @@ def makes(words: list[str]) -> list[str]:
 def needs(words: list[str]) -> list[str]:
     """Files and folders that a command reads and that another one makes."""
     read = [word.partition("=")[2] or word for word in after(words, "--source")]
-    if words[0] in ("train", "evaluate", "ensemble", "check", "check-model"):
+    if words[0] in ("train", "evaluate", "ensemble", "check", "check-model", "table"):
         read += after(words, "--store")[:1]
     for option in ("--model", "--audio", "--video", "--audio-held-back"):
         read += after(words, option)[:1]

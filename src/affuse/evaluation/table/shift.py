@@ -117,10 +117,11 @@ def heat_map(result: Mapping[str, Any]) -> bytes:
     values = np.array(rows, float)  # None becomes NaN
     mean = result["mean_of_others"]
     told = "" if mean is None else f", mean of others {mean:.3f}"
-    return png(_matrix, values, [*map(shown, names)], result["columns"][0]["metric"], told)
+    metric = result["columns"][0]["metric"]
+    return png(_matrix, values, [*map(shown, names)], metric, f"{shown(result['name'])}{told}")
 
 
-def _matrix(values: np.ndarray, names: Sequence[str], metric: str, told: str) -> Any:
+def _matrix(values: np.ndarray, names: Sequence[str], metric: str, title: str) -> Any:
     from matplotlib.figure import Figure
 
     size = 2.2 + 0.75 * len(names)
@@ -137,6 +138,6 @@ def _matrix(values: np.ndarray, names: Sequence[str], metric: str, told: str) ->
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("tested on")
     axes.set_ylabel("trained on")
-    axes.set_title(f"{metric}{told}", fontsize=10)
+    axes.set_title(title, fontsize=10)
     figure.colorbar(image, ax=axes, fraction=0.045, label=metric)
     return figure

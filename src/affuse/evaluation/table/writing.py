@@ -47,12 +47,17 @@ def text_rows(result: Mapping[str, Any]) -> list[dict[str, object]]:
 def caption(result: Mapping[str, Any]) -> str:
     """What the table is called, and what its cells mean."""
     cells = [cell for row in result["rows"] for cell in row["cells"].values()]
-    seeds = ", ".join(map(str, result["seeds"]))
+    seeds = f"seed{'s' * (len(result['seeds']) > 1)} {', '.join(map(str, result['seeds']))}"
     several = any(cell.get("deviation") is not None for cell in cells)
     lines = [result["name"].rstrip(".")]
+    if "mean_of_others" in result:
+        lines.append(
+            "Rows: trained on; columns: tested on, at home on speakers held out, elsewhere by the "
+            "model of every fold"
+        )
     if several:
         lines.append(
-            f"Mean over trainings (seeds {seeds}) [95 % interval over speakers] ± standard "
+            f"Mean over trainings ({seeds}) [95 % interval over speakers] ± standard "
             "deviation over trainings"
         )
     elif any("interval_95" in cell for cell in cells):
