@@ -129,7 +129,8 @@ class Planned:
                 note_seconds()
         where = "cpu" if device == "auto" else device
         for scoring in self.unscored:
-            scoring.make(where)
+            for warning in scoring.make(where):
+                say(f"{self.name}: {warning}")
             told = f"{', '.join(scoring.conditions)}; baseline {scoring.baseline}"
             on = f" on {scoring.data.path}" if scoring.on else ""
             say(f"{self.name}: scored{on} ({told})")

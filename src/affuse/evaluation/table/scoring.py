@@ -84,21 +84,25 @@ class Scoring:
             if not _holds(out / "metrics.json", folds, self.conditions)
         }
 
-    def make(self, device: str) -> None:
+    def make(self, device: str) -> list[str]:
         """Score what is left.
 
         Args:
             device: Torch device.
 
+        Returns:
+            Why scores may be too good, or cannot be compared.
+
         Raises:
             AffuseError: See `evaluate`.
         """
+        warnings = []
         for subject, out in self.left.items():
             labels = None
             if self.elsewhere:
                 names = read_spec(subject).outputs
                 labels = labels_elsewhere(names, self.data.classes, self.recipe.labels.map)
-            evaluate(
+            result = evaluate(
                 subject,
                 self.conditions,
                 self.stores,
@@ -107,6 +111,8 @@ class Scoring:
                 out=out,
                 baseline=self.baseline,
             )
+            warnings += result.get("warnings", [])
+        return warnings
 
     def read(self) -> list[dict[str, Predictions]]:
         """The predictions of each part, condition by condition.
