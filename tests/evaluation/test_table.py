@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tests.commands import run
 from tests.folders import tree
-from tests.judged import class_rows, write_rows
+from tests.judged import class_rows, frame_rows, write_rows
 from tests.toy import toy_recipe, toy_store
 
 from affuse.evaluation.compare import compare, compare_pair
@@ -131,6 +131,15 @@ def test_one_training_scores_as_its_table_does(tmp_path: Path, metric: str) -> N
     own = score_table(path)["conditions"]["av"]
     assert found["value"] == own[metric] and found["deviation"] is None
     assert found["interval_95"] == pytest.approx(own[f"{metric}_interval_95"])
+
+
+def test_one_training_over_time_scores_as_its_table_does(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "frames.csv", frame_rows())
+    (part,) = read_predictions(path).values()
+    found = repeated_scores(repeated([part]), "ccc_arousal")
+    own = score_table(path)["conditions"]["all"]["dimensions"]["arousal"]
+    assert found["value"] == pytest.approx(own["ccc"])
+    assert found["interval_95"] == pytest.approx(own["ccc_interval_95"])
 
 
 def test_the_interval_is_that_of_the_mean_and_ignores_how_often_it_is_named(tmp_path: Path) -> None:

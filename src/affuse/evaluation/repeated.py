@@ -11,7 +11,8 @@ import numpy as np
 
 from affuse.evaluation.pairing import paired
 from affuse.evaluation.predictions import Predictions
-from affuse.metrics.jackknife import Metric, group_sums, left_out, no_interval, t_interval
+from affuse.metrics.bootstrap import bootstrap_t_intervals
+from affuse.metrics.jackknife import Metric, group_sums, no_interval
 from affuse.tasks.judgement import number
 
 
@@ -84,7 +85,7 @@ def repeated_scores(judged: Repeated, metric: str) -> dict[str, Any]:
 
     Returns:
         JSON values: `value` (mean over the tables), `each`, `deviation` (standard deviation over
-        the tables, null of one), `interval_95` (t interval of `value` over speakers), `clips`,
+        the tables, null of one), `interval_95` (of `value` over speakers), `clips`,
         `speakers`, and `no_interval` with the reason where there is none.
     """
     each = [float(part.table.scores(part.table.sums.sum(0))[metric]) for part in judged.parts]
@@ -92,8 +93,12 @@ def repeated_scores(judged: Repeated, metric: str) -> dict[str, Any]:
     bounds = float("nan"), float("nan")
     if not (reason := no_interval(speakers)):
         assert speakers is not None
-        without = left_out(judged.scores, group_sums(judged.sums, speakers))[metric]
-        bounds = t_interval(value, without, judged.metrics[metric].scale)
+        (bounds,) = bootstrap_t_intervals(
+            lambda sums: {metric: judged.scores(sums)[metric][..., None]},
+            group_sums(judged.sums, speakers),
+            {metric: np.array([value])},
+            {metric: judged.metrics[metric].scale},
+        )[metric]
     return {
         "value": number(value),
         "each": [number(x) for x in each],

@@ -57,9 +57,9 @@ def bootstrap_t_intervals(
         ]
         for name, scale in scales.items()
     }
-    if not LEAST_SPEAKERS <= len(sums) <= _MANY:
-        return found
     scales = {name: scale for name, scale in scales.items() if scale == "correlation"}
+    if not scales or not LEAST_SPEAKERS <= len(sums) <= _MANY:
+        return found
     drawn = _drawn(scores, sums, scales)
     for name, scale in scales.items():
         to, back, _ = LINKS[scale]
