@@ -43,7 +43,9 @@ class Worded(Toy):
         label = known[str(clip.label)]
         if self.corpus == "emovo":
             label = {"neutral": "happy", "happy": "neutral"}.get(label, label)
-        return super().extract(replace(clip, label=label))
+        stream = super().extract(replace(clip, label=label))
+        own = np.random.default_rng(int(clip.id)).normal(0, 0.8)  # so that no score is perfect
+        return replace(stream, values=(stream.values + own).astype(np.float32))
 
 
 def make(folder: Path, corpus: str, first: int, named: bool = True) -> Path:
