@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measure(folder: Path, *words: object, out: str = "results") -> Path:
     """Measure the surface of the run; the folder of its results."""
-    root = ["--corpus-root", folder / "ravdess", "--workers", 1, "--out", folder / out]
+    root = ["--root", folder / "ravdess", "--workers", 1, "--out", folder / out]
     assert run("evaluate", folder / "run", "--surface", *words, *root) == 0
     return folder / out / "surface"
 
@@ -128,7 +128,7 @@ def test_a_surface_that_was_interrupted_goes_on(
         return real(self, change, data)
 
     monkeypatch.setattr(Points, "measure", once)
-    root = ["--corpus-root", str(trained / "ravdess"), "--workers", "1"]
+    root = ["--root", str(trained / "ravdess"), "--workers", "1"]
     out = ["--out", str(trained / "killed")]
     assert main(["evaluate", str(trained / "run"), "--surface", *words, *root, *out]) == 130
     assert not (trained / "killed/surface/surface.json").exists()
@@ -178,23 +178,23 @@ def test_points_can_be_compared(trained: Path, capsys: pytest.CaptureFixture[str
 def test_what_is_no_surface_is_said(
     trained: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
-    root = ["--corpus-root", trained / "ravdess", "--out", trained / "none"]
+    root = ["--root", trained / "ravdess", "--out", trained / "none"]
     assert said in refused(capsys, "evaluate", trained / "run", "--surface", *words, *root)
     assert not (trained / "none").exists()
 
 
 def test_the_recordings_must_be_there(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["evaluate", trained / "run"]
-    assert "say where the corpus lies: --corpus-root" in refused(capsys, *words, "--surface")
-    line = refused(capsys, *words, "--surface", "--corpus-root", trained)
+    assert "say where the corpus lies: --root" in refused(capsys, *words, "--surface")
+    line = refused(capsys, *words, "--surface", "--root", trained)
     assert "lacks" in line and "is it the root of ravdess?" in line
-    assert "--corpus-root is for --surface" in refused(capsys, *words, "--corpus-root", trained)
+    assert "--root is for --surface" in refused(capsys, *words, "--root", trained)
 
 
 def test_models_of_one_modality(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     melody_corpus(tmp_path)
     assert train_melodies(tmp_path, "run") == 0
-    words = ["evaluate", tmp_path / "run", "--corpus-root", tmp_path / "wav", "--surface"]
+    words = ["evaluate", tmp_path / "run", "--root", tmp_path / "wav", "--surface"]
     for change, kind in (("blur", "images"), ("delay=1", "sound and images")):
         line = refused(capsys, *words, change)
         assert f"is a change of {kind}; the model reads sound alone" in line
@@ -260,7 +260,7 @@ def test_areas_and_floors(before: float, scores: list[tuple[float, float, float]
 @pytest.mark.slow
 def test_valence_and_arousal_too(affwild2_run: Path, tmp_path: Path) -> None:
     corpus = next(path for path in affwild2_run.iterdir() if (path / "videos").exists())
-    words = ["--corpus-root", corpus, "--out", tmp_path, "--workers", 1]
+    words = ["--root", corpus, "--out", tmp_path, "--workers", 1]
     assert run("evaluate", affwild2_run / "run", "--surface", "white-noise=0", *words) == 0
     table = pd.read_csv(tmp_path / "surface/surface.csv")
     assert set(table["metric"]) == {"ccc", "ccc_valence", "ccc_arousal"}

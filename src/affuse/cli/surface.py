@@ -20,10 +20,10 @@ def add_surface(parser: argparse.ArgumentParser) -> None:
         metavar="CHANGE[=VALUE,...]",
         help="score the clips on changed recordings, change by change and value by value, such as "
         "white-noise=20,10,0 blur (affuse list changes; default: all changes of what the model "
-        "reads), and write surface.csv, .json and .png; needs --corpus-root",
+        "reads), and write surface.csv, .json and .png; needs --root",
     )
     parser.add_argument(
-        "--corpus-root", type=Path, metavar="ROOT", help="of --surface: where the corpus lies"
+        "--root", type=Path, metavar="ROOT", help="of --surface: where the corpus lies"
     )
     parser.add_argument(
         "--surface-stores",
@@ -58,13 +58,12 @@ def check_surface(options: argparse.Namespace) -> None:
     if options.surface is not None:
         if options.conditions:
             raise AffuseError("--surface has conditions of its own; leave out --conditions")
-        if options.corpus_root is None:
+        if options.root is None:
             raise AffuseError(
-                "--surface makes streams of changed recordings; say where the corpus lies: "
-                "--corpus-root"
+                "--surface makes streams of changed recordings; say where the corpus lies: --root"
             )
         return
-    for name in ("corpus_root", "surface_stores", "source"):
+    for name in ("root", "surface_stores", "source"):
         if getattr(options, name):
             raise AffuseError(f"--{name.replace('_', '-')} is for --surface")
 
@@ -91,7 +90,7 @@ def measure_surface(options: argparse.Namespace) -> int:
     )
     result = surface(
         evaluation,
-        options.corpus_root,
+        options.root,
         options.surface,
         sources=read_sources(options.source),
         stores=options.surface_stores,
