@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 # Models come after features; what their frozen networks compute are streams all the same.
 add_later("affuse.streams", "affuse.models.frozen.streams:STREAMS")
 
-__all__ = ["create_model", "evaluate", "list_models", "load_model", "predict", "predict_people"]
+__all__ = [
+    "compare",
+    "create_model",
+    "evaluate",
+    "list_models",
+    "load_model",
+    "predict",
+    "predict_people",
+]
 
 
 def predict(
@@ -134,6 +142,32 @@ def evaluate(
 
     streams = None if store is None else _paths(store)
     return scores(_paths(model), store=streams, protocol=protocol, **options)
+
+
+def compare(
+    results: Sequence[str | Path],
+    metric: str | None = None,
+    condition: str | None = None,
+    every_pair: bool = False,
+) -> dict[str, Any]:
+    """Whether one model is better than another on the same clips, and would be on other people.
+
+    Args:
+        results: Two or more runs whose test clips were evaluated, or tables of predictions.
+        metric: What is compared, such as `uar`; accuracy, divergence or CCC by default.
+        condition: Its name; by default the first that all have.
+        every_pair: Compare all pairs; by default the first with each of the others.
+
+    Returns:
+        `comparisons`, each with `difference`, `interval_95`, tests, and the `verdict` as a
+        sentence.
+
+    Raises:
+        affuse.errors.AffuseError: The tables are not of the same clips, or cannot be used.
+    """
+    from affuse.evaluation.compare import compare as compared
+
+    return compared(_paths(results), metric, condition, every_pair)
 
 
 def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -17,6 +17,7 @@ from tests.commands import refused, run
 from tests.judged import CLASSES, Rows, class_rows, frame_rows, without, write_rows
 from tests.toy import toy_recipe
 
+import affuse
 from affuse.evaluation.compare import compare
 from affuse.metrics.power import smallest_difference, speakers_needed
 from affuse.training.recipe import load_recipe
@@ -166,6 +167,11 @@ def test_several_comparisons_are_corrected_together(
     assert result == json.loads((tmp_path / "c.json").read_text())
     p = [found["permutation"]["p"] for found in result["comparisons"]]
     assert len(p) == 3 and min(f["p_holm"] for f in result["comparisons"]) == 3 * min(p)
+
+
+def test_python_compares_paths_as_text(tables: tuple[Path, Path, Path]) -> None:
+    found = affuse.compare([str(path) for path in tables[:2]], metric="uar")
+    assert found == compare(tables[:2], "uar")
 
 
 def test_runs_are_compared_under_a_condition(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
