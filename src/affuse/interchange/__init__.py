@@ -1,0 +1,1 @@
+"""Labelled segments, and the files of the programs that people code behaviour with."""
