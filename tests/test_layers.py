@@ -22,14 +22,13 @@ FLOW = (
     "training",
     "inference",
     "evaluation",
-    "interchange",
     "serving",
     "export",
     "verification",
     "cli",
 )
 #: Beside the flow: what every folder may import, and what imports no folder of the flow.
-BESIDE = ("metrics", "execution", "errors", "suggestions", "registry")
+BESIDE = ("metrics", "execution", "interchange", "errors", "suggestions", "registry")
 #: `affuse/__init__.py` is the outside of the package: it hands on from all folders.
 MODULES = sorted(path for path in SOURCES.rglob("*.py") if path.parent != SOURCES)
 _HERE = "|".join((*FLOW, *BESIDE))

@@ -61,6 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also a video of each recording with images: the face and the predicted emotion",
     )
     parser.add_argument(
+        "--formats",
+        type=_formats,
+        default=(),
+        metavar="NAME,...",
+        help="also files for programs that people code behaviour with: eaf (ELAN), textgrid "
+        "(Praat), boris, vtt (subtitles), audacity; and tidy (one CSV of all people)",
+    )
+    parser.add_argument(
         "--people",
         type=_people,
         default=1,
@@ -115,6 +123,16 @@ def _smoothing(word: str) -> float | str:
     if not 0 <= seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{word!r} is neither seconds nor `published`")
     return seconds
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    from affuse.inference.output import MORE_FORMATS
+    from affuse.suggestions import hint
+
+    words = tuple(text.lower().split(","))
+    if wrong := [word for word in words if word not in MORE_FORMATS]:
+        raise argparse.ArgumentTypeError(f"no format {wrong[0]!r}; {hint(wrong[0], MORE_FORMATS)}")
+    return words
 
 
 def _people(word: str) -> int:
@@ -265,7 +283,7 @@ def _write_one(
     timelines = predictor.predict_people(
         path, options.people, _voice(options), tracks=chosen_tracks(options)
     )
-    write_people(timelines, folder, name, options.overlay)
+    write_people(timelines, folder, name, options.overlay, options.formats)
     return [_line(timeline) for timeline in timelines], timelines[0].notes
 
 

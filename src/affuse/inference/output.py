@@ -1,4 +1,4 @@
-"""The files of a timeline: CSV, JSON, PNG, one self-contained HTML page, and a video."""
+"""The files of a timeline: CSV, JSON, PNG, one self-contained HTML page, and what is asked for."""
 
 from __future__ import annotations
 
@@ -11,18 +11,28 @@ from affuse.errors import BadInput, shown
 from affuse.execution.files import write_text
 from affuse.execution.together import together, written
 from affuse.inference.attribution.files import write_explanation_csv, write_explanation_json
+from affuse.inference.coding import coding_of
 from affuse.inference.inputs import EXPLAINED, OVERLAY
 from affuse.inference.overlay import write_overlay
 from affuse.inference.page import timeline_page
 from affuse.inference.plot import plot_timeline
+from affuse.inference.tidy import write_tidy
+from affuse.interchange.formats import FORMATS
 from affuse.media.probe import probe
 from affuse.tasks.prediction import Prediction
 
 _ENDINGS = (".csv", ".png", ".html", ".json")
+#: What `formats` may name: annotation formats, and a table of all people.
+TIDY = "tidy"
+MORE_FORMATS = (*FORMATS, TIDY)
 
 
 def write_people(
-    timelines: Sequence[Prediction], folder: Path, name: str, overlay: bool = False
+    timelines: Sequence[Prediction],
+    folder: Path,
+    name: str,
+    overlay: bool = False,
+    formats: Collection[str] = (),
 ) -> None:
     """Write the timelines of a recording's people into a folder, all of them or none.
 
@@ -35,9 +45,11 @@ def write_people(
         folder: Made where there is none.
         name: Of the files, without a suffix.
         overlay: Whether also `name-overlay.mp4`, of a recording with images.
+        formats: Of `MORE_FORMATS`; each is one file with all people.
 
     Raises:
-        BadInput: A file cannot be written, or is there and is not of the same recording.
+        BadInput: A file cannot be written, or is there and is not of the same recording; or one of
+            an annotation format is there and differs, for somebody may have corrected it.
     """
     source = timelines[0].source
     writers: dict[str, Callable[[Path], None]] = {}
@@ -49,12 +61,31 @@ def write_people(
         writers |= {f"{own}{end}": write for end, write in _writers(timeline, folder).items()}
     if overlay and probe(source).has_video:
         writers[f"{name}{OVERLAY}"] = lambda path: write_overlay(timelines, path)
+    if TIDY in formats:
+        writers[f"{name}.tidy.csv"] = lambda path: write_tidy(path, timelines)
+    coding = coding_of(timelines)
+    annotations = [one for word, one in FORMATS.items() if word in formats]
     with together(folder) as place:
         for file, write in writers.items():
             path = place(file)
             with written(folder / file, path):
                 write(path)
+        for one in annotations:
+            path, final = place(f"{name}{one.ending}"), folder / f"{name}{one.ending}"
+            with written(final, path):
+                one.write(path, coding)
+            _check_same(final, path)
     _remove_others(source, folder, name, writers)
+
+
+def _check_same(path: Path, fresh: Path) -> None:
+    """Refuse to replace an annotation file by another one."""
+    if path.exists() and not (path.is_file() and path.read_bytes() == fresh.read_bytes()):
+        raise BadInput(
+            path,
+            "is there already and differs from what would be written; it may hold corrections: "
+            "move it, or name another --out",
+        )
 
 
 def write_timeline(timeline: Prediction, folder: Path, name: str, overlay: bool = False) -> None:
