@@ -23,6 +23,8 @@ EXAMPLES = {
     "combine": "affuse combine --audio voice --video face --out both.safetensors",
     "ensemble": "affuse ensemble run --out submission",
     "predict": "affuse predict talk.mp4 --out timelines",
+    "agree": "affuse agree human/talk.eaf timelines/talk.json",
+    "events": "affuse events events.csv timelines/*.json --out responses",
     "live": "affuse live talk.mp4 --hop 0.5",
     "convert": "affuse convert chumachenko lt.pth heads=1 --out lt.safetensors",
     "parity": "affuse parity parity/cases",

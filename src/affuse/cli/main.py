@@ -38,6 +38,8 @@ VERBS = {
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
     "ensemble": "folds or models of continuous valence-arousal as one; the files of a challenge",
     "predict": "an emotion over time for recordings: CSV, JSON, PNG, HTML and video",
+    "agree": "how far people and models agree: kappa, alpha, CCC, frame by frame",
+    "events": "what a timeline says around events, by condition",
     "live": "an emotion over time in real time: a line of JSON per hop",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from affuse.errors import BadInput
@@ -79,20 +79,20 @@ def read_project(path: Path, media: str = "") -> Coding:
 
     Args:
         path: The file `.boris`.
-        media: File name of the recording, of projects with several observations.
+        media: File name of the recording, of projects with several observations; its suffix does
+            not matter.
 
     Raises:
         BadInput: It is no project, does not tell which observation is meant, or that one is wrong.
     """
-    try:
-        project = json.loads(text_of(path))
-        observations = {str(k): dict(v) for k, v in project["observations"].items()}
-        behaviours = {b["code"]: str(b["type"]) for b in project["behaviors_conf"].values()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadInput(path, "is no project of BORIS") from error
-    wanted = {
-        name: own for name, own in observations.items() if not media or media in _files(own)
-    } or observations
+    observations, behaviours = _project(path)
+    stem = PurePath(media).stem
+    of_it = {
+        name: own
+        for name, own in observations.items()
+        if stem in (PurePath(file).stem for file in _files(own))
+    }
+    wanted = of_it or observations
     if len(wanted) != 1:
         names = ", ".join(map(repr, wanted)) or "no observation"
         of = f" of {media}" if media else ""
@@ -111,6 +111,26 @@ def read_project(path: Path, media: str = "") -> Coding:
         events.append((where, time, subject, behaviour, modifier, comment))
     points = {code for code, kind in behaviours.items() if kind.lower().startswith("point")}
     return coding_of(_paired(path, events, points), files[0] if files else "")
+
+
+def recordings_of(path: Path) -> list[str]:
+    """File names of the recordings that a project has observations of.
+
+    Raises:
+        BadInput: It is no project.
+    """
+    return list(dict.fromkeys(file for own in _project(path)[0].values() for file in _files(own)))
+
+
+def _project(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Observations by their names, and behaviour -> its type."""
+    try:
+        project = json.loads(text_of(path))
+        observations = {str(k): dict(v) for k, v in project["observations"].items()}
+        behaviours = {b["code"]: str(b["type"]) for b in project["behaviors_conf"].values()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadInput(path, "is no project of BORIS") from error
+    return observations, behaviours
 
 
 def _files(observation: dict[str, Any]) -> list[str]:

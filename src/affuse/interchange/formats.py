@@ -51,9 +51,9 @@ _READERS: dict[str, Callable[[Path], Coding]] = {
     ".vtt": read_vtt,
     ".txt": read_labels,
 }
-_PROJECT = ".boris"
+PROJECT = ".boris"
 #: Ends of files that `read_coding` reads.
-READABLE = (*_READERS, _PROJECT)
+READABLE = (*_READERS, PROJECT)
 
 
 def read_coding(path: Path, media: str = "") -> Coding:
@@ -68,7 +68,7 @@ def read_coding(path: Path, media: str = "") -> Coding:
         BadInput: It is none of these, or cannot be used.
     """
     ending = path.suffix.lower()
-    read = partial(read_project, media=media) if ending == _PROJECT else _READERS.get(ending)
+    read = partial(read_project, media=media) if ending == PROJECT else _READERS.get(ending)
     if read is None:
         raise BadInput(path, f"is no file of labels by its name ({', '.join(READABLE)})")
     return read(path)
