@@ -1,4 +1,4 @@
-"""Anybody's own recordings: a folder with a CSV that lists them, or with a folder per class."""
+"""Anybody's own recordings: with a CSV that lists them, with labels beside them, or by class."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from affuse.corpora.annotation import VALENCE_AROUSAL
 from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.label_segments import labelled_clips, labels_beside
 from affuse.corpora.spelling import one_class, one_spelling
 from affuse.corpora.tree import Tree, find_listed
 from affuse.errors import BadInput
@@ -37,27 +38,31 @@ _TEXTS = (
     "intensity",
     "kind",
 )
-_COLUMNS = ("path", "label", "id", "audio", "start", "end", "age", "annotation", *_TEXTS)
+_COLUMNS = ("path", "label", "id", "audio", "start", "end", "age", "annotation", "labels", *_TEXTS)
 _VOTES = "votes:"
 _MOST_VOTES = 1e9
 #: Words that are written in small letters wherever they come from.
 _WORDS = {"partition": ("train", "validation", "test"), "sex": ("female", "male")}
 
 
-def read(root: Path) -> Corpus:
+def read(root: Path, tier: str = "") -> Corpus:
     """The clips of a folder.
 
     Args:
         root: A folder with a file `clips.csv`, or such a CSV itself, or a folder with one folder
-            per class that holds recordings or images (further folders below are speakers).
+            per class that holds recordings or images (further folders below are speakers), or a
+            folder with recordings and files of labels of their names beside them (`.eaf`,
+            `.TextGrid`).
+        tier: Name of the tier in files of labels; `emotion`, or the only one, by default.
 
     The CSV has a column `path` (relative to the CSV), and one of: `label` (a class), columns
-    `votes:<class>` (how many people chose it), or `annotation` (a CSV with `time,valence,arousal`
-    or a row of `valence,arousal` per image). Optional: `id`, `speaker`, `session`, `recording`,
-    `start` and `end` in seconds, `audio` (where the sound is a file of its own), `sex`, `age`,
-    `race`, `ethnicity`, `intensity`, `kind`, `partition`. Cells are cleaned, and it may be in any
-    dialect of CSV (`affuse.execution.tables`). The first line of a file `LICENCE.txt` is the
-    licence of the recordings.
+    `votes:<class>` (how many people chose it), `annotation` (a CSV with `time,valence,arousal`
+    or a row of `valence,arousal` per image), or `labels` (a file of labelled segments, each of
+    which is a clip: `affuse.corpora.label_segments`). Optional: `id`, `speaker`, `session`,
+    `recording`, `start` and `end` in seconds, `audio` (where the sound is a file of its own),
+    `sex`, `age`, `race`, `ethnicity`, `intensity`, `kind`, `partition`. Cells are cleaned, and it
+    may be in any dialect of CSV (`affuse.execution.tables`). The first line of a file `LICENCE.txt`
+    is the licence of the recordings.
 
     Returns:
         Clips in the order of their ids; classes in alphabetical order. Sound files give clips
@@ -71,7 +76,7 @@ def read(root: Path) -> Corpus:
     root = Path(root)
     table = root / TABLE if root.is_dir() else root
     if not table.is_file() and root.is_dir():
-        return _class_folders(root)
+        return _labelled(root, tier) or _class_folders(root)
     if not table.is_file():
         raise BadInput(table, "no such file; a folder corpus needs a CSV with columns path,label")
     sheet = Sheet(table, _COLUMNS)
@@ -84,10 +89,16 @@ def read(root: Path) -> Corpus:
             _check_columns(row, table)
             known = True
         clip = _clip(row, sheet, line)
-        if clip.id in clips:
-            raise BadInput(table, f"line {line}: clip id {clip.id!r} occurs twice; add a column id")
-        if all(here.holds(path) for path in _files_of(clip)):
-            clips[clip.id] = clip
+        if not all(here.holds(path) for path in _files_of(clip)):
+            continue
+        own = [clip]
+        if row.get("labels"):
+            own = labelled_clips(clip, _file(sheet, line, row["labels"]), tier, here.left_out)
+        for one in own:
+            if one.id in clips:
+                told = f"line {line}: clip id {one.id!r} occurs twice; add a column id"
+                raise BadInput(table, told)
+            clips[one.id] = one
     if not clips:
         absent = here.first_absent()
         raise BadInput(
@@ -106,6 +117,9 @@ def _corpus(root: Path, clips: Sequence[Clip], tree: Tree) -> Corpus:
     over_time = any(clip.annotation for clip in clips)
     clips, people = one_spelling(clips)
     clips, labels = one_class(clips)
+    alone = {c.speaker for c in clips if c.speaker is not None and c.speaker == c.recording}
+    if alone:
+        people.append(f"who speaks in {len(alone)} recordings is not named: each is a person")
     classes = {clip.label for clip in clips if clip.label is not None}
     classes |= {name for c in clips for votes in (c.votes or {}).values() for name in votes}
     return Corpus(
@@ -125,6 +139,29 @@ def _licence(root: Path) -> str:
     file = (root if root.is_dir() else root.parent) / LICENCE_FILE
     lines = read_lines(file, "replace") if file.is_file() else []
     return lines[0][1] if lines else LICENCE
+
+
+def _labelled(root: Path, tier: str) -> Corpus | None:
+    """Recordings with files of labels beside them; None where there are none."""
+    tree = Tree(root)
+    paths = [path for path in tree if path.parent == root]
+    labels = labels_beside(paths)
+    recordings = [path for path in paths if path.suffix.lower() in SOUNDS | VIDEOS]
+    if not any(path.stem in labels for path in recordings):
+        return None
+    clips: dict[str, Clip] = {}
+    for path in recordings:
+        if path.stem not in labels:
+            tree.left_out["recordings without labels"] += 1
+        elif tree.holds(path):
+            clip = _files(Clip(clean(path.stem)), path)
+            for one in labelled_clips(clip, labels[path.stem], tier, tree.left_out):
+                if one.id in clips:
+                    raise BadInput(path, f"is another recording named {path.stem!r}")
+                clips[one.id] = one
+    if not clips:
+        raise BadInput(root, "holds no labelled segment that can be used")
+    return _corpus(root, list(clips.values()), tree)
 
 
 def _class_folders(root: Path) -> Corpus:
@@ -175,10 +212,9 @@ def _check_columns(row: Mapping[str, str], table: Path) -> None:
     if wrong := [n for n in row if n not in _COLUMNS and not n.startswith(_VOTES)]:
         known = hint(wrong[0], [*sorted(_COLUMNS), f"{_VOTES}<class>"])
         raise BadInput(table, f"line 1: unknown column {', '.join(wrong)}; {known}")
-    if "label" not in row and "annotation" not in row and not any(_VOTES in name for name in row):
-        raise BadInput(
-            table, f"line 1: no column label (nor {_VOTES}<class> columns, nor annotation)"
-        )
+    if not {"label", "labels", "annotation"} & {*row} and not any(_VOTES in name for name in row):
+        told = f"line 1: no column label (nor {_VOTES}<class> columns, nor annotation, nor labels)"
+        raise BadInput(table, told)
 
 
 def _clip(row: dict[str, str], sheet: Sheet, line: int) -> Clip:
@@ -186,17 +222,14 @@ def _clip(row: dict[str, str], sheet: Sheet, line: int) -> Clip:
     votes = _votes(row, sheet, line)
     if not row["path"]:
         raise BadInput(table, where + "path must not be empty")
-    if "label" in row and not row["label"] and not votes and not row.get("annotation"):
+    instead = votes or row.get("annotation") or row.get("labels")
+    if {"label", "labels"} & {*row} and not row.get("label") and not instead:
         raise BadInput(table, where + "label must not be empty")
+    if row.get("labels") and (row.get("label") or row.get("start") or row.get("end")):
+        raise BadInput(table, where + "label, start and end are those in the file of labels")
 
     def file(column: str) -> Path | None:
-        if not row.get(column):
-            return None
-        path = find_listed(table.parent, row[column])
-        if not (path.is_file() or path.is_symlink()):  # a link may lead to what is not here
-            reason = "is no file" if path.exists() else "no such file"
-            raise BadInput(table, f"{where}{reason}: {row[column]}")
-        return path
+        return _file(sheet, line, row[column]) if row.get(column) else None
 
     def number(column: str, what: str) -> float | None:
         if not row.get(column):
@@ -231,6 +264,19 @@ def _clip(row: dict[str, str], sheet: Sheet, line: int) -> Clip:
     )
     clip = _files(clip, path)
     return replace(clip, audio=file("audio") or clip.audio)
+
+
+def _file(sheet: Sheet, line: int, name: str) -> Path:
+    """A file that a row names.
+
+    Raises:
+        BadInput: There is none.
+    """
+    path = find_listed(sheet.path.parent, name)
+    if not (path.is_file() or path.is_symlink()):  # a link may lead to what is not here
+        reason = "is no file" if path.exists() else "no such file"
+        raise BadInput(sheet.path, f"line {line}: {reason}: {name}")
+    return path
 
 
 def _votes(row: Mapping[str, str], sheet: Sheet, line: int) -> dict[str, float]:

@@ -12,7 +12,6 @@ import numpy as np
 from affuse.errors import AffuseError
 from affuse.evaluation.agreement_scores import Unit, compared
 from affuse.evaluation.coders import (
-    NOT_SURE,
     Coder,
     chosen,
     in_frames,
@@ -20,7 +19,7 @@ from affuse.evaluation.coders import (
     read_coder,
     tiers_of,
 )
-from affuse.interchange.segments import EMOTION, Segment
+from affuse.interchange.segments import EMOTION, NOT_SURE, Segment
 
 
 def agreement(

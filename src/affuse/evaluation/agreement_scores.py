@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from affuse.evaluation.coders import NOT_SURE, SEVERAL, UNLABELLED, UNSURE
-from affuse.interchange.segments import Segment
+from affuse.evaluation.coders import SEVERAL, UNLABELLED, UNSURE
+from affuse.interchange.segments import NOT_SURE, Segment
 from affuse.metrics.agreement import (
     CLASS_AGREEMENT,
     cohens_kappa,

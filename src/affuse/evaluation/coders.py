@@ -17,10 +17,8 @@ from affuse.evaluation.timeline_files import is_timeline, read_timeline
 from affuse.execution.text import clean
 from affuse.interchange.boris import recordings_of
 from affuse.interchange.formats import PROJECT, READABLE, read_coding
-from affuse.interchange.segments import Coding, Segment
+from affuse.interchange.segments import NOT_SURE, Coding, Segment
 
-#: Labels of those who cannot tell; `unclear` and `withheld` are what a model says.
-NOT_SURE = {"unclear", "withheld", "not sure", "unsure", "uncertain", "unknown", "?"}
 #: What stands in frames for no label, a label that is not sure, and several labels at once.
 UNLABELLED, UNSURE, SEVERAL = -1, -2, -3
 

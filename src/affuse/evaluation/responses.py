@@ -45,7 +45,7 @@ class Response:
     Args:
         event: The event.
         timeline: The timeline.
-        group: The person, or the recording, whose responses are not independent of each other.
+        group: The speaker, or the recording, whose responses are not independent of each other.
         values: Signal -> (O,) at the offsets; NaN where not known.
     """
 
@@ -146,7 +146,7 @@ def responses(
         name = event.recording or next(iter(by_name))
         own = [t for t in by_name.get(name, ()) if event.person in ("", t.person)]
         there = [
-            Response(event, t, event.speaker or f"{name} {t.person}".strip(), values)
+            Response(event, t, event.speaker or name, values)
             for t in own
             if (values := _around(t, event.time, offsets, correct))
         ]

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 #: The signal of labels whose file does not say what they are about.
 EMOTION = "emotion"
+#: Labels of those who cannot tell, in small letters; a model says `unclear` and `withheld`.
+NOT_SURE = frozenset({"unclear", "withheld", "not sure", "unsure", "uncertain", "unknown", "?"})
 #: Between signal and person in the name of a tier, as ELAN's users write it.
 _AT = "@"
 
