@@ -60,9 +60,13 @@ def test_the_time_before_is_taken_away_on_request(tmp_path: Path) -> None:
     events = table(tmp_path / "e.csv", "time", "10.5")
     words = ["events", str(events), str(path), "--baseline-correct", "--out", str(tmp_path / "o")]
     assert main(words) == 0
-    one = pd.read_csv(tmp_path / "o" / "responses.csv").set_index("signal")
-    assert one.before.abs().max() < 1e-6 and 0.2 < one.after["neutral"] < 0.5
-    assert {*one.condition} == {"all"}
+    one = pd.read_csv(tmp_path / "o" / "responses.csv").set_index("signal").loc["neutral"]
+    assert one.before == pytest.approx(0.2, abs=0.03) and 0.2 < one.change < 0.5
+    assert one.change == pytest.approx(one.after - one.before, abs=2e-6)
+    means = pd.read_csv(tmp_path / "o" / "means.csv").query("signal == 'neutral'")
+    assert means[means.offset < 0]["mean"].mean() == pytest.approx(0, abs=1e-6)
+    assert means[means.offset >= 0]["mean"].mean() == pytest.approx(one.change, abs=1e-5)
+    assert {*means.condition} == {"all"}
 
 
 def test_events_of_one_speaker_are_one_and_too_few_have_no_interval(

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline-correct",
         action="store_true",
-        help="take the mean before each event from its response",
+        help="take the mean before each event from its curve",
     )
     parser.add_argument(
         "--step", type=float, default=0.1, metavar="SECONDS", help="of the curves (default: 0.1)"
@@ -59,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
     offsets = offsets_of(options.before, options.after, options.step)
     if offsets[0] == 0 or offsets[-1] == 0:
         raise AffuseError(f"--before and --after must be at least a --step of {options.step:g} s")
-    found, without = responses(options.events, options.timelines, offsets, options.baseline_correct)
+    found, without = responses(options.events, options.timelines, offsets)
     for line in without:
         print(f"affuse events: left out: {line}", file=sys.stderr)
-    rows = means(found, offsets)
+    rows = means(found, offsets, options.baseline_correct)
     write_responses(options.out, found, rows, offsets)
     print_table(
         [

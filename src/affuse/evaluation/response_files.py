@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from affuse.errors import shown
-from affuse.evaluation.responses import Mean, Response
+from affuse.evaluation.responses import Mean, Response, row_means
 from affuse.execution.figures import plain_figures
 from affuse.execution.files import atomic_path, write_csv
 from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 
+_EVENT = ("recording", "person", "speaker", "condition", "time")
 #: Of the curves, one after the other.
 _COLUMNS = 3
 
@@ -32,7 +33,7 @@ def write_responses(
     """
     write_csv(
         folder / "responses.csv",
-        ["recording", "person", "speaker", "condition", "time", "signal", "before", "after"],
+        [*_EVENT, "signal", "before", "after", "change"],
         [
             [
                 response.timeline.recording,
@@ -41,11 +42,11 @@ def write_responses(
                 response.event.condition,
                 f"{response.event.time:.3f}",
                 signal,
-                _number(_known_mean(values[offsets < 0])),
-                _number(_known_mean(values[offsets >= 0])),
+                *map(_number, (before, after, after - before)),
             ]
             for response in found
             for signal, values in response.values.items()
+            for before, after in [_halves(values, offsets)]
         ],
     )
     write_csv(
@@ -68,9 +69,10 @@ def write_responses(
         _figure(means, offsets).savefig(temporary, dpi=110)
 
 
-def _known_mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+def _halves(values: np.ndarray, offsets: np.ndarray) -> tuple[float, float]:
+    """Means before and after an event."""
+    before, after = (row_means(values[None, part]) for part in (offsets < 0, offsets >= 0))
+    return float(before[0]), float(after[0])
 
 
 def _number(value: float) -> str:
@@ -109,8 +111,7 @@ def _figure(means: Sequence[Mean], offsets: np.ndarray) -> Any:
         axes.set_xlim(offsets[0], offsets[-1])
         axes.tick_params(labelbottom=True)
         axes.grid(alpha=0.25)
-    for axes in grid[-1]:
-        axes.set_xlabel("seconds from the event")
+    figure.supxlabel("seconds from the event")
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure

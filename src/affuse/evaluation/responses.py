@@ -64,7 +64,8 @@ class Mean:
         signal: Class or dimension.
         responses: How many.
         groups: Of how many people or recordings.
-        curve: (O, 3) mean, lower and upper bound at each offset; NaN where not known.
+        curve: (O, 3) mean, lower and upper bound at each offset, less the mean before each event
+            where that was asked for; NaN where not known.
         before: Mean of the time before the event.
         after: Mean of the time from the event on.
         change: `after` less `before`, and its bounds.
@@ -117,7 +118,7 @@ def offsets_of(before: float, after: float, step: float) -> np.ndarray:
 
 
 def responses(
-    path: Path, timelines: Sequence[Path], offsets: np.ndarray, correct: bool
+    path: Path, timelines: Sequence[Path], offsets: np.ndarray
 ) -> tuple[list[Response], list[str]]:
     """What timelines say around the events of a table.
 
@@ -125,7 +126,6 @@ def responses(
         path: The table (`read_events`).
         timelines: Files of timelines, `.json` or `.csv`.
         offsets: (O,) seconds from the event.
-        correct: Whether the mean before each event is taken from its response.
 
     Returns:
         The responses, and a line per event that has none.
@@ -148,7 +148,7 @@ def responses(
         there = [
             Response(event, t, event.speaker or name, values)
             for t in own
-            if (values := _around(t, event.time, offsets, correct))
+            if (values := _around(t, event.time, offsets))
         ]
         if not there:
             why = "nothing is known around it" if own else "no timeline of it was named"
@@ -160,9 +160,7 @@ def responses(
     return found, without
 
 
-def _around(
-    timeline: WrittenTimeline, time: float, offsets: np.ndarray, correct: bool
-) -> dict[str, np.ndarray]:
+def _around(timeline: WrittenTimeline, time: float, offsets: np.ndarray) -> dict[str, np.ndarray]:
     """Signal -> (O,); nothing where it is not known both before and after."""
     found = {}
     for name, column in timeline.values.items():
@@ -170,7 +168,7 @@ def _around(
         before, after = values[offsets < 0], values[offsets >= 0]
         if np.isnan(after).all() or (len(before) and np.isnan(before).all()):
             return {}
-        found[name] = values - np.nanmean(before) if correct else values
+        found[name] = values
     return found
 
 
@@ -185,29 +183,32 @@ def _at(timeline: WrittenTimeline, column: np.ndarray, times: np.ndarray) -> np.
     return np.where(inside & known[nearest], values, np.nan)
 
 
-def means(found: Sequence[Response], offsets: np.ndarray) -> list[Mean]:
+def means(found: Sequence[Response], offsets: np.ndarray, correct: bool) -> list[Mean]:
     """The mean of each condition and signal, with 95 % intervals over people or recordings.
 
     Args:
         found: The responses.
         offsets: (O,) seconds from the event.
+        correct: Whether the mean before each event is taken from its curve.
     """
     conditions = sorted({response.event.condition for response in found})
     signals = dict.fromkeys(name for response in found for name in response.values)
     return [
-        _mean(condition, signal, own, offsets)
+        _mean(condition, signal, own, offsets, correct)
         for condition in conditions
         for signal in signals
         if (own := [r for r in found if r.event.condition == condition and signal in r.values])
     ]
 
 
-def _mean(condition: str, signal: str, own: Sequence[Response], offsets: np.ndarray) -> Mean:
+def _mean(
+    condition: str, signal: str, own: Sequence[Response], offsets: np.ndarray, correct: bool
+) -> Mean:
     table = np.array([response.values[signal] for response in own])
-    with np.errstate(invalid="ignore"):
-        before = _row_means(table[:, offsets < 0])
-        after = _row_means(table[:, offsets >= 0])
-    columns = np.column_stack([table, before, after, after - before])
+    before = row_means(table[:, offsets < 0])
+    after = row_means(table[:, offsets >= 0])
+    curves = table - before[:, None] if correct else table
+    columns = np.column_stack([curves, before, after, after - before])
     groups = np.array([response.group for response in own])
     known = ~np.isnan(columns)
     sums = np.concatenate([np.where(known, columns, 0.0), known], 1)
@@ -233,7 +234,7 @@ def _mean(condition: str, signal: str, own: Sequence[Response], offsets: np.ndar
     )
 
 
-def _row_means(table: np.ndarray) -> np.ndarray:
+def row_means(table: np.ndarray) -> np.ndarray:
     """(N,) means of what is known in each row; NaN without any."""
     known = ~np.isnan(table)
     with np.errstate(invalid="ignore", divide="ignore"):
