@@ -30,15 +30,15 @@ def write_events(path: Path, coding: Coding) -> None:
     the comment of the start. There is neither a header nor a line end at the end: BORIS takes both
     for events.
 
-    Times are whole milliseconds. What has no length is left out; neighbours that say the same are
-    one, for BORIS drops an event that is there twice. Tabs and line ends are blanks.
+    Times are whole milliseconds. What has no length or no label is left out; neighbours that say
+    the same are one, for BORIS drops an event that is there twice. Tabs and line ends are blanks.
 
     Raises:
         ValueError: Segments of a tier overlap.
     """
     rows = []
     for tier in coding.tiers.values():
-        for start, end, segment in milliseconds(merged(tier)):
+        for start, end, segment in milliseconds(merged(s for s in tier if s.label.strip())):
             named = segment.signal == EMOTION
             facts = [segment.person, segment.label if named else segment.signal]
             facts.append("" if named else segment.label)
