@@ -217,3 +217,21 @@ def test_mistakes_are_one_line(
     assert main(["agree", *words]) == 2
     said = capsys.readouterr().err
     assert reason in said and said.count("\n") == 1
+
+
+def test_other_texts_and_tables_in_a_folder_are_not_read(tmp_path: Path) -> None:
+    for coder in ("ann", "ben"):
+        write(tmp_path / coder / "talk.labels.txt", (0, 1, "x"), (1, 2, "y"))
+        (tmp_path / coder / "LICENCE.txt").write_text("CC0\n")
+        (tmp_path / coder / "clips.csv").write_text("path,labels\n")
+    pair = only_pair([tmp_path / "ann", tmp_path / "ben"])
+    assert pair["kappa"] == 1.0
+
+
+def test_labels_give_the_terminal_no_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write(tmp_path / "a.txt", (0, 1, "\x1b[31mred"), (1, 2, "y"))
+    assert main(["agree", str(one), str(one)]) == 0
+    out = capsys.readouterr().out
+    assert "\\x1b[31mred" in out and "\x1b" not in out

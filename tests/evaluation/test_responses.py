@@ -57,11 +57,11 @@ def test_the_change_after_an_event_is_found_by_condition(
 
 def test_the_time_before_is_taken_away_on_request(tmp_path: Path) -> None:
     path = made(tmp_path, "r", 0.5)
-    events = table(tmp_path / "e.csv", "time", "10.5")
+    events = table(tmp_path / "e.csv", "time", "10")
     words = ["events", str(events), str(path), "--baseline-correct", "--out", str(tmp_path / "o")]
     assert main(words) == 0
     one = pd.read_csv(tmp_path / "o" / "responses.csv").set_index("signal").loc["neutral"]
-    assert one.before == pytest.approx(0.2, abs=0.03) and 0.2 < one.change < 0.5
+    assert one.before == pytest.approx(0.2, abs=1e-5) and 0.2 < one.change < 0.5
     assert one.change == pytest.approx(one.after - one.before, abs=2e-6)
     means = pd.read_csv(tmp_path / "o" / "means.csv").query("signal == 'neutral'")
     assert means[means.offset < 0]["mean"].mean() == pytest.approx(0, abs=1e-6)

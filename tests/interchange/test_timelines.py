@@ -69,11 +69,13 @@ def test_values_are_half_second_means_in_tenths() -> None:
 
 
 def test_the_segments_of_the_written_timeline_are_the_same(tmp_path: Path) -> None:
-    timeline = classes_timeline(tmp_path / "talk.mp4", rows_of(0.8, 0.7, 0.3, None, 0.9))
+    timeline = classes_timeline(tmp_path / "talk.mp4", rows_of(0.8, 0.7, 0.3, None, 0.9, 0.9))
+    timeline = timeline.without(np.arange(6) == 4)
     timeline.write_json(tmp_path / "talk.json")
     timeline.write_csv(tmp_path / "talk.csv")
     write_coding(tmp_path / "talk.eaf", coding_of([timeline]))
     expected = [replace(s, note="") for s in coding_of([timeline]).segments]
+    assert [s.label for s in expected] == ["neutral", "unclear", "withheld", "neutral"]
     assert [*read_timeline(tmp_path / "talk.json").coding().segments] == expected
     assert [*read_coding(tmp_path / "talk.eaf").segments] == expected
     nobody = [replace(s, person="") for s in expected]

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, and print a table."""
-    from affuse.errors import AffuseError
+    from affuse.errors import AffuseError, shown
     from affuse.evaluation.agreement import agreement
 
     if len(options.coders) < 2:
@@ -62,11 +62,11 @@ def run(options: argparse.Namespace) -> int:
         return 0
     names = result["recordings"]
     told = f"{len(names)} recordings" if len(names) > 1 else f"recording {names[0]}"
-    print(f"{told}, frames of {result['step']:g} s")
+    print(shown(f"{told}, frames of {result['step']:g} s"))
     for line in result["left_out"]:
-        print(f"left out: {line}")
-    if result["counted_as"]:
-        print("counted as: " + ", ".join(f"{a} as {b}" for a, b in result["counted_as"].items()))
+        print(shown(f"left out: {line}"))
+    if counted := [f"{a} as {b}" for a, b in result["counted_as"].items()]:
+        print(shown(f"counted as: {', '.join(counted)}"))
     for signal, facts in result["signals"].items():
         _print_signal(signal, facts, result["coders"])
     return 0
@@ -91,18 +91,20 @@ def _meant(words: Sequence[str]) -> dict[str, str]:
 
 
 def _print_signal(signal: str, facts: Mapping[str, Any], coders: Sequence[str]) -> None:
+    from affuse.errors import shown
     from affuse.metrics.agreement import CLASS_AGREEMENT
     from affuse.metrics.over_time import SERIES_METRICS
 
-    print(f"\n{signal}: {facts['frames']:,} frames")
-    print_table([{"coder": coder, **_in_words(facts["counts"][coder])} for coder in coders])
+    print(f"\n{shown(signal)}: {facts['frames']:,} frames")
+    print_table([{"coder": shown(name), **_in_words(facts["counts"][name])} for name in coders])
     if why := facts.get("no_interval"):
         print(f"no intervals: {why}")
     alpha = {"alpha": "Krippendorff's alpha (interval)"}
     titles = (CLASS_AGREEMENT, SERIES_METRICS)[facts["kind"] == "dimension"]
     named = {name: metric.title for name, metric in titles.items()}
     for pair in facts["pairs"]:
-        print(f"\n{pair['first']} and {pair['second']}: {pair['frames']:,} frames of both")
+        both = shown(f"{pair['first']} and {pair['second']}")
+        print(f"\n{both}: {pair['frames']:,} frames of both")
         print_table(
             [
                 {"score": title, "value": _told(pair, name)}
@@ -114,7 +116,7 @@ def _print_signal(signal: str, facts: Mapping[str, Any], coders: Sequence[str]) 
             print_table(
                 [
                     {
-                        "class": name,
+                        "class": shown(name),
                         "frames of the first": own["first"],
                         "of the second": own["second"],
                         "agreement": _told(own, "agreement"),

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the responses, and print how each condition changes each signal."""
-    from affuse.errors import AffuseError
+    from affuse.errors import AffuseError, shown
     from affuse.evaluation.response_files import write_responses
     from affuse.evaluation.responses import means, offsets_of, responses
     from affuse.metrics.jackknife import LEAST_SPEAKERS
@@ -61,14 +61,14 @@ def run(options: argparse.Namespace) -> int:
         raise AffuseError(f"--before and --after must be at least a --step of {options.step:g} s")
     found, without = responses(options.events, options.timelines, offsets)
     for line in without:
-        print(f"affuse events: left out: {line}", file=sys.stderr)
+        print(shown(f"affuse events: left out: {line}"), file=sys.stderr)
     rows = means(found, offsets, options.baseline_correct)
     write_responses(options.out, found, rows, offsets)
     print_table(
         [
             {
-                "condition": row.condition,
-                "signal": row.signal,
+                "condition": shown(row.condition),
+                "signal": shown(row.signal),
                 "responses": row.responses,
                 "of": row.groups,
                 "before": f"{row.before:.3f}",
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         ]
     )
     if few := {row.condition for row in rows if row.groups < LEAST_SPEAKERS}:
-        names = ", ".join(sorted(few))
+        names = shown(", ".join(sorted(few)))
         print(f"no intervals of {names}: they need {LEAST_SPEAKERS} recordings or people")
     return 0
 

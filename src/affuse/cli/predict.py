@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=(),
         metavar="NAME,...",
         help="also files for programs that people code behaviour with: eaf (ELAN), textgrid "
-        "(Praat), boris, vtt (subtitles), audacity; and tidy, one CSV of all people (default: none)",
+        "(Praat), boris, vtt (subtitles), audacity; and tidy, one CSV of all people (default: "
+        "none)",
     )
     parser.add_argument(
         "--people",

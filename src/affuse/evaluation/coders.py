@@ -16,7 +16,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.timeline_files import is_timeline, read_timeline
 from affuse.execution.text import clean
 from affuse.interchange.boris import recordings_of
-from affuse.interchange.formats import PROJECT, READABLE, read_coding
+from affuse.interchange.formats import FORMATS, PROJECT, READABLE, read_coding
 from affuse.interchange.segments import NOT_SURE, Coding, Segment
 
 #: What stands in frames for no label, a label that is not sure, and several labels at once.
@@ -41,15 +41,17 @@ def read_coder(word: Path) -> Coder:
 
     Args:
         word: A file, a folder, or a quoted pattern such as `human/*.eaf`. Of a folder that holds
-            timelines their JSON alone is read.
+            timelines their JSON alone is read; else no CSV, and of texts those that end in
+            `.labels.txt`.
 
     Raises:
         BadInput: There is no such file, one cannot be read, or two are of the same person in the
             same recording.
     """
     if word.is_dir():
-        paths = [path for path in walk(word) if _is_readable(path)]
-        paths = [path for path in paths if path.suffix.lower() == ".json"] or paths
+        files = list(walk(word))
+        paths = [path for path in files if path.suffix.lower() == ".json"]
+        paths = paths or [path for path in files if _is_of_labels(path)]
     elif glob.has_magic(str(word)) and not word.exists():
         paths = sorted(map(Path, glob.glob(str(word), recursive=True)))  # noqa: PTH207
     else:
@@ -80,8 +82,11 @@ def _labels_of(path: Path) -> Iterator[tuple[str, str, Coding]]:
         yield Path(stem).stem if named else stem, "", read_coding(path)
 
 
-def _is_readable(path: Path) -> bool:
-    return path.suffix.lower() in (*READABLE, ".json", ".csv")
+def _is_of_labels(path: Path) -> bool:
+    """Whether a file that nobody named is one of labels; other texts lie in folders, too."""
+    text = FORMATS["audacity"].suffix
+    ending = path.suffix.lower()
+    return ending in READABLE and (ending != text or path.stem.endswith(".labels"))
 
 
 def _joined(codings: dict[str, Coding]) -> Coding:

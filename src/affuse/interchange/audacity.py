@@ -9,7 +9,7 @@ from pathlib import Path
 
 from affuse.errors import BadInput
 from affuse.execution.files import write_text
-from affuse.interchange.reading import checked, coding_of, text_of
+from affuse.interchange.reading import as_coding, checked, text_of
 from affuse.interchange.segments import EMOTION, Coding, Segment, tier_parts
 
 #: Between the tier and the label, where a file has several tiers.
@@ -49,7 +49,7 @@ def read_labels(path: Path) -> Coding:
             raise BadInput(path, f"{where}: {told}") from error
         person, signal, label = _parts("\t".join(cells[2:]))
         segments.append(checked(path, where, Segment(person, signal, start, end, label)))
-    return coding_of(segments)
+    return as_coding(segments)
 
 
 def _parts(text: str) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from affuse.errors import BadInput
 from affuse.execution.files import write_text
-from affuse.interchange.reading import checked, coding_of, text_of
+from affuse.interchange.reading import as_coding, checked, text_of
 from affuse.interchange.segments import EMOTION, Coding, Segment, merged, milliseconds
 
 #: Place in the file, seconds, subject, behaviour, modifiers, comment.
@@ -71,7 +71,7 @@ def read_events(path: Path) -> Coding:
         subject, behaviour, modifier, comment = map(str.strip, cells[1:5])
         time = _time(path, where, cells[0])
         events.append((where, time, subject, behaviour, modifier, comment))
-    return coding_of(_paired(path, events))
+    return as_coding(_paired(path, events))
 
 
 def read_project(path: Path, media: str = "") -> Coding:
@@ -110,7 +110,7 @@ def read_project(path: Path, media: str = "") -> Coding:
         time = _time(path, where, row[0])
         events.append((where, time, subject, behaviour, modifier, comment))
     points = {code for code, kind in behaviours.items() if kind.lower().startswith("point")}
-    return coding_of(_paired(path, events, points), files[0] if files else "")
+    return as_coding(_paired(path, events, points), files[0] if files else "")
 
 
 def recordings_of(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from affuse.errors import BadInput
 from affuse.execution.files import atomic_path
-from affuse.interchange.reading import checked, coding_of
+from affuse.interchange.reading import as_coding, checked
 from affuse.interchange.segments import Coding, Segment, milliseconds, tier_parts
 from affuse.interchange.xml import legal, read_xml
 
@@ -152,7 +152,7 @@ def read_eaf(path: Path) -> Coding:
     media = root.find("HEADER/MEDIA_DESCRIPTOR")
     url = "" if media is None else media.get("RELATIVE_MEDIA_URL") or media.get("MEDIA_URL") or ""
     name = unquote(url.replace("\\", "/").rpartition("/")[2], errors="surrogateescape")
-    return coding_of(segments, name, max(times.values(), default=0.0), _vocabulary(root))
+    return as_coding(segments, name, max(times.values(), default=0.0), _vocabulary(root))
 
 
 def _named(element: ET.Element) -> str:

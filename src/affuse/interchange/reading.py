@@ -50,7 +50,7 @@ def checked(path: Path, where: str, segment: Segment) -> Segment:
     return segment
 
 
-def coding_of(
+def as_coding(
     segments: list[Segment],
     media: str = "",
     duration: float = 0.0,

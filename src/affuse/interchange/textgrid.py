@@ -11,7 +11,7 @@ from pathlib import Path
 
 from affuse.errors import BadInput
 from affuse.execution.files import write_text
-from affuse.interchange.reading import checked, coding_of, text_of
+from affuse.interchange.reading import as_coding, checked, text_of
 from affuse.interchange.segments import Coding, Segment, milliseconds, tier_parts
 
 #: All that counts in a TextGrid: free-standing texts, flags and numbers; the rest is comment.
@@ -94,7 +94,7 @@ def read_textgrid(path: Path) -> Coding:
     tokens.number("the beginning")
     duration = tokens.number("the end")
     if tokens.flag() != "<exists>":
-        return coding_of([], duration=duration)
+        return as_coding([], duration=duration)
     segments = []
     for number in range(1, tokens.count("tiers") + 1):
         kind = tokens.text(f"the class of tier {number}")
@@ -114,7 +114,7 @@ def read_textgrid(path: Path) -> Coding:
                 segments.append(checked(path, where, Segment(person, signal, start, end, label)))
     if (more := next(tokens.left, None)) is not None:
         raise BadInput(path, f"holds more than it counts: {more[1]!r} after the last tier")
-    return coding_of(segments, duration=duration)
+    return as_coding(segments, duration=duration)
 
 
 class _Tokens:

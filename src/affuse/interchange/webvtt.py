@@ -11,7 +11,7 @@ from pathlib import Path
 
 from affuse.errors import BadInput
 from affuse.execution.files import write_text
-from affuse.interchange.reading import checked, coding_of, text_of
+from affuse.interchange.reading import as_coding, checked, text_of
 from affuse.interchange.segments import EMOTION, Coding, Segment
 
 _TIME = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
@@ -77,7 +77,7 @@ def read_vtt(path: Path) -> Coding:
             if label:
                 segment = Segment(person, signal, start, end, label)
                 segments.append(checked(path, where, segment))
-    return coding_of(segments)
+    return as_coding(segments)
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, rest: str) -> float:

@@ -34,6 +34,8 @@ def read_xml(path: Path, root: str) -> ET.Element:
         BadInput: It cannot be read, is no XML, is cut off, declares a document type, or has
             another root.
     """
+    if path.exists() and not path.is_file():  # a pipe would wait for ever
+        raise BadInput(path, "is no file")
     parser = ET.XMLParser(target=_NoDocumentType())
     try:
         element = ET.parse(path, parser).getroot()
