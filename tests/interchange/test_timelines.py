@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.faults.timelines import classes_timeline, rows_of, values_timeline
+from hypothesis import given, settings
+from tests.faults.timelines import NAMES, classes_timeline, rows_of, values_timeline
 
 from affuse.errors import BadInput
 from affuse.evaluation.timeline_files import read_timeline
@@ -18,6 +19,12 @@ from affuse.interchange.formats import FORMATS, read_coding, write_coding
 from affuse.interchange.segments import Segment
 
 TALK = Path("talk.mp4")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for examples that take their turns."""
+    return tmp_path_factory.mktemp("timelines")
 
 
 def test_windows_share_the_time_between_their_centres_and_equal_neighbours_are_one() -> None:
@@ -158,3 +165,13 @@ def test_unknown_rows_are_gaps(tmp_path: Path) -> None:
         Segment("", "valence", 0.0, 1.0, "0.5"),
         Segment("", "valence", 2.0, 3.0, "-0.5"),
     ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(NAMES.filter(lambda name: name.strip() != ""))
+def test_names_of_classes_break_no_format(place: Path, name: str) -> None:
+    coding = coding_of([classes_timeline(place / "talk.mp4", rows_of(0.9, classes=2), [name, "x"])])
+    for one in FORMATS.values():
+        one.write(place / f"talk{one.ending}", coding)
+        (segment,) = read_coding(place / f"talk{one.ending}").segments
+        assert (segment.start, segment.end) == (0, 2) and segment.label.strip()
