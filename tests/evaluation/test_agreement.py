@@ -226,6 +226,11 @@ def test_other_texts_and_tables_in_a_folder_are_not_read(tmp_path: Path) -> None
         (tmp_path / coder / "clips.csv").write_text("path,labels\n")
     pair = only_pair([tmp_path / "ann", tmp_path / "ben"])
     assert pair["kappa"] == 1.0
+    (tmp_path / "out").mkdir()
+    timeline = classes_timeline(tmp_path / "talk.mp4", rows_of(0.8, 0.8, classes=2), ["x", "y"])
+    in_files(timeline, tmp_path / "out")
+    (tmp_path / "out" / "talk-explained.json").write_text("{}")
+    assert only_pair([tmp_path / "ann", tmp_path / "out"])["frames"] == 20
 
 
 def test_labels_give_the_terminal_no_commands(

@@ -57,8 +57,18 @@ def test_the_change_after_an_event_is_found_by_condition(
 
 def test_the_time_before_is_taken_away_on_request(tmp_path: Path) -> None:
     path = made(tmp_path, "r", 0.5)
+    explained = tmp_path / "r-explained.json"  # `timelines/*.json` names explanations, too
+    explained.write_text("{}")
     events = table(tmp_path / "e.csv", "time", "10")
-    words = ["events", str(events), str(path), "--baseline-correct", "--out", str(tmp_path / "o")]
+    words = [
+        "events",
+        str(events),
+        str(path),
+        str(explained),
+        "--baseline-correct",
+        "--out",
+        str(tmp_path / "o"),
+    ]
     assert main(words) == 0
     one = pd.read_csv(tmp_path / "o" / "responses.csv").set_index("signal").loc["neutral"]
     assert one.before == pytest.approx(0.2, abs=1e-5) and 0.2 < one.change < 0.5

@@ -15,6 +15,7 @@ from affuse.corpora.tree import walk
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.timeline_files import is_timeline, read_timeline
 from affuse.execution.text import clean
+from affuse.inference.inputs import EXPLAINED
 from affuse.interchange.boris import recordings_of
 from affuse.interchange.formats import FORMATS, PROJECT, READABLE, read_coding
 from affuse.interchange.segments import NOT_SURE, Coding, Segment
@@ -51,6 +52,7 @@ def read_coder(word: Path) -> Coder:
     if word.is_dir():
         files = list(walk(word))
         paths = [path for path in files if path.suffix.lower() == ".json"]
+        paths = [path for path in paths if not path.stem.endswith(EXPLAINED)]
         paths = paths or [path for path in files if _is_of_labels(path)]
     elif glob.has_magic(str(word)) and not word.exists():
         paths = sorted(map(Path, glob.glob(str(word), recursive=True)))  # noqa: PTH207

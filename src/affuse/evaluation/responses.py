@@ -12,6 +12,7 @@ import numpy as np
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.timeline_files import WrittenTimeline, read_timeline
 from affuse.execution.tables import Sheet, rows_of
+from affuse.inference.inputs import EXPLAINED
 from affuse.metrics.jackknife import group_sums, left_out, t_interval
 
 _OPTIONAL = ("condition", "recording", "person", "speaker")
@@ -124,7 +125,7 @@ def responses(
 
     Args:
         path: The table (`read_events`).
-        timelines: Files of timelines, `.json` or `.csv`.
+        timelines: Files of timelines, `.json` or `.csv`; explanations among them are skipped.
         offsets: (O,) seconds from the event.
 
     Returns:
@@ -135,7 +136,7 @@ def responses(
     """
     events = read_events(path)
     by_name: dict[str, list[WrittenTimeline]] = defaultdict(list)
-    for timeline in map(read_timeline, timelines):
+    for timeline in map(read_timeline, (p for p in timelines if not p.stem.endswith(EXPLAINED))):
         by_name[timeline.recording].append(timeline)
     found = []
     without = []
@@ -143,7 +144,7 @@ def responses(
         if not event.recording and len(by_name) > 1:
             told = "has no column recording, but there are timelines of several recordings"
             raise BadInput(path, told)
-        name = event.recording or next(iter(by_name))
+        name = event.recording or next(iter(by_name), "")
         own = [t for t in by_name.get(name, ()) if event.person in ("", t.person)]
         there = [
             Response(event, t, event.speaker or name, values)
