@@ -200,6 +200,7 @@ def test_what_cannot_be_on_a_page_is_one_line(
     assert "no run.json" in said(tmp_path)
     assert "no such file" in said(tmp_path / "nothing.csv")
     assert "below 0" in said(runs[0], "--clips", -1)
+    assert "ends in .html" in refused(capsys, "report", runs[0], "--out", tmp_path / "r.docx")
     (runs[1] / "evaluation/metrics.json").write_text('{"conditions": {}}')
     assert "metrics.json: is no result" in said(runs[1])
     (runs[1] / "evaluation/metrics.json").unlink()

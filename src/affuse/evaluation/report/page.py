@@ -44,7 +44,8 @@ def write_report(
 
     Raises:
         BadInput: A path cannot be used, they do not go together, or the recordings are not there.
-        AffuseError: There is no path, or one is named twice, or less than no clips are wanted.
+        AffuseError: There is no path, or one is named twice, or less than no clips are
+            wanted, or `out` is no name of a page.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -52,6 +53,8 @@ def write_report(
         raise AffuseError("name a run or a table of predictions")
     if clips < 0:
         raise AffuseError(f"--clips is {clips}; it cannot be below 0")
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise AffuseError(f"{out}: a report is a page; expected a name that ends in .html")
     evaluated = read_all(paths)
     sections = sections_of(evaluated, root, clips, every_pair)
     if links:
