@@ -37,6 +37,7 @@ def test_latex_has_rules_and_escapes(tmp_path: Path) -> None:
     assert r"\begin{tabular}{lrl}" in text
     assert r"late\_100\% & 0.71 [0.65, 0.77] & a \textbar{} b \\" in text
     assert r"early\textless{}2 & 0.65*" in text
+    assert "\\begin{table}[t]\n\\centering\n" in text
     assert r"\caption{What run\_a found, 95 \%}" in text
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
 

@@ -63,13 +63,14 @@ def latex_table(rows: Rows, caption: str = "") -> str:
     names = list(rows[0])
     cells = [[_text(row[name]).translate(_ESCAPED) for name in names] for row in rows]
     columns = ["r" if all(is_number(row[name]) for row in rows) else "l" for name in names]
-    return pd.DataFrame(cells, columns=[name.translate(_ESCAPED) for name in names]).to_latex(
+    text = pd.DataFrame(cells, columns=[name.translate(_ESCAPED) for name in names]).to_latex(
         index=False,
         escape=False,
         column_format="".join(columns),
         caption=caption.translate(_ESCAPED) or None,
         position="t" if caption else None,
     )
+    return text.replace("\\caption", "\\centering\n\\caption", 1)
 
 
 FORMATS: Mapping[str, Callable[[Rows, str], str]] = {
