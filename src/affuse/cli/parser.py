@@ -14,7 +14,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the mistake and where the help is."""
-        self.exit(2, f"{self.prog}: {message} ({self.prog} --help)\n")
+        where = f"{self.prog} --help)"
+        said = message if message.endswith(where) else f"{message} ({where}"
+        self.exit(2, f"{self.prog}: {said}\n")
 
     def unrecognised(self, words: Sequence[str]) -> NoReturn:
         """The error of words that no argument takes."""
@@ -28,6 +30,5 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         name = action.option_strings[0] if action.option_strings else action.dest
-        raise argparse.ArgumentError(
-            None, f"no {name} named {value!r}; {hint(str(value), map(str, action.choices))}"
-        )
+        known = hint(str(value), map(str, action.choices), f"{self.prog} --help")
+        raise argparse.ArgumentError(None, f"no {name} named {value!r}; {known}")
