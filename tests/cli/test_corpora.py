@@ -45,7 +45,8 @@ def synthetic(corpora: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "ravdess" else []) for n in SYNTHETIC]
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n != "affwild2" else []) for n in SYNTHETIC],
 )
 def test_check_prepare_and_two_epochs_of_training(
     corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str

@@ -244,6 +244,7 @@ def test_there_are_ties_and_exact_halves(votes: list[dict[str, str]]) -> None:
     assert {int(row["numResponses"]) for row in votes} == {7, 8, 9, 10, 11}
 
 
+@pytest.mark.slow
 def test_files_depend_on_the_options_only(tmp_path: Path) -> None:
     chosen = {"actors": 1, "sentences": ("TIE",)}
     synthesise(tmp_path / "one", **chosen)
@@ -264,6 +265,7 @@ def test_workers_write_the_same_files(out: Path, tmp_path: Path) -> None:
     assert digests(tmp_path) == digests(out)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_completed(tmp_path: Path) -> None:
     chosen = {"actors": 1, "sentences": ("MTI",)}
     with pytest.raises(KeyboardInterrupt):

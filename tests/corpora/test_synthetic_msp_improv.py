@@ -171,6 +171,7 @@ def test_the_face_tells_valence(corpus: Corpus) -> None:
     assert share_right(PLEASANT) > 0.85 > share_right(AROUSED)
 
 
+@pytest.mark.slow
 def test_files_depend_on_the_options_only(out: Path, tmp_path: Path) -> None:
     chosen = {"sessions": (5,), "turns": 6}
     synthesise(tmp_path / "one", **chosen)
@@ -187,6 +188,7 @@ def test_workers_write_the_same_files(out: Path, tmp_path: Path) -> None:
     assert digests(tmp_path) == digests(out)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_completed(out: Path, tmp_path: Path) -> None:
     chosen = {"sessions": (1,), "turns": 6}
     with pytest.raises(KeyboardInterrupt):

@@ -339,9 +339,8 @@ class ModelContract:
             optimiser.step()
         assert learned(settle(model, batch)(batch))
 
-    @pytest.mark.parametrize(
-        "backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)]
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
     def test_compiled_is_the_same(self, model: Model, batch: Batch, backend: str) -> None:
         torch.compiler.reset()
         compiled = torch.compile(model, backend=backend)
