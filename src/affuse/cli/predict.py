@@ -15,13 +15,10 @@ from affuse.cli.tracks import add_tracks, chosen_tracks
 
 if TYPE_CHECKING:
     from affuse.inference.baseline import Baseline, BaselineReader
-    from affuse.inference.extraction import Voice
     from affuse.inference.predictor import Predictor
     from affuse.tasks.prediction import Prediction
 
 HEARD = {"audio": "sound", "video": "face"}
-#: More people than a recording has.
-EVERYBODY = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,22 +124,24 @@ def _smoothing(word: str) -> float | str:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from affuse.inference.output import MORE_FORMATS
-    from affuse.suggestions import hint
+    from affuse.errors import AffuseError
+    from affuse.inference.output import formats_of
 
-    words = tuple(text.lower().split(","))
-    if wrong := [word for word in words if word not in MORE_FORMATS]:
-        raise argparse.ArgumentTypeError(f"no format {wrong[0]!r}; {hint(wrong[0], MORE_FORMATS)}")
-    return words
+    try:
+        return formats_of(text)
+    except AffuseError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _people(word: str) -> int:
     """How many people at most."""
-    if word in ("largest", "all"):
-        return 1 if word == "largest" else EVERYBODY
-    if not (word.isascii() and word.isdecimal() and int(word)):
-        raise argparse.ArgumentTypeError(f"{word!r} is neither largest, all nor a number of people")
-    return int(word)
+    from affuse.errors import AffuseError
+    from affuse.inference.people import how_many
+
+    try:
+        return how_many(word)
+    except AffuseError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -260,12 +259,9 @@ def _reader(options: argparse.Namespace) -> BaselineReader:
 
 
 def _read_one(options: argparse.Namespace, reader: BaselineReader, path: Path) -> Baseline:
-    return reader.read(path, chosen_tracks(options), _voice(options))
+    from affuse.inference.people import whose_voice
 
-
-def _voice(options: argparse.Namespace) -> Voice:
-    voice: Voice = options.voice or ("all" if options.people == 1 else "speaker")
-    return voice
+    return reader.read(path, chosen_tracks(options), whose_voice(options.voice, options.people))
 
 
 def _write_one(
@@ -275,6 +271,7 @@ def _write_one(
     from affuse.execution.worker import allow
     from affuse.inference.attribution.explainer import LONGER
     from affuse.inference.output import check_free, write_people
+    from affuse.inference.people import whose_voice
     from affuse.media.allowance import time_limit
 
     if options.explain:
@@ -282,7 +279,10 @@ def _write_one(
     folder, name = options.out / names[path].parent, names[path].name
     check_free(path, folder, name)
     timelines = predictor.predict_people(
-        path, options.people, _voice(options), tracks=chosen_tracks(options)
+        path,
+        options.people,
+        whose_voice(options.voice, options.people),
+        tracks=chosen_tracks(options),
     )
     write_people(timelines, folder, name, options.overlay, options.formats)
     return [_line(timeline) for timeline in timelines], timelines[0].notes

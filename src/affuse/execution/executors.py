@@ -179,7 +179,7 @@ class _Crew(Generic[T, R]):
                 case _:
                     late = message is not None
                     del self.busy[worker]
-                    reason = _ending(worker.end(), job.limit if late else None)
+                    reason = ending(worker.end(), job.limit if late else None)
                     if job.begun:
                         yield _Lost(job.item, reason, job.told)
                     else:
@@ -235,8 +235,13 @@ class _Crew(Generic[T, R]):
         self.free.clear()
 
 
-def _ending(code: int | None, limit: float | None) -> str:
-    """What happened to a process, as the end of a sentence about it."""
+def ending(code: int | None, limit: float | None) -> str:
+    """What happened to a process, as the end of a sentence about it.
+
+    Args:
+        code: Its exit code, below zero for signals; None where it has not ended.
+        limit: Seconds that it was given, where they are over.
+    """
     if limit is not None:
         return f"took longer than {limit:.0f} s" if limit >= 10 else f"took longer than {limit:g} s"
     if code is None or code >= 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +107,7 @@ class Extraction:
         people: int = 1,
         voice: Voice = "all",
         starts: Sequence[float] = (),
+        passed: Callable[[float], None] | None = None,
     ) -> Extracted:
         """Read a recording once, for all streams.
 
@@ -116,6 +117,7 @@ class Extraction:
             people: For how many people streams of faces are wanted, at most.
             voice: Whether the sound belongs to all of them, or to the one who speaks.
             starts: Seconds of the windows, for streams of a fixed span.
+            passed: Called with the seconds that are decoded, as they are.
 
         Raises:
             AffuseError: A stream is not made as the training clips' was.
@@ -123,6 +125,8 @@ class Extraction:
         speaks = voice == "speaker" and info.has_audio and info.has_video
         clip = clip_of(info)
         readings = Readings(info.tracks, max(MOST, min(people, CROWD)), mouths=speaks)
+        if passed is not None:
+            readings.of(info.path).on_time(passed)
         extractors = {
             name: extractor
             for name in self.specs

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from affuse.errors import BadInput, shown
+from affuse.errors import AffuseError, BadInput, shown
 from affuse.execution.files import write_text
 from affuse.execution.together import together, written
 from affuse.inference.attribution.files import write_explanation_csv, write_explanation_json
@@ -19,12 +19,25 @@ from affuse.inference.plot import plot_timeline
 from affuse.inference.tidy import write_tidy
 from affuse.interchange.formats import FORMATS
 from affuse.media.probe import probe
+from affuse.suggestions import hint
 from affuse.tasks.prediction import Prediction
 
 _ENDINGS = (".csv", ".png", ".html", ".json")
 #: What `formats` may name: annotation formats, and a table of all people.
 TIDY = "tidy"
 MORE_FORMATS = (*FORMATS, TIDY)
+
+
+def formats_of(text: str) -> tuple[str, ...]:
+    """The formats that are named, with commas between them.
+
+    Raises:
+        AffuseError: There is none of that name.
+    """
+    words = tuple(text.lower().split(","))
+    if wrong := [word for word in words if word not in MORE_FORMATS]:
+        raise AffuseError(f"no format {wrong[0]!r}; {hint(wrong[0], MORE_FORMATS)}")
+    return words
 
 
 def write_people(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -34,6 +34,8 @@ from affuse.tasks.windows import NotFinite, WindowAnswer, WindowPlan
 LowQuality = Literal["withhold", "keep"]
 #: Windows of one recording at most.
 _WINDOWS = 1_000_000
+#: Share of the work that decoding a recording and looking for faces is about.
+_DECODING = 0.8
 _NOTHING = {
     frozenset({"audio", "video"}): "has neither sound nor a face",
     frozenset({"audio"}): "has no sound",
@@ -141,6 +143,7 @@ class Predictor:
         voice: Voice = "speaker",
         thumbnails: bool = True,
         tracks: Tracks | None = None,
+        reached: Callable[[float], None] = lambda share: None,
     ) -> list[Prediction]:
         """What the model says about the people of one recording, each by themselves.
 
@@ -151,6 +154,7 @@ class Predictor:
                 whose mouth goes with it; where that is not sure it is nobody's.
             thumbnails: As in `predict`.
             tracks: As in `predict`.
+            reached: Called with how much is done, 0 to 1, again and again; an estimate.
 
         Returns:
             One for each of them, the main person first; without those about whom nothing can be
@@ -163,7 +167,7 @@ class Predictor:
         """
         if fixed := [n for n, spec in self.spec.streams.items() if spec.span and people > 1]:
             raise AffuseError(f"the model reads {fixed[0]}, which is of the main person only")
-        first, *others = self.read(path, thumbnails, tracks, people=people, voice=voice)
+        first, *others = self.read(path, thumbnails, tracks, people, voice, reached)
         if not first.known.any():
             there = {name for name, p in first.presence.items() if p.share}
             absent = frozenset(first.presence) - there or frozenset(first.presence)
@@ -180,6 +184,7 @@ class Predictor:
         tracks: Tracks | None = None,
         people: int = 1,
         voice: Voice = "all",
+        reached: Callable[[float], None] = lambda share: None,
     ) -> list[Prediction]:
         """The same as `predict_people`, also where nothing can be said throughout.
 
@@ -189,6 +194,7 @@ class Predictor:
             tracks: As in `predict`.
             people: As in `predict_people`.
             voice: As in `predict_people`.
+            reached: As in `predict_people`.
 
         Raises:
             BadInput: The file cannot be decoded.
@@ -206,10 +212,19 @@ class Predictor:
         moments = self.task.moments(info)
         plan = self.task.plan(self.spec, self.model.leader, moments.duration, self.hop)
         starts = plan.starts.clip(min=0).tolist()
-        found = self.streams.read(info, thumbnails, people, voice, starts)
+
+        def decoded(seconds: float) -> None:
+            reached(_DECODING * min(max(seconds / info.duration, 0.0), 1.0))
+
+        found = self.streams.read(info, thumbnails, people, voice, starts, decoded)
         count = max(1, min(people, len(found.people)))
+
+        def answered(windows: int) -> None:
+            reached(_DECODING + (1 - _DECODING) * windows / (count * len(plan.starts)))
+
         return [
-            self._of_person(info, found, moments, plan, person, count) for person in range(count)
+            self._of_person(info, found, moments, plan, person, count, answered)
+            for person in range(count)
         ]
 
     def _of_person(
@@ -220,6 +235,7 @@ class Predictor:
         plan: WindowPlan,
         person: int,
         count: int,
+        answered: Callable[[int], None],
     ) -> Prediction:
         """What the model says about one of some people."""
 
@@ -243,8 +259,11 @@ class Predictor:
         work = self._answers(sliding, found, moments.duration, person, known, explainer)
         if explainer:
             work = progress(work, f"explain {info.path.name}", len(plan.starts))
+        answers = []
         try:
-            answers = [*work]
+            for answer in work:
+                answers.append(answer)
+                answered(person * len(plan.starts) + len(answers))
         except NotFinite as error:
             raise BadInput(self.file, str(error)) from error
         except BadInput:

@@ -118,6 +118,7 @@ class Reading:
         self._levels = False
         self._lost: dict[str, BadInput] = {}
         self._found: Survey | None = None
+        self._passed: Callable[[float], None] | None = None
 
     def watch(self, taker: FrameTaker) -> None:
         """Ask for frames."""
@@ -138,6 +139,10 @@ class Reading:
     def survey(self) -> None:
         """Ask for what is to be known of all the sound."""
         self._levels = True
+
+    def on_time(self, passed: Callable[[float], None]) -> None:
+        """Have a function called with the seconds that are decoded, as they are."""
+        self._passed = passed
 
     def check_frames(self) -> None:
         """Make sure, once it has been read, that there were frames.
@@ -220,6 +225,8 @@ class Reading:
         came: set[str] = set()
         wanted = set(kinds)
         for decoded_frame in _decodable(decoded):
+            if self._passed is not None and decoded_frame.time is not None:
+                self._passed(float(decoded_frame.time))
             if isinstance(decoded_frame, av.VideoFrame):
                 came.add("video")
                 if framing is not None and not self._show(framing.frame(decoded_frame)):
