@@ -26,6 +26,7 @@ EXAMPLES = {
     "agree": "affuse agree human/talk.eaf timelines/talk.json",
     "events": "affuse events events.csv timelines/*.json --out responses",
     "live": "affuse live talk.mp4 --hop 0.5",
+    "serve": "affuse serve --data jobs",
     "convert": "affuse convert chumachenko lt.pth heads=1 --out lt.safetensors",
     "parity": "affuse parity parity/cases",
 }

@@ -41,6 +41,7 @@ VERBS = {
     "agree": "how far people and models agree: kappa, alpha, CCC, frame by frame",
     "events": "what a timeline says around events, by condition",
     "live": "an emotion over time in real time: a line of JSON per hop",
+    "serve": "an HTTP API for predictions: upload a recording, get its timelines",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
 }

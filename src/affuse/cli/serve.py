@@ -1,0 +1,113 @@
+"""`affuse serve`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+#: What the extra `serve` installs, as it is imported.
+_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the queue, the recordings that wait and the results",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="model file that jobs may use, may be repeated; the first is that of jobs that name "
+        "none (default: the bundled model)",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="name or address to listen on; others than this machine's own need --token-file "
+        "(default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--port", type=_whole, default=8000, help="port; 0 for a free one (default: 8000)"
+    )
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the token that clients have to send",
+    )
+    for option, kind, default, metavar, text in (
+        ("--max-megabytes", _positive, 500, "MB", "size of an upload"),
+        ("--max-minutes", _positive, 60, "MIN", "length of a recording"),
+        ("--max-megapixels", _positive, 40, "MP", "size of an image or a frame"),
+        ("--max-people", _count, 10, "N", "timelines of a recording"),
+        ("--job-minutes", _positive, 60, "MIN", "time that a job may take"),
+        ("--queue", _count, 100, "N", "jobs that may wait"),
+        ("--jobs", _count, 1, "N", "jobs that are worked on at once"),
+        ("--keep-hours", _positive, 24, "H", "time until finished jobs are deleted"),
+    ):
+        parser.add_argument(
+            option, type=kind, default=default, metavar=metavar, help=f"{text} (default: {default})"
+        )
+    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+
+
+def _whole(word: str) -> int:
+    if not (word.isascii() and word.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{word!r} is no whole number")
+    return int(word)
+
+
+def _count(word: str) -> int:
+    if not (number := _whole(word)):
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _positive(word: str) -> float:
+    try:
+        number = float(word)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word!r} is no number above 0")
+    return number
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    from affuse.errors import AffuseError
+
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise AffuseError(f'needs {missing[0]}, which is not here: pip install "affuse[serve]"')
+    from affuse.serving.server import log_to_stderr, serve
+    from affuse.serving.settings import Limits, Settings, read_models, read_token
+
+    settings = Settings(
+        data=options.data.absolute(),
+        models=read_models(options.model),
+        host=options.host,
+        port=options.port,
+        token=None if options.token_file is None else read_token(options.token_file),
+        limits=Limits(
+            size=round(options.max_megabytes * 1e6),
+            duration=options.max_minutes * 60,
+            pixels=round(options.max_megapixels * 1e6),
+            people=options.max_people,
+            seconds=options.job_minutes * 60,
+            queued=options.queue,
+            at_once=options.jobs,
+        ),
+        keep=options.keep_hours * 3600,
+        device=options.device,
+    )
+    log_to_stderr()
+    waiting = serve(settings, lambda address: print(f"serving on {address}", flush=True))
+    print(f"stopped; {waiting:,} job{'s' * (waiting != 1)} left for the next start")
+    return 0

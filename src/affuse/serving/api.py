@@ -1,0 +1,266 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
+from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from affuse.errors import AffuseError
+from affuse.inference.extraction import Voice
+from affuse.inference.inputs import SUFFIXES
+from affuse.inference.output import formats_of
+from affuse.inference.people import EVERYBODY, how_many
+from affuse.inference.predictor import LowQuality
+from affuse.models.modelfile import Windows
+from affuse.serving.answers import Health, JobAnswer, ModelAnswer, Problem, files_of
+from affuse.serving.gate import RETRY, full
+from affuse.serving.jobs import RESULT, Job, Jobs, Options, QueueFull
+from affuse.serving.metrics import Metrics
+from affuse.serving.runner import Crew
+from affuse.serving.settings import Settings
+
+#: What uploads and their results are called, whatever the client calls them.
+NAME = "recording"
+#: Seconds between two looks at a job that is watched, and looks between two signs of life.
+_LOOK, _QUIET = 0.2, 75
+#: A page from a job may run what is in it, and may reach nothing.
+_SANDBOX = {"Content-Security-Policy": "sandbox allow-scripts"}
+
+
+@dataclass
+class Serving:
+    """What the routes work with.
+
+    Args:
+        settings: Of the server.
+        jobs: The queue.
+        crew: Those who work on it.
+        metrics: What is counted.
+        stopping: Set when answers that go on have to end.
+    """
+
+    settings: Settings
+    jobs: Jobs
+    crew: Crew
+    metrics: Metrics
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+def _serving(request: Request) -> Serving:
+    serving: Serving = request.app.state.serving
+    return serving
+
+
+Here = Annotated[Serving, Depends(_serving)]
+
+
+def _job(id: str, serving: Here) -> Job:
+    job = serving.jobs.get(id)
+    if job is None:
+        raise HTTPException(404, "there is no such job")
+    return job
+
+
+Asked = Annotated[Job, Depends(_job)]
+
+
+def _refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    return {code: {"model": Problem} for code in codes}
+
+
+router = APIRouter(responses=_refusals(401, 403, 421))
+
+
+@router.post("/v1/jobs", status_code=202, responses=_refusals(408, 413, 422, 429, 507))
+def create_job(
+    serving: Here,
+    recording: Annotated[UploadFile, File(description="a recording or an image")],
+    model: Annotated[str | None, Form(description="of /v1/models; by default the first")] = None,
+    hop: Annotated[
+        float | None, Form(gt=0, allow_inf_nan=False, description="seconds from window to window")
+    ] = None,
+    windows: Annotated[Windows | None, Form(description="of joint attention")] = None,
+    people: Annotated[str, Form(description="largest, all or a number")] = "largest",
+    voice: Annotated[Voice | None, Form(description="whose the sound is")] = None,
+    low_quality: Annotated[
+        LowQuality | None, Form(description="what becomes of moments of low quality")
+    ] = None,
+    formats: Annotated[
+        str, Form(description="more files, with commas between: eaf, textgrid, boris, vtt ...")
+    ] = "",
+) -> JobAnswer:
+    """Upload a recording, whose prediction waits in the queue; options as of `affuse predict`."""
+    models = serving.settings.models
+    name = next(iter(models)) if model is None else model
+    if name not in models:
+        raise HTTPException(422, f"model: none of {', '.join(models)}")
+    options = Options(
+        name,
+        hop,
+        windows,
+        _people(people, serving),
+        voice,
+        low_quality,
+        _formats(formats),
+    )
+    suffix = Path(recording.filename or "").suffix.lower()
+    file = NAME + (suffix if suffix in SUFFIXES else "")
+    folder = serving.jobs.new_folder()
+    try:
+        _keep(recording.file, folder / file, serving.settings.limits.size)
+        job = serving.jobs.add(folder, file, options)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, QueueFull):
+            raise full(str(error)) from None
+        if isinstance(error, OSError):
+            raise HTTPException(507, f"it cannot be kept ({error.strerror})") from None
+        raise
+    return JobAnswer.of(job, folder)
+
+
+@router.get("/v1/jobs/{id}", responses=_refusals(404))
+def read_job(job: Asked, serving: Here) -> JobAnswer:
+    """What becomes of a job."""
+    return JobAnswer.of(job, serving.jobs.folder(job.id))
+
+
+@router.get(
+    "/v1/jobs/{id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, **_refusals(404)},
+)
+def watch_job(job: Asked, serving: Here) -> StreamingResponse:
+    """Server-sent events `job`, each with the job as JSON, until it is done, failed or deleted."""
+    return StreamingResponse(_events(job.id, serving), media_type="text/event-stream")
+
+
+@router.get(
+    "/v1/jobs/{id}/result",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/json": {}}}, **_refusals(404, 409, 422)},
+)
+def read_result(job: Asked, serving: Here) -> FileResponse:
+    """The JSON that `affuse predict` writes about the main person."""
+    return _file(job, serving, f"{NAME}.json")
+
+
+@router.get(
+    "/v1/jobs/{id}/files/{name}",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}, **_refusals(404, 409, 422)},
+)
+def read_file(job: Asked, name: str, serving: Here) -> FileResponse:
+    """One of the files of a job that is done."""
+    return _file(job, serving, name)
+
+
+@router.delete("/v1/jobs/{id}", status_code=204, responses=_refusals(404))
+def delete_job(id: str, serving: Here) -> None:
+    """Cancel a job, or delete it when it is done; its recording and its results are removed."""
+    if not serving.crew.delete(id):
+        raise HTTPException(404, "there is no such job")
+
+
+@router.get("/v1/models")
+def list_models(serving: Here) -> list[ModelAnswer]:
+    """The models that jobs may name."""
+    models = serving.settings.models
+    default = next(iter(models))
+    return [ModelAnswer.of(name, file, name == default) for name, file in models.items()]
+
+
+@router.get("/v1/models/{name}/card", response_class=PlainTextResponse, responses=_refusals(404))
+def read_card(name: str, serving: Here) -> Response:
+    """The model card, as Markdown: what it was trained on, its results, its limits."""
+    from affuse.evaluation.report.card import model_card
+
+    if name not in serving.settings.models:
+        raise HTTPException(404, "there is no such model")
+    return Response(model_card(serving.settings.models[name]), media_type="text/markdown")
+
+
+@router.get("/healthz")
+def health(serving: Here) -> Health:
+    """Whether the server answers and reaches its queue."""
+    serving.jobs.counts()
+    return Health()
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(serving: Here) -> Response:
+    """Numbers for Prometheus."""
+    return Response(serving.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    try:
+        return formats_of(text) if text else ()
+    except AffuseError as error:
+        raise HTTPException(422, f"formats: {error}") from None
+
+
+def _people(word: str, serving: Serving) -> int:
+    most = serving.settings.limits.people
+    try:
+        people = how_many(word)
+    except AffuseError as error:
+        raise HTTPException(422, f"people: {error}") from None
+    if people == EVERYBODY:
+        return most
+    if people > most:
+        raise HTTPException(422, f"people: this server takes {most:,} at most")
+    return people
+
+
+def _keep(source: BinaryIO, path: Path, most: int) -> None:
+    """Write an upload to the disk; whole, before anybody is told that it is there."""
+    with path.open("xb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())
+        if file.tell() > most:
+            raise HTTPException(413, f"this server takes {most:,} bytes")
+    if path.stat().st_size == 0:
+        raise HTTPException(422, "recording: is empty")
+
+
+def _file(job: Job, serving: Serving, name: str) -> FileResponse:
+    if job.state == "failed":
+        raise HTTPException(422, job.error)
+    if job.state != "done":
+        raise HTTPException(409, f"the job is {job.state}", {"Retry-After": str(RETRY)})
+    known = {path.name: path for path in files_of(job, serving.jobs.folder(job.id))}
+    if name not in known:
+        raise HTTPException(404, f"the job has no such file in {RESULT}: {', '.join(known)}")
+    headers = _SANDBOX if name.endswith(".html") else None
+    return FileResponse(known[name], headers=headers)
+
+
+async def _events(id: str, serving: Serving) -> AsyncIterator[str]:
+    said, looks = "", 0
+    while not serving.stopping.is_set():
+        job = await run_in_threadpool(serving.jobs.get, id)
+        if job is None:
+            yield 'event: job\ndata: {"state": "deleted"}\n\n'
+            return
+        answer = JobAnswer.of(job, serving.jobs.folder(id)).model_dump_json()
+        looks += 1
+        if answer != said:
+            said, looks = answer, 0
+            yield f"event: job\ndata: {answer}\n\n"
+        elif looks % _QUIET == 0:
+            yield ": it goes on\n\n"
+        if job.state in ("done", "failed"):
+            return
+        await asyncio.sleep(_LOOK)
