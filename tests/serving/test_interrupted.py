@@ -69,6 +69,7 @@ def test_a_killed_server_goes_on_and_a_killed_process_is_replaced(
         assert {path.name for path in second.folders()} == {*jobs}
 
 
+@pytest.mark.slow
 def test_a_recording_that_costs_its_process_twice_has_failed(
     model: Path, short: Path, tmp_path: Path
 ) -> None:
