@@ -99,7 +99,7 @@ def test_a_full_queue_a_job_that_takes_too_long_and_a_stop(
         second = server.job(short)
         full = server.upload(short)
         assert full.status_code == 429 and int(full.headers["retry-after"]) > 0
-        assert full.json() == {"detail": "1 jobs wait already; try again later"}
+        assert full.json() == {"detail": "the queue is full (1); try again later"}
         assert len(server.folders()) == 2
         in_the_middle(server, first)
         with server.client.stream("GET", f"/v1/jobs/{second}/events") as events:

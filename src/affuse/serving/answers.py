@@ -47,8 +47,8 @@ class JobAnswer(BaseModel):
 
 
 def files_of(job: Job, folder: Path) -> list[Path]:
-    """The results of a job, in the order of their names."""
-    return sorted((folder / RESULT).iterdir()) if job.state == "done" else []
+    """The results of a job, in the order of their names; none where it is being deleted."""
+    return sorted((folder / RESULT).glob("*")) if job.state == "done" else []
 
 
 class ModelAnswer(BaseModel):

@@ -95,7 +95,7 @@ class Gate:
         if scope["method"] == "POST" and scope["path"] == UPLOAD:
             waiting = self._jobs.counts()["queued"] + self._arriving
             if waiting >= self._settings.limits.queued:
-                raise full(f"{waiting:,} jobs wait already; try again later")
+                raise full(f"the queue is full ({waiting:,}); try again later")
 
     def _knows(self, headers: Headers) -> bool:
         if self._settings.token is None:

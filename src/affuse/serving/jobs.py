@@ -164,7 +164,7 @@ class Jobs:
         with self._changing() as base:
             (waiting,) = base.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()
             if waiting >= self.most:
-                raise QueueFull(f"{waiting:,} jobs wait already; try again later")
+                raise QueueFull(f"the queue is full ({waiting:,}); try again later")
             base.execute(
                 "INSERT INTO jobs (id, state, file, options, created) "
                 "VALUES (?, 'queued', ?, ?, ?)",
