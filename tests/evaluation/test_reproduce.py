@@ -176,6 +176,7 @@ def rehearsed(name: str, out: Path, *words: object) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("results.*")}
 
 
+@pytest.mark.slow
 def test_a_rehearsal_runs_is_marked_and_goes_on_where_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,7 +69,7 @@ def test_a_step_of_training(data: st.DataObject) -> None:
     torch.manual_seed(data.draw(st.integers(0, 99)))
     dtype = data.draw(st.sampled_from((torch.float32, torch.bfloat16, torch.float64)))
     x = (torch.randn(size) * 0.5 + data.draw(st.floats(-3, 3))).to(dtype)
-    gradient = torch.randn(size)
+    gradient = torch.randn(size).to(dtype)  # the same for both
     ours: nn.Module = (BatchNorm2d if flat else BatchNorm3d)(size[1])
     plain = (nn.BatchNorm2d if flat else nn.BatchNorm3d)(size[1])
     with torch.no_grad():

@@ -86,6 +86,7 @@ def test_a_recording_that_costs_its_process_twice_has_failed(
         server.when(server.job(short), "done")
 
 
+@pytest.mark.slow
 def test_a_full_queue_a_job_that_takes_too_long_and_a_stop(
     model: Path, short: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
