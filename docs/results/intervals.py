@@ -127,11 +127,11 @@ def coverage(
         for time in range(times):
             sums = draw(speakers)
             values, without = scores(sums.sum(0)), left_out(scores, sums)
-            found_here = bootstrap_t_intervals(
+            intervals = bootstrap_t_intervals(
                 listed(scores), sums, listed(scores)(sums.sum(0)), scales
             )
             for name in scales:
-                low, high = found_here[name][0]
+                low, high = intervals[name][0]
                 held[name] += low <= true[name] <= high
             for name in correlations:
                 low, high = t_interval(float(values[name]), without[name], "correlation")

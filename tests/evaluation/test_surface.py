@@ -189,6 +189,7 @@ def test_the_recordings_must_be_there(trained: Path, capsys: pytest.CaptureFixtu
     line = refused(capsys, *words, "--surface", "--root", trained)
     assert "lacks" in line and "is it the root of ravdess?" in line
     assert "--root is for --surface" in refused(capsys, *words, "--root", trained)
+    assert "--workers is for --surface" in refused(capsys, *words, "--workers", 1)
 
 
 def test_models_of_one_modality(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,6 @@ def add_surface(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=2,
         help="of --surface: processes that make streams (default: 2)",
     )
     parser.add_argument(
@@ -63,7 +62,7 @@ def check_surface(options: argparse.Namespace) -> None:
                 "--surface makes streams of changed recordings; say where the corpus lies: --root"
             )
         return
-    for name in ("root", "surface_stores", "source"):
+    for name in ("root", "surface_stores", "source", "workers"):
         if getattr(options, name):
             raise AffuseError(f"--{name.replace('_', '-')} is for --surface")
 
@@ -94,7 +93,7 @@ def measure_surface(options: argparse.Namespace) -> int:
         options.surface,
         sources=read_sources(options.source),
         stores=options.surface_stores,
-        workers=options.workers,
+        workers=2 if options.workers is None else options.workers,
         tell=lambda line: print(f"affuse evaluate: {line}", file=sys.stderr),
     )
     for line in result.get("warnings", ()):

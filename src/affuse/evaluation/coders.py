@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from affuse.corpora.tree import walk
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.timeline_files import is_timeline, read_timeline
 from affuse.execution.text import clean
-from affuse.inference.inputs import EXPLAINED
+from affuse.inference.inputs import EXPLAINED, is_pattern, matching
 from affuse.interchange.boris import recordings_of
 from affuse.interchange.formats import FORMATS, PROJECT, READABLE, read_coding
 from affuse.interchange.segments import NOT_SURE, Coding, Segment
@@ -54,8 +53,8 @@ def read_coder(word: Path) -> Coder:
         paths = [path for path in files if path.suffix.lower() == ".json"]
         paths = [path for path in paths if not path.stem.endswith(EXPLAINED)]
         paths = paths or [path for path in files if _is_of_labels(path)]
-    elif glob.has_magic(str(word)) and not word.exists():
-        paths = sorted(map(Path, glob.glob(str(word), recursive=True)))  # noqa: PTH207
+    elif is_pattern(word):
+        paths = matching(word)
     else:
         paths = [word]
     if not paths:

@@ -62,8 +62,8 @@ def find_inputs(words: Sequence[Path], out: Path | None = None) -> Inputs:
     for word in words:
         if _is_folder(word):
             there = {path: path.relative_to(word) for path in _below(word, out)}
-        elif not os.path.lexists(word) and glob.has_magic(str(word)):
-            there = _matching(word, out)
+        elif is_pattern(word):
+            there = _found(word, out)
         else:
             wanted.setdefault(word, Path(word.name))
             continue
@@ -108,15 +108,24 @@ def _is_timeline(path: Path) -> bool:
     return all(part.is_file() for part in four)
 
 
-def _matching(pattern: Path, out: Path | None) -> dict[Path, Path]:
+def is_pattern(word: Path) -> bool:
+    """Whether something typed is a pattern, such as `clips/*.mp4`, and no file of that name."""
+    return not os.path.lexists(word) and glob.has_magic(str(word))
+
+
+def matching(pattern: Path) -> list[Path]:
+    """Files and folders that match a pattern, in the order of their names."""
+    found = glob.glob(str(pattern), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute one
+    return sorted(map(Path, found))
+
+
+def _found(pattern: Path, out: Path | None) -> dict[Path, Path]:
     """Files that match, folders with all that is in them, by their place below the fixed part."""
     parts = pattern.parts
     fixed = next(k for k, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
     found: dict[Path, Path] = {}
-    # Path.glob takes no absolute pattern
-    matches = map(Path, glob.glob(str(pattern), recursive=True))  # noqa: PTH207
-    for path in sorted(matches, key=lambda path: (len(path.parts), path)):
+    for path in sorted(matching(pattern), key=lambda path: (len(path.parts), path)):
         for file in _below(path, out) if path.is_dir() else [path]:
             if not _is_output(file):
                 found.setdefault(file, file.relative_to(base))

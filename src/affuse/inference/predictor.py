@@ -14,15 +14,14 @@ from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.speakers import NO_BASELINE
 from affuse.features.stream import Stream
+from affuse.inference.asked import asked_spec
 from affuse.inference.attribution.explainer import STRETCH, Explainer, check_stretch
 from affuse.inference.baseline import Baseline, BaselineReader
 from affuse.inference.extraction import Extracted, Extraction, Voice
 from affuse.inference.sliding import Sliding
 from affuse.media.probe import MediaInfo, probe
-from affuse.models.modelfile import ModelSpec, Windows, load_model, move_to
+from affuse.models.modelfile import Windows, load_model, move_to
 from affuse.models.sliding import WindowModel
-from affuse.models.systems.rjca.published import FRAMES
-from affuse.models.systems.rjca.published import MODELS as JOINT_ATTENTION
 from affuse.tasks.moments import Moments
 from affuse.tasks.prediction import Prediction, Recording
 from affuse.tasks.presence import Presence, presence_of
@@ -98,7 +97,7 @@ class Predictor:
             raise BadInput(model, "gives features alone; there is nothing to predict")
         self.task = task_of(spec.task, spec.outputs)
         self.task.check_model(self.model, model)
-        self.spec = _applied(model, spec, hop, windows, smoothing)
+        self.spec = asked_spec(model, spec, hop, windows, smoothing)
         for name in self.spec.streams:
             if not is_stream(name):
                 raise BadInput(model, f"reads the stream {name}, which affuse does not make yet")
@@ -330,44 +329,3 @@ class Predictor:
     def _moved(self, name: str, part: Stream, known: Baseline) -> Stream:
         """Frames of a person, standardised as far as they are known."""
         return self.baselines.moved(name, part, known.known) if self.baselines else part
-
-
-def _applied(
-    path: Path,
-    spec: ModelSpec,
-    hop: float | None,
-    windows: Windows | None,
-    smoothing: float | Literal["published"] | None,
-) -> ModelSpec:
-    """The spec of a model file with what was asked for instead of what it says.
-
-    Raises:
-        BadInput: The model does not have that.
-        AffuseError: Windows that lie end to end have no distance, or the distance would leave
-            something out.
-    """
-    if (windows, smoothing) != (None, None) and not TASKS[spec.task].over_time:
-        raise BadInput(
-            path, "gives no continuous valence and arousal; windows and smoothing are for these"
-        )
-    if "published" in (windows, smoothing) and spec.model not in JOINT_ATTENTION:
-        raise BadInput(
-            path,
-            f"holds {spec.model}; published windows and smoothing are those of "
-            f"{', '.join(JOINT_ATTENTION)}",
-        )
-    if (windows, smoothing) != (None, None):
-        spec = replace(spec, calibration=None)  # its bands are of other values
-    spec = replace(spec, windows=windows or spec.windows)
-    if hop is not None and spec.windows == "published":
-        raise AffuseError("published windows lie end to end; a hop is for overlapping ones")
-    if hop is not None and not 0 < hop <= spec.seconds:
-        raise AffuseError(
-            f"a hop of {hop:g} s: expected more than 0 and at most the window of the model, "
-            f"{spec.seconds:g} s, so that nothing is left out"
-        )
-    if smoothing == "published":
-        if other := [name for name in spec.outputs if name not in FRAMES]:
-            raise BadInput(path, f"gives {other[0]}, which has no published smoothing")
-        return replace(spec, smoothing=[FRAMES[name] for name in spec.outputs])
-    return spec if smoothing is None else replace(spec, smoothing=smoothing)

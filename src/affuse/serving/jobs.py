@@ -286,6 +286,6 @@ class Jobs:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    facts: dict[str, Any] = {key: row[key] for key in row.keys()}  # noqa: SIM118
+    facts: dict[str, Any] = dict(row)
     del facts["place"], facts["deaths"]
     return Job(**facts | {"options": Options(**json.loads(row["options"]))})

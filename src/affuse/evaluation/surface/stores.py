@@ -79,9 +79,13 @@ class ChangedStores:
 
     def _placed(self, clip: Clip) -> Clip:
         """A clip with its files where the corpus lies."""
-        files = {"video": clip.video, "audio": clip.audio, "images": clip.images}
-        there = {name: self._root / path for name, path in files.items() if path is not None}
-        return replace(clip, **there)  # type: ignore[arg-type]
+
+        def there(path: Path | None) -> Path | None:
+            return None if path is None else self._root / path
+
+        return replace(
+            clip, video=there(clip.video), audio=there(clip.audio), images=there(clip.images)
+        )
 
     def touched(self, change: Change) -> list[Extractor]:
         """What makes the streams that a change touches.
