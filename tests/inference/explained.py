@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor
 from affuse.features.batch import Batch, Normalisation
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.attribution.explainer import Explainer
+from affuse.inference.attribution.parts import SoundBand
 from affuse.inference.sliding import Sliding, all_answers
 from affuse.models.base import Head, Model, Output
 from affuse.models.layers.pooling import masked_mean
@@ -104,9 +105,10 @@ def explain(
     seconds: float,
     stretch: float = 0.5,
     hop: float | None = None,
+    filtered: Mapping[SoundBand, Iterator[Stream]] | None = None,
 ) -> Explanation:
     """What the model says about streams rests on."""
-    found = predict(model, spec, streams, seconds, stretch, hop).explanation
+    found = predict(model, spec, streams, seconds, stretch, hop, filtered).explanation
     assert found is not None
     return found
 
@@ -118,6 +120,7 @@ def predict(
     seconds: float,
     stretch: float = 0.5,
     hop: float | None = None,
+    filtered: Mapping[SoundBand, Iterator[Stream]] | None = None,
 ) -> Prediction:
     """What a model says about streams, as `Predictor` makes it of a recording."""
     from dataclasses import replace
@@ -125,7 +128,7 @@ def predict(
     task = task_of(spec.task, spec.outputs)
     plan = task.plan(spec, model.leader, seconds, hop)
     applied = WindowModel(model.eval(), spec)
-    explainer = Explainer(task, applied, plan, seconds, stretch)
+    explainer = Explainer(task, applied, plan, seconds, stretch, filtered)
 
     def fixed(name: str, number: int) -> Stream:
         return streams[name]

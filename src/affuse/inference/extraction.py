@@ -22,7 +22,9 @@ from affuse.features.catalogue import (
 )
 from affuse.features.extractor import Extractor, check_length, check_same_stream, undecodable
 from affuse.features.recorded import Blocks, Windowed, begin_all, begin_windows
+from affuse.features.sound import SoundExtractor
 from affuse.features.stream import Stream, StreamSpec
+from affuse.inference.attribution.parts import SoundBand
 from affuse.inference.keyframes import KeyFrames
 from affuse.media.audio import Survey
 from affuse.media.face import FaceSearch, Readings
@@ -108,6 +110,7 @@ class Extraction:
         voice: Voice = "all",
         starts: Sequence[float] = (),
         passed: Callable[[float], None] | None = None,
+        without: Sequence[SoundBand] = (),
     ) -> Extracted:
         """Read a recording once, for all streams.
 
@@ -118,6 +121,7 @@ class Extraction:
             voice: Whether the sound belongs to all of them, or to the one who speaks.
             starts: Seconds of the windows, for streams of a fixed span.
             passed: Called with the seconds that are decoded, as they are.
+            without: Streams of sound are made once more without each of these bands.
 
         Raises:
             AffuseError: A stream is not made as the training clips' was.
@@ -147,6 +151,12 @@ class Extraction:
         envelope = Envelope()
         if speaks:
             readings.of(info.path).listen(SOUND_RATE, None, None).to(envelope.push)
+        filtered: dict[SoundBand, Blocks] = {}
+        for part in without:
+            extractor = extractors.get(part.stream)
+            if isinstance(extractor, SoundExtractor):
+                with readings.of(info.path).without(part.band):
+                    filtered[part] = extractor.begin(clip, readings)
         blocks = begin_all(extractors, clip, readings)
         search = readings.search_of(info.path)
         notes = [f"{reason}{LEFT_OUT}" for reason in undecodable(info).values()]
@@ -155,7 +165,7 @@ class Extraction:
             sound = _surveyed(readings.of(info.path), notes)
         turn = search.track.turn if search is not None and search.track is not None else 0
         taken = [] if frames is None else frames.turned(turn)
-        found = Extracted(self.specs, blocks, fixed, sound, search, taken, notes)
+        found = Extracted(self.specs, blocks, fixed, sound, search, taken, notes, filtered)
         if speaks and sound is not None and len(found.people) > 1 and search is not None:
             mouths = [search.mouth(person) for person in found.people]
             found.speaking = speaking(found.people, mouths, envelope.values)
@@ -179,6 +189,7 @@ class Extracted:
         search: The people in it; None where no stream looks for faces.
         key_frames: Small images, if they were asked for.
         notes: What cannot be used, or was put right.
+        filtered: Parts of streams of sound without a band of frequencies.
         speaking: Who of them speaks when; None where all hear the sound as their own.
     """
 
@@ -189,6 +200,7 @@ class Extracted:
     search: FaceSearch | None
     key_frames: list[KeyFrame]
     notes: list[str]
+    filtered: Mapping[SoundBand, Blocks]
     speaking: Speaking | None = None
 
     @property
@@ -233,8 +245,16 @@ class Extracted:
                 continue
             rate = self.specs[name].rate
             due[name] = part.start + len(part.mask) / rate if rate else np.inf
-            part = where_heard(part, self.specs[name], self.sound, duration)
-            yield name, self._spoken(part, self.specs[name], person)
+            yield name, self._heard(part, self.specs[name], duration, person)
+
+    def without(self, band: SoundBand, duration: float, person: int = 0) -> Iterator[Stream]:
+        """Consecutive parts of a stream of sound without a band, as `parts` gives them with it."""
+        for part in self.filtered[band]():
+            yield self._heard(part, self.specs[band.stream], duration, person)
+
+    def _heard(self, part: Stream, spec: StreamSpec, duration: float, person: int) -> Stream:
+        """A part of a stream, absent where there is no sound that is somebody's."""
+        return self._spoken(where_heard(part, spec, self.sound, duration), spec, person)
 
     def window(self, name: str, number: int, start: float, duration: float) -> Stream:
         """A window of a stream of a fixed span; without frames where nothing is there.

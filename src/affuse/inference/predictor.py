@@ -16,6 +16,7 @@ from affuse.features.speakers import NO_BASELINE
 from affuse.features.stream import Stream
 from affuse.inference.asked import asked_spec
 from affuse.inference.attribution.explainer import STRETCH, Explainer, check_stretch
+from affuse.inference.attribution.parts import sound_bands
 from affuse.inference.baseline import Baseline, BaselineReader
 from affuse.inference.extraction import Extracted, Extraction, Voice
 from affuse.inference.sliding import Sliding
@@ -215,7 +216,8 @@ class Predictor:
         def decoded(seconds: float) -> None:
             reached(_DECODING * min(max(seconds / info.duration, 0.0), 1.0))
 
-        found = self.streams.read(info, thumbnails, people, voice, starts, decoded)
+        bands = sound_bands(self.spec.streams, self.spec.normalisation) if self.explain else ()
+        found = self.streams.read(info, thumbnails, people, voice, starts, decoded, bands)
         count = max(1, min(people, len(found.people)))
 
         def answered(windows: int) -> None:
@@ -246,7 +248,20 @@ class Predictor:
 
         explainer = None
         if self.explain:
-            explainer = Explainer(self.task, self._applied, plan, moments.duration, self.stretch)
+            explainer = Explainer(
+                self.task,
+                self._applied,
+                plan,
+                moments.duration,
+                self.stretch,
+                {
+                    band: (
+                        self._moved(band.stream, part, known)
+                        for part in found.without(band, moments.duration, person)
+                    )
+                    for band in found.filtered
+                },
+            )
         sliding = Sliding(
             self.task,
             self._applied,

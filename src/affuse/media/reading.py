@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 from affuse.corpora.clip import Tracks
 from affuse.errors import BadInput, Unusable
 from affuse.media.audio import Listener, Sound, Survey, Tap, sound_start
+from affuse.media.band_stop import Band, BandStop
 from affuse.media.changes.clip import ClipChanges
 from affuse.media.channels import Samples
 from affuse.media.probe import WORTH_A_JUMP, Recording, open_recording
@@ -49,6 +51,7 @@ class Heard:
         end: As in `Tap`.
         rounded_up: As in `Tap`.
         changes: What is done to all of it, at its end.
+        without: Frequencies that are taken out of it.
     """
 
     def __init__(
@@ -58,8 +61,11 @@ class Heard:
         end: float | None,
         rounded_up: bool,
         changes: ClipChanges | None = None,
+        without: Band | None = None,
     ) -> None:
         self.wanted = rate, start or None, end, rounded_up
+        self.without = without
+        self._filter = None if without is None else BandStop(without, rate)
         self._unchanged: list[Samples] = []
         self._changes = changes
         take = self._give if changes is None else self._unchanged.append
@@ -93,8 +99,13 @@ class Heard:
             self.spans = self._changes.spans(spans, len(whole) / rate)
             for first in range(0, len(changed), rate):  # as it comes otherwise
                 self._give(changed[first : first + rate])
+        if self._filter is not None:
+            self._hand_on(self._filter.finish())
 
     def _give(self, samples: Samples) -> None:
+        self._hand_on(samples if self._filter is None else self._filter.push(samples))
+
+    def _hand_on(self, samples: Samples) -> None:
         for sink in self._sinks:
             sink(samples)
 
@@ -119,6 +130,16 @@ class Reading:
         self._lost: dict[str, BadInput] = {}
         self._found: Survey | None = None
         self._passed: Callable[[float], None] | None = None
+        self._without: Band | None = None
+
+    @contextmanager
+    def without(self, band: Band) -> Iterator[None]:
+        """Who asks for sound meanwhile hears it without a band of frequencies."""
+        self._without = band
+        try:
+            yield
+        finally:
+            self._without = None
 
     def watch(self, taker: FrameTaker) -> None:
         """Ask for frames."""
@@ -129,9 +150,9 @@ class Reading:
     ) -> Heard:
         """Ask for sound; see `Tap`."""
         changes = self._changes if self._changes is not None and self._changes.of_sound else None
-        new = Heard(rate, start, end, rounded_up, changes)
+        new = Heard(rate, start, end, rounded_up, changes, self._without)
         for heard in self._heard:
-            if heard.wanted == new.wanted:
+            if (heard.wanted, heard.without) == (new.wanted, new.without):
                 return heard
         self._heard.append(new)
         return new

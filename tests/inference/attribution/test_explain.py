@@ -25,6 +25,7 @@ from affuse.inference.attribution.heat import heated_frames, words_at
 from affuse.inference.inputs import find_inputs
 from affuse.inference.output import write_people
 from affuse.inference.page import timeline_page
+from affuse.media.band_stop import Band, BandStop
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.tasks.explanation import Explanation
 
@@ -189,6 +190,34 @@ def test_key_frames_are_tinted_where_the_face_is_and_nowhere_else(
     assert any(changed) and not any(c for c, t in zip(changed, times, strict=True) if t > 2.2)
     hidden = [frame for frame in prediction.key_frames if frame.time > 2.2]
     assert all(words_at(prediction, frame) == f"{frame.time:.1f} s" for frame in hidden)
+
+
+def test_bands_of_sound_whose_frames_have_none_are_taken_out_of_the_sound(tmp_path: Path) -> None:
+    """MFCCs: a band counts by what is said about the recording that lacks it."""
+    torch.manual_seed(1)
+    network = affuse.create_model("audio-only", ["audio/mfcc10"], 3)
+    statistics = {"audio/mfcc10": Normalisation((-20.0,), (30.0,))}
+    specs = {"audio/mfcc10": stream_spec("audio/mfcc10")}
+    spec = ModelSpec("audio-only", {}, specs, statistics, CLASSES, "classification", 2.0)
+    model = tmp_path / "model.safetensors"
+    save_model(model, network, spec)
+
+    def recording(name: str, sound: np.ndarray) -> Path:
+        return write_recording(
+            tmp_path / name, None, sound[None], rate=22050, audio_codec="pcm_f32le"
+        )
+
+    sound = np.random.default_rng(0).normal(0, 0.1, 5 * 22050).astype(np.float32)
+    found = explained(recording("whole.wav", sound), model)
+    assert found.missing == {} and len(found.parts) == 8
+    for number, band in ((0, Band(0, 260)), (3, Band(1100, 1770))):
+        stop = BandStop(band, 22050)
+        lacking = np.concatenate([stop.push(sound), stop.finish()])
+        less = affuse.predict(recording(f"{number}.wav", lacking), model, low_quality="keep")
+        fall = found.output - vars(less)["probabilities"]
+        part = found.parts[number]
+        assert part.name == str(band) and np.abs(part.falls).max() > 1e-3
+        np.testing.assert_allclose(part.falls, fall, atol=1e-5)
 
 
 @pytest.mark.parametrize("head", ["classes", "frames"])

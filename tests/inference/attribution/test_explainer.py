@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -28,7 +28,8 @@ from torch import Tensor
 
 from affuse.features.batch import Normalisation
 from affuse.features.stream import Stream, StreamSpec
-from affuse.inference.attribution.parts import REST
+from affuse.inference.attribution.parts import REST, SoundBand
+from affuse.media.band_stop import Band
 from affuse.models.calibration import MaskCalibration, ModelCalibration
 
 SECONDS = 5.3
@@ -299,3 +300,24 @@ def test_one_row_per_clip_has_no_stretches() -> None:
     assert np.isnan(found.falls["video"]).all() and not np.isnan(found.falls["audio"]).any()
     falls = [abs(part.overall[0]) for part in found.parts]
     assert np.argmax(falls) == 1 and falls[1] > 0.01
+
+
+def test_a_band_of_sound_counts_by_what_the_frames_are_without_it() -> None:
+    """The second band holds half of the first value of each frame, the first band nothing."""
+    low, high = SoundBand(SOUND.name, Band(0, 260)), SoundBand(SOUND.name, Band(260, 615))
+    stream = noise(SOUND, SECONDS)
+    half = Stream(stream.values * np.array([0.5, 1], np.float32), stream.mask)
+    model = ByHand([SOUND], lambda means: two_classes(means[SOUND.name][:, 0]), 2)
+
+    def parts(of: Stream) -> Iterator[Stream]:
+        yield of
+
+    spec = spec_of([SOUND], "ab")
+    found = explain(model, spec, {SOUND.name: stream}, SECONDS)
+    assert [*found.missing] == [SOUND.name] and not found.parts
+    bands = {low: parts(stream), high: parts(half)}
+    found = explain(model, spec, {SOUND.name: stream}, SECONDS, filtered=bands)
+    assert not found.missing and [part.name for part in found.parts] == ["0-260 Hz", "260-615 Hz"]
+    assert (found.parts[0].falls == 0).all()
+    without = explain(model, spec, {SOUND.name: half}, SECONDS)
+    np.testing.assert_allclose(found.parts[1].falls, found.output - without.output, atol=1e-6)

@@ -8,7 +8,7 @@ stretch that a window meets, and once for each part of the frames of a stream.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,7 @@ import numpy as np
 from affuse.errors import AffuseError
 from affuse.features.stream import Stream
 from affuse.inference.attribution.moments import moments_of
-from affuse.inference.attribution.parts import Part, parts_of
+from affuse.inference.attribution.parts import Part, SoundBand, parts_of
 from affuse.inference.attribution.shapley import Coalition, coalitions, shapley_values
 from affuse.inference.attribution.withholding import (
     first_stretch,
@@ -59,6 +59,8 @@ class Explainer:
         plan: Where the windows lie.
         duration: Of the recording in seconds.
         stretch: Seconds of sound or images that are withheld at a time.
+        filtered: Consecutive parts of streams of sound without a band, of the same frames as those
+            that are pushed.
     """
 
     def __init__(
@@ -68,24 +70,29 @@ class Explainer:
         plan: WindowPlan,
         duration: float,
         stretch: float = STRETCH,
+        filtered: Mapping[SoundBand, Iterator[Stream]] | None = None,
     ) -> None:
         self._task, self._applied, self._plan = task, applied, plan
         self._duration, self._stretch = duration, stretch
         self._specs = applied.spec.streams
         self._players = list(dict.fromkeys(spec.modality for spec in self._specs.values()))
-        self._parts: list[Part] = []
+        self._parts: list[Part | SoundBand] = []
         self._missing: dict[str, str] = {}
+        self._filtered = dict(filtered or {})
         for name, spec in self._specs.items():
             found = parts_of(spec, applied.spec.normalisation.get(name))
-            if isinstance(found, str):
-                self._missing[name] = found
-            else:
+            bands = [band for band in self._filtered if band.stream == name]
+            if not isinstance(found, str):
                 self._parts += found
+            elif bands:
+                self._parts += bands
+            else:
+                self._missing[name] = found
         first, last = float(plan.starts[0]), float(plan.starts[-1]) + plan.seconds
         self._buffers = {
             k: StreamBuffer(self._specs[part.stream], applied, first, last, "")
             for k, part in enumerate(self._parts)
-            if part.stream in applied.embedded
+            if part.stream in applied.embedded or isinstance(part, SoundBand)
         }
         self._said: dict[Coalition, list[WindowAnswer]] = defaultdict(list)
         self._part_falls: list[list[np.ndarray]] = [[] for _ in self._parts]
@@ -96,9 +103,14 @@ class Explainer:
     def push(self, name: str, part: Stream) -> None:
         """Take consecutive frames of a stream, before `Sliding` takes them."""
         for k, buffer in self._buffers.items():
-            if self._parts[k].stream == name:
-                hidden = self._parts[k].hidden(part.values) if len(part.mask) else part.values
-                buffer.push(replace(part, values=hidden))
+            hidden = self._parts[k]
+            if hidden.stream != name:
+                continue
+            if isinstance(hidden, SoundBand):
+                buffer.push(next(self._filtered[hidden]))
+            else:
+                values = hidden.hidden(part.values) if len(part.mask) else part.values
+                buffer.push(replace(part, values=values))
 
     def watch(self, windows: Sequence[Window], answers: Sequence[WindowAnswer]) -> None:
         """Take windows and what was said about them; see `Sliding`.
@@ -131,9 +143,9 @@ class Explainer:
         found = answers_of(self._task, self._applied, windows, show=show)
         return [replace(less, mask=full.mask) for less, full in zip(found, answers, strict=True)]
 
-    def _hiding(self, k: int, part: Part) -> Show:
+    def _hiding(self, k: int, part: Part | SoundBand) -> Show:
         """Shows frames without a part of them."""
-        if k not in self._buffers:
+        if isinstance(part, Part) and k not in self._buffers:
             return with_values(part.stream, lambda _, values: part.hidden(values))
         window = partial(self._buffers[k].window, seconds=self._plan.seconds)
         return with_values(part.stream, lambda start, _: window(start).values)

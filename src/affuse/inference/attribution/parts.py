@@ -1,6 +1,7 @@
 """The parts of a frame that can be hidden: regions of a face, bands of a spectrum, named columns.
 
-What a stream has follows from its kind and its recipe, never from its name.
+What a stream has follows from its kind and its recipe, never from its name. Frames of sound that
+have no parts of their own are made once more from the sound without a band of frequencies.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from math import log10
-from typing import Literal
+from math import inf, log10
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from affuse.features.batch import Normalisation
 from affuse.features.stream import StreamSpec
+from affuse.media.band_stop import Band
 
 What = Literal["region", "band", "column"]
 
@@ -35,6 +37,10 @@ _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 #: Groups of neighbouring bands of a spectrum, and columns of a vector, at most.
 BANDS, COLUMNS = 8, 64
 _GREY = 127.5
+#: Bands of sound, equally wide on the mel scale up to 8 kHz; speech has little above.
+SOUND_BANDS = [
+    Band(low, high) for low, high in pairwise([0, 260, 615, 1100, 1770, 2690, 3940, 5660, inf])
+]
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,27 @@ class Part:
         else:
             found[:, self.where] = self.filling[self.where].astype(values.dtype)
         return found
+
+
+@dataclass(frozen=True)
+class SoundBand:
+    """A band of the sound that the frames of a stream were made from.
+
+    Args:
+        stream: Name of the stream.
+        band: What the sound is without where the band is hidden.
+    """
+
+    stream: str
+    band: Band
+    what: ClassVar[What] = "band"
+    where: ClassVar[np.ndarray] = np.zeros(0, bool)
+    crop: ClassVar[None] = None
+
+    @property
+    def name(self) -> str:
+        """Such as `260-615 Hz`."""
+        return str(self.band)
 
 
 def parts_of(spec: StreamSpec, statistics: Normalisation | None) -> list[Part] | str:
@@ -108,6 +135,24 @@ def parts_of(spec: StreamSpec, statistics: Normalisation | None) -> list[Part] |
         "maps": "are what a network made of sound or images",
     }
     return f"its values {what[spec.kind]}: neither regions, bands nor named columns"
+
+
+def sound_bands(
+    specs: Mapping[str, StreamSpec], normalisation: Mapping[str, Normalisation]
+) -> list[SoundBand]:
+    """The bands of the streams of sound over time whose frames have no parts.
+
+    Args:
+        specs: Of the streams of a model, by name.
+        normalisation: With which it standardises them.
+    """
+    return [
+        SoundBand(name, band)
+        for name, spec in specs.items()
+        if spec.modality == "audio" and spec.rate and spec.span is None
+        if isinstance(parts_of(spec, normalisation.get(name)), str)
+        for band in SOUND_BANDS
+    ]
 
 
 def face_regions(spec: StreamSpec) -> dict[str, np.ndarray]:
