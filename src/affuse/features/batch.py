@@ -166,10 +166,10 @@ def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:
     streams = {}
     for name, raw in batch.streams.items():
         norm = statistics.get(name, Normalisation())
-        x = raw.float()
-        x = (x - _like_frames(norm.mean, x)) / _like_frames(norm.std, x)
-        mask = batch.masks[name].reshape(*batch.masks[name].shape, *[1] * (x.ndim - 2))
-        x = torch.where(mask, x, 0.0)  # a product would keep a NaN where nothing is present
+        x = raw.to(torch.float32, copy=True)  # changed in place: batches are large
+        x.sub_(_like_frames(norm.mean, x)).div_(_like_frames(norm.std, x))
+        absent = ~batch.masks[name].reshape(*batch.masks[name].shape, *[1] * (x.ndim - 2))
+        x.masked_fill_(absent, 0.0)  # a product would keep a NaN where nothing is present
         streams[name] = x.movedim(-1, 2) if batch.kind_of(name) == "pictures" else x
     return replace(batch, streams=streams)
 

@@ -92,7 +92,10 @@ def averaged(x: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     """
     if stride == 1:
         return x, mask
-    left_over = -x.shape[1] % stride
-    x = F.pad(x * mask.unsqueeze(-1), (0, 0, 0, left_over)).unflatten(1, (-1, stride))
-    there = F.pad(mask, (0, left_over)).unflatten(1, (-1, stride)).sum(2)
-    return x.sum(2) / there.clamp(min=1).unsqueeze(-1), there > 0
+    if left_over := -x.shape[1] % stride:
+        x, mask = F.pad(x, (0, 0, 0, left_over)), F.pad(mask, (0, left_over))
+    there = mask.unflatten(1, (-1, stride))
+    count = there.sum(2)
+    weights = there / count.clamp(min=1).unsqueeze(-1)
+    means = weights.to(x.dtype).unsqueeze(2) @ x.unflatten(1, (-1, stride))
+    return means.squeeze(2), count > 0

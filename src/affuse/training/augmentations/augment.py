@@ -136,6 +136,8 @@ def _augment_stream(
         x = change_spectra(x, change, scale)
     elif change.gaussian_noise and kind != "scores":
         x = x + change.gaussian_noise * torch.randn(x.shape).to(x)
+    else:
+        return x
     return x * mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
 
 
