@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affuse.errors import AffuseError
+
+if TYPE_CHECKING:
+    from affuse.evaluation.table.description import Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,37 +63,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ROW",
         help="train these rows, and take the others as far as they are",
     )
+    add_work(parser)
+
+
+def add_work(parser: argparse.ArgumentParser, only_with: str = "") -> None:
+    """Arguments of how many trainings are worked on.
+
+    Args:
+        parser: Of a verb.
+        only_with: The option without which they mean nothing.
+    """
+    after = f" (with {only_with})" if only_with else ""
     parser.add_argument(
-        "--dry-run", action="store_true", help="print what is to be done, and do nothing"
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"train N folds at once, each in a process of one thread (default: 1){after}",
+    )
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="train only the I-th of N equal parts of the folds, such as 2/12, and write no table; "
+        f"several machines may share --out{after}",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help=f"print what is to be done, and do nothing{after}"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan, fill the table in, write and print it."""
-    from affuse.cli.tables import print_table
     from affuse.evaluation.table.description import read_table
-    from affuse.evaluation.table.make import chosen_rows, make_table, plan_lines, plan_table
     from affuse.evaluation.table.shift import spread
+
+    table = spread(read_table(options.table), options.store)
+    return run_table("affuse table", table, options, options.only)
+
+
+def run_table(
+    verb: str,
+    table: Table,
+    options: argparse.Namespace,
+    only: Sequence[str] = (),
+    folds: Sequence[int] | None = None,
+) -> int:
+    """Print the plan of a table, fill it in, write and print it.
+
+    Args:
+        verb: For messages.
+        table: The table.
+        options: Those of the verb: `store`, `copies`, `out`, `allow`, `device`, and `add_work`.
+        only: Rows that are worked on; all by default.
+        folds: Folds that are trained; all by default.
+    """
+    from affuse.cli.tables import print_table
+    from affuse.evaluation.table.make import chosen_rows, make_table, plan_lines, plan_table
+    from affuse.evaluation.table.work import Orders, Share, work
     from affuse.evaluation.table.writing import caption, notes, text_rows, write_table
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    table = spread(read_table(options.table), options.store)
-    chosen = [row.name for row in chosen_rows(table, options.only)]
+    if options.jobs < 1:
+        raise AffuseError("--jobs must be 1 or more")
+    allow = [kind for kind in options.allow.split(",") if kind]
+    share = Share.parse(options.shard) if options.shard else Share()
+    orders = Orders(options.device, allow, folds, options.jobs, share)
+    chosen = [row.name for row in chosen_rows(table, only)]
     planned = plan_table(table, options.store, options.out, options.copies)
-    for line in plan_lines(planned, chosen):
+    for line in plan_lines(planned, chosen, orders):
         print(line, file=None if options.dry_run else sys.stderr, flush=True)
     if options.dry_run:
         return 0
-    allow = [kind for kind in options.allow.split(",") if kind]
-    result = make_table(table, planned, chosen, allow, options.device, say)
+    if share.of > 1:
+        failures = work(planned, chosen, orders, say)
+        say(f"shard {options.shard} is done; without --shard the table is written")
+        return 1 if failures else 0
+    result = make_table(table, planned, chosen, orders, say)
     write_table(options.out, result)
     print_table(text_rows(result))
     print(caption(result))
     for line in notes(result):
         say(line)
     for name, reason in result["failures"].items():
-        say(f"affuse table: {name} failed: {reason}")
+        say(f"{verb}: {name} failed: {reason}")
     print(f"table.csv, table.md, table.tex, table.json: {options.out}")
     return 1 if result["failures"] else 0

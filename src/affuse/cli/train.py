@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.cli.table import add_work, run_table
 from affuse.errors import AffuseError
 
 
@@ -50,10 +51,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train although the split has leaks of these kinds, and write them into the run "
         "(affuse list leaks; default: none)",
     )
+    parser.add_argument(
+        "--grid",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUES",
+        help="train every combination of values, such as model.name=late,early seed=1..3, and "
+        "write a table; what is finished is not done again, what fails stops nothing else",
+    )
+    add_work(parser, "--grid")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train all folds, or those given."""
+    """Train all folds, or those given; or a grid."""
+    if options.grid:
+        from affuse.evaluation.table.grid import Grid
+
+        grid = Grid.parse(options.recipe, options.changes, options.grid)
+        return run_table("affuse train", grid.table(), options, folds=grid.folds)
+    if wrong := [
+        x for x in ("jobs", "shard", "dry_run") if getattr(options, x) not in (None, False, 1)
+    ]:
+        raise AffuseError(f"--{wrong[0].replace('_', '-')} needs --grid")
+    return _run_one(options)
+
+
+def _run_one(options: argparse.Namespace) -> int:
     from affuse.training.recipe import load_recipe
     from affuse.training.run import read_run
     from affuse.training.train import train

@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from affuse.errors import AffuseError, line_of
+from affuse.errors import AffuseError
 from affuse.evaluation.table.cells import column_cells
 from affuse.evaluation.table.description import Column, Row, Table
 from affuse.evaluation.table.runs import Planned, plan
 from affuse.evaluation.table.shift import add_others
+from affuse.evaluation.table.work import EVERYTHING, Orders, left_to_train, work
 from affuse.suggestions import unknown
 
 
@@ -41,25 +42,27 @@ def plan_table(
     return found
 
 
-def plan_lines(planned: Mapping[str, Sequence[Planned]], chosen: Collection[str]) -> list[str]:
+def plan_lines(
+    planned: Mapping[str, Sequence[Planned]], chosen: Collection[str], orders: Orders
+) -> list[str]:
     """What is to be done, a line for each row and one for all."""
-    lines, left = [], 0
+    lines = []
     for name, trainings in planned.items():
         folds, done = (sum(getattr(x, key) for x in trainings) for key in ("folds", "trained"))
         todo = sum(bool(one.unscored) for one in trainings)
         told = f"{done} of {folds} folds trained, {todo} of {len(trainings)} runs to score"
-        wanted = name in chosen
-        lines.append(f"{name}: {told}{'' if wanted else ', left as it is'}")
-        left += (folds - done) * wanted
-    return [*lines, f"to do: {left} folds to train"]
+        lines.append(f"{name}: {told}{'' if name in chosen else ', left as it is'}")
+    left = left_to_train({name: planned[name] for name in planned if name in chosen}, orders)
+    share = orders.share
+    own = f" (shard {share.number} of {share.of})" if share.of > 1 else ""
+    return [*lines, f"to do: {left} folds to train{own}"]
 
 
 def make_table(
     table: Table,
     planned: Mapping[str, Sequence[Planned]],
     only: Sequence[str] = (),
-    allow: Collection[str] = (),
-    device: str = "auto",
+    orders: Orders = EVERYTHING,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train and score what is left to do, and fill the table in.
@@ -70,21 +73,13 @@ def make_table(
         table: The table.
         planned: Of `plan_table`.
         only: Rows that are trained and scored; all by default. Others are taken as they are.
-        allow: Kinds of leaks that are let pass.
-        device: As `train` takes it.
+        orders: How the work is done.
         say: Called with a line about what is done.
 
     Returns:
         JSON values: `name`, `against`, `seeds`, `columns`, `rows` with their `cells`, `failures`.
     """
-    failures: dict[str, str] = {}
-    for row in chosen_rows(table, only):
-        try:
-            for one in planned.get(row.name, ()):
-                one.make(device, allow, say)
-        except Exception as error:  # whatever it is, the other rows do not suffer from it
-            failures[row.name] = line_of(error)
-            say(f"{row.name} failed: {failures[row.name]}")
+    failures = work(planned, [row.name for row in chosen_rows(table, only)], orders, say)
     cells = {x.heading: column_cells(table, x, planned, failures) for x in table.columns}
     result = {
         "name": table.name,

@@ -13,7 +13,8 @@ from affuse.errors import AffuseError
 from affuse.evaluation.conditions import leaves
 from affuse.evaluation.table.description import FACTS, Column, Row, Table
 from affuse.evaluation.table.scoring import Scoring, open_stores_once
-from affuse.execution.files import write_json
+from affuse.execution.files import locked, write_json
+from affuse.models.registry import MODELS
 from affuse.training.opening import check_same_run, open_copy
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE
@@ -56,8 +57,7 @@ class Planned:
     @property
     def trained(self) -> int:
         """How many folds are finished."""
-        folds = range(self.folds)
-        return sum((self.out / f"fold{k}" / MODEL_FILE).is_file() for k in folds)
+        return self.folds - len(self.left)
 
     def scoring(self, column: Column) -> Scoring:
         """The evaluation that a column needs; those of one store and baseline share it."""
@@ -99,36 +99,58 @@ class Planned:
         every = {(column.on, column.baseline): self.scoring(column) for column in self.scored}
         return [one for one in every.values() if one.left]
 
-    def make(self, device: str, allow: Collection[str], say: Callable[[str], None]) -> None:
-        """Train what is not trained, and score what is not scored.
+    @property
+    def left(self) -> list[int]:
+        """The folds that are not finished."""
+        folds = range(self.folds)
+        return [k for k in folds if not (self.out / f"fold{k}" / MODEL_FILE).is_file()]
+
+    def train(
+        self, folds: list[int], device: str, allow: Collection[str], say: Callable[[str], None]
+    ) -> None:
+        """Train some folds.
 
         Args:
-            device: As `train` takes it; scores are computed on the CPU with `auto`.
+            folds: Their numbers.
+            device: As `train` takes it.
             allow: Kinds of leaks that are let pass.
             say: Called with a line about what is done.
 
         Raises:
-            AffuseError: See `train` and `evaluate`.
+            AffuseError: See `train`.
         """
-        if self.trained < self.folds:
-            began, before = time.monotonic(), seconds_of(self.out) or 0.0
+        noted = time.monotonic()
 
-            def note_seconds() -> None:
-                if (self.out / "run.json").is_file():
-                    passed = time.monotonic() - began
-                    write_json(self.out / SECONDS_FILE, round(before + passed, 1))
+        def note_seconds() -> None:
+            nonlocal noted
+            passed, noted = time.monotonic() - noted, time.monotonic()
+            if (self.out / "run.json").is_file():
+                with locked(self.out):  # other processes may train other folds
+                    total = (seconds_of(self.out) or 0.0) + passed
+                    write_json(self.out / SECONDS_FILE, round(total, 1))
 
-            try:
-                done = train(
-                    self.recipe, self.stores, self.out, None, True, allow, device, say, self.copies
-                )
-                for fold, _ in done:
-                    note_seconds()
-                    say(f"{self.name}: fold {fold} of {self.folds} trained")
-            finally:
+        try:
+            done = train(
+                self.recipe, self.stores, self.out, folds, True, allow, device, say, self.copies
+            )
+            for fold, _ in done:
                 note_seconds()
+                say(f"{self.name}: fold {fold} of {self.folds} trained")
+        finally:
+            note_seconds()
+
+    def score(self, device: str, say: Callable[[str], None]) -> None:
+        """Score what is not scored, if all folds are trained.
+
+        Args:
+            device: Torch device; `auto` is the CPU.
+            say: Called with a line about what is done.
+
+        Raises:
+            AffuseError: See `evaluate`.
+        """
         where = "cpu" if device == "auto" else device
-        for scoring in self.unscored:
+        for scoring in self.unscored if not self.left else ():
             for warning in scoring.make(where):
                 say(f"{self.name}: {warning}")
             told = f"{', '.join(scoring.conditions)}; baseline {scoring.baseline}"
@@ -169,6 +191,7 @@ def plan(
     found = []
     for seed in table.seeds:
         recipe = with_shared_labels(table.recipe(row, seed), data)
+        MODELS[recipe.model["name"]]  # an unknown one is known before anything is trained
         run = out / "runs" / row.name / f"seed{seed}"
         if (run / "recipe.yaml").is_file():
             check_same_run(run, recipe, changed)
