@@ -19,7 +19,7 @@ from tests.toy import toy_recipe, toy_store
 
 from affuse.errors import AffuseError
 from affuse.evaluation.table.grid import Grid
-from affuse.evaluation.table.work import Share
+from affuse.execution.sharing import Share
 
 GRID = ["model.name=late,early", "seed=1..2"]
 
@@ -81,7 +81,7 @@ def test_processes_and_shards_end_in_the_same_bytes(
     folder: Path, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert grid(folder, tmp_path, "--shard", "2/3", "--dry-run") == 0
-    assert "to do: 3 folds to train (shard 2 of 3)" in capsys.readouterr().out
+    assert "to do: 3 folds to train (shard 2/3)" in capsys.readouterr().out
     for number in (2, 3):
         assert grid(folder, tmp_path, "--shard", f"{number}/3") == 0
         assert not (tmp_path / "table.json").exists()

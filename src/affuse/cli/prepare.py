@@ -35,17 +35,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "babble=0:20, drawn for each clip (affuse list changes); repeat for several",
     )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="compute only the I-th of N equal parts of the clips, such as 2/12; several machines "
+        "may share --store; the same command without --shard makes the store of them",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Prepare; exit code 2 when some clips failed, after all others are done."""
     from affuse.corpora.registry import read_corpus
+    from affuse.execution.sharing import Share
     from affuse.features.alignment import check_alignment
     from affuse.features.arrays import corpus_extractor
     from affuse.features.prepare import prepare
     from affuse.media.changes.registry import Change
     from affuse.training.recipe import parse_change
 
+    share = Share.parse(options.shard)
     changes = [Change.parse(text) for text in options.change]
     sources = read_sources(options.source, options.rate)
     corpus = read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
@@ -55,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
     extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]
-    report = prepare(corpus, options.store, extractors, options.workers, changes)
+    report = prepare(corpus, options.store, extractors, options.workers, changes, share=share)
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
     failed = {reason for _, _, reason in report.failures}
@@ -68,6 +76,9 @@ def run(options: argparse.Namespace) -> int:
         f"{report.kept} were there already{absent}",
         file=sys.stderr,
     )
+    if not share.is_all:
+        print(f"shard {share} is done; without --shard the store is made", file=sys.stderr)
+        return 2 if report.failures else 0
     for line in check_alignment(options.store, corpus.clips, extractors):
         print(line, file=sys.stderr)
     if report.unprinted:

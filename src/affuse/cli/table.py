@@ -119,8 +119,9 @@ def run_table(
     """
     from affuse.cli.tables import print_table
     from affuse.evaluation.table.make import chosen_rows, make_table, plan_lines, plan_table
-    from affuse.evaluation.table.work import Orders, Share, work
+    from affuse.evaluation.table.work import Orders, work
     from affuse.evaluation.table.writing import caption, notes, text_rows, write_table
+    from affuse.execution.sharing import Share
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -128,7 +129,7 @@ def run_table(
     if options.jobs < 1:
         raise AffuseError("--jobs must be 1 or more")
     allow = [kind for kind in options.allow.split(",") if kind]
-    share = Share.parse(options.shard) if options.shard else Share()
+    share = Share.parse(options.shard)
     orders = Orders(options.device, allow, folds, options.jobs, share)
     chosen = [row.name for row in chosen_rows(table, only)]
     planned = plan_table(table, options.store, options.out, options.copies)
@@ -136,9 +137,9 @@ def run_table(
         print(line, file=None if options.dry_run else sys.stderr, flush=True)
     if options.dry_run:
         return 0
-    if share.of > 1:
+    if not share.is_all:
         failures = work(planned, chosen, orders, say)
-        say(f"shard {options.shard} is done; without --shard the table is written")
+        say(f"shard {share} is done; without --shard the table is written")
         return 1 if failures else 0
     result = make_table(table, planned, chosen, orders, say)
     write_table(options.out, result)

@@ -132,7 +132,9 @@ def _birth(pid: int) -> str:
 
 
 @contextmanager
-def locked(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(
+    folder: Path, waits: Callable[[], None] = lambda: None, shared: bool = False
+) -> Iterator[None]:
     """Alone in a folder: other processes that ask wait. A process that dies lets go of it.
 
     The folder is made where there is none. Where the system has no such locks (Windows, some
@@ -141,6 +143,7 @@ def locked(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[N
     Args:
         folder: The folder.
         waits: Called once where another process has it.
+        shared: Whether it is enough to be alone with others who share it.
 
     Raises:
         NotWritten: The system refuses.
@@ -152,11 +155,12 @@ def locked(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[N
         raise NotWritten(folder, error.strerror or "cannot be written") from error
     with file:
         if fcntl is not None:
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 waits()
-                fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.flock(file, kind)
             except OSError:
                 log.debug("%s: its disk has no locks", folder)
         yield

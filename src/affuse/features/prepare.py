@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from affuse.corpora.clip import Clip, Corpus
-from affuse.errors import AffuseError, BadInput
+from affuse.errors import AffuseError
 from affuse.execution.files import atomic_path, locked, sweep, write_csv
+from affuse.execution.sharing import ALL, Share
 from affuse.features.annotation import AnnotationTrack
-from affuse.features.archive import write_archive
-from affuse.features.extractor import Extractor, Frozen, OutOfFold, Packed, same_stream
+from affuse.features.consolidate import consolidate, is_fresh, parts_folder, reusable
+from affuse.features.extractor import Extractor, Frozen, Packed
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
-from affuse.features.parts import (
-    is_fresh_part,
-    made_from,
-    part_path,
-    read_facts,
-    read_part,
-)
+from affuse.features.parts import is_fresh_part, part_path
 from affuse.features.recorded import RecordingExtractor
 from affuse.features.store import (
     StreamFile,
@@ -35,7 +25,6 @@ from affuse.features.store import (
     stream_path,
     write_index,
 )
-from affuse.features.stream import Stream
 from affuse.features.work import Task, compute, place_of
 from affuse.media.allowance import time_limit
 from affuse.media.changes.registry import Change
@@ -76,6 +65,7 @@ def prepare(
     workers: int = 1,
     changes: Sequence[Change] = (),
     for_training: bool = True,
+    share: Share = ALL,
 ) -> Prepared:
     """Compute streams of all clips into a store; run again after an interrupt, it continues.
 
@@ -88,6 +78,9 @@ def prepare(
         for_training: Whether what a training needs beside them is added: fingerprints of the
             recordings, by which leaks are found, and the annotation over time where the corpus
             has one.
+        share: Whose clips are computed. The store is only made of them by a call without a share,
+            which computes what is missing; it waits while there are calls with one, which go on
+            beside each other.
 
     Returns:
         Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
@@ -102,10 +95,14 @@ def prepare(
     store = Path(store)
     _check_changes(corpus, extractors, changes)
     time_limit()  # before anything is written
-    with locked(store, lambda: log.warning("%s: another process prepares it; waiting", store)):
+
+    def waits() -> None:
+        log.warning("%s: another process prepares it; waiting", store)
+
+    with locked(store, waits, shared=not share.is_all):
         for folder in (store, *(path for path in store.rglob("*") if path.is_dir())):
             sweep(folder)
-        return _prepare(corpus, store, extractors, workers, changes, for_training)
+        return _prepare(corpus, store, extractors, workers, changes, for_training, share)
 
 
 def _check_changes(
@@ -133,12 +130,17 @@ def _prepare(
     workers: int,
     changes: Sequence[Change],
     for_training: bool,
+    share: Share,
 ) -> Prepared:
     write_index(store, corpus, [str(change) for change in changes])
     annotated = for_training and any(clip.annotation for clip in corpus.clips)
     tracks = [AnnotationTrack(corpus.classes)] if annotated else []
     prints = _fingerprints(corpus) if for_training else []
-    report, unprinted = _fill(corpus, store, [*extractors, *tracks], prints, workers, changes)
+    report, unprinted = _fill(
+        corpus, store, [*extractors, *tracks], prints, workers, changes, share
+    )
+    if not share.is_all:
+        return report
     report.unprinted = len(unprinted)
     report.failures = sorted(report.failures + _empty(store, corpus, extractors, report))
     known = {e.spec.name for e in (*extractors, *tracks)}
@@ -193,33 +195,40 @@ def _fill(
     prints: Sequence[Extractor],
     workers: int,
     changes: Sequence[Change],
+    share: Share,
 ) -> tuple[Prepared, set[str]]:
     """Compute what is missing of some streams; failures are told, not written.
+
+    Of a share there are parts alone, and no stream is made of them.
 
     Returns:
         What was done, and the ids of clips that have no fingerprints.
     """
     every = [*extractors, *prints]
-    parts = {e.spec.name: store / "parts" / _key(e) for e in every}
-    old = {e.spec.name: _reusable(store, e) for e in every}
+    parts = {e.spec.name: parts_folder(store, e) for e in every}
+    old = {e.spec.name: reusable(store, e) for e in every}
+    clips = [clip for place, clip in enumerate(corpus.clips) if share.has(place)]
     tasks: list[Task] = []
-    for clip in corpus.clips:
+    for clip in clips:
         wanted = [
             e.spec.name
             for e in every
-            if not _is_fresh(old[e.spec.name], clip, e)
+            if not is_fresh(old[e.spec.name], clip, e)
             and not is_fresh_part(part_path(parts[e.spec.name], clip.id), clip, e, whole=True)
         ]
         if wanted:
             tasks.append(Task(clip, wanted))
     names = {e.spec.name for e in extractors}
     report = Prepared(
-        len(corpus.clips), computed=sum(name in names for task in tasks for name in task.names)
+        len(clips), computed=sum(name in names for task in tasks for name in task.names)
     )
-    report.kept = len(corpus.clips) * len(extractors) - report.computed
+    report.kept = len(clips) * len(extractors) - report.computed
     failed = compute(tasks, every, parts, workers, changes)
+    if not share.is_all:
+        report.failures = sorted((*key, why) for key, why in failed.items() if key[1] in names)
+        return report, set()
     absent = {
-        e.spec.name: _consolidate(store, e, corpus.clips, old[e.spec.name], parts[e.spec.name])
+        e.spec.name: consolidate(store, e, corpus.clips, old[e.spec.name], parts[e.spec.name])
         for e in every
     }
     report.absent = {name: count for name, count in absent.items() if name in names}
@@ -231,111 +240,6 @@ def _fill(
     report.failures = [(*key, reason) for key, reason in failed.items() if key[1] in names]
     report.notes = sorted(set(report.notes))
     return report, {clip for clip, name in failed if name not in names}
-
-
-def _key(extractor: Extractor) -> str:
-    """Folder name of the parts of a stream: another recipe never mixes with them."""
-    spec = json.dumps(extractor.spec.to_json(), sort_keys=True)
-    name = extractor.spec.name.replace("/", "-")
-    return f"{name}-{hashlib.sha256(spec.encode()).hexdigest()[:12]}"
-
-
-def _is_fresh(file: StreamFile | None, clip: Clip, extractor: Extractor) -> bool:
-    if file is None or clip.id in file.broken:  # what could not be decoded is tried again
-        return False
-    same = file.made_from.get(clip.id) == made_from(clip, extractor)
-    return same and file.intact(clip.id)
-
-
-def _reusable(store: Path, extractor: Extractor) -> StreamFile | None:
-    """The stream file in the store where its recipe is the same."""
-    path = stream_path(store, extractor.spec.name)
-    if path.is_file():
-        try:
-            file = StreamFile(path)
-        except BadInput:
-            return None
-        if same_stream(extractor.spec, file.spec):
-            return file
-    return None
-
-
-def _said(
-    clips: Sequence[Clip], kept: Collection[str], old: StreamFile | None, parts: Path
-) -> dict[str, dict[str, Any]]:
-    """`notes`, `broken` and `seconds` -> what is to be told of clips, where there is something."""
-    said: dict[str, dict[str, Any]] = {"notes": {}, "broken": {}, "seconds": {}}
-    for clip in clips:
-        if old is not None and clip.id in kept:
-            known: dict[str, Mapping[str, Any]] = {"notes": old.notes, "seconds": old.seconds}
-            facts = {what: of[clip.id] for what, of in known.items() if clip.id in of}
-        else:
-            facts = read_facts(part_path(parts, clip.id))
-        for what, told in said.items():
-            if what in facts:
-                told[clip.id] = facts[what]
-    return {what: told for what, told in said.items() if told}
-
-
-def _consolidate(
-    store: Path,
-    extractor: Extractor,
-    clips: Sequence[Clip],
-    old: StreamFile | None,
-    parts: Path,
-) -> int:
-    """All clips of a stream in one file, in the corpus' order; returns how many are absent."""
-    spec = extractor.spec
-    kept = dict.fromkeys(clip.id for clip in clips if _is_fresh(old, clip, extractor))
-    there = [
-        clip
-        for clip in clips
-        if clip.id in kept or is_fresh_part(part_path(parts, clip.id), clip, extractor)
-    ]
-
-    def read(clip: Clip, whole: bool = False) -> Stream:
-        if old is not None and clip.id in kept:
-            return old.outline(clip.id)
-        return read_part(part_path(parts, clip.id), whole)
-
-    lengths, starts = [], []
-    for clip in there:
-        stream = read(clip)
-        lengths.append(len(stream.mask))
-        starts.append(stream.start)
-    total = sum(lengths)
-    absent = sum(length == 0 for length in lengths)
-    if old is not None and old.checked and old.clips == [clip.id for clip in there] == [*kept]:
-        return absent  # it is there as it is
-
-    def blocks(what: str) -> Iterator[np.ndarray]:
-        for clip in there:
-            yield getattr(read(clip, whole=what == "values"), what)
-
-    count = len(there)
-    write_archive(
-        stream_path(store, spec.name),
-        {
-            "offset": ("int64", (count + 1,), [np.cumsum([0, *lengths])]),
-            "start": ("float64", (count,), [np.array(starts)]),
-            "values": (spec.dtype, (total, *spec.shape), blocks("values")),
-            "mask": ("bool", (total,), blocks("mask")),
-        },
-        {
-            "spec": spec.to_json(),
-            "clips": [clip.id for clip in there],
-            "made_from": [made_from(clip, extractor) for clip in there],
-            **_said(there, kept, old, parts),
-            **({"folds": _folds(there, extractor)} if isinstance(extractor, OutOfFold) else {}),
-        },
-        parts={"values": "offset", "mask": "offset"},
-    )
-    return absent
-
-
-def _folds(clips: Sequence[Clip], extractor: OutOfFold) -> dict[str, str]:
-    """Clip -> the part of the clips that the model behind it was not trained on, if told."""
-    return {clip.id: fold for clip in clips if (fold := extractor.fold(clip)) is not None}
 
 
 def _empty(

@@ -53,8 +53,7 @@ def plan_lines(
         told = f"{done} of {folds} folds trained, {todo} of {len(trainings)} runs to score"
         lines.append(f"{name}: {told}{'' if name in chosen else ', left as it is'}")
     left = left_to_train({name: planned[name] for name in planned if name in chosen}, orders)
-    share = orders.share
-    own = f" (shard {share.number} of {share.of})" if share.of > 1 else ""
+    own = "" if orders.share.is_all else f" (shard {orders.share})"
     return [*lines, f"to do: {left} folds to train{own}"]
 
 

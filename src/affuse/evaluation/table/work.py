@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,35 +9,7 @@ from typing import Any
 from affuse.errors import AffuseError, line_of
 from affuse.evaluation.table.runs import Planned
 from affuse.execution.executors import map_unordered
-
-
-@dataclass(frozen=True)
-class Share:
-    """One of so many equal parts of the work, such as that of a machine.
-
-    Args:
-        number: From 1.
-        of: How many there are.
-    """
-
-    number: int = 1
-    of: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Share:
-        """A share as typed: `2/12`.
-
-        Raises:
-            AffuseError: It is none.
-        """
-        match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
-        if match is None or int(match[1]) > int(match[2]):
-            raise AffuseError(f"shard {text!r}: expected I/N, such as 2/12, with I from 1 to N")
-        return cls(int(match[1]), int(match[2]))
-
-    def has(self, place: int) -> bool:
-        """Whether the piece of work at a place, from 0, belongs to it."""
-        return place % self.of == self.number - 1
+from affuse.execution.sharing import ALL, Share
 
 
 @dataclass(frozen=True)
@@ -58,7 +29,7 @@ class Orders:
     allow: Collection[str] = ()
     folds: Sequence[int] | None = None
     jobs: int = 1
-    share: Share = Share()
+    share: Share = ALL
 
 
 #: All of it, here.
@@ -139,7 +110,7 @@ def _trainings(planned: Mapping[str, Sequence[Planned]], orders: Orders) -> list
 
 def _evaluations(planned: Mapping[str, Sequence[Planned]], orders: Orders) -> list[_Piece]:
     """The runs that are trained and not scored."""
-    if orders.share.of > 1:
+    if not orders.share.is_all:
         return []
     return [
         _Piece(row, one, [], orders)
