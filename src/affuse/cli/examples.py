@@ -18,6 +18,7 @@ EXAMPLES = {
     "report": "affuse report run-a run-b --out report.html",
     "card": "affuse card run --out card.md",
     "table": "affuse table paper.yaml --store store --out table",
+    "submit": "affuse submit slurm --shards 9 --out jobs -- table paper.yaml --store store --out t",
     "power": "affuse power --speakers 24 --clips 60 --accuracy 0.7 --difference 0.03",
     "reproduce": "affuse reproduce auxformer-cremad --synthetic --out rehearsal",
     "combine": "affuse combine --audio voice --video face --out both.safetensors",

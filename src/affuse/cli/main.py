@@ -33,6 +33,7 @@ VERBS = {
     "report": "one page about evaluated runs: scores, figures, comparisons, worst clips",
     "card": "the model card of a run or a model file",
     "table": "the table of a paper: recipes, seeds, conditions, intervals, significance",
+    "submit": "scripts by which SLURM or PBS Pro run prepare, train --grid or table in parts",
     "power": "how many speakers a comparison needs, before they are recorded",
     "reproduce": "a row of a published table again: as published, and by the default recipe",
     "combine": "a model of the voice and one of the face, trained apart, into one calibrated file",
