@@ -1,57 +1,149 @@
-"""affuse: from a recording to an emotion over time, by fusing what is heard and what is seen.
+"""affuse: from a recording to an emotion over time, by fusing what is heard with what is seen.
 
-import affuse
-timeline = affuse.predict("video.mp4")  # or with a model="model.safetensors" of your own
-timeline.emotion, timeline.starts, timeline.probabilities  # or, of valence and arousal,
-timeline.dimensions, timeline.times, timeline.values
+Examples:
+    >>> import affuse
+    >>> timeline = affuse.predict("talk.mp4")  # or with a model="model.safetensors" of your own
+    >>> timeline.emotion
+    'happy'
+    >>> timeline.probabilities.shape  # windows, classes
+    (1, 7)
+
+What this module names is what stays; modules below it may change. Nothing is printed: the logger
+`affuse` tells what is worth a warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-from affuse.registry import add_later
+from affuse import errors
+from affuse.registry import Entry, add_later
 
 if TYPE_CHECKING:
-    from affuse.inference.predictor import LowQuality
+    from contextlib import AbstractContextManager
+
+    from affuse.features.prepare import Prepared
+    from affuse.inference.given import RecordingLike
+    from affuse.inference.many import Predictions
+    from affuse.inference.predictor import LowQuality, Predictor
+    from affuse.media.memory import InMemory
     from affuse.models.base import Model
     from affuse.models.modelfile import ModelSpec, Windows
     from affuse.models.registry import ModelEntry
     from affuse.tasks.prediction import Prediction
+    from affuse.tasks.timeline import Timeline
+    from affuse.tasks.values import ValuesTimeline
+
+    __version__: str
 
 # Models come after features; what their frozen networks compute are streams all the same.
 add_later("affuse.streams", "affuse.models.frozen.streams:STREAMS")
+# Predictions come before what draws and saves them, and can do both.
+add_later("outputs of predictions", "affuse.inference.saved")
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())
 
 __all__ = [
+    "InMemory",
+    "Prediction",
+    "Predictions",
+    "Predictor",
+    "Timeline",
+    "ValuesTimeline",
+    "__version__",
     "compare",
     "create_model",
+    "errors",
     "evaluate",
     "list_models",
     "load_model",
     "predict",
     "predict_people",
+    "prepare",
+    "progress_bars",
+    "train",
 ]
+
+#: Names of this module -> where they are, for these modules take long to import.
+_ELSEWHERE = {
+    "InMemory": "affuse.media.memory:InMemory",
+    "Prediction": "affuse.tasks.prediction:Prediction",
+    "Predictions": "affuse.inference.many:Predictions",
+    "Predictor": "affuse.inference.predictor:Predictor",
+    "Timeline": "affuse.tasks.timeline:Timeline",
+    "ValuesTimeline": "affuse.tasks.values:ValuesTimeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = Entry(_ELSEWHERE[name]).load()
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Asked(TypedDict, total=False):
+    """What `predict` can be asked for beside the recording and the model."""
+
+    hop: float | None
+    windows: Windows | None
+    smoothing: float | Literal["published"] | None
+    audio_track: int | None
+    video_track: int | None
+    low_quality: LowQuality | None
+    baseline: RecordingLike | Sequence[RecordingLike]
+    explain: bool
+    stretch: float | None
+    device: str
+
+
+@overload
+def predict(
+    recording: RecordingLike, model: str | Path | None = None, **asked: Unpack[_Asked]
+) -> Any: ...
+
+
+@overload
+def predict(
+    recording: Iterable[RecordingLike] | Mapping[str, RecordingLike],
+    model: str | Path | None = None,
+    **asked: Unpack[_Asked],
+) -> Predictions: ...
 
 
 def predict(
-    path: str | Path,
+    recording: RecordingLike | Iterable[RecordingLike] | Mapping[str, RecordingLike],
     model: str | Path | None = None,
+    *,
     hop: float | None = None,
     windows: Windows | None = None,
     smoothing: float | Literal["published"] | None = None,
     audio_track: int | None = None,
     video_track: int | None = None,
     low_quality: LowQuality | None = None,
-    baseline: str | Path | Sequence[str | Path] = (),
+    baseline: RecordingLike | Sequence[RecordingLike] = (),
     explain: bool = False,
     stretch: float | None = None,
-) -> Prediction:
-    """The emotion over time of one recording: probabilities of classes, or values.
+    device: str = "cpu",
+) -> Any:
+    """The emotion over time of one recording, or of several.
 
     Args:
-        path: Any file with sound, images or both.
+        recording: Any file with sound, images or both, or a single image: its path, its bytes, a
+            binary file object, or arrays (`InMemory`). Several: a folder, a pattern such as
+            `clips/**/*.mp4`, a list of recordings, or name -> recording.
         model: Model file; by default the bundled model.
         hop: Seconds between windows; by default a quarter of the model's window for classes, two
             thirds of it for values.
@@ -68,40 +160,65 @@ def predict(
         explain: Whether the prediction tells what it rests on, as its `explanation`
             (`affuse.tasks.explanation`); takes several times as long.
         stretch: Seconds of sound or images that are withheld at a time for that; by default 0.5.
+        device: Torch device.
+
+    Returns:
+        Of one recording a `Timeline` of classes, or a `ValuesTimeline` of continuous valence and
+        arousal, as the model has it. Of several `Predictions`, a dictionary of name -> timeline; in
+        `failures` are those that could not be used.
 
     Raises:
-        affuse.errors.BadInput: A file cannot be used.
+        affuse.errors.BadInput: A file cannot be used; of several the others go on.
+
+    Examples:
+        >>> timeline = predict("talk.mp4")
+        >>> timeline
+        Timeline('talk.mp4', 1.20 s, happy 0.95)
+        >>> with open("talk.mp4", "rb") as file:
+        ...     predict(file.read()).emotion
+        'happy'
+        >>> found = predict(["talk.mp4", "missing.mp4"])
+        >>> found
+        {'talk': Timeline('talk.mp4', 1.20 s, happy 0.95)}
+        >>> found.failures["missing"].reason
+        'no such file'
     """
     from affuse.corpora.clip import Tracks
+    from affuse.inference.given import is_path
+    from affuse.inference.many import Predictions, is_several, predict_all_of
     from affuse.inference.predictor import Predictor
-    from affuse.models.bundled import BUNDLED
 
-    file = BUNDLED if model is None else Path(model)
+    known: Any = [baseline] if is_path(baseline) or not isinstance(baseline, Sequence) else baseline
     predictor = Predictor(
-        file,
+        model,
         hop,
+        device,
         windows=windows,
         smoothing=smoothing,
         low_quality=low_quality,
-        baseline=_paths(baseline),
+        baseline=known,
         explain=explain,
         stretch=stretch,
     )
-    return predictor.predict(Path(path), tracks=Tracks(audio_track, video_track))
+
+    def one(given: Any) -> Prediction:
+        return predictor.predict(given, tracks=Tracks(audio_track, video_track))
+
+    return Predictions(predict_all_of(one, recording)) if is_several(recording) else one(recording)
 
 
 def predict_people(
-    path: str | Path,
+    recording: RecordingLike,
     people: int = 1_000_000,
     voice: Literal["all", "speaker"] = "speaker",
     model: str | Path | None = None,
     hop: float | None = None,
-    baseline: str | Path | Sequence[str | Path] = (),
+    baseline: RecordingLike | Sequence[RecordingLike] = (),
 ) -> list[Prediction]:
     """The emotions over time of the people in one recording, the main person's first.
 
     Args:
-        path: As in `predict`.
+        recording: One, as in `predict`.
         people: Of how many at most.
         voice: Whose the sound is where several are seen: everybody's, or that of the one whose
             mouth goes with it.
@@ -111,12 +228,125 @@ def predict_people(
 
     Raises:
         affuse.errors.BadInput: A file cannot be used.
-    """
-    from affuse.inference.predictor import Predictor
-    from affuse.models.bundled import BUNDLED
 
-    file = BUNDLED if model is None else Path(model)
-    return Predictor(file, hop, baseline=_paths(baseline)).predict_people(Path(path), people, voice)
+    Examples:
+        >>> [timeline.person for timeline in predict_people("talk.mp4")]
+        [1]
+    """
+    from affuse.inference.given import is_path
+    from affuse.inference.predictor import Predictor
+
+    known: Any = [baseline] if is_path(baseline) or not isinstance(baseline, Sequence) else baseline
+    return Predictor(model, hop, baseline=known).predict_people(recording, people, voice)
+
+
+def prepare(
+    corpus: str,
+    root: str | Path,
+    store: str | Path,
+    streams: Sequence[str],
+    *,
+    source: Mapping[str, str | Path] | None = None,
+    change: Sequence[str] = (),
+    workers: int = 1,
+    **options: Any,
+) -> Prepared:
+    """Compute the streams of a corpus into a store; run again after an interrupt, it continues.
+
+    Args:
+        corpus: Its name, such as `ravdess`, or `folder` for recordings of your own
+            (`affuse list corpora`).
+        root: Where it lies.
+        store: Folder of the store, made where there is none.
+        streams: Such as `["audio/mfcc10", "video/faces48"]` (`affuse list streams`).
+        source: Imported stream -> file or folder that it is read from.
+        change: What is done to the recordings before, such as `["white-noise=5"]`
+            (`affuse list changes`).
+        workers: Processes that work at once.
+        **options: Of the corpus, such as `channel="song"`.
+
+    Returns:
+        Counts, and `failures` as (clip, stream, reason); a clip that fails does not end the others.
+
+    Raises:
+        affuse.errors.AffuseError: The corpus, a stream or the store cannot be used.
+
+    Examples:
+        >>> done = prepare("folder", "recordings", "store", ["audio/mfcc10"])
+        >>> done.clips, done.failures
+        (6, [])
+    """
+    from affuse.corpora.registry import read_corpus
+    from affuse.features.arrays import corpus_extractor
+    from affuse.features.prepare import prepare as prepared
+    from affuse.media.changes.registry import Change
+
+    read = read_corpus(corpus, Path(root), options)
+    sources: dict[str, Any] = {name: Path(path) for name, path in (source or {}).items()}
+    if read.rows is not None:
+        sources.setdefault("video/openface", read.rows)
+    names = [streams] if isinstance(streams, str) else streams
+    extractors = [corpus_extractor(read, name, sources) for name in names]
+    changes = [Change.parse(text) for text in change]
+    return prepared(read, Path(store), extractors, workers, changes)
+
+
+def train(
+    recipe: str | Path,
+    store: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    fold: int | Sequence[int] | None = None,
+    resume: bool = False,
+    allow: Sequence[str] = (),
+    device: str = "auto",
+    copies: Sequence[str | Path] = (),
+    **changes: Any,
+) -> dict[int, Path]:
+    """Train a recipe on a store, fold by fold, after its split was checked for leaks.
+
+    Args:
+        recipe: A name (`affuse list recipes`) or a YAML file.
+        store: Prepared streams, in one or several stores.
+        out: Folder of the run.
+        fold: One or several, from 0; by default all of the protocol.
+        resume: Go on with a run that is there.
+        allow: Kinds of leaks that are let pass and written down (`affuse list leaks`).
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1` or `mps`.
+        copies: Stores of the same clips with changed sound.
+        **changes: To the recipe, such as `epochs=3`; of its parts `optimiser={"lr": 1e-4}`, which
+            leaves the other keys of the part as they are.
+
+    Returns:
+        Fold -> model file.
+
+    Raises:
+        affuse.errors.AffuseError: Something cannot be used, or does not go together; the split
+            leaks.
+
+    Examples:
+        >>> models = train("recipe.yaml", "store", "run", fold=0, epochs=1)
+        >>> models[0].as_posix()
+        'run/fold0/model.safetensors'
+    """
+    from affuse.training.recipe import load_recipe
+    from affuse.training.train import train as trained
+
+    folds = [fold] if isinstance(fold, int) else None if fold is None else list(fold)
+    loaded = load_recipe(recipe, dict(_dotted(changes)))
+    found = trained(
+        loaded, _paths(store), Path(out), folds, resume, allow, device, _log.info, _paths(copies)
+    )
+    return dict(found)
+
+
+def _dotted(changes: Mapping[str, Any], part: str = "") -> Iterable[tuple[str, Any]]:
+    """Changes of keys, such as `optimiser.lr`, of nested ones."""
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{part}{key}.")
+        else:
+            yield f"{part}{key}", value
 
 
 def evaluate(
@@ -137,6 +367,11 @@ def evaluate(
 
     Raises:
         affuse.errors.AffuseError: Something cannot be used, or does not go together.
+
+    Examples:
+        >>> scores = evaluate("run", conditions=["audio"])
+        >>> list(scores["conditions"])
+        ['audio']
     """
     from affuse.evaluation.evaluate import evaluate as scores
 
@@ -185,6 +420,11 @@ def create_model(name: str, streams: Sequence[str], outputs: int = 8, **options:
 
     Raises:
         affuse.errors.AffuseError: Unknown model, stream or option.
+
+    Examples:
+        >>> model = create_model("chumachenko-it", ["audio/mfcc10", "video/faces48"], 4, heads=4)
+        >>> sum(weights.numel() for weights in model.parameters()) > 100_000
+        True
     """
     from affuse.features.catalogue import stream_spec
     from affuse.models import registry
@@ -197,6 +437,12 @@ def load_model(path: str | Path) -> tuple[Model, ModelSpec]:
 
     Raises:
         affuse.errors.BadInput: The file cannot be used.
+
+    Examples:
+        >>> from affuse.models.bundled import BUNDLED
+        >>> model, spec = load_model(BUNDLED)
+        >>> spec.outputs
+        ['neutral', 'happy', 'sad', 'angry', 'fearful', 'disgust', 'surprised']
     """
     from affuse.models import modelfile
 
@@ -204,7 +450,24 @@ def load_model(path: str | Path) -> tuple[Model, ModelSpec]:
 
 
 def list_models() -> dict[str, ModelEntry]:
-    """Every model: name -> task, paper, licence of the reference."""
+    """Every model: name -> task, paper, licence of the reference.
+
+    Examples:
+        >>> "chumachenko-it" in list_models()
+        True
+    """
     from affuse.models import registry
 
     return registry.list_models()
+
+
+def progress_bars() -> AbstractContextManager[None]:
+    """Within the block long work draws bars on the standard error, where that is a terminal.
+
+    Examples:
+        >>> with progress_bars():
+        ...     done = prepare("folder", "recordings", "store", ["audio/mfcc10"])
+    """
+    from affuse.execution.progress import bars
+
+    return bars()

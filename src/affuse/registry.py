@@ -167,11 +167,17 @@ def match(pattern: str, name: str) -> re.Match[str] | None:
     return re.fullmatch("".join(kinds.get(p) or re.escape(p) for p in parts), name, re.ASCII)
 
 
+def later(group: str) -> Any:
+    """What a room further down the flow added for a room above it; see `add_later`."""
+    return Entry(_LATER[group]).load()
+
+
 def add_later(group: str, target: str) -> None:
     """Add entries of a room to the registry of a room above it, which may not import it.
 
     Args:
         group: Of the registry.
-        target: `module:dictionary` of name -> entry.
+        target: `module:dictionary` of name -> entry; or, of what is asked for with `later`,
+            anything that can be imported.
     """
     _LATER[group] = target

@@ -28,7 +28,7 @@ from affuse.execution.terminal import Printable, printable
 from affuse.inference.output import write_timeline
 from affuse.inference.page import timeline_page
 from affuse.inference.panel import ClassesPanel
-from affuse.inference.plot import _figure, plot_timeline
+from affuse.inference.plot import figure_of, plot_timeline
 from affuse.tasks.plots import confusion_png
 from tests.faults.timelines import NAMES, classes_timeline, values_timeline
 
@@ -117,7 +117,7 @@ def test_pictures_and_pages_show_names_as_they_are(
     title = shown(timeline.source.name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = _figure(timeline)
+        figure = figure_of(timeline)
         plot_timeline(timeline, tmp_path_factory.getbasetemp() / "t.png")
     assert figure._suptitle.get_text().startswith(f"{title}: sad")
     page = timeline_page(timeline)

@@ -20,7 +20,7 @@ from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.colours import colours_of
 from affuse.inference.page import _ticks, timeline_page
 from affuse.inference.panel import ClassesPanel
-from affuse.inference.plot import _figure
+from affuse.inference.plot import figure_of
 from affuse.tasks.naming import named
 from affuse.tasks.presence import Presence
 from affuse.tasks.timeline import Timeline
@@ -119,7 +119,7 @@ def test_every_output_says_unclear(tmp_path: Path) -> None:
     page = timeline_page(timeline)
     assert "<h1>x.mp4: unclear: neutral 0.23, happy 0.13</h1>" in page
     assert '"said": ["unclear", "unclear", "unclear"]' in page
-    assert "unclear" in _figure(timeline)._suptitle.get_text()
+    assert "unclear" in figure_of(timeline)._suptitle.get_text()
     said: list[str] = []
     panel = ClassesPanel(timeline, 480)
     panel._text = lambda image, text, *more: said.append(text)
@@ -130,7 +130,7 @@ def test_every_output_says_unclear(tmp_path: Path) -> None:
 
 def curves_of(timeline: Timeline) -> Sequence[Any]:
     """The lines of the PNG."""
-    (axes,) = (a for a in _figure(timeline).axes if a.get_ylabel() == "probability")
+    (axes,) = (a for a in figure_of(timeline).axes if a.get_ylabel() == "probability")
     return axes.lines
 
 

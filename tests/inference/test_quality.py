@@ -22,7 +22,7 @@ from affuse.errors import BadInput
 from affuse.features.catalogue import stream_spec
 from affuse.inference.output import write_timeline
 from affuse.inference.page import timeline_page
-from affuse.inference.plot import _figure
+from affuse.inference.plot import figure_of
 from affuse.media.loudness import BLOCK, Loudness
 from affuse.media.quality import FaceQuality, FaceSeries
 from affuse.models.baselines.combined import Combined
@@ -81,7 +81,7 @@ def test_low_quality_is_marked_with_its_reason(
     rows = table(timeline, tmp_path / "a.csv")
     assert {row["low_quality"] for row in rows} == {reason} and rows[0]["emotion"] == "neutral"
     assert f"low quality 100% ({reason})" in timeline_page(timeline)
-    labels = [t.get_text() for axes in _figure(timeline).axes for t in axes.get_yticklabels()]
+    labels = [t.get_text() for axes in figure_of(timeline).axes for t in axes.get_yticklabels()]
     assert f"low quality 100%\n({reason})" in labels
 
 

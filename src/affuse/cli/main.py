@@ -13,6 +13,8 @@ from affuse.cli.examples import EXAMPLES
 from affuse.cli.parser import Parser
 from affuse.errors import AffuseError, is_defect, line_of
 from affuse.execution import threads
+from affuse.execution.logs import said_warnings
+from affuse.execution.progress import bars
 from affuse.execution.signals import signals_raise
 from affuse.execution.terminal import printable
 
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if first in RENAMED:
         print(f"affuse: {first} is called {RENAMED[first]} now", file=sys.stderr)
         return 2
-    with printable(), signals_raise():
+    with printable(), signals_raise(), bars(), said_warnings():
         return _guarded(words, next((word for word in words if word in VERBS), None))
 
 

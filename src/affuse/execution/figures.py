@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
+
+#: Settings of matplotlib are those of the process: one thread has its own at a time.
+_settings = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -18,7 +22,7 @@ def plain_figures() -> Iterator[None]:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib
 
-    with matplotlib.rc_context(), warnings.catch_warnings():
+    with _settings, matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="matplotlib")
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()

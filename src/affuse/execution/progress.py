@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -12,11 +13,31 @@ from affuse.execution.terminal import bar_stream
 
 T = TypeVar("T")
 
+#: Set where bars are wanted, also for worker processes.
+_BARS = "AFFUSE_BARS"
+
+
+@contextmanager
+def bars() -> Iterator[None]:
+    """Within the block bars are drawn, on a terminal; elsewhere none is."""
+    before = os.environ.get(_BARS)
+    os.environ[_BARS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_BARS, None)
+
+
+def bars_wanted() -> bool:
+    """Whether somebody wants to see bars."""
+    return _BARS in os.environ
+
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """Yield the items while a bar on stderr shows count, share and remaining time.
 
-    The bar is drawn on a terminal only, so that logs stay readable.
+    The bar is drawn within `bars`, on a terminal only, so that logs stay readable.
     """
     from rich.progress import (
         BarColumn,
@@ -81,6 +102,6 @@ def _bar(*columns: Any) -> Any:
     return Progress(
         *columns,
         console=console,
-        disable=not console.is_terminal,
+        disable=not (bars_wanted() and console.is_terminal),
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     )

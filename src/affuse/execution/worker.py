@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from affuse.errors import AffuseError
+from affuse.execution.logs import say_as_parent
 
 #: One thread per worker; libraries read these when they are loaded.
 ONE_THREAD = {
@@ -145,6 +146,7 @@ def serve() -> None:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)  # what libraries print is no message
     _end_with_parent()
+    say_as_parent()
     signal.signal(signal.SIGTERM, _end)
     lock = threading.Lock()
 

@@ -16,6 +16,7 @@ from affuse.features.catalogue import Sources
 from affuse.features.extractor import check_length
 from affuse.features.speakers import NO_BASELINE
 from affuse.inference.extraction import Extracted, Extraction, Voice
+from affuse.inference.given import RecordingLike, opened
 from affuse.media.probe import probe
 from affuse.models.spec import ModelSpec
 from affuse.tasks.own_baseline import OwnBaseline
@@ -63,7 +64,7 @@ class BaselineReader:
         self._baselines, self._spec = baselines, spec
         self._streams = Extraction(model, baselines.specs, source)
 
-    def read_all(self, paths: Iterable[Path]) -> Baseline:
+    def read_all(self, paths: Iterable[RecordingLike]) -> Baseline:
         """What recordings tell together, with a bar.
 
         Raises:
@@ -71,18 +72,24 @@ class BaselineReader:
         """
         return Baseline.of(self.read(path) for path in progress([*paths], "baseline"))
 
-    def read(self, path: Path, tracks: Tracks | None = None, voice: Voice = "all") -> Baseline:
+    def read(
+        self, path: RecordingLike, tracks: Tracks | None = None, voice: Voice = "all"
+    ) -> Baseline:
         """What one recording tells of its main person; it is read once.
 
         Args:
-            path: The recording.
+            path: The recording, as `Predictor.predict` takes it.
             tracks: Which tracks of sound and images to read; by default the file decides.
             voice: Whether all sound is theirs, or what goes with their mouth.
 
         Raises:
             BadInput: It cannot be used, or shows nothing that the model reads.
         """
-        info = probe(Path(path), tracks)
+        with opened(path) as file:
+            return self._read(file, tracks, voice)
+
+    def _read(self, path: Path, tracks: Tracks | None, voice: Voice) -> Baseline:
+        info = probe(path, tracks)
         if not info.still:
             check_length(info.path, info.duration)
         starts = np.arange(0, max(info.duration, 1e-3), self._spec.seconds).tolist()

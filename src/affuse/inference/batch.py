@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from affuse.errors import AffuseError, BadInput, line_of, shown
+from affuse.errors import BadInput
 from affuse.execution.executors import map_unordered
 from affuse.execution.worker import allow
+from affuse.inference.many import attempt
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -49,14 +50,11 @@ class _Each(Generic[P, R]):
     def __call__(self, path: Path) -> tuple[Path, R | BadInput]:
         if self.predictor is None:
             self.predictor = self.make()
+        predictor = self.predictor
         from affuse.media.allowance import time_limit
 
-        try:
+        def limited(path: Path) -> R:
             allow(time_limit([path]))
-            return path, self.each(self.predictor, path)
-        except BadInput as error:
-            return path, error
-        except AffuseError:
-            raise  # about the model or an option: no recording can be read
-        except Exception as error:
-            return path, BadInput(path, line_of(error, path).removeprefix(f"{shown(path)}: "))
+            return self.each(predictor, path)
+
+        return path, attempt(limited, path)

@@ -72,6 +72,8 @@ def write_people(
         if timeline.explanation:
             check_free(source, folder, f"{own}{EXPLAINED}")
         writers |= {f"{own}{end}": write for end, write in _writers(timeline, folder).items()}
+    if overlay:
+        timelines[0].check_file()
     if overlay and probe(source).has_video:
         writers[f"{name}{OVERLAY}"] = lambda path: write_overlay(timelines, path)
     if TIDY in formats:
@@ -87,11 +89,11 @@ def write_people(
             path, final = place(f"{name}{one.ending}"), folder / f"{name}{one.ending}"
             with written(final, path):
                 one.write(path, coding)
-            _check_same(final, path)
+            check_same(final, path)
     _remove_others(source, folder, name, writers)
 
 
-def _check_same(path: Path, fresh: Path) -> None:
+def check_same(path: Path, fresh: Path) -> None:
     """Refuse to replace an annotation file by another one."""
     if path.exists() and not (path.is_file() and path.read_bytes() == fresh.read_bytes()):
         raise BadInput(

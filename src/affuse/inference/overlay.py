@@ -44,9 +44,10 @@ def write_overlay(timelines: Sequence[Prediction], path: Path) -> None:
         path: The `.mp4`, H.264 and AAC.
 
     Raises:
-        BadInput: The recording has no images, or cannot be decoded any more.
+        BadInput: The recording has no images, was in memory, or cannot be decoded any more.
     """
     main = timelines[0]
+    main.check_file()
     info = probe(main.source, main.tracks)
     if not info.has_video:
         raise BadInput(main.source, "has no images; there is nothing to draw on")

@@ -32,13 +32,20 @@ def plot_timeline(timeline: Prediction, path: Path) -> None:
 
     Args:
         timeline: What is drawn.
-        path: The PNG.
+        path: The PNG, or what else matplotlib writes, by its suffix.
     """
     with plain_figures(), atomic_path(path) as temporary:
-        _figure(timeline).savefig(temporary, dpi=110)
+        figure_of(timeline).savefig(temporary, dpi=110)
 
 
-def _figure(timeline: Prediction) -> Any:
+def draw_curves(timeline: Prediction, axes: Any) -> None:
+    """Draw what the model says over time, with times in seconds, into axes of matplotlib."""
+    _draw_curves(timeline, axes)
+    axes.set_xlabel("seconds")
+
+
+def figure_of(timeline: Prediction) -> Any:
+    """The figure of `plot_timeline`; to be called within `plain_figures`."""
     from matplotlib.figure import Figure
 
     frames = timeline.key_frames

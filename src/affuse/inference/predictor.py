@@ -19,8 +19,11 @@ from affuse.inference.attribution.explainer import STRETCH, Explainer, check_str
 from affuse.inference.attribution.parts import sound_bands
 from affuse.inference.baseline import Baseline, BaselineReader
 from affuse.inference.extraction import Extracted, Extraction, Voice
+from affuse.inference.given import Named, RecordingLike, is_path, name_of_given, opened
+from affuse.inference.many import Recordings, predict_all_of
 from affuse.inference.sliding import Sliding
 from affuse.media.probe import MediaInfo, probe
+from affuse.models.bundled import BUNDLED
 from affuse.models.modelfile import Windows, load_model, move_to
 from affuse.models.sliding import WindowModel
 from affuse.tasks.moments import Moments
@@ -46,8 +49,11 @@ _NOTHING = {
 class Predictor:
     """Slides a model over recordings, the same way its training clips were cut.
 
+    Threads may share one; other processes make their own.
+
     Args:
-        model: Model file, of classes or of continuous valence and arousal.
+        model: Model file, of classes or of continuous valence and arousal; by default the bundled
+            model.
         hop: Seconds from window to window: they begin at 0, hop, 2 hop, ... of every recording.
             By default windows of classes are spread evenly over each recording, a quarter of the
             window apart at most, and those of continuous valence and arousal lie two thirds of it
@@ -74,21 +80,30 @@ class Predictor:
             else than its task needs, or reads a stream that affuse does not make. It has no use
             for a baseline, or a recording of it cannot be used.
         AffuseError: The model has no such windows or smoothing, or the stretch is too short.
+
+    Examples:
+        >>> from affuse import Predictor
+        >>> predictor = Predictor(hop=0.5)  # loads the model once, for many recordings
+        >>> for name, result in predictor.predict_many(["talk.mp4", "missing.mp4"]):
+        ...     print(name, result)
+        talk Timeline('talk.mp4', 1.20 s, happy ...)
+        missing missing.mp4: no such file
     """
 
     def __init__(
         self,
-        model: Path,
+        model: str | Path | None = None,
         hop: float | None = None,
         device: str = "cpu",
         source: Sources = None,
         windows: Windows | None = None,
         smoothing: float | Literal["published"] | None = None,
         low_quality: LowQuality | None = None,
-        baseline: Baseline | Sequence[Path] = (),
+        baseline: Baseline | Sequence[RecordingLike] = (),
         explain: bool = False,
         stretch: float | None = None,
     ) -> None:
+        model = BUNDLED if model is None else Path(model)
         self.explain, self.stretch = explain, STRETCH if stretch is None else stretch
         check_stretch(self.stretch)
         self.low_quality = low_quality
@@ -116,12 +131,13 @@ class Predictor:
         self.baseline = baseline
 
     def predict(
-        self, path: Path, thumbnails: bool = True, tracks: Tracks | None = None
+        self, recording: RecordingLike, thumbnails: bool = True, tracks: Tracks | None = None
     ) -> Prediction:
         """What the model says about one recording.
 
         Args:
-            path: Any file that PyAV opens, with sound, images or both; also a single image.
+            recording: Any file that PyAV opens, with sound, images or both, or a single image: its
+                path, its bytes or a binary file object; or arrays (`affuse.InMemory`).
             thumbnails: Whether to take key frames.
             tracks: Which tracks of sound and images to read; by default the file decides.
 
@@ -133,13 +149,13 @@ class Predictor:
             Unusable: It is too short, or has neither sound nor a face that can be used, or none of
                 what the model cannot do without.
         """
-        (timeline,) = self.predict_people(path, 1, "all", thumbnails, tracks)
+        (timeline,) = self.predict_people(recording, 1, "all", thumbnails, tracks)
         return timeline
 
     def predict_people(
         self,
-        path: Path,
-        people: int,
+        recording: RecordingLike,
+        people: int = 1_000_000,
         voice: Voice = "speaker",
         thumbnails: bool = True,
         tracks: Tracks | None = None,
@@ -148,7 +164,7 @@ class Predictor:
         """What the model says about the people of one recording, each by themselves.
 
         Args:
-            path: As in `predict`.
+            recording: As in `predict`.
             people: For how many people there are timelines at most.
             voice: Whether the sound is taken to be that of everybody who is seen, or of the one
                 whose mouth goes with it; where that is not sure it is nobody's.
@@ -167,7 +183,7 @@ class Predictor:
         """
         if fixed := [n for n, spec in self.spec.streams.items() if spec.span and people > 1]:
             raise AffuseError(f"the model reads {fixed[0]}, which is of the main person only")
-        first, *others = self.read(path, thumbnails, tracks, people, voice, reached)
+        first, *others = self.read(recording, thumbnails, tracks, people, voice, reached)
         if not first.known.any():
             there = {name for name, p in first.presence.items() if p.share}
             absent = frozenset(first.presence) - there or frozenset(first.presence)
@@ -177,9 +193,32 @@ class Predictor:
             return found
         return [one.withhold(everything=self.low_quality == "withhold") for one in found]
 
+    def predict_many(
+        self,
+        recordings: Recordings,
+        thumbnails: bool = True,
+    ) -> Iterator[tuple[str, Prediction | BadInput]]:
+        """What the model says about several recordings, one after the other.
+
+        One that cannot be used does not end the others.
+
+        Args:
+            recordings: Any of what `predict` takes, or name -> such; folders and patterns of file
+                names such as `clips/*.mp4` stand for the recordings in them.
+            thumbnails: As in `predict`.
+
+        Yields:
+            The name of the recording, as `affuse.inference.many.named` gives it, and what the model
+            says about it, or the error, which names the reason.
+
+        Raises:
+            AffuseError: The model cannot be applied to any; something is no recording.
+        """
+        yield from predict_all_of(lambda given: self.predict(given, thumbnails), recordings)
+
     def read(
         self,
-        path: Path,
+        recording: RecordingLike | Named,
         thumbnails: bool = False,
         tracks: Tracks | None = None,
         people: int = 1,
@@ -189,7 +228,7 @@ class Predictor:
         """The same as `predict_people`, also where nothing can be said throughout.
 
         Args:
-            path: As in `predict`.
+            recording: As in `predict`.
             thumbnails: As in `predict`.
             tracks: As in `predict`.
             people: As in `predict_people`.
@@ -200,7 +239,24 @@ class Predictor:
             BadInput: The file cannot be decoded.
             TooShort: It is too short, both in what is heard and in what is seen.
         """
-        info = probe(Path(path), tracks)
+        with opened(recording) as path:
+            found = self._read(path, thumbnails, tracks, people, voice, reached)
+        if is_path(recording):
+            return found
+        source = Path(name_of_given(recording))
+        return [replace(timeline, source=source, in_memory=True) for timeline in found]
+
+    def _read(
+        self,
+        path: Path,
+        thumbnails: bool,
+        tracks: Tracks | None,
+        people: int,
+        voice: Voice,
+        reached: Callable[[float], None],
+    ) -> list[Prediction]:
+        """The same of a file."""
+        info = probe(path, tracks)
         if not info.still:
             check_length(info.path, info.duration)
         if info.duration > _WINDOWS * (hop := self.hop or self.spec.hop):

@@ -26,8 +26,12 @@ def write_tidy(path: Path, timelines: Sequence[Prediction]) -> None:
     Args:
         path: The file.
         timelines: Of one recording.
+
+    Raises:
+        BadInput: It was in memory.
     """
     first = timelines[0]
+    first.check_file()
     track = contents_of(first.source, first.tracks).timing.video
     shown = np.zeros(0) if track is None else np.unique(track.starts)
     header = ["recording", "person", "start", "end", "first_frame", "last_frame"]

@@ -20,6 +20,7 @@ from affuse.errors import BadInput
 from affuse.execution.remembered import remembered
 from affuse.media.container import check_file, open_container, packets_of
 from affuse.media.counts import INTERVAL, Floats, Stamps
+from affuse.media.memory import InMemory, held_at
 from affuse.media.selection import Chosen, choose
 from affuse.media.timing import Timing, place
 
@@ -81,6 +82,8 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
     Raises:
         BadInput: It cannot be opened, or has neither sound nor images, or no such track.
     """
+    if (held := held_at(path, tracks)) is not None:
+        return _of_arrays(held)
     check_file(path)
     asked = tracks or Tracks()
     try:
@@ -92,6 +95,15 @@ def contents_of(path: Path, tracks: Tracks | None = None) -> Contents:
         raise BadInput(path, error.reason) from error
     except MemoryError as error:
         raise BadInput(path, "takes more memory than there is") from error
+
+
+def _of_arrays(held: InMemory) -> Contents:
+    video = None if held.images is None else 0
+    audio = None if held.sound is None else 0
+    count = held.sound is not None, held.images is not None
+    chosen = Chosen(video, audio, Tracks(audio, video), (int(count[0]), int(count[1])), False)
+    scales = {"video": 1.0, "audio": 1.0}
+    return Contents(chosen, held.timing(), scales, True, held.frame_rate, None, False)
 
 
 @remembered(16)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from affuse.media.container import MAX_PIXELS, open_container, packets_of
 from affuse.media.contents import Contents, contents_of
 from affuse.media.cropping import Crop, cropping
 from affuse.media.geometry import Geometry, geometry_of
+from affuse.media.memory import TICK, InMemory, held_at
 from affuse.media.still import still_of
 from affuse.media.timing import Clock
 
@@ -201,6 +203,38 @@ class Recording:
             _tell_damaged(self.path, kind)
 
 
+@dataclass
+class _Arrays:
+    """What is asked of a stream of PyAV, of images or sound in memory."""
+
+    type: str
+    rate: int = 0
+    time_base: Fraction = TICK
+    thread_type: str = "NONE"
+
+
+@dataclass(frozen=True)
+class HeldRecording(Recording):
+    """An open recording that is in memory.
+
+    Attributes:
+        held: The recording.
+    """
+
+    held: InMemory = field(kw_only=True)
+
+    def geometry_of(self, picture: Any) -> Geometry:
+        """Images in memory are shown as they are."""
+        return Geometry(picture.width, picture.height)
+
+    def stamp_of(self, stream: Any, time: float) -> float | None:
+        """None: arrays are read from their beginning."""
+        return None
+
+    def _decode_from_here(self, *streams: Any) -> Iterator[Any]:
+        yield from self.held.frames({stream.type for stream in streams})
+
+
 @lru_cache(maxsize=256)  # said once, however often a recording is read
 def _tell_damaged(path: Path, kind: str) -> None:
     log.warning("%s: parts of its %s are damaged and left out", path, kind)
@@ -219,6 +253,11 @@ def open_recording(path: str | Path, tracks: Tracks | None = None) -> Iterator[R
     """
     path = Path(path)
     contents = contents_of(path, tracks)
+    if (held := held_at(path)) is not None:
+        video = None if held.images is None else _Arrays("video")
+        audio = None if held.rate is None else _Arrays("audio", held.rate)
+        yield HeldRecording(path, None, video, audio, contents, held=held)
+        return
     with open_container(path) as container:
         numbers = contents.chosen.video, contents.chosen.audio
         video, audio = (None if n is None else container.streams[n] for n in numbers)

@@ -17,6 +17,7 @@ import numpy as np
 from affuse.errors import BadInput
 from affuse.execution.remembered import remembered
 from affuse.media.geometry import Geometry, Size, exif_geometry
+from affuse.media.memory import held_at
 
 FORMATS = (
     "JPEG",
@@ -73,6 +74,8 @@ def still_of(path: str | Path) -> Still | None:
         BadInput: It is an image, but of more pixels than Pillow believes in, or damaged.
     """
     path = Path(path)
+    if (held := held_at(path)) is not None:
+        return Still(held.size, (0.0,), SHOWN) if held.is_still else None
     return _still_of(path) if path.is_file() else None
 
 
@@ -107,6 +110,9 @@ def read_still(path: str | Path) -> Iterator[tuple[float, Any, Geometry]]:
         BadInput: It cannot be decoded, or ends too early.
     """
     path = Path(path)
+    if (held := held_at(path)) is not None:
+        yield from ((0.0, frame, Geometry(*held.size)) for frame in held.frames({"video"}))
+        return
     still = still_of(path)
     assert still is not None
     with _opened(path) as image:

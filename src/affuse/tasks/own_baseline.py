@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from affuse.tasks.columns import Column
+
 _SAID = {"audio": "voice", "video": "face"}
 
 
@@ -37,12 +41,6 @@ class OwnBaseline:
             "seconds": {name: round(s, 3) for name, s in self.seconds.items()},
         }
 
-    @property
-    def header(self) -> list[str]:
-        """The columns of tables."""
-        return [f"{name}_baseline" for name in self.seconds]
-
-    @property
-    def cells(self) -> list[str]:
-        """Seconds, the same in every row."""
-        return [f"{s:.1f}" for s in self.seconds.values()]
+    def columns(self, rows: int) -> list[Column]:
+        """Seconds, the same in every row of a table."""
+        return [Column(f"{n}_baseline", np.full(rows, s), 1) for n, s in self.seconds.items()]

@@ -6,17 +6,27 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
 from affuse.corpora.clip import Tracks
-from affuse.errors import shown
+from affuse.errors import BadInput, shown
 from affuse.media.tracks import Track
+from affuse.registry import later
+from affuse.tasks.columns import Column, data_frame, write_columns
 from affuse.tasks.explanation import Explanation
 from affuse.tasks.own_baseline import OwnBaseline
 from affuse.tasks.presence import Presence
 from affuse.tasks.quality import Measures, Quality
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: What draws and saves predictions; it comes after the tasks.
+OUTPUTS = "outputs of predictions"
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Recording:
     """What was found in a recording, whatever a model says about it.
 
     Args:
-        source: The file.
+        source: The file; of a recording in memory its name.
         presence: `audio` and `video` -> when it was there, for the modalities the model reads.
         key_frames: Small images, in the order of time.
         tracks: Which tracks of sound and images of the recording were read.
@@ -50,6 +60,7 @@ class Recording:
         people: How many people of the recording have a timeline.
         measures: How well it is seen, and how loud the sound is.
         baseline: How much was known of the person, of models that can use it.
+        in_memory: Whether there is no file: it came as bytes, a file object or arrays.
     """
 
     source: Path
@@ -63,9 +74,10 @@ class Recording:
     people: int = 1
     measures: Measures = field(default_factory=Measures)
     baseline: OwnBaseline | None = None
+    in_memory: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Prediction(Recording, ABC):
     """What every model says about a recording.
 
@@ -128,9 +140,75 @@ class Prediction(Recording, ABC):
             time: Seconds.
         """
 
+    @property
     @abstractmethod
-    def write_csv(self, path: Path) -> None:
+    def columns(self) -> list[Column]:
         """The table: one row per moment."""
+
+    def write_csv(self, path: Path) -> None:
+        """Write the table."""
+        write_columns(path, self.columns)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The table as a data frame: a row per window, or per image of valence and arousal.
+
+        Returns:
+            The columns of the CSV, by the same names (`docs/reference/predictions.md`), times in
+            seconds. Numbers are not rounded, and NaN where the CSV is empty; texts are None there.
+
+        Examples:
+            >>> import affuse
+            >>> table = affuse.predict("talk.mp4").to_pandas()
+            >>> table.columns[:5].tolist()
+            ['start', 'end', 'emotion', 'neutral', 'happy']
+        """
+        return data_frame(self.columns)
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the timeline; nothing of `matplotlib.pyplot` is touched.
+
+        Args:
+            ax: Where the curves alone are drawn; by default a new figure with key frames, curves,
+                and when sound and face were there.
+
+        Returns:
+            The figure.
+
+        Examples:
+            >>> import affuse
+            >>> affuse.predict("talk.mp4").plot().savefig("talk.pdf")
+        """
+        return cast("Figure", later(OUTPUTS).draw(self, ax))
+
+    def save(self, path: str | Path) -> None:
+        """Write the timeline: into a folder as `affuse predict --out` does, or as one file.
+
+        Args:
+            path: A folder, made where there is none: it gets a CSV, JSON, PNG and HTML named after
+                the recording. Or a file, of the format that its suffix names: `.csv`, `.json`,
+                `.html`, `.png`, `.svg`, `.pdf`; `.eaf` (ELAN), `.TextGrid` (Praat), `.tsv`
+                (BORIS), `.vtt` (subtitles), `.txt` (Audacity); `.mp4` (the video with what is read
+                on it).
+
+        Raises:
+            BadInput: It cannot be written; a file of an annotation program is there and differs,
+                for somebody may have corrected it; a folder has files of another recording of the
+                same name; or a video of a recording that was in memory.
+
+        Examples:
+            >>> import affuse
+            >>> timeline = affuse.predict("talk.mp4")
+            >>> timeline.save("timelines")  # talk.csv, .json, .png and .html
+            >>> timeline.save("talk.eaf")  # for ELAN
+        """
+        later(OUTPUTS).save(self, Path(path))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.title!r}, {self.duration:.2f} s, {self.headline})"
+
+    def _repr_html_(self) -> str:
+        """The figure, for notebooks."""
+        return cast("str", later(OUTPUTS).image_tag(self))
 
     @abstractmethod
     def write_json(self, path: Path, folder: Path | None = None) -> None:
@@ -153,12 +231,23 @@ class Prediction(Recording, ABC):
         explained = self.explanation.without(rows) if self.explanation else None
         return replace(self.without(rows), explanation=explained)
 
+    def check_file(self) -> None:
+        """Make sure that there was a file, which can be read once more.
+
+        Raises:
+            BadInput: The recording was in memory.
+        """
+        if self.in_memory:
+            raise BadInput(self.source, "was in memory; there is no file to be read again")
+
     def is_withheld(self, row: int) -> bool:
         """Whether what the model says about a moment was taken away."""
         return self.withheld is not None and bool(self.withheld[row])
 
     def source_json(self, folder: Path) -> dict[str, Any]:
-        """The name of the recording, and the way to it from the folder of the file."""
+        """The name of the recording, and the way to it from the folder of the file, if any."""
+        if self.in_memory:
+            return {"source": self.source.name}
         source, folder = self.source.absolute(), folder.absolute()
         try:
             way = os.path.relpath(source, folder)

@@ -11,6 +11,7 @@ import numpy as np
 from affuse.media.loudness import Loudness
 from affuse.media.quality import FIELDS, FaceSeries
 from affuse.models.layers.voice import LEAST_VOICE
+from affuse.tasks.columns import Column
 from affuse.tasks.weighing import LEAST
 
 
@@ -93,12 +94,6 @@ class Quality:
     reasons: tuple[tuple[str, ...], ...]
     worthless: np.ndarray
 
-    def cells(self, row: int) -> list[str]:
-        """The values of a row and its reasons, as cells of a table."""
-        measured = [self._rounded(name, row) for name in self.values]
-        numbers = ["" if x is None else f"{x:.{_DIGITS[n]}f}" for n, x in measured]
-        return [*numbers, "; ".join(self.reasons[row])]
-
     def to_json(self, row: int) -> dict[str, float | None]:
         """The values of a row by name."""
         return dict(self._rounded(name, row) for name in self.values)
@@ -113,9 +108,10 @@ class Quality:
         return name, None if np.isnan(value) else round(value, _DIGITS[name]) + 0.0
 
     @property
-    def header(self) -> list[str]:
-        """Names of `cells`."""
-        return [*self.values, "low_quality"]
+    def columns(self) -> list[Column]:
+        """The values, and the reasons as `low_quality`, of tables."""
+        measured = [Column(name, x, _DIGITS[name]) for name, x in self.values.items()]
+        return [*measured, Column("low_quality", ["; ".join(x) for x in self.reasons])]
 
     @property
     def low(self) -> np.ndarray:

@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from affuse.execution.files import write_csv, write_json
+from affuse.execution.files import write_json
 from affuse.models.calibration import ModelCalibration
 from affuse.models.layers.voice import LEAST_VOICE
+from affuse.tasks.columns import Column
 from affuse.tasks.naming import UNCLEAR, WITHHELD, named
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
@@ -20,7 +21,7 @@ from affuse.tasks.uncertainty import BETWEEN, classes_left
 from affuse.tasks.weighing import counting
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Timeline(Prediction):
     """Probabilities of classes, window by window.
 
@@ -172,36 +173,28 @@ class Timeline(Prediction):
             there = frozenset().union(*map(self.modalities, np.flatnonzero(self.known).tolist()))
         return classes_left(self.calibration, self.classes, row, there)
 
-    def write_csv(self, path: Path) -> None:
-        """One row per window, with what stands out, probabilities, presence, ratings and quality.
+    @property
+    def columns(self) -> list[Column]:
+        """What stands out in each window, probabilities, presence, ratings and quality.
 
-        Of calibrated models also with the classes that are not ruled out.
-
-        Probabilities that are withheld are empty.
+        Of calibrated models also the classes that are not ruled out. Probabilities that are
+        withheld are NaN.
         """
-        names = list(self.window_presence)
-        sets = self.calibration is not None
-        header = ["start", "end", "emotion", *(["not_ruled_out"] if sets else []), *self.classes]
-        header += [f"{name}_present" for name in names]
-        header += [f"{name}_experimental" for name in self.ratings]
-        header += [*(self.baseline.header if self.baseline else ()), *self.quality.header]
-        rows = []
-        for k, row in enumerate(self.probabilities):
-            known = not np.isnan(row).any()
-            rows.append(
-                [
-                    f"{self.starts[k]:.3f}",
-                    f"{self.ends[k]:.3f}",
-                    self.said(k) or "",
-                    *([BETWEEN.join(self.not_ruled_out(k) or ())] if sets else []),
-                    *(f"{value:.6f}" if known else "" for value in row),
-                    *(f"{self.window_presence[name][k]:.3f}" for name in names),
-                    *("" if np.isnan(x[k]) else f"{x[k]:.4f}" for x in self.ratings.values()),
-                    *(self.baseline.cells if self.baseline else ()),
-                    *self.quality.cells(k),
-                ]
-            )
-        write_csv(path, header, rows)
+        rows = range(len(self.starts))
+        found = [
+            Column("start", self.starts, 3),
+            Column("end", self.ends, 3),
+            Column("emotion", [self.said(k) for k in rows]),
+        ]
+        if self.calibration is not None:
+            sets = [BETWEEN.join(self.not_ruled_out(k) or ()) or None for k in rows]
+            found.append(Column("not_ruled_out", sets))
+        values = np.where(self.known[:, None], self.probabilities, np.nan)
+        found += [Column(name, x, 6) for name, x in zip(self.classes, values.T, strict=True)]
+        found += [Column(f"{name}_present", x, 3) for name, x in self.window_presence.items()]
+        found += [Column(f"{name}_experimental", x, 4) for name, x in self.ratings.items()]
+        found += self.baseline.columns(len(rows)) if self.baseline else []
+        return [*found, *self.quality.columns]
 
     def _experimental(self, window: int) -> dict[str, Any]:
         """The ratings of a window as JSON values, where the model has any."""

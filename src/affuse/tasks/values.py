@@ -10,9 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from affuse.execution.files import write_csv, write_json
+from affuse.execution.files import write_json
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.calibration import ModelCalibration
+from affuse.tasks.columns import Column
 from affuse.tasks.naming import WITHHELD
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
@@ -25,7 +26,7 @@ UNSEEN = 0.2
 AROUND = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ValuesTimeline(Prediction):
     """Values such as valence and arousal for every image.
 
@@ -101,31 +102,31 @@ class ValuesTimeline(Prediction):
             for end, sign in (("low", -1), ("high", 1))
         }
 
-    def write_csv(self, path: Path) -> None:
-        """One row per image: its number from 1, its time, the values, of calibrated models their
-        bands, whether face and sound, and their quality.
+    @property
+    def columns(self) -> list[Column]:
+        """Of each image its number from 1, its time, the values, of calibrated models their bands,
+        whether face and sound, and their quality.
 
         Rows of sound before the first image and after the last one have no number.
         """
         shown = np.ones(len(self.times), bool) if self.shown is None else self.shown
-        numbers = np.cumsum(shown)
-        there = {name: self.presence[name].at(self.times) for name in self.presence}
-        header = ["frame", "time", *self.dimensions, *self.bands]
-        header += [f"{name}_present" for name in there]
-        header += [*(self.baseline.header if self.baseline else ()), *self.quality.header]
-        rows = [
-            [
-                numbers[k] if shown[k] else "",
-                f"{time:.4f}",
-                *("" if np.isnan(value) else f"{value:.6f}" for value in self.values[k]),
-                *("" if np.isnan(x[k]) else f"{x[k]:.6f}" for x in self.bands.values()),
-                *(int(present[k]) for present in there.values()),
-                *(self.baseline.cells if self.baseline else ()),
-                *self.quality.cells(k),
-            ]
-            for k, time in enumerate(self.times)
+        numbers = np.cumsum(shown).tolist()
+        found = [
+            Column(
+                "frame", [n if there else None for n, there in zip(numbers, shown, strict=True)]
+            ),
+            Column("time", self.times, 4),
         ]
-        write_csv(path, header, rows)
+        found += [
+            Column(name, x, 6) for name, x in zip(self.dimensions, self.values.T, strict=True)
+        ]
+        found += [Column(name, x, 6) for name, x in self.bands.items()]
+        found += [
+            Column(f"{name}_present", p.at(self.times).astype(int).tolist())
+            for name, p in self.presence.items()
+        ]
+        found += self.baseline.columns(len(self.times)) if self.baseline else []
+        return [*found, *self.quality.columns]
 
     def write_json(self, path: Path, folder: Path | None = None) -> None:
         """Everything but the images; see `Prediction.write_json`."""

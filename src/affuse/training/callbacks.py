@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from affuse.execution.files import write_csv
+from affuse.execution.progress import bars_wanted
 from affuse.execution.terminal import bar_stream
 
 
@@ -60,7 +61,7 @@ class EpochBar(ProgressBar):
             TimeRemainingColumn(),
             TextColumn("{task.fields[scores]}"),
             console=console,
-            disable=not console.is_terminal,
+            disable=not (bars_wanted() and console.is_terminal),
         )
         self._label, self._score = label, score
 
