@@ -9,13 +9,14 @@ READY := $(VENV)/.ready
 DATA ?= ../shared/data
 WEIGHTS ?= weights
 
-.PHONY: help demo test test-all lowest bench weights lint clean
+.PHONY: help demo test test-all lowest bench docs weights lint clean
 
 help:
 	@echo "make demo      synthetic corpus -> streams -> training -> evaluation -> prediction -> report"
 	@echo "make test      format, lint, types and fast tests (what CI runs)"
 	@echo "make test-all  all tests, the slow ones too"
 	@echo "make lowest    fast tests with the lowest versions that pyproject.toml allows"
+	@echo "make docs      the documentation as a site, in build/site; any broken link is an error"
 	@echo "make bench     speed, ours beside the simple version"
 	@echo "make weights   train every model file from DATA=$(DATA) into WEIGHTS=$(WEIGHTS); hours"
 
@@ -28,8 +29,8 @@ demo: $(READY)
 	$(BIN)/affuse demo --out demo
 
 lint: $(READY)
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests examples mkdocs_hooks.py
+	$(BIN)/ruff check src tests examples mkdocs_hooks.py
 	$(BIN)/mypy
 
 test: lint
@@ -53,6 +54,10 @@ lowest:
 	$(UV) --resolution lowest-direct --override $(LOWEST)/torch.txt ".[demo,wav2vec2]"
 	$(UV) pytest hypothesis soundfile librosa scikit-learn
 	PYTHONPATH=src $(LOWEST)/bin/python -m pytest -m "not slow" $(LOWEST_TESTS)
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	@echo build/site/index.html
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench

@@ -177,4 +177,4 @@ def test_programs_are_checked_by_their_types(tmp_path: Path) -> None:
         "str",
     ]
     errors = [line.split(":")[1] for line in said.splitlines() if ": error:" in line]
-    assert errors == ["13", "14"]
+    assert {*errors} == {"14", "15"}  # hops, and a number

@@ -15,7 +15,7 @@ What this module names is what stays; modules below it may change. Nothing is pr
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
@@ -60,6 +60,7 @@ __all__ = [
     "errors",
     "evaluate",
     "list_models",
+    "live",
     "load_model",
     "predict",
     "predict_people",
@@ -238,6 +239,44 @@ def predict_people(
 
     known: Any = [baseline] if is_path(baseline) or not isinstance(baseline, Sequence) else baseline
     return Predictor(model, hop, baseline=known).predict_people(recording, people, voice)
+
+
+def live(
+    source: str | Path,
+    model: str | Path | None = None,
+    *,
+    hop: float = 1.0,
+    delay: float = 0.0,
+    driver: str | None = None,
+    realtime: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """The emotion over time of a source while it is read: a camera, an address, a pipe, a file.
+
+    Args:
+        source: What FFmpeg opens: a file, a URL, a device; `-` is the standard input.
+        model: As in `predict`.
+        hop: Seconds from line to line.
+        delay: Seconds that a line waits for what follows its moment.
+        driver: FFmpeg's name of the format, which devices need, such as `v4l2`.
+        realtime: Whether a file is read no faster than it was recorded.
+
+    Yields:
+        A line as `affuse live` prints it: `time` in seconds, `probabilities` (class -> value, or
+        None), `face` and `sound`, `latency`; of models of values `valence` and `arousal`.
+
+    Raises:
+        affuse.errors.AffuseError: The source or the model cannot be used.
+
+    Examples:
+        >>> for line in live("talk.mp4", hop=0.6):
+        ...     print(line["time"], line["face"], max(line["probabilities"].values()) > 0.5)
+        0.6 True True
+        1.2 True True
+    """
+    from affuse.inference.live import lines_of
+    from affuse.inference.predictor import Predictor
+
+    yield from lines_of(Predictor(model), str(source), hop, delay, driver, realtime)
 
 
 def prepare(

@@ -22,6 +22,7 @@ from affuse.inference.recent import RecentRows, continued
 from affuse.inference.sliding import answers_of
 from affuse.inference.windows import NamedSample, Window
 from affuse.media.live import BEHIND, Live
+from affuse.media.source import open_source
 from affuse.models.layers.voice import LEAST_VOICE
 from affuse.models.modelfile import ModelSpec
 from affuse.models.sliding import WindowModel
@@ -243,6 +244,27 @@ class LiveWindows:
             sample[name] = self._applied.embed(name, stream, slice(None))
         shares = {spec.modality: 1.0 for spec in self.spec.streams.values()}
         answers_of(self._task, self._applied, [Window(0, sample, shares)])
+
+
+def lines_of(
+    predictor: Predictor,
+    source: str,
+    hop: float = 1.0,
+    delay: float = 0.0,
+    driver: str | None = None,
+    realtime: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """The lines of a source as JSON values; see `follow` and `affuse.live`."""
+    if not 0 < hop < math.inf or not 0 <= delay <= predictor.window:
+        raise AffuseError(
+            f"hop must be positive and delay 0 to {predictor.window:g} s, the window of the model; "
+            f"they are {hop:g} and {delay:g}"
+        )
+    kinds = {spec.modality for spec in predictor.spec.streams.values()}
+    with open_source(source, kinds, driver) as packets:
+        read = Live(packets, predictor.window + KEPT, realtime=realtime)
+        for line in follow(predictor, read, hop, delay):
+            yield line.to_json(predictor.spec)
 
 
 def follow(
