@@ -10,12 +10,11 @@ import affuse
 capture = cv2.VideoCapture(sys.argv[1])
 images, times = [], []
 while True:
-    time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     there, image = capture.read()
     if not there:
         break
     images.append(image[..., ::-1])  # OpenCV has BGR
-    times.append(time)
+    times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
 recording = affuse.InMemory(np.stack(images), np.array(times), name="camera")
 print(recording)
 timeline = affuse.predict(recording)

@@ -18,11 +18,11 @@ epochs: 1
 batch_size: 4
 selection: last
 """
-ROLES = ("train", "development", "test")
+ROLES = ("train", "train", "development", "test")
 
 
 def write_examples(folder: Path) -> None:
-    """Write `talk.mp4`, `recordings/` of three speakers, `protocol.csv` and `recipe.yaml`."""
+    """Write `talk.mp4`, `recordings/` of four speakers, `protocol.csv` and `recipe.yaml`."""
     _made(folder / "talk.mp4", "01", emotion=3, actor=1)
     rows, roles = ["path,label,speaker"], ["clip,speaker,fold0"]
     for actor, role in enumerate(ROLES, 1):

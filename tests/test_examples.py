@@ -76,7 +76,7 @@ def test_the_notebook_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
-    book = nbformat.from_dict(notebook())
+    book = nbformat.read(ROOT / "examples" / "first_steps.ipynb", as_version=4)
     done = nbclient.NotebookClient(
         book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()

@@ -55,18 +55,21 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert affuse.__version__ == version("affuse")
 
 
+QUIET = """
+import affuse
+affuse.predict(["talk.mp4", "missing.mp4"]).save("quiet")
+"""
 WORK = """
-import affuse, sys
-done = affuse.prepare("folder", "recordings", "quiet-store", ["audio/mfcc10"], workers=2)
+import affuse
+affuse.prepare("folder", "recordings", "quiet-store", ["audio/mfcc10"], workers=2)
 affuse.train("recipe.yaml", "quiet-store", "quiet-run", model={"name": "audio-only"})
 affuse.evaluate("quiet-run")
-affuse.predict(["talk.mp4", "missing.mp4"], "quiet-run/fold0/model.safetensors")
-affuse.predict("talk.mp4").save("quiet")
 """
 
 
-def test_nothing_is_printed(examples: Path) -> None:
-    done = python(WORK, examples)
+@pytest.mark.parametrize("code", [QUIET, pytest.param(WORK, marks=pytest.mark.slow)])
+def test_nothing_is_printed(examples: Path, code: str) -> None:
+    done = python(code, examples)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -116,6 +119,9 @@ def test_threads_share_a_predictor(examples: Path) -> None:
         found = list(pool.map(one, paths))
     for timeline, expected in zip(found, alone, strict=True):
         np.testing.assert_array_equal(timeline.probabilities, expected.probabilities)
+
+
+_predictor: affuse.Predictor
 
 
 def _begin() -> None:

@@ -313,7 +313,7 @@ def prepare(
     Examples:
         >>> done = prepare("folder", "recordings", "store", ["audio/mfcc10"])
         >>> done.clips, done.failures
-        (6, [])
+        (8, [])
     """
     from affuse.corpora.registry import read_corpus
     from affuse.features.arrays import corpus_extractor

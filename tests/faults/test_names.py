@@ -12,6 +12,7 @@ import subprocess
 import sys
 import unicodedata
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +78,10 @@ def test_any_name_can_be_printed_on_any_terminal(encoding: str, name: str) -> No
     )
 
 
-def test_bars_still_move_on_a_wrapped_terminal() -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_bars_still_move_on_a_wrapped_terminal(asked: bool) -> None:
     """rich draws by control characters; what is printed meanwhile is escaped."""
-    from affuse.execution.progress import progress
+    from affuse.execution.progress import bars, progress
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -88,12 +90,16 @@ def test_bars_still_move_on_a_wrapped_terminal() -> None:
     terminal, before = Terminal(), (sys.stdout, sys.stderr)
     sys.stdout, sys.stderr = io.StringIO(), Printable(terminal)
     try:
-        for item in progress(["a"], "label [/x] \x1b[2J"):
-            print(f"said {item}")
+        with bars() if asked else nullcontext():
+            for item in progress(["a"], "label [/x] \x1b[2J"):
+                print(f"said {item}")
         said = sys.stdout.getvalue()
     finally:
         sys.stdout, sys.stderr = before
     assert said == "said a\n"  # the standard output goes elsewhere: it is not drawn above the bar
+    if not asked:  # as in Python
+        assert terminal.getvalue() == ""
+        return
     assert r"label [/x] \x1b[2J" in re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
     assert "\x1b[2J" not in terminal.getvalue() and "1/1" in terminal.getvalue()
 

@@ -93,6 +93,7 @@ def test_continuous_values_of_arrays(tmp_path: Path, talk: Path) -> None:
     arrays = predictor.predict(arrays_of(talk))
     assert isinstance(file, ValuesTimeline) and file.known.any()
     same(arrays, file)
+    assert isinstance(arrays, ValuesTimeline)
     np.testing.assert_allclose(arrays.times, file.times, atol=1e-6)
 
 

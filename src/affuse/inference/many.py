@@ -40,7 +40,7 @@ class Predictions(dict[str, Prediction]):
         >>> sorted(found)[:2]
         ['p1-happy', 'p1-sad']
         >>> found.to_pandas()[["recording", "start", "happy"]].shape
-        (6, 3)
+        (8, 3)
         >>> found.save("timelines")
     """
 
