@@ -168,6 +168,8 @@ def test_samples_that_are_no_numbers_are_told(predictor: Predictor, examples: Pa
         ({"sound": SOUND.astype(np.float16), "rate": 16000}, "sound is .* float16; expected"),
         ({"sound": SOUND[:0], "rate": 16000}, "sound is"),
         ({"sound": SOUND.reshape(-1, 2), "rate": 16000}, r"sound has 8,000 channels; .* sound\.T"),
+        ({"sound": SOUND, "rate": "cd"}, "rate is cd; expected"),
+        ({"images": [IMAGES[0], IMAGES[0, 1:]], "times": [0, 1]}, "images differ in their sizes"),
         ({"sound": SOUND, "rate": 0}, "rate is 0; expected 1,000 to 1,000,000 Hz"),
         ({"sound": SOUND, "rate": 16000, "sound_start": np.inf}, "sound_start is inf"),
     ],

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,10 @@ def _stamps(starts: NDArray[np.floating], lengths: NDArray[np.float64]) -> Stamp
 
 
 def _images(name: str, images: Any) -> NDArray[np.uint8]:
-    array = np.asanyarray(images)  # a memmap stays one
+    try:
+        array = np.asanyarray(images)  # a memmap stays one
+    except ValueError:
+        raise BadInput(name, "images differ in their sizes; expected (N, H, W, 3) uint8") from None
     if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8 or not array.size:
         raise BadInput(name, f"images are {_is(array)}; expected (N, H, W, 3) uint8, RGB")
     if array.shape[1] * array.shape[2] > MAX_PIXELS:
@@ -202,9 +206,9 @@ def _sound(name: str, sound: Any) -> NDArray[Any]:
 
 
 def _rate(name: str, rate: Any) -> int:
-    if isinstance(rate, bool) or not RATES[0] <= rate <= RATES[1] or rate != round(rate):
+    if not isinstance(rate, Real) or not RATES[0] <= rate <= RATES[1] or rate != round(rate):
         raise BadInput(name, f"rate is {rate}; expected {RATES[0]:,} to {RATES[1]:,} Hz")
-    return int(rate)
+    return round(rate)
 
 
 def _is(array: NDArray[Any]) -> str:
