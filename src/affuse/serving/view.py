@@ -22,6 +22,7 @@ from affuse.inference.plot import presence_spans
 from affuse.inference.quality_marks import quality_rows, quality_sentence, quality_words
 from affuse.inference.remarks import remarks
 from affuse.tasks.prediction import Prediction
+from affuse.tasks.presence import stretches
 from affuse.tasks.timeline import Timeline
 from affuse.tasks.values import ValuesTimeline
 
@@ -95,7 +96,7 @@ def _classes(timeline: Timeline) -> dict[str, Any]:
         "said": [timeline.said(k) for k in windows],
         "sets": None if timeline.calibration is None else [*map(timeline.not_ruled_out, windows)],
         "edges": [[round(a, 3), round(b, 3), k] for a, b, k in timeline.edges],
-        "gaps": _spans([(edges[k], edges[k + 1]) for k in np.flatnonzero(~timeline.known)]),
+        "gaps": _spans([(edges[i], edges[j]) for i, j in stretches(~timeline.known)]),
         "low": _reasons(timeline.quality.reasons, edges),
         "quality": quality_rows(timeline),
         "overall": _rows(timeline.overall[None])[0],

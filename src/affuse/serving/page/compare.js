@@ -97,7 +97,8 @@ function sharesOf(sides) {
     }
     return found;
   });
-  return [...new Set(shares.flatMap((found) => [...found.keys()]))].map((label) => [label, ...shares.map((found) => found.get(label) ?? 0)]);
+  return [...new Set(shares.flatMap((found) => [...found.keys()]))].map((label) => [label, ...shares.map((found) => found.get(label) ?? 0)])
+    .sort((one, other) => Math.max(...other.slice(1)) - Math.max(...one.slice(1)));
 }
 
 function tableOf(caption, rows, written, difference) {

@@ -20,5 +20,6 @@ export function megabytes(bytes) {
 
 /** A value of a curve: probabilities without a sign, dimensions with one. */
 export function value(x, kind) {
-  return kind === "values" && x >= 0 ? `+${x.toFixed(2)}` : x.toFixed(2);
+  const rounded = Math.round(100 * x) / 100 + 0;  // without a negative zero
+  return kind === "values" && rounded >= 0 ? `+${rounded.toFixed(2)}` : rounded.toFixed(2);
 }

@@ -6,7 +6,7 @@ const KEY = "affuse.keys";
 
 /** Keys, what they do, and the action of `actionsOf` that it is. */
 const KEYS = [
-  ["Space", "play, pause", "toggle"],
+  ["Space", "play, pause (also K)", "toggle"],
   ["ArrowLeft", "0.1 s back (Shift: 1 s)", "back"],
   ["ArrowRight", "0.1 s on (Shift: 1 s)", "on"],
   ["Home", "to the beginning", "home"],
@@ -35,7 +35,7 @@ const KEYS = [
 ];
 const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", "Control+Z": "Ctrl+Z", "Control+Y": "Ctrl+Y" };
 const ACTIONS = new Map(KEYS.map(([key, , action]) => [key.toLowerCase(), action]));
-const ALSO = { backspace: "remove", "control+shift+z": "redo", " ": "toggle" };
+const ALSO = { backspace: "remove", "control+shift+z": "redo", " ": "toggle", k: "toggle" };
 const MOVES = new Set(["arrowleft", "arrowright", "arrowup", "arrowdown", "home", "end"]);
 
 /** Let keys do what `actions` has under their names, as long as a view is shown. */

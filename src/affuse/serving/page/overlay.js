@@ -35,8 +35,13 @@ export function overlayOf(sides, names, longest) {
     drawing.replaceChildren(...grid, ...lines);
   }
 
+  function levels() {
+    const [low, high] = sides[0].person.range;
+    return [0, 0.5, 1].map((share) => h("span", { class: "level", "aria-hidden": "true", style: { top: `${100 * share}%` } }, String(high - share * (high - low))));
+  }
+
   draw();
   return h("div", {}, h("p", { class: "field inline" }, h("label", { for: field.id }, "Curve of"), field),
-    h("div", { class: "overlay" }, drawing, h("div", { class: "ends" }, h("span", {}, "0 s"), h("span", {}, clock(longest)))),
+    h("div", { class: "overlay" }, h("div", { class: "drawing" }, drawing, ...levels()), h("div", { class: "ends" }, h("span", {}, "0 s"), h("span", {}, clock(longest)))),
     h("p", { class: "key" }, sides.map(({ letter, name }) => h("span", {}, h("i", { class: `mark-${letter}` }), `${letter}: ${name} `))));
 }

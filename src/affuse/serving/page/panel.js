@@ -7,8 +7,8 @@ import { wordsOf } from "./track.js";
 
 const OTHER = "\u0000other";
 
-/** The form: its element, and `draw()`. `actions` are those of the keyboard, by name. */
-export function segmentPanel(editing, player, labels, actions) {
+/** The form: its element, and `draw()`. `actions` are those of the keyboard, by name, `choice` that of the tier. */
+export function segmentPanel(editing, player, labels, actions, choice) {
   const [labelId, ownId, startId, endId] = ["label", "own", "start", "end"].map(newId);
   const numbers = labels === null;
   const choose = h("select", { id: labelId, onchange: () => {
@@ -40,7 +40,7 @@ export function segmentPanel(editing, player, labels, actions) {
   const undo = act("undo", "Undo", "Ctrl+Z"), redo = act("redo", "Redo", "Ctrl+Y");
   const saved = h("span", { class: "saved", role: "status" });
   const element = h("section", { class: "panel", "aria-labelledby": "panel-title" },
-    h("h2", { id: "panel-title" }, "Correct the segments"), which,
+    h("h2", { id: "panel-title" }, "Correct the segments"), choice, which,
     h("div", { class: "fields" },
       needing(numbers ? field(labelId, "Value", amount) : field(labelId, "Label", choose, own)),
       needing(field(startId, "From, s", start)), needing(field(endId, "To, s", end))),
@@ -64,7 +64,7 @@ export function segmentPanel(editing, player, labels, actions) {
     }
     const all = one && !labels.includes(one.label) ? [...labels, one.label] : labels;
     choose.replaceChildren(...all.map((label, k) => h("option", { value: label }, k < 9 && k < labels.length ? `${label} (${k + 1})` : label)), h("option", { value: OTHER }, "another label ..."));
-    choose.value = one?.label ?? labels[0];
+    choose.value = one?.label ?? "";
     own.hidden = true;
     own.value = "";
   }

@@ -5,8 +5,16 @@ import { h } from "./dom.js";
 /** The place in the recording, to be moved with keys and pointer, over the curves. */
 export function placeOf(timeline, player) {
   const element = h("div", { class: "place", role: "slider", tabindex: "0", "aria-label": "Place in the recording", "aria-valuemin": 0, "aria-valuemax": player.duration.toFixed(2) });
+  const knob = h("i", {});
+  element.append(knob);
   let words = () => "";
+  const draw = () => {
+    const percent = timeline.percent(player.time);
+    knob.hidden = percent < 0 || percent > 100;
+    knob.style.setProperty("left", `${percent}%`);
+  };
   player.addEventListener("time", () => {
+    draw();
     if (player.playing) return;  // nobody wants to hear every frame
     element.setAttribute("aria-valuenow", player.time.toFixed(2));
     element.setAttribute("aria-valuetext", words());
@@ -21,7 +29,7 @@ export function placeOf(timeline, player) {
     window.addEventListener("pointercancel", () => window.removeEventListener("pointermove", move), { once: true });
   });
   return {
-    layer: { kind: "scrub", label: "", element, draw: () => {} },
+    layer: { kind: "scrub", label: "", element, draw },
     describe: (fresh) => {
       words = fresh;
       element.setAttribute("aria-valuenow", player.time.toFixed(2));

@@ -17,7 +17,7 @@ export function planeOf(person) {
     }
   });
   const dot = s("circle", { class: "dot", r: 0.06 });
-  const element = s("svg", { class: "plane", viewBox: "-1.75 -1.25 3.5 2.5", role: "img", "aria-label": "Way through the plane of valence, to the right, and arousal, upwards" },
+  const element = s("svg", { class: "plane", viewBox: "-2.1 -1.25 4.2 2.5", role: "img", "aria-label": "Way through the plane of valence, to the right, and arousal, upwards" },
     s("circle", { class: "grid", r: 1 }), s("line", { class: "grid", x1: -1, x2: 1 }), s("line", { class: "grid", y1: -1, y2: 1 }),
     person.words.map(([word, x, y]) => s("text", { x: 1.08 * x, y: -1.08 * y + 0.04, "text-anchor": x > 0.3 ? "start" : x < -0.3 ? "end" : "middle" }, word)),
     way.map((points) => s("polyline", { points: points.join(" ") })), dot);

@@ -38,7 +38,7 @@ export function resultView(signal, { job, name, view, link, segments, remove }) 
     const colours = new Map(person.names.map((one, j) => [one, person.colours[j]]));
     let form = null;
     actions = actionsOf({ editing, player, timeline, labels, focusLabel: () => form.focusLabel(), sentence: () => sentenceAt(person, player.time) });
-    form = segmentPanel(editing, player, labels, actions);
+    form = segmentPanel(editing, player, labels, actions, signals.length > 1 ? signalChoice(signals, editing) : null);
     const colourOf = (label) => colours.get(label) ?? (labels ? "var(--muted)" : colours.get(editing.signal));
     const frames = person.frames.length ? [framesLayer(person, player)] : [];
     timeline.show([...frames, place.layer, curvesLayer(person, hidden), ...qualityLayers(person, view.duration), trackLayer(editing, player, timeline, colourOf)]);
@@ -51,8 +51,7 @@ export function resultView(signal, { job, name, view, link, segments, remove }) 
       h("p", { class: "headline" }, person.headline),
       person.remarks.length ? h("ul", { class: "remarks" }, person.remarks.map((one) => h("li", {}, one))) : "",
       h("div", { class: "screen" }, h("div", {}, player.element, h("p", { class: "controls" }, player.button, player.clock)), now.element),
-      h("section", { class: "over-time", "aria-label": "Over time" }, timeline.element, legend(person, hidden, timeline)),
-      signals.length > 1 ? signalChoice(signals, editing) : "",
+      h("section", { class: "over-time", "aria-label": "Over time" }, timeline.element, legend(person, hidden, timeline), explained(person)),
       form.element, downloads(job, name, editing), wholeOf(person), tableOf(person));
     editing.choose(person.name, signals[0], -1);
     now.tell(player.time);
@@ -81,6 +80,15 @@ function legend(person, hidden, timeline) {
     }, { "aria-pressed": "true" });
     return one;
   }));
+}
+
+/** What lines and areas mean that are no curve of a name. */
+function explained(person) {
+  const parts = [];
+  if (person.gaps.length) parts.push("Grey: withheld, or nothing was seen or heard.");
+  if (person.edges?.length) parts.push("Dotted: the beginning and the end, of which the first and the last value speak.");
+  if (Object.keys(person.bands ?? {}).length) parts.push("Areas: where raters are expected to be, of people whom the model does not know.");
+  return parts.length ? h("p", { class: "quiet" }, parts.join(" ")) : "";
 }
 
 /** Of continuous values: whose segments are corrected. */

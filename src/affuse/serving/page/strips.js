@@ -12,8 +12,8 @@ export function framesLayer(person, player) {
   });
   element.append(...images);
   function draw({ from, to }) {
-    const count = person.frames.filter((frame) => frame.time >= from && frame.time <= to).length;
-    const wide = `${Math.min(15, 98 / Math.max(1, count))}%`;
+    const apart = 98 * player.duration / person.frames.length / (to - from);
+    const wide = `${Math.min(15, apart)}%`;
     images.forEach((image, k) => {
       const { time } = person.frames[k];
       image.hidden = time < from || time > to;

@@ -1,7 +1,7 @@
 // Light, dark, or as the system says.
 
 const KEY = "affuse.theme";
-const NAMES = { auto: "as the system", light: "light", dark: "dark" };
+const NAMES = { auto: "system", light: "light", dark: "dark" };
 
 /** Let a button go through the themes; the choice is kept in this browser. */
 export function switchWith(button) {
