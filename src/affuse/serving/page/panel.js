@@ -81,7 +81,7 @@ export function segmentPanel(editing, player, labels, actions, choice) {
 
   editing.addEventListener("saving", tell);
   tell();
-  return { element, draw, focusLabel: () => (numbers ? amount : choose).focus() };
+  return { element, draw, focusLabel: () => (numbers ? amount.select() : choose.focus()) };
 }
 
 /** A value as the formats have it: rounded to 0.1, with its sign. */
