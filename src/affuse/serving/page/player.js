@@ -22,8 +22,8 @@ export class Player extends EventTarget {
   }
 
   open({ url, duration, tracks }) {
-    const image = duration < 0.1 && tracks.audio === null;
-    if (image) {
+    this.image = duration < 0.1 && tracks.audio === null;
+    if (this.image) {
       this.element.append(h("img", { src: url, alt: "The image that was read", onerror: () => this.stand("image") }));
       return;
     }

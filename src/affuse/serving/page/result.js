@@ -41,19 +41,20 @@ export function resultView(signal, { job, name, view, link, segments, remove }) 
     form = segmentPanel(editing, player, labels, actions, signals.length > 1 ? signalChoice(signals, editing) : null);
     const colourOf = (label) => colours.get(label) ?? (labels ? "var(--muted)" : colours.get(editing.signal));
     const frames = person.frames.length ? [framesLayer(person, player)] : [];
-    timeline.show([...frames, place.layer, curvesLayer(person, hidden), ...qualityLayers(person, view.duration), trackLayer(editing, player, timeline, colourOf)]);
+    const track = trackLayer(editing, player, timeline, colourOf);
+    timeline.show([...frames, place.layer, curvesLayer(person, hidden), ...qualityLayers(person, view.duration), track]);
     place.describe(() => `${clock(player.time)}: ${shortAt(person, player.time)}`);
     editing.onchange = () => {
-      timeline.draw();
+      track.draw(timeline.range);
       form.draw();
     };
     panel.replaceChildren(
       h("p", { class: "headline" }, person.headline),
       person.remarks.length ? h("ul", { class: "remarks" }, person.remarks.map((one) => h("li", {}, one))) : "",
-      h("div", { class: "screen" }, h("div", {}, player.element, h("p", { class: "controls" }, player.button, player.clock)), now.element),
-      h("section", { class: "over-time", "aria-label": "Over time" }, timeline.element, legend(person, hidden, timeline), explained(person)),
+      h("div", { class: "screen" }, h("div", {}, player.element, player.image ? "" : h("p", { class: "controls" }, player.button, player.clock)), now.element),
+      player.image ? "" : h("section", { class: "over-time", "aria-label": "Over time" }, timeline.element, legend(person, hidden, timeline), explained(person)),
       form.element, downloads(job, name, editing), wholeOf(person), tableOf(person));
-    editing.choose(person.name, signals[0], -1);
+    editing.choose(person.name, signals[0], player.image ? 0 : -1);
     now.tell(player.time);
   }
 

@@ -4,6 +4,9 @@ import { h, newId, say } from "./dom.js";
 import { clock } from "./format.js";
 import { NOT_SURE, withEnd, withStart } from "./segments.js";
 
+/** Segments beyond which those are left out that are too narrow to be seen: a share of the width. */
+const MANY = 600, NARROW = 0.003;
+
 /** What a segment is called by who hears it. */
 export function wordsOf(one) {
   return `${one.label}, ${clock(one.start, 2)} to ${clock(one.end, 2)}${one.note === "corrected" ? ", corrected" : ""}`;
@@ -12,15 +15,18 @@ export function wordsOf(one) {
 /** A layer with the tier that is worked on. */
 export function trackLayer(editing, player, timeline, colourOf) {
   const list = h("div", { class: "track", role: "listbox", tabindex: "0", "aria-label": "Segments; up and down choose one" });
-  const none = h("p", { class: "quiet none" }, "No segments here. N makes one where the player is.");
+  const none = h("p", { class: "quiet none" });
   const element = h("div", {}, list, none);
 
   function draw(range) {
     const { from, to } = range, { tier } = editing;
-    const shown = tier.map((one, k) => [one, k]).filter(([one]) => one.end > from && one.start < to);
+    const inside = tier.map((one, k) => [one, k]).filter(([one]) => one.end > from && one.start < to);
+    const many = inside.length > MANY;
+    const shown = many ? inside.filter(([one, k]) => (one.end - one.start) / (to - from) > NARROW || k === editing.index) : inside;
     list.setAttribute("aria-label", `Segments of ${editing.signal} of ${editing.person}; up and down choose one`);
     list.hidden = shown.length === 0;
-    none.hidden = !list.hidden;
+    none.hidden = !list.hidden && !many;
+    none.textContent = many ? `${inside.length} segments; zoom in to see the short ones.` : "No segments here. N makes one where the player is.";
     list.removeAttribute("aria-activedescendant");
     list.replaceChildren(...shown.map(([one, k]) => {
       const chosen = k === editing.index;
