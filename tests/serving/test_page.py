@@ -151,11 +151,14 @@ def test_a_player_gets_a_recording_in_parts_and_nothing_of_it_runs(
 
 
 def test_with_a_token_the_page_is_open_and_recordings_need_a_ticket(
-    model: Path, short: Path, tmp_path: Path
+    model: Path, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = "an-entirely-secret-word"
     (tmp_path / "token").write_text(token)
-    words = ("--model", model, "--token-file", tmp_path / "token")
+    (tmp_path / "browser").write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    (tmp_path / "browser").chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{tmp_path}/browser %s")
+    words = ("--model", model, "--token-file", tmp_path / "token", "--open")
     with running(tmp_path / "data", *words, token=token) as server:
         nobody = {"Authorization": ""}
         for path in ("/", *(f"/page/{name}" for name in NAMES)):
@@ -173,6 +176,7 @@ def test_with_a_token_the_page_is_open_and_recordings_need_a_ticket(
         segments = {"revision": 0, "segments": []}
         put = server.client.put(f"/v1/jobs/{job}/segments", json=segments, headers=nobody)
         assert put.status_code == 401
+        assert (tmp_path / "opened").read_text().strip() == str(server.client.base_url).rstrip("/")
 
 
 def test_a_ticket_is_good_for_one_path_and_some_hours() -> None:

@@ -106,7 +106,7 @@ class Gate:
         if path in OPEN or path.startswith(OPEN_BELOW):
             return True
         ticket = QueryParams(scope["query_string"]).get("ticket", "")
-        reads = scope["method"] in ("GET", "HEAD")
+        reads = scope.get("method") in ("GET", "HEAD")
         return reads and token is not None and opens(ticket, token, path, time.time())
 
     def _knows(self, headers: Headers) -> bool:

@@ -127,6 +127,8 @@ def link_recording(job: Asked, serving: Here) -> LinkAnswer:
 def read_recording(job: Asked, serving: Here) -> FileResponse:
     """The recording, in parts where a `Range` is asked for."""
     path = serving.jobs.folder(job.id) / job.file
+    if not path.is_file():
+        raise HTTPException(404, "the recording is not there")
     kind = mimetypes.guess_type(path.name)[0] or ""
     if kind.partition("/")[0] not in ("audio", "video", "image"):
         kind = "application/octet-stream"
