@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import mimetypes
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +18,7 @@ from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from affuse.errors import AffuseError
+from affuse.execution.files import NotWritten
 from affuse.serving.answers import Problem
 from affuse.serving.api import NAME, Asked, Here, Serving
 from affuse.serving.gate import RETRY
@@ -53,8 +57,9 @@ _HEADERS = {
 #: A recording is what somebody sent: whatever is in it, nothing of it runs.
 _NOTHING = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 
+_NO_JOB = "there is no such job"
 _NONE: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
-_NOT_DONE = {**_NONE, 409: {"model": Problem}, 422: {"model": Problem}}
+_NOT_DONE: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (404, 409, 422)}
 router = APIRouter(responses={code: {"model": Problem} for code in (401, 403, 421)})
 _saved = SavedSegments()
 
@@ -138,20 +143,27 @@ def read_recording(job: Asked, serving: Here) -> FileResponse:
 @router.get("/v1/jobs/{id}/segments", responses=_NOT_DONE)
 def read_segments(job: Asked, serving: Here) -> SegmentsAnswer:
     """The segments as they were saved, or else as the model proposes them."""
-    return _saved.read(_done(job, serving))
+    with _still_there():
+        return _saved.read(_done(job, serving))
 
 
-@router.put("/v1/jobs/{id}/segments", responses=_NOT_DONE)
+@router.put("/v1/jobs/{id}/segments", responses={**_NOT_DONE, 507: {"model": Problem}})
 def save_segments(job: Asked, segments: SegmentsAnswer, serving: Here) -> RevisionAnswer:
     """Keep corrected segments; 409 where `revision` is not the last one."""
+    folder = _done(job, serving)
     try:
-        return RevisionAnswer(revision=_saved.save(_done(job, serving), segments))
-    except FileNotFoundError:
-        raise HTTPException(404, "there is no such job") from None
+        with _still_there():
+            revision = _saved.save(folder, segments)
     except Stale as error:
         raise HTTPException(409, str(error)) from None
+    except NotWritten as error:
+        raise HTTPException(507, f"they cannot be kept ({error.reason})") from None
     except AffuseError as error:
         raise HTTPException(422, f"segments: {error}") from None
+    if serving.jobs.get(job.id) is None:  # deleted while they were written
+        shutil.rmtree(folder, ignore_errors=True)
+        raise HTTPException(404, _NO_JOB)
+    return RevisionAnswer(revision=revision)
 
 
 @router.get(
@@ -173,7 +185,8 @@ def export_segments(
     media = _name(name) or job.file
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"segments{ENDINGS[format]}"
-        _saved.export(_done(job, serving), format, path, media)
+        with _still_there():
+            _saved.export(_done(job, serving), format, path, media)
         content = path.read_bytes()
     file = f"{Path(media).stem or NAME}{ENDINGS[format]}"
     return Response(
@@ -199,6 +212,15 @@ def _done(job: Job, serving: Serving) -> Path:
     if not (folder / VIEW).exists():
         raise HTTPException(404, "there is nothing to show of this job: upload it again")
     return folder
+
+
+@contextmanager
+def _still_there() -> Iterator[None]:
+    """Answer that there is no job where it is deleted while its files are read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise HTTPException(404, _NO_JOB) from None
 
 
 @cache

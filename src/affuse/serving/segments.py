@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -18,7 +18,7 @@ from affuse.execution.files import write_csv, write_text
 from affuse.inference.output import TIDY
 from affuse.interchange.formats import FORMATS
 from affuse.interchange.segments import EMOTION, Coding, Segment
-from affuse.serving.view import VIEW
+from affuse.serving.view import PROPOSED
 
 #: Name of the file in the folder of a job.
 SEGMENTS = "segments.json"
@@ -76,7 +76,7 @@ class SavedSegments:
         try:
             return SegmentsAnswer.model_validate_json((folder / SEGMENTS).read_bytes())
         except FileNotFoundError:
-            proposed = json.loads((folder / VIEW).read_bytes())["segments"]
+            proposed = _proposed(folder)["segments"]
             return SegmentsAnswer.model_construct(
                 revision=0, segments=[SegmentAnswer.model_construct(**one) for one in proposed]
             )
@@ -95,12 +95,8 @@ class SavedSegments:
             Stale: They were made from another revision.
             AffuseError: They cannot be of this recording.
         """
-        view = json.loads((folder / VIEW).read_bytes())
-        people = {person["name"] for person in view["people"]}
-        signals = {one["signal"] for one in view["segments"]} | {*view["vocabulary"]}
-        signals |= {name for p in view["people"] if p["kind"] == "values" for name in p["names"]}
         segments = [_in_milliseconds(one) for one in fresh.segments]
-        _check(segments, people, signals, view["duration"])
+        _check(segments, _proposed(folder))
         with self._lock:
             if fresh.revision != self.read(folder).revision:
                 raise Stale("the segments were changed elsewhere in between")
@@ -118,7 +114,7 @@ class SavedSegments:
             path: The file.
             media: File name of the recording, for programs that look for it.
         """
-        view = json.loads((folder / VIEW).read_bytes())
+        facts = _proposed(folder)
         segments = [Segment(**one.model_dump()) for one in self.read(folder).segments]
         if word == TIDY:
             write_tidy_segments(path, segments, media)
@@ -127,9 +123,9 @@ class SavedSegments:
             signal: list(
                 dict.fromkeys([*labels, NOT_SURE, *_labels(segments, signal)])  # in this order
             )
-            for signal, labels in view["vocabulary"].items()
+            for signal, labels in facts["vocabulary"].items()
         }
-        FORMATS[word].write(path, Coding(segments, media, view["duration"], vocabulary))
+        FORMATS[word].write(path, Coding(segments, media, facts["duration"], vocabulary))
 
 
 def corrected(folder: Path) -> float:
@@ -166,13 +162,17 @@ def _labels(segments: Iterable[Segment], signal: str) -> list[str]:
     return [s.label for s in segments if s.signal == signal]
 
 
-def _check(
-    segments: Sequence[SegmentAnswer], people: set[str], signals: set[str], duration: float
-) -> None:
+def _proposed(folder: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((folder / PROPOSED).read_bytes())
+    return facts
+
+
+def _check(segments: Sequence[SegmentAnswer], facts: dict[str, Any]) -> None:
     """Raise AffuseError, in one line, where segments cannot be of a recording."""
+    duration = facts["duration"]
     tiers: dict[tuple[str, str], list[SegmentAnswer]] = defaultdict(list)
     for one in segments:
-        if one.person not in people or one.signal not in signals:
+        if one.person not in facts["people"] or one.signal not in facts["signals"]:
             raise AffuseError(f"the recording has no {one.signal!r} of {one.person!r}")
         if one.end <= one.start or one.end > duration + _NEAR:
             raise AffuseError(

@@ -1,4 +1,4 @@
-"""What the web page shows of a recording, as JSON: curves, key frames, quality, first segments."""
+"""What the web page shows of a recording, as JSON: curves, key frames, quality, segments."""
 
 from __future__ import annotations
 
@@ -26,29 +26,39 @@ from affuse.tasks.presence import stretches
 from affuse.tasks.timeline import Timeline
 from affuse.tasks.values import ValuesTimeline
 
-#: Name of the file in the folder of a job.
-VIEW = "view.json"
+#: Names of the files in the folder of a job: what is drawn, and the segments that are proposed.
+VIEW, PROPOSED = "view.json", "proposed.json"
 #: Rows of a curve beyond which a long recording is thinned out; an hour has ten per second.
 _ROWS = 36_000
 
 
-def write_view(timelines: Sequence[Prediction], path: Path) -> None:
-    """Write what the page shows of the people of a recording.
+def write_view(timelines: Sequence[Prediction], folder: Path) -> None:
+    """Write what the page shows of the people of a recording, and the segments to be corrected.
 
     Args:
         timelines: Of one recording, the main person's first.
-        path: The file.
+        folder: Of the job; the files are `VIEW` and `PROPOSED`.
     """
     first, coding = timelines[0], coding_of(timelines)
-    facts = {
+    vocabulary = {signal: list(labels) for signal, labels in coding.vocabulary.items()}
+    people = [_person(timeline) for timeline in timelines]
+    shown = {
         "duration": round(first.duration, 4),
         "tracks": asdict(first.tracks),
         "model": first.model,
-        "people": [_person(timeline) for timeline in timelines],
-        "vocabulary": {signal: list(labels) for signal, labels in coding.vocabulary.items()},
+        "people": people,
+        "vocabulary": vocabulary,
+    }
+    values = [name for one in people if one["kind"] == "values" for name in one["names"]]
+    proposed = {
+        "duration": first.duration,
+        "people": [one["name"] for one in people],
+        "signals": [*vocabulary, *dict.fromkeys(values)],
+        "vocabulary": vocabulary,
         "segments": [asdict(segment) for segment in coding.segments],
     }
-    write_text(path, json.dumps(facts, separators=(",", ":"), allow_nan=False))
+    for name, facts in ((PROPOSED, proposed), (VIEW, shown)):
+        write_text(folder / name, json.dumps(facts, separators=(",", ":"), allow_nan=False))
 
 
 def _person(timeline: Prediction) -> dict[str, Any]:

@@ -54,7 +54,7 @@ function choices(models) {
     return [field, h("div", { class: "field" }, h("label", { for: id }, label), field)];
   };
   const [people, forPeople] = chooser("people", "Whose curves", [["all", "everybody who is seen"], ["largest", "the main person alone"]]);
-  const [hop, forHop] = chooser("hop", "A value every", [["", "quarter of the model's window"], ["0.5", "0.5 seconds"], ["0.2", "0.2 seconds (slower)"]]);
+  const [hop, forHop] = chooser("hop", "A value every", [["", "as the model is used to"], ["0.5", "0.5 seconds"], ["0.2", "0.2 seconds (slower)"]]);
   const [model, forModel] = chooser("model", "Model", models.map((one) => [one.name, `${one.name}: ${one.outputs.join(", ")}`]));
   return {
     element: h("details", { class: "options" }, h("summary", {}, "Options"),
