@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Where systems have it; a browser of Playwright's own would be a download.
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: Milliseconds that work on a recording, and all else, may take on a machine that is busy.
+WORK, ELSE = 300_000, 60_000
 PHONE = {"width": 390, "height": 844}
 #: A camera and a microphone that are none, and no question about them.
 _FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -52,7 +54,7 @@ class Watched:
                 self.page.select_option(f"#{name}", value)
         self.page.set_input_files("#file", path)
         self.page.wait_for_url("**/#/job/*")
-        self.page.wait_for_selector(".headline", timeout=60_000)
+        self.page.wait_for_selector(".headline", timeout=WORK)
         return self.page.url.rpartition("/")[2]
 
     def know(self, **jobs: str) -> None:
@@ -106,6 +108,7 @@ def chromium() -> Iterator[Browser]:
 def watching(browser: Browser, server: Running, **options: Any) -> Iterator[Watched]:
     """A page of its own; what went wrong in it fails the test."""
     context: BrowserContext = browser.new_context(**options)
+    context.set_default_timeout(ELSE)
     base = str(server.client.base_url)
     watched = Watched(context.new_page(), base.rstrip("/"))
     context.on("request", lambda request: _note(watched, request.url))

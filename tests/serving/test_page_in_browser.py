@@ -10,7 +10,7 @@ import pytest
 
 from affuse.interchange.formats import read_coding
 from tests.inference.recordings import values_model
-from tests.serving.browsing import PHONE, chromium, watching
+from tests.serving.browsing import PHONE, WORK, chromium, watching
 from tests.serving.conftest import tone
 from tests.serving.running import Running, running
 
@@ -134,7 +134,7 @@ def test_a_person_is_recorded(browser: Browser, server: Running, kind: str) -> N
         seen.page.wait_for_selector(".time:text-is('3 s')")
         seen.page.click("button:text-is('Stop')")
         seen.page.click("text=Use this recording")
-        seen.page.wait_for_selector(".headline", timeout=60_000)
+        seen.page.wait_for_selector(".headline", timeout=WORK)
         media = "video" if kind.startswith("Camera") else "audio, video"
         length = f"document.querySelector('{media}').duration"
         seen.page.wait_for_selector("button:text-is('Play'):enabled")
@@ -250,7 +250,7 @@ def test_a_token_is_asked_for_once(
         seen.press("Enter")
         seen.page.wait_for_selector("#file", state="attached")
         seen.page.set_input_files("#file", short)
-        seen.page.wait_for_selector(".headline", timeout=60_000)
+        seen.page.wait_for_selector(".headline", timeout=WORK)
         seen.page.wait_for_selector("button:text-is('Play'):enabled")
         seen.page.reload()
         seen.page.wait_for_selector("button:text-is('Play'):enabled")
