@@ -102,7 +102,7 @@ def test_names_of_clients_are_no_paths(server: Running, short: Path, name: str) 
     job = answer.json()["id"]
     server.when(job, "done")
     folder = server.data / "jobs" / job
-    assert {path.stem for path in folder.iterdir()} == {"recording", "result"}
+    assert {path.stem for path in folder.iterdir()} == {"recording", "result", "view", "proposed"}
     assert folder.stat().st_mode & 0o777 == 0o700
     server.client.delete(f"/v1/jobs/{job}")
 

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file with the token that clients have to send",
     )
+    parser.add_argument(
+        "--open", action="store_true", help="open the web page in the browser of this machine"
+    )
     for option, kind, default, metavar, text in (
         ("--max-megabytes", _positive, 500, "MB", "size of an upload"),
         ("--max-minutes", _positive, 60, "MIN", "length of a recording"),
@@ -82,6 +85,9 @@ def _positive(word: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
+    import threading
+    import webbrowser
+
     from affuse.errors import AffuseError
 
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
@@ -108,6 +114,12 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
     )
     log_to_stderr()
-    waiting = serve(settings, lambda address: print(f"serving on {address}", flush=True))
+
+    def ready(address: str) -> None:
+        print(f"serving on {address}", flush=True)
+        if options.open:  # some browsers do not come back before they are closed
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    waiting = serve(settings, ready)
     print(f"stopped; {waiting:,} job{'s' * (waiting != 1)} left for the next start")
     return 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,13 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from affuse.serving.jobs import Jobs
 from affuse.serving.metrics import Metrics
 from affuse.serving.settings import Settings
+from affuse.serving.tickets import opens
 
 #: Seconds after which who was sent away may come again.
 RETRY = 10
-#: Bytes of a form beside its recording.
-_FORM = 65_536
-#: What needs no token.
-OPEN = frozenset({"/healthz"})
+#: Bytes of a form beside its recording, and of what is no upload: segments.
+_FORM, _OTHER = 65_536, 16_000_000
+#: What needs no token: whether it answers, and the page, which asks for the token.
+OPEN, OPEN_BELOW = frozenset({"/healthz", "/"}), "/page/"
 UPLOAD = "/v1/jobs"
 #: Of every answer: nobody keeps it, guesses its type, or is told where its reader goes next.
 _HEADERS = {
@@ -74,7 +76,8 @@ class Gate:
         upload = scope["method"] == "POST" and scope["path"] == UPLOAD
         self._arriving += upload
         try:
-            await self._app(scope, self._counted(receive), marked)
+            most = self._most if upload else min(self._most, _OTHER)
+            await self._app(scope, self._counted(receive, most), marked)
         finally:
             self._arriving -= upload
 
@@ -86,16 +89,25 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
             raise HTTPException(403, "pages of other origins may not ask this server")
-        if scope["path"] not in OPEN and not self._knows(headers):
+        if not self._is_open(scope) and not self._knows(headers):
             bearer = {"WWW-Authenticate": "Bearer"}
             raise HTTPException(401, "the token is missing or wrong", bearer)
         length = headers.get("content-length", "")
         if length.isascii() and length.isdecimal() and int(length) > self._most:
-            raise self._too_large()
+            raise self._too_large(self._most)
         if scope["method"] == "POST" and scope["path"] == UPLOAD:
             waiting = self._jobs.counts()["queued"] + self._arriving
             if waiting >= self._settings.limits.queued:
                 raise full(f"the queue is full ({waiting:,}); try again later")
+
+    def _is_open(self, scope: Scope) -> bool:
+        """Whether a path needs no token, or brings a ticket."""
+        path, token = scope["path"], self._settings.token
+        if path in OPEN or path.startswith(OPEN_BELOW):
+            return True
+        ticket = QueryParams(scope["query_string"]).get("ticket", "")
+        reads = scope.get("method") in ("GET", "HEAD")
+        return reads and token is not None and opens(ticket, token, path, time.time())
 
     def _knows(self, headers: Headers) -> bool:
         if self._settings.token is None:
@@ -108,10 +120,11 @@ class Gate:
     def _most(self) -> int:
         return self._settings.limits.size + _FORM
 
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"this server takes {self._settings.limits.size:,} bytes")
+    def _too_large(self, most: int) -> HTTPException:
+        taken = min(most, self._settings.limits.size)
+        return HTTPException(413, f"this server takes {taken:,} bytes")
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _counted(self, receive: Receive, most: int) -> Receive:
         """The same request, which is refused as soon as it is too large or pauses too long."""
         received, complete = 0, False
 
@@ -128,8 +141,8 @@ class Gate:
                 received += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
                 self._metrics.received.inc(len(message.get("body", b"")))
-                if received > self._most:
-                    raise self._too_large()
+                if received > most:
+                    raise self._too_large(most)
             return message
 
         return counted

@@ -15,6 +15,7 @@ from affuse.errors import AffuseError, line_of
 from affuse.execution.executors import ending
 from affuse.execution.worker import Message, Worker
 from affuse.serving.jobs import Job, Jobs
+from affuse.serving.segments import corrected
 from affuse.serving.settings import Settings
 from affuse.serving.work import Order, work
 
@@ -207,8 +208,10 @@ class Crew:
     def _delete_old(self) -> None:
         pause = min(max(self._keep / 10, 0.1), 60.0)
         while not self._stopping.wait(pause):
-            for job in self._jobs.finished_before(time.time() - self._keep):
-                self.delete(job)
+            before = time.time() - self._keep
+            for job in self._jobs.finished_before(before):
+                if corrected(self._jobs.folder(job)) < before:
+                    self.delete(job)
 
 
 def _lost(job: Job, reason: str) -> str:

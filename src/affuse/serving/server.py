@@ -26,6 +26,7 @@ from affuse.serving.api import Serving, router
 from affuse.serving.gate import Gate
 from affuse.serving.jobs import Jobs
 from affuse.serving.metrics import Metrics
+from affuse.serving.page_routes import router as page_router
 from affuse.serving.runner import Crew
 from affuse.serving.settings import Settings
 
@@ -63,6 +64,7 @@ def create_app(settings: Settings, jobs: Jobs) -> FastAPI:
     )
     app.state.serving = serving
     app.include_router(router)
+    app.include_router(page_router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(Gate, settings=settings, jobs=jobs, metrics=metrics)
     return app

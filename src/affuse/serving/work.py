@@ -19,6 +19,7 @@ from affuse.media.probe import probe
 from affuse.models.modelfile import Windows
 from affuse.serving.jobs import RESULT, Options
 from affuse.serving.settings import Limits
+from affuse.serving.view import write_view
 
 #: Where results are until they are complete, beside `RESULT`.
 _PART = "part"
@@ -89,6 +90,7 @@ def _write(order: Order, path: Path) -> None:
     voice = whose_voice(options.voice, options.people)
     timelines = predictor.predict_people(path, options.people, voice, reached=_teller())
     write_people(timelines, part, path.stem, formats=options.formats)
+    write_view(timelines, order.folder)
     part.rename(order.folder / RESULT)
 
 

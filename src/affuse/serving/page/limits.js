@@ -1,0 +1,3 @@
+import { switchWith } from "./theme.js";
+
+switchWith(document.getElementById("theme"));
