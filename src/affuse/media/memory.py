@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -206,9 +207,10 @@ def _sound(name: str, sound: Any) -> NDArray[Any]:
 
 
 def _rate(name: str, rate: Any) -> int:
-    if not isinstance(rate, Real) or not RATES[0] <= rate <= RATES[1] or rate != round(rate):
+    value = float(rate) if isinstance(rate, Real) else math.nan
+    if not RATES[0] <= value <= RATES[1] or value != round(value):
         raise BadInput(name, f"rate is {rate}; expected {RATES[0]:,} to {RATES[1]:,} Hz")
-    return round(rate)
+    return round(value)
 
 
 def _is(array: NDArray[Any]) -> str:
