@@ -50,3 +50,19 @@ def server(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Ru
     limits = ("--max-megabytes", 2, "--max-minutes", 1, "--max-people", 2)
     with running(data, "--model", model, *limits) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def token() -> str:
+    return "an-entirely-secret-word"
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory, model: Path, token: str) -> Iterator[Running]:
+    """A server that asks for a token, keeps jobs for a second and lets sessions take 0.6 s."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "token").write_text(f"{token}\n")
+    limits = ("--keep-hours", 1 / 3600, "--live-minutes", 0.01)
+    words = ("--model", model, "--token-file", folder / "token", *limits)
+    with running(folder / "data", *words, token=token) as one:
+        yield one

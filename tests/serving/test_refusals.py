@@ -12,7 +12,7 @@ import pytest
 
 from tests.commands import refused
 from tests.serving.conftest import tone
-from tests.serving.running import Running, running
+from tests.serving.running import Running
 
 
 def reason(answer: httpx.Response, status: int) -> str:
@@ -148,25 +148,21 @@ def test_other_hosts_and_origins(server: Running, short: Path) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_a_token_is_asked_for(model: Path, short: Path, tmp_path: Path) -> None:
-    token = "an-entirely-secret-word"
-    (tmp_path / "token").write_text(f"{token}\n")
-    words = ("--model", model, "--token-file", tmp_path / "token", "--keep-hours", 1 / 3600)
-    with running(tmp_path / "data", *words, token=token) as server:
-        for wrong in ("", "Bearer", "Bearer x", f"Basic {token}", f"Bearer {token}x"):
-            answer = server.client.get("/v1/models", headers={"Authorization": wrong})
-            assert reason(answer, 401) == "the token is missing or wrong"
-            assert answer.headers["www-authenticate"] == "Bearer"
-        assert server.client.get("/healthz", headers={"Authorization": ""}).status_code == 200
-        job = server.job(short)
-        server.when(job, "done")
-        deadline = time.monotonic() + 20
-        while server.folders() and time.monotonic() < deadline:  # kept for a second
-            time.sleep(0.1)
-        assert server.folders() == []
-        assert server.client.get(f"/v1/jobs/{job}").status_code == 404
-        assert job in server.said() and token not in server.said()
-        assert "Grandma" not in server.said() and "recording" not in server.said()
+def test_a_token_is_asked_for(guarded: Running, token: str, short: Path) -> None:
+    for wrong in ("", "Bearer", "Bearer x", f"Basic {token}", f"Bearer {token}x"):
+        answer = guarded.client.get("/v1/models", headers={"Authorization": wrong})
+        assert reason(answer, 401) == "the token is missing or wrong"
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert guarded.client.get("/healthz", headers={"Authorization": ""}).status_code == 200
+    job = guarded.job(short)
+    guarded.when(job, "done")
+    deadline = time.monotonic() + 20
+    while guarded.folders() and time.monotonic() < deadline:  # kept for a second
+        time.sleep(0.1)
+    assert guarded.folders() == []
+    assert guarded.client.get(f"/v1/jobs/{job}").status_code == 404
+    assert job in guarded.said() and token not in guarded.said()
+    assert "Grandma" not in guarded.said() and "recording" not in guarded.said()
 
 
 def test_who_can_be_reached_needs_a_token(

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 #: What the extra `serve` installs, as it is imported.
-_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--job-minutes", _positive, 60, "MIN", "time that a job may take"),
         ("--queue", _count, 100, "N", "jobs that may wait"),
         ("--jobs", _count, 1, "N", "jobs that are worked on at once"),
+        ("--live-sessions", _count, 1, "N", "live sessions at once"),
+        ("--live-minutes", _positive, 60, "MIN", "time that a live session may take"),
         ("--keep-hours", _positive, 24, "H", "time until finished jobs are deleted"),
     ):
         parser.add_argument(
@@ -109,6 +111,8 @@ def run(options: argparse.Namespace) -> int:
             seconds=options.job_minutes * 60,
             queued=options.queue,
             at_once=options.jobs,
+            sessions=options.live_sessions,
+            session=options.live_minutes * 60,
         ),
         keep=options.keep_hours * 3600,
         device=options.device,

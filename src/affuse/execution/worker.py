@@ -92,9 +92,9 @@ class Worker:
         try:
             if function != self._function:
                 place = sys.path, _folder(), self._environment()
-                _write(self._process.stdin, pickle.dumps(("load", *place, function)))
+                write_message(self._process.stdin, pickle.dumps(("load", *place, function)))
                 self._function = function
-            _write(self._process.stdin, pickle.dumps(("do", item)))
+            write_message(self._process.stdin, pickle.dumps(("do", item)))
         except OSError:  # it died before it could say so
             self.events.put((self, None))
 
@@ -131,7 +131,7 @@ class Worker:
         message: Message | None = ("",)
         while message is not None:
             try:
-                message = pickle.loads(_read(self._process.stdout))
+                message = pickle.loads(read_message(self._process.stdout))
             except Exception:  # it ended, or its memory is not what it was
                 message = None
             self.events.put((self, message))
@@ -141,11 +141,8 @@ class Worker:
 def serve() -> None:
     """In a worker: do what the parent says until it says no more."""
     global _send
-    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with Path(os.devnull).open("rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)  # what libraries print is no message
-    _end_with_parent()
+    incoming, outgoing = take_pipes()
+    end_with_parent()
     say_as_parent()
     signal.signal(signal.SIGTERM, _end)
     lock = threading.Lock()
@@ -153,13 +150,22 @@ def serve() -> None:
     def send(message: Message) -> None:
         data = _pickled(message)
         with lock:
-            _write(outgoing, data)
+            write_message(outgoing, data)
 
     _send = send
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_hear, args=(incoming, orders), daemon=True).start()
     with suppress(_Ended):
         _follow(orders, send)
+
+
+def take_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """In a process that was started for this: its standard input and output, for nobody else."""
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)  # what libraries print is no message
+    return incoming, outgoing
 
 
 def _follow(orders: queue.SimpleQueue[bytes], send: Callable[[Message], None]) -> None:
@@ -232,7 +238,7 @@ def _pickled(message: Message) -> bytes:
     return data
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Leave Ctrl-C to the parent, and end when it does, however that ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
@@ -245,18 +251,24 @@ def _end_with_parent() -> None:
 def _hear(incoming: IO[bytes], orders: queue.SimpleQueue[bytes]) -> None:
     try:
         while True:
-            orders.put(_read(incoming))
+            orders.put(read_message(incoming))
     except (EOFError, OSError):  # the parent is gone, or has no use for this process
         logging.shutdown()
         os._exit(0)
 
 
-def _write(file: IO[bytes], data: bytes) -> None:
-    file.write(_SIZE.pack(len(data)) + data)
+def framed(data: bytes) -> bytes:
+    """Bytes with what `read_message` needs to know before them."""
+    return _SIZE.pack(len(data)) + data
+
+
+def write_message(file: IO[bytes], data: bytes) -> None:
+    """Write what `read_message` reads."""
+    file.write(framed(data))
     file.flush()
 
 
-def _read(file: IO[bytes]) -> bytes:
+def read_message(file: IO[bytes]) -> bytes:
     """One message.
 
     Raises:

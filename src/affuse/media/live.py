@@ -18,7 +18,7 @@ from affuse.media.face import FaceOptions
 from affuse.media.geometry import Geometry, geometry_of
 from affuse.media.live_faces import LiveFaces
 from affuse.media.live_sound import LiveSound
-from affuse.media.source import Packets
+from affuse.media.source import Source
 from affuse.media.timing import LiveClock
 from affuse.media.video import Frame, Reformatters
 
@@ -50,7 +50,7 @@ class Live:
         clocked: Whether the source goes by the clock, and is not a file that waits.
     """
 
-    def __init__(self, packets: Packets, keep: float, realtime: bool = False) -> None:
+    def __init__(self, packets: Source, keep: float, realtime: bool = False) -> None:
         self.packets, self.realtime = packets, realtime
         self.clocked = realtime or not packets.is_file
         self.faces: list[LiveFaces] = []

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Full, Queue
-from typing import Any
+from typing import Any, Protocol
 
 import av
 
@@ -44,6 +44,27 @@ class Arrival:
     packet: Any
     time: float
     streams: list[Any] | None = None
+
+
+class Source(Protocol):
+    """What `affuse.media.live.Live` reads.
+
+    Attributes:
+        source: What errors and warnings name.
+        kinds: What of it is wanted, `video` and `audio`.
+        streams: PyAV's, or what says the same of itself.
+    """
+
+    source: str
+    kinds: Collection[str]
+    streams: list[Any]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether all of it counts, however long that takes; otherwise it goes by the clock."""
+
+    def next(self, timeout: float | None = None) -> Arrival | None:
+        """The next packet, or None at the end; `TimeoutError` where nothing came."""
 
 
 class Packets:

@@ -47,6 +47,7 @@ class Serving:
         crew: Those who work on it.
         metrics: What is counted.
         stopping: Set when answers that go on have to end.
+        sessions: Live sessions that are open.
     """
 
     settings: Settings
@@ -54,6 +55,7 @@ class Serving:
     crew: Crew
     metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
+    sessions: int = 0
 
 
 def _serving(request: Request) -> Serving:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
@@ -24,6 +25,9 @@ _FORM, _OTHER = 65_536, 16_000_000
 #: What needs no token: whether it answers, and the page, which asks for the token.
 OPEN, OPEN_BELOW = frozenset({"/healthz", "/"}), "/page/"
 UPLOAD = "/v1/jobs"
+#: The protocol of WebSockets. A page cannot send headers with one, but a second protocol, which is
+#: the token behind this.
+PROTOCOL, TOKEN = "affuse", "token."
 #: Of every answer: nobody keeps it, guesses its type, or is told where its reader goes next.
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -55,11 +59,9 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":
-            return
 
         async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"].endswith("http.response.start"):  # or that of a WebSocket, refused
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -72,6 +74,9 @@ class Gate:
         except HTTPException as error:
             answer = JSONResponse({"detail": error.detail}, error.status_code, error.headers)
             await answer(scope, receive, marked)
+            return
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, marked)
             return
         upload = scope["method"] == "POST" and scope["path"] == UPLOAD
         self._arriving += upload
@@ -89,9 +94,12 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
             raise HTTPException(403, "pages of other origins may not ask this server")
-        if not self._is_open(scope) and not self._knows(headers):
+        protocols = scope.get("subprotocols", ())
+        if not self._is_open(scope) and not self._knows(headers, protocols):
             bearer = {"WWW-Authenticate": "Bearer"}
             raise HTTPException(401, "the token is missing or wrong", bearer)
+        if scope["type"] == "websocket":
+            return
         length = headers.get("content-length", "")
         if length.isascii() and length.isdecimal() and int(length) > self._most:
             raise self._too_large(self._most)
@@ -109,12 +117,14 @@ class Gate:
         reads = scope.get("method") in ("GET", "HEAD")
         return reads and token is not None and opens(ticket, token, path, time.time())
 
-    def _knows(self, headers: Headers) -> bool:
+    def _knows(self, headers: Headers, protocols: Iterable[str]) -> bool:
         if self._settings.token is None:
             return True
         kind, _, token = headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(token.strip().encode(), self._settings.token.encode())
-        return kind.lower() == "bearer" and same
+        told = [token.strip()] if kind.lower() == "bearer" else []
+        told += [one.removeprefix(TOKEN) for one in protocols if one.startswith(TOKEN)]
+        own = self._settings.token.encode()
+        return any(hmac.compare_digest(one.encode(), own) for one in told)
 
     @property
     def _most(self) -> int:

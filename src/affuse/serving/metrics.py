@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -28,6 +28,15 @@ class Metrics:
         )
         self.refused = Counter(
             "affuse_refused", "Requests that were refused.", ["status"], registry=self._registry
+        )
+        self.sessions = Counter(
+            "affuse_live_sessions",
+            "Live sessions that are over.",
+            ["end"],
+            registry=self._registry,
+        )
+        self.open_sessions = Gauge(
+            "affuse_live_open", "Live sessions that are open.", registry=self._registry
         )
         self._took = Histogram(
             "affuse_job_seconds",

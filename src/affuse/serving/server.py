@@ -25,6 +25,7 @@ from affuse.execution.signals import Ended
 from affuse.serving.api import Serving, router
 from affuse.serving.gate import Gate
 from affuse.serving.jobs import Jobs
+from affuse.serving.live import router as live_router
 from affuse.serving.metrics import Metrics
 from affuse.serving.page_routes import router as page_router
 from affuse.serving.runner import Crew
@@ -65,6 +66,7 @@ def create_app(settings: Settings, jobs: Jobs) -> FastAPI:
     app.state.serving = serving
     app.include_router(router)
     app.include_router(page_router)
+    app.include_router(live_router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(Gate, settings=settings, jobs=jobs, metrics=metrics)
     return app
@@ -122,6 +124,10 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> int:
             log_config=None,
             access_log=False,
             server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=4 * settings.limits.message,  # ends without a word; ours tells
+            ws_ping_interval=None,  # who is slowed down does not get to answer
+            ws_per_message_deflate=False,  # sound and images do not shrink, but bombs do
             timeout_graceful_shutdown=_GRACE,
         )
         try:

@@ -28,6 +28,10 @@ class Limits:
         queued: Jobs that wait, uploads that arrive included.
         at_once: Jobs that are worked on.
         upload_pause: Seconds in which some bytes of an upload have to come.
+        sessions: Live sessions at once.
+        session: Seconds that one takes.
+        message: Bytes of a message in one.
+        silence: Seconds in which the client of one has to send something, and to take an answer.
     """
 
     size: int = 500_000_000
@@ -38,6 +42,10 @@ class Limits:
     queued: int = 100
     at_once: int = 1
     upload_pause: float = 60.0
+    sessions: int = 1
+    session: float = 3600.0
+    message: int = 4_000_000
+    silence: float = 30.0
 
 
 @dataclass(frozen=True)
