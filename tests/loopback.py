@@ -26,6 +26,7 @@ class Resource:
         location: Where it redirects to.
         says_length: Whether there is a Content-Length.
         answer: Makes the body from the body of a POST.
+        encoding: Content-Encoding that it claims; empty for none.
         wait: Set by a test to hold the second half back until then.
     """
 
@@ -37,6 +38,7 @@ class Resource:
     location: str = ""
     says_length: bool = True
     answer: Callable[[bytes], bytes] | None = None
+    encoding: str = ""
     wait: threading.Event | None = None
 
 
@@ -81,6 +83,8 @@ def serve() -> Iterator[Server]:
                 self.send_header("Location", file.location)
             if file.etag:
                 self.send_header("ETag", file.etag)
+            if file.encoding:
+                self.send_header("Content-Encoding", file.encoding)
             if file.says_length:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()

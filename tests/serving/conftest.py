@@ -10,6 +10,8 @@ import torch
 import affuse
 from affuse.features.catalogue import stream_spec
 from affuse.models.modelfile import ModelSpec, save_model
+from tests.loopback import Server as Shelf
+from tests.loopback import serve
 from tests.media.recordings import write_recording
 from tests.serving.running import Running, running
 
@@ -44,11 +46,23 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Running]:
-    """A server that takes 2 MB, a minute and two people."""
+def shelf() -> Iterator[Shelf]:
+    """A host of recordings."""
+    with serve() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, model: Path, shelf: Shelf
+) -> Iterator[Running]:
+    """A server that takes 2 MB, a minute, two people, and recordings of the shelf."""
     data = tmp_path_factory.mktemp("server") / "data"
     limits = ("--max-megabytes", 2, "--max-minutes", 1, "--max-people", 2)
-    with running(data, "--model", model, *limits) as one:
+    port = shelf.url.rpartition(":")[2]
+    hosts = [f"127.0.0.1:{port}", f"shelf.example:{port}=127.0.0.1", f"localhost:{port}"]
+    allowed = [word for host in hosts for word in ("--allow-host", host)]
+    with running(data, "--model", model, *limits, *allowed) as one:
         yield one
 
 

@@ -45,6 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--open", action="store_true", help="open the web page in the browser of this machine"
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME[:PORT][=ADDRESS]",
+        help="host that recordings may be downloaded from, may be repeated; one with an address "
+        "that is not public needs =ADDRESS (default: none)",
+    )
     for option, kind, default, metavar, text in (
         ("--max-megabytes", _positive, 500, "MB", "size of an upload"),
         ("--max-minutes", _positive, 60, "MIN", "length of a recording"),
@@ -94,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
 
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise AffuseError(f'needs {missing[0]}, which is not here: pip install "affuse[serve]"')
+    from affuse.serving.addresses import read_hosts
     from affuse.serving.server import log_to_stderr, serve
     from affuse.serving.settings import Limits, Settings, read_models, read_token
 
@@ -115,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
             session=options.live_minutes * 60,
         ),
         keep=options.keep_hours * 3600,
+        hosts=read_hosts(options.allow_host),
         device=options.device,
     )
     log_to_stderr()

@@ -1,4 +1,4 @@
-"""Downloads that are resumed and checked. No other module opens a network connection."""
+"""Downloads that are resumed and checked, for `affuse fetch`."""
 
 from __future__ import annotations
 

@@ -8,8 +8,10 @@ import shutil
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import BytesIO
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, BinaryIO
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
@@ -22,9 +24,10 @@ from affuse.inference.output import formats_of
 from affuse.inference.people import EVERYBODY, how_many
 from affuse.inference.predictor import LowQuality
 from affuse.models.modelfile import Windows
+from affuse.serving.addresses import LONGEST, Refused, check
 from affuse.serving.answers import Health, JobAnswer, ModelAnswer, Problem, files_of
 from affuse.serving.gate import RETRY, full
-from affuse.serving.jobs import RESULT, Job, Jobs, Options, QueueFull
+from affuse.serving.jobs import ADDRESS, RESULT, Job, Jobs, Options, QueueFull
 from affuse.serving.metrics import Metrics
 from affuse.serving.runner import Crew
 from affuse.serving.settings import Settings
@@ -86,7 +89,10 @@ router = APIRouter(responses=_refusals(401, 403, 421))
 @router.post("/v1/jobs", status_code=202, responses=_refusals(408, 413, 422, 429, 507))
 def create_job(
     serving: Here,
-    recording: Annotated[UploadFile, File(description="a recording or an image")],
+    recording: Annotated[UploadFile | None, File(description="a recording or an image")] = None,
+    url: Annotated[
+        str | None, Form(description="of a recording on a host that the operator allowed")
+    ] = None,
     model: Annotated[str | None, Form(description="of /v1/models; by default the first")] = None,
     hop: Annotated[
         float | None, Form(gt=0, allow_inf_nan=False, description="seconds from window to window")
@@ -101,7 +107,7 @@ def create_job(
         str, Form(description="more files, with commas between: eaf, textgrid, boris, vtt ...")
     ] = "",
 ) -> JobAnswer:
-    """Upload a recording, whose prediction waits in the queue; options as of `affuse predict`."""
+    """Let the prediction of a recording wait in the queue; options as of `affuse predict`."""
     models = serving.settings.models
     name = next(iter(models)) if model is None else model
     if name not in models:
@@ -115,11 +121,15 @@ def create_job(
         low_quality,
         _formats(formats),
     )
-    suffix = Path(recording.filename or "").suffix.lower()
-    file = NAME + (suffix if suffix in SUFFIXES else "")
+    if (recording is None) == (url is None):
+        raise HTTPException(422, "recording: send one, or its url")
+    file = NAME + (_suffix(recording.filename or "") if recording else _allowed(url or "", serving))
     folder = serving.jobs.new_folder()
     try:
-        _keep(recording.file, folder / file, serving.settings.limits.size)
+        if recording:
+            _keep(recording.file, folder / file, serving.settings.limits.size)
+        else:
+            _keep(BytesIO((url or "").encode()), folder / ADDRESS, LONGEST)
         job = serving.jobs.add(folder, file, options)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -223,6 +233,20 @@ def _people(word: str, serving: Serving) -> int:
     if people > most:
         raise HTTPException(422, f"people: this server takes {most:,} at most")
     return people
+
+
+def _suffix(name: str) -> str:
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix in SUFFIXES else ""
+
+
+def _allowed(url: str, serving: Serving) -> str:
+    """The suffix of the recording at a URL that may be opened."""
+    try:
+        check(url, serving.settings.hosts)
+    except Refused as error:
+        raise HTTPException(422, f"url: {error}") from None
+    return _suffix(urlsplit(url).path)
 
 
 def _keep(source: BinaryIO, path: Path, most: int) -> None:

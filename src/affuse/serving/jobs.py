@@ -22,6 +22,8 @@ from affuse.models.modelfile import Windows
 State = Literal["queued", "running", "done", "failed"]
 #: Where a job has its results.
 RESULT = "result"
+#: Where a job has the URL of its recording until that is downloaded.
+ADDRESS = "address"
 #: How often a recording may cost its process.
 TRIES = 2
 

@@ -100,6 +100,7 @@ class Runner(threading.Thread):
             model,
             job.options,
             self._settings.limits,
+            self._settings.hosts,
             self._settings.device,
         )
         for _ in range(_STARTS):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affuse.errors import AffuseError, BadInput
+from affuse.serving.addresses import Host
 
 #: Characters of a token at least.
 _SHORTEST_TOKEN = 16
@@ -60,6 +61,7 @@ class Settings:
         token: What who asks has to know; None where nobody is asked for it.
         limits: How much it takes.
         keep: Seconds after which finished jobs are deleted.
+        hosts: Those that recordings may come from.
         device: Torch device.
 
     Raises:
@@ -73,6 +75,7 @@ class Settings:
     token: str | None = None
     limits: Limits = field(default_factory=Limits)
     keep: float = 24 * 3600.0
+    hosts: tuple[Host, ...] = ()
     device: str = "cpu"
 
     def __post_init__(self) -> None:

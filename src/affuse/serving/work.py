@@ -17,7 +17,8 @@ from affuse.inference.predictor import LowQuality, Predictor
 from affuse.media.allowance import time_limit
 from affuse.media.probe import probe
 from affuse.models.modelfile import Windows
-from affuse.serving.jobs import RESULT, Options
+from affuse.serving.addresses import Host, fetch
+from affuse.serving.jobs import ADDRESS, RESULT, Options
 from affuse.serving.settings import Limits
 from affuse.serving.view import write_view
 
@@ -37,6 +38,7 @@ class Order:
         model: Model file.
         options: What was asked for.
         limits: What the server takes.
+        hosts: Those that recordings may come from.
         device: Torch device.
     """
 
@@ -45,6 +47,7 @@ class Order:
     model: Path
     options: Options
     limits: Limits
+    hosts: tuple[Host, ...]
     device: str
 
 
@@ -69,6 +72,7 @@ def work(order: Order) -> str | None:
 
 
 def _write(order: Order, path: Path) -> None:
+    _download(order, path)
     allow(min(time_limit([path]) or order.limits.seconds, order.limits.seconds))
     info = probe(path)
     if info.duration > order.limits.duration:
@@ -92,6 +96,22 @@ def _write(order: Order, path: Path) -> None:
     write_people(timelines, part, path.stem, formats=options.formats)
     write_view(timelines, order.folder)
     part.rename(order.folder / RESULT)
+
+
+def _download(order: Order, path: Path) -> None:
+    """Have the recording of a job that came with a URL."""
+    address = order.folder / ADDRESS
+    if not address.exists():
+        return
+    if not path.exists():
+        allow(order.limits.seconds)
+        url = address.read_text(encoding="ascii")
+        try:
+            fetch(url, path, order.hosts, order.limits.size, order.limits.upload_pause)
+        except BadInput:
+            address.unlink()
+            raise
+    address.unlink()
 
 
 def _teller() -> Callable[[float], None]:
