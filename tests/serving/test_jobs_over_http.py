@@ -48,6 +48,16 @@ def test_options_are_those_of_predict(server: Running, short: Path) -> None:
     assert [one["start"] for one in windows] == [0, 0.25, 0.5, 0.75, 1]
 
 
+def test_options_have_the_names_of_hosted_services_too(server: Running, short: Path) -> None:
+    names = {"granularity": "window", "window_length": "2.0", "window_step": "0.25"}
+    hosted = server.job(short, **names, people="2", identify_speakers="true", formats="tidy")
+    own = server.job(short, hop="0.25", people="2", voice="speaker", formats="tidy")
+    for name in server.when(own, "done")["files"]:
+        server.when(hosted, "done")
+        one, other = (server.client.get(f"/v1/jobs/{job}/files/{name}") for job in (hosted, own))
+        assert one.content == other.content, name
+
+
 def test_events_tell_progress_until_it_is_done(server: Running, short: Path) -> None:
     job = server.job(short, hop="0.02")
     with server.client.stream("GET", f"/v1/jobs/{job}/events") as answer:

@@ -96,7 +96,7 @@ def test_sound_gives_the_lines_of_affuse_live(
 ) -> None:
     path = tone(tmp_path / "talk.wav", 5.3)
     theirs = followed(capsys, path, "--model", model, "--hop", 0.5, "--delay", 0.25)
-    ours = through(live, path, model="voice", step=0.5, delay=0.25, images=None, realtime=False)
+    ours = through(live, path, model="voice", window_step=0.5, delay=0.25, images=None, realtime=False)
     assert_same(ours, theirs)
 
 

@@ -31,6 +31,16 @@ def reason(answer: httpx.Response, status: int) -> str:
         ({"hop": "0"}, "hop: input should be greater than 0"),
         ({"hop": "nan"}, "hop: "),
         ({"formats": "eaf,doc"}, "formats: no format 'doc'"),
+        ({"granularity": "frame"}, "granularity: this model speaks about every window"),
+        ({"granularity": "word"}, "granularity: input should be 'window' or 'frame'"),
+        ({"window_length": "4"}, "window_length: that of this model is 2 s"),
+        ({"window_step": "1", "hop": "1"}, "window_step: is another name of hop; give one"),
+        ({"window_step": "-1"}, "window_step: input should be greater than 0"),
+        ({"identify_speakers": "perhaps"}, "identify_speakers: input should be a valid boolean"),
+        (
+            {"identify_speakers": "true", "voice": "all"},
+            "identify_speakers: is another name of voice; give one",
+        ),
         ({"voice": "x\ny"}, "voice: input should be 'all' or 'speaker'"),
     ],
 )

@@ -17,15 +17,10 @@ from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, Uplo
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from affuse.errors import AffuseError
-from affuse.inference.extraction import Voice
 from affuse.inference.inputs import SUFFIXES
-from affuse.inference.output import formats_of
-from affuse.inference.people import EVERYBODY, how_many
-from affuse.inference.predictor import LowQuality
-from affuse.models.modelfile import Windows
 from affuse.serving.addresses import LONGEST, Refused, check
 from affuse.serving.answers import Health, JobAnswer, ModelAnswer, Problem, files_of
+from affuse.serving.asked import options_of
 from affuse.serving.gate import RETRY, full
 from affuse.serving.jobs import ADDRESS, RESULT, Job, Jobs, Options, QueueFull
 from affuse.serving.metrics import Metrics
@@ -89,38 +84,13 @@ router = APIRouter(responses=_refusals(401, 403, 421))
 @router.post("/v1/jobs", status_code=202, responses=_refusals(408, 413, 422, 429, 507))
 def create_job(
     serving: Here,
+    options: Annotated[Options, Depends(options_of)],
     recording: Annotated[UploadFile | None, File(description="a recording or an image")] = None,
     url: Annotated[
         str | None, Form(description="of a recording on a host that the operator allowed")
     ] = None,
-    model: Annotated[str | None, Form(description="of /v1/models; by default the first")] = None,
-    hop: Annotated[
-        float | None, Form(gt=0, allow_inf_nan=False, description="seconds from window to window")
-    ] = None,
-    windows: Annotated[Windows | None, Form(description="of joint attention")] = None,
-    people: Annotated[str, Form(description="largest, all or a number")] = "largest",
-    voice: Annotated[Voice | None, Form(description="whose the sound is")] = None,
-    low_quality: Annotated[
-        LowQuality | None, Form(description="what becomes of moments of low quality")
-    ] = None,
-    formats: Annotated[
-        str, Form(description="more files, with commas between: eaf, textgrid, boris, vtt ...")
-    ] = "",
 ) -> JobAnswer:
     """Let the prediction of a recording wait in the queue; options as of `affuse predict`."""
-    models = serving.settings.models
-    name = next(iter(models)) if model is None else model
-    if name not in models:
-        raise HTTPException(422, f"model: none of {', '.join(models)}")
-    options = Options(
-        name,
-        hop,
-        windows,
-        _people(people, serving),
-        voice,
-        low_quality,
-        _formats(formats),
-    )
     if (recording is None) == (url is None):
         raise HTTPException(422, "recording: send one, or its url")
     file = NAME + (_suffix(recording.filename or "") if recording else _allowed(url or "", serving))
@@ -213,26 +183,6 @@ def health(serving: Here) -> Health:
 def metrics(serving: Here) -> Response:
     """Numbers for Prometheus."""
     return Response(serving.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    try:
-        return formats_of(text) if text else ()
-    except AffuseError as error:
-        raise HTTPException(422, f"formats: {error}") from None
-
-
-def _people(word: str, serving: Serving) -> int:
-    most = serving.settings.limits.people
-    try:
-        people = how_many(word)
-    except AffuseError as error:
-        raise HTTPException(422, f"people: {error}") from None
-    if people == EVERYBODY:
-        return most
-    if people > most:
-        raise HTTPException(422, f"people: this server takes {most:,} at most")
-    return people
 
 
 def _suffix(name: str) -> str:

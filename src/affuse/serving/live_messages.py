@@ -70,7 +70,7 @@ class Start(BaseModel):
         1.0,
         ge=0.02,
         le=60,
-        validation_alias=AliasChoices("hop", "step"),
+        validation_alias=AliasChoices("hop", "window_step"),
         description="seconds from line to line",
     )
     delay: float = Field(
