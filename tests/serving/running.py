@@ -47,15 +47,15 @@ class Running:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
-    def when(self, job: str, *states: str) -> dict[str, Any]:
+    def when(self, job: str, *states: str, patience: float = PATIENCE) -> dict[str, Any]:
         """A job as soon as it is in one of some states."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         while time.monotonic() < until:
             facts: dict[str, Any] = self.client.get(f"/v1/jobs/{job}").json()
             if facts["state"] in states:
                 return facts
             time.sleep(0.05)
-        raise AssertionError(f"{facts} is not {states} after {PATIENCE:g} s\n{self.said()}")
+        raise AssertionError(f"{facts} is not {states} after {patience:g} s\n{self.said()}")
 
     def said(self) -> str:
         """All that it said."""

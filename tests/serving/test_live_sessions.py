@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,7 +30,7 @@ from affuse.media.source import open_source
 from affuse.models.bundled import BUNDLED
 from tests.commands import run
 from tests.serving.conftest import tone
-from tests.serving.running import Running, running
+from tests.serving.running import ROOT, Running, running
 from tests.serving.sessions import (
     IMAGE,
     SOUND,
@@ -96,7 +99,9 @@ def test_sound_gives_the_lines_of_affuse_live(
 ) -> None:
     path = tone(tmp_path / "talk.wav", 5.3)
     theirs = followed(capsys, path, "--model", model, "--hop", 0.5, "--delay", 0.25)
-    ours = through(live, path, model="voice", window_step=0.5, delay=0.25, images=None, realtime=False)
+    ours = through(
+        live, path, model="voice", window_step=0.5, delay=0.25, images=None, realtime=False
+    )
     assert_same(ours, theirs)
 
 
@@ -134,6 +139,24 @@ def test_sound_and_images_give_the_lines_of_affuse_live(
     theirs = followed(capsys, talk, "--hop", 0.5)
     assert any(line["face"] for line in theirs) and any(line["sound"] for line in theirs)
     assert_same(through(live, talk, model="bundled", hop=0.5, realtime=False), theirs)
+
+
+@pytest.mark.slow
+def test_the_client_of_the_documentation(live: Running, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
+    (code,) = [one for one in re.findall(r"```python\n(.*?)```", page, re.S) if "wave" in one]
+    tone(tmp_path / "talk.wav", 3.0)
+    netloc = live.client.base_url.netloc.decode()
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("127.0.0.1:8000", netloc)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ready, *lines, end = map(json.loads, done.stdout.splitlines())
+    assert {*ready} == {"ready"} and end["end"]["lines"] == 6
+    assert [line["time"] for line in lines] == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
 
 
 @pytest.mark.parametrize(

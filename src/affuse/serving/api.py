@@ -1,28 +1,20 @@
-"""The routes."""
+"""The routes that answer about jobs and models, and what all routes work with."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from io import BytesIO
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, BinaryIO
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from affuse.inference.inputs import SUFFIXES
-from affuse.serving.addresses import LONGEST, Refused, check
 from affuse.serving.answers import Health, JobAnswer, ModelAnswer, Problem, files_of
-from affuse.serving.asked import options_of
-from affuse.serving.gate import RETRY, full
-from affuse.serving.jobs import ADDRESS, RESULT, Job, Jobs, Options, QueueFull
+from affuse.serving.gate import RETRY
+from affuse.serving.jobs import RESULT, Job, Jobs
 from affuse.serving.metrics import Metrics
 from affuse.serving.runner import Crew
 from affuse.serving.settings import Settings
@@ -74,44 +66,15 @@ def _job(id: str, serving: Here) -> Job:
 Asked = Annotated[Job, Depends(_job)]
 
 
-def _refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Refusals for the OpenAPI description of a route."""
     return {code: {"model": Problem} for code in codes}
 
 
-router = APIRouter(responses=_refusals(401, 403, 421))
+router = APIRouter(responses=refusals(401, 403, 421))
 
 
-@router.post("/v1/jobs", status_code=202, responses=_refusals(408, 413, 422, 429, 507))
-def create_job(
-    serving: Here,
-    options: Annotated[Options, Depends(options_of)],
-    recording: Annotated[UploadFile | None, File(description="a recording or an image")] = None,
-    url: Annotated[
-        str | None, Form(description="of a recording on a host that the operator allowed")
-    ] = None,
-) -> JobAnswer:
-    """Let the prediction of a recording wait in the queue; options as of `affuse predict`."""
-    if (recording is None) == (url is None):
-        raise HTTPException(422, "recording: send one, or its url")
-    file = NAME + (_suffix(recording.filename or "") if recording else _allowed(url or "", serving))
-    folder = serving.jobs.new_folder()
-    try:
-        if recording:
-            _keep(recording.file, folder / file, serving.settings.limits.size)
-        else:
-            _keep(BytesIO((url or "").encode()), folder / ADDRESS, LONGEST)
-        job = serving.jobs.add(folder, file, options)
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, QueueFull):
-            raise full(str(error)) from None
-        if isinstance(error, OSError):
-            raise HTTPException(507, f"it cannot be kept ({error.strerror})") from None
-        raise
-    return JobAnswer.of(job, folder)
-
-
-@router.get("/v1/jobs/{id}", responses=_refusals(404))
+@router.get("/v1/jobs/{id}", responses=refusals(404))
 def read_job(job: Asked, serving: Here) -> JobAnswer:
     """What becomes of a job."""
     return JobAnswer.of(job, serving.jobs.folder(job.id))
@@ -120,7 +83,7 @@ def read_job(job: Asked, serving: Here) -> JobAnswer:
 @router.get(
     "/v1/jobs/{id}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}, **_refusals(404)},
+    responses={200: {"content": {"text/event-stream": {}}}, **refusals(404)},
 )
 def watch_job(job: Asked, serving: Here) -> StreamingResponse:
     """Server-sent events `job`, each with the job as JSON, until it is done, failed or deleted."""
@@ -130,7 +93,7 @@ def watch_job(job: Asked, serving: Here) -> StreamingResponse:
 @router.get(
     "/v1/jobs/{id}/result",
     response_class=FileResponse,
-    responses={200: {"content": {"application/json": {}}}, **_refusals(404, 409, 422)},
+    responses={200: {"content": {"application/json": {}}}, **refusals(404, 409, 422)},
 )
 def read_result(job: Asked, serving: Here) -> FileResponse:
     """The JSON that `affuse predict` writes about the main person."""
@@ -140,14 +103,14 @@ def read_result(job: Asked, serving: Here) -> FileResponse:
 @router.get(
     "/v1/jobs/{id}/files/{name}",
     response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}, **_refusals(404, 409, 422)},
+    responses={200: {"content": {"application/octet-stream": {}}}, **refusals(404, 409, 422)},
 )
 def read_file(job: Asked, name: str, serving: Here) -> FileResponse:
     """One of the files of a job that is done."""
     return _file(job, serving, name)
 
 
-@router.delete("/v1/jobs/{id}", status_code=204, responses=_refusals(404))
+@router.delete("/v1/jobs/{id}", status_code=204, responses=refusals(404))
 def delete_job(id: str, serving: Here) -> None:
     """Cancel a job, or delete it when it is done; its recording and its results are removed."""
     if not serving.crew.delete(id):
@@ -162,7 +125,7 @@ def list_models(serving: Here) -> list[ModelAnswer]:
     return [ModelAnswer.of(name, file, name == default) for name, file in models.items()]
 
 
-@router.get("/v1/models/{name}/card", response_class=PlainTextResponse, responses=_refusals(404))
+@router.get("/v1/models/{name}/card", response_class=PlainTextResponse, responses=refusals(404))
 def read_card(name: str, serving: Here) -> Response:
     """The model card, as Markdown: what it was trained on, its results, its limits."""
     from affuse.evaluation.report.card import model_card
@@ -183,32 +146,6 @@ def health(serving: Here) -> Health:
 def metrics(serving: Here) -> Response:
     """Numbers for Prometheus."""
     return Response(serving.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _suffix(name: str) -> str:
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix if suffix in SUFFIXES else ""
-
-
-def _allowed(url: str, serving: Serving) -> str:
-    """The suffix of the recording at a URL that may be opened."""
-    try:
-        check(url, serving.settings.hosts)
-    except Refused as error:
-        raise HTTPException(422, f"url: {error}") from None
-    return _suffix(urlsplit(url).path)
-
-
-def _keep(source: BinaryIO, path: Path, most: int) -> None:
-    """Write an upload to the disk; whole, before anybody is told that it is there."""
-    with path.open("xb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
-        file.flush()
-        os.fsync(file.fileno())
-        if file.tell() > most:
-            raise HTTPException(413, f"this server takes {most:,} bytes")
-    if path.stat().st_size == 0:
-        raise HTTPException(422, "recording: is empty")
 
 
 def _file(job: Job, serving: Serving, name: str) -> FileResponse:

@@ -30,6 +30,7 @@ from affuse.serving.metrics import Metrics
 from affuse.serving.page_routes import router as page_router
 from affuse.serving.runner import Crew
 from affuse.serving.settings import Settings
+from affuse.serving.uploads import router as upload_router
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ def create_app(settings: Settings, jobs: Jobs) -> FastAPI:
     )
     app.state.serving = serving
     app.include_router(router)
+    app.include_router(upload_router)
     app.include_router(page_router)
     app.include_router(live_router)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -150,6 +152,7 @@ def log_to_stderr() -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s"
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # tells of what clients send
 
 
 def _arrive_in(folder: Path) -> None:
