@@ -140,6 +140,7 @@ def test_an_upload_that_is_broken_off_leaves_nothing(server: Running) -> None:
     assert len(server.folders()) == before
     assert [*(server.data / "incoming").glob("*.wav")] == []
     assert server.client.get("/healthz").status_code == 200
+    assert "Traceback" not in server.said()
 
 
 def test_other_hosts_and_origins(server: Running, short: Path) -> None:

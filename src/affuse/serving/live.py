@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 
 from fastapi import APIRouter, WebSocket
 from starlette.responses import JSONResponse
@@ -79,7 +81,7 @@ class _Session:
     def __init__(self, socket: WebSocket, serving: Serving) -> None:
         self._socket, self._serving = socket, serving
         self._limits = serving.settings.limits
-        self._waiting = 0  # bytes that the process has not taken
+        self._waiting = _OVERHEAD  # bytes that the process has not taken; at first, the order
         self._heard = time.monotonic()  # when it said something
         self._room = asyncio.Condition()
 
@@ -93,20 +95,22 @@ class _Session:
         try:
             async with asyncio.timeout(self._limits.session):
                 start = Start.of((await self._next()).get("text") or "")
-                process = await self._begin(start)
-                try:
-                    await self._work(start, process)
-                finally:
-                    with suppress(ProcessLookupError):
-                        process.kill()
-                    await process.wait()
+                # what the process leaves there goes with it, however it ends
+                with TemporaryDirectory(prefix="affuse-", ignore_cleanup_errors=True) as folder:
+                    process = await self._begin(start, folder)
+                    try:
+                        await self._work(start, process)
+                    finally:
+                        with suppress(ProcessLookupError):
+                            process.kill()
+                        await process.wait()
                 await self._socket.close()
         except TimeoutError:
             raise SessionError(
                 "over", f"a session takes {self._limits.session / 60:g} min at most"
             ) from None
 
-    async def _begin(self, start: Start) -> Process:
+    async def _begin(self, start: Start, folder: str) -> Process:
         settings = self._serving.settings
         name = next(iter(settings.models)) if start.model is None else start.model
         if name not in settings.models:
@@ -119,11 +123,13 @@ class _Session:
                 stdin=PIPE,
                 stdout=PIPE,
                 limit=_LINE,
+                env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder),
             )
         except OSError as error:
             raise SessionError("failed", f"no process for it ({error.strerror})") from None
         order = Order(settings.models[name], start, self._limits.pixels, settings.device)
-        await self._hand(process, pickle.dumps(order), counted=0)
+        assert process.stdin is not None
+        process.stdin.write(framed(pickle.dumps(order)))
         return process
 
     async def _work(self, start: Start, process: Process) -> None:
@@ -162,12 +168,12 @@ class _Session:
             await self._hand(process, data)
         await self._hand(process, b"")
 
-    async def _hand(self, process: Process, data: bytes, counted: int | None = None) -> None:
+    async def _hand(self, process: Process, data: bytes) -> None:
         async with self._room:
             await self._room.wait_for(lambda: self._waiting < _ROOM)
             if not self._waiting:
                 self._heard = time.monotonic()
-            self._waiting += (len(data) if counted is None else counted) + _OVERHEAD
+            self._waiting += len(data) + _OVERHEAD
         assert process.stdin is not None
         with suppress(ConnectionError):  # it died; the end of its output tells
             process.stdin.write(framed(data))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from affuse.inference.inputs import SUFFIXES
 from affuse.serving.addresses import LONGEST, Refused, check
@@ -33,7 +34,10 @@ class _OneFile(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            await request.form(max_files=1, max_fields=_FIELDS, max_part_size=_FIELD)
+            try:
+                await request.form(max_files=1, max_fields=_FIELDS, max_part_size=_FIELD)
+            except ClientDisconnect:
+                raise HTTPException(400, "broken off") from None
             return await handle(request)  # finds the form that was read
 
         return handler
