@@ -181,7 +181,7 @@ def test_kills_at_twenty_random_moments(model: Path, tmp_path: Path) -> None:
         while sum(kills.values()) < 20:
             time.sleep(chance.uniform(0.0, 1.5 * usual))
             workers, here = server.workers(), being_worked_on(data)
-            if chance.random() < 0.5 and workers and not lost & here:
+            if chance.random() < 0.7 and workers and not lost & here:
                 lost |= here  # whichever of them it is, it has lost one process
                 os.kill(chance.choice(workers), signal.SIGKILL)
                 kills["worker"] += 1
