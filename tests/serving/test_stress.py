@@ -84,6 +84,7 @@ def test_bombs_and_wrong_types_cost_nothing(server: Running, short: Path) -> Non
     assert packed.status_code == 400
     many: Any = [("recording", (f"{k}.wav", bytes(10_000))) for k in range(100)]
     assert server.client.post("/v1/jobs", files=many).status_code == 400
+    assert server.client.post("/v1/jobs", data={"url": "x" * 100_000}).status_code == 413
     assert len(server.folders()) == before
     assert memory(server.process.pid) - size < 50_000_000
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from affuse.inference.inputs import SUFFIXES
@@ -34,13 +36,24 @@ class _OneFile(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
+            _check_length(request)
             try:
                 await request.form(max_files=1, max_fields=_FIELDS, max_part_size=_FIELD)
-            except ClientDisconnect:
-                raise HTTPException(400, "broken off") from None
+            except (ClientDisconnect, FormParserError):
+                raise HTTPException(400, "no whole form") from None
             return await handle(request)  # finds the form that was read
 
         return handler
+
+
+def _check_length(request: Request) -> None:
+    """Refuse a long form without parts, which takes memory while it is read."""
+    kind, _ = parse_options_header(request.headers.get("content-type"))
+    length = request.headers.get("content-length", "")
+    if kind == b"application/x-www-form-urlencoded" and not (
+        length.isascii() and length.isdecimal() and int(length) <= _FIELD
+    ):
+        raise HTTPException(413, f"a form without parts has {_FIELD:,} bytes at most, and says so")
 
 
 router = APIRouter(responses=refusals(401, 403, 421), route_class=_OneFile)
