@@ -79,6 +79,24 @@ def test_warnings_are_for_who_wants_them(examples: Path, caplog: pytest.LogCaptu
     assert [r.name.partition(".")[0] for r in caplog.records] == ["affuse"]
 
 
+@pytest.mark.slow
+def test_a_command_says_its_warnings_and_those_of_its_workers(
+    examples: Path, tmp_path: Path
+) -> None:
+    data = bytearray((examples / "talk.mp4").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = b"\xff" * 400
+    (tmp_path / "damaged.mp4").write_bytes(data)
+    code = "import sys; from affuse.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    done = python(code, tmp_path, "predict", "damaged.mp4", "--out", "out")
+    said = [line for line in done.stderr.splitlines() if "damaged and left out" in line]
+    assert sorted(said) == [
+        f"damaged.mp4: parts of its {kind} are damaged and left out" for kind in ("audio", "video")
+    ]
+    quiet = python("import affuse; affuse.predict('damaged.mp4')", tmp_path)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
 def test_changes_of_parts_leave_the_other_keys(examples: Path, tmp_path: Path) -> None:
     affuse.prepare("folder", examples / "recordings", tmp_path / "store", ["audio/mfcc10"])
     recipe = (
