@@ -80,7 +80,7 @@ def _guarded(words: list[str], verb: str | None) -> int:
         print(f"affuse {verb}: {text}" if verb else f"affuse: {text}", file=sys.stderr)
 
     kept = "what was finished is kept, run it again to go on" + (
-        " (with --resume)" if verb == "train" else ""
+        " (with --resume)" if verb in ("train", "predict") else ""
     )
     try:
         code = _run(words, verb)

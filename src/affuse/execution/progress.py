@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from affuse.errors import shown
 from affuse.execution.terminal import bar_stream
 
 T = TypeVar("T")
+
+#: Set for a process that is one of several, whose bars would be drawn over each other.
+NO_BARS = "AFFUSE_NO_BARS"
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
@@ -81,6 +85,6 @@ def _bar(*columns: Any) -> Any:
     return Progress(
         *columns,
         console=console,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or NO_BARS in os.environ,
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     )
