@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
-
-#: What the extra `serve` installs, as it is imported.
-_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,10 +78,6 @@ def _positive(word: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    from affuse.errors import AffuseError
-
-    if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise AffuseError(f'needs {missing[0]}, which is not here: pip install "affuse[serve]"')
     from affuse.serving.server import log_to_stderr, serve
     from affuse.serving.settings import Limits, Settings, read_models, read_token
 
