@@ -4,7 +4,8 @@
 
 Builds the wheel, then installs it with one extra after the other into an environment of its own,
 with the versions of constraints.txt, and prints Markdown. Packages that pip has in its cache are
-not downloaded again, so seconds are those of unpacking; megabytes are those of site-packages
+not downloaded again, so seconds, those that pass and those of processors, are of unpacking and
+compiling; megabytes are those of site-packages
 without pip and setuptools, the compiled modules included. In each, `affuse doctor` and
 `affuse predict` have to work, without importing what only trainings need.
 """
@@ -60,13 +61,15 @@ def environment(folder: Path) -> Path:
     return folder / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
-def install(python: Path, wheel: Path, extra: str) -> float:
-    """Install the wheel with an extra; returns seconds."""
+def install(python: Path, wheel: Path, extra: str) -> tuple[float, float]:
+    """Install the wheel with an extra; returns seconds that passed, and of processors."""
     what = f"{wheel}[{extra}]" if extra else str(wheel)
-    began = time.perf_counter()
+    before, began = os.times(), time.perf_counter()
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), what], check=True)
-    return time.perf_counter() - began
+    after, passed = os.times(), time.perf_counter() - began
+    used = after.children_user + after.children_system
+    return passed, used - before.children_user - before.children_system
 
 
 def sizes(python: Path) -> dict[str, float]:
@@ -110,6 +113,7 @@ def works(python: Path, folder: Path) -> dict[str, bool]:
 
 
 def main() -> None:
+    """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the environments")
     parser.add_argument("--extras", nargs="*", default=EXTRAS, help="empty: the base")
@@ -117,13 +121,13 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     wheel = build(options.out / "wheel")
     print(f"The wheel has {wheel.stat().st_size / 1e6:.1f} MB.\n")
-    print("| installed | packages | MB | MB without torch | seconds |")
-    print("|---|---|---|---|---|", flush=True)
+    print("| installed | packages | MB | MB without torch | seconds | processor seconds |")
+    print("|---|---|---|---|---|---|", flush=True)
     base: dict[str, float] = {}
     for extra in options.extras:
         folder = options.out / (extra or "base")
         python = environment(folder)
-        took = install(python, wheel, extra)
+        passed, used = install(python, wheel, extra)
         found = sizes(python)
         base = base or found
         if not works(python, folder).get(extra, True):
@@ -131,9 +135,8 @@ def main() -> None:
         packages = sum(name.endswith(".dist-info") for name in found)
         total, torch = sum(found.values()), found["torch"]
         name = f"`affuse[{extra}]`" if extra else "`affuse`"
-        print(
-            f"| {name} | {packages} | {total:.0f} | {total - torch:.0f} | {took:.0f} |", flush=True
-        )
+        cells = [name, packages, *map(round, (total, total - torch, passed, used))]
+        print("|", " | ".join(map(str, cells)), "|", flush=True)
     print("\n| package of the base | MB |\n|---|---|")
     for name, size in sorted(base.items(), key=lambda pair: -pair[1])[:12]:
         print(f"| {name} | {size:.0f} |")
