@@ -28,7 +28,7 @@ FLOW = (
     "cli",
 )
 #: Beside the flow: what every folder may import, and what imports no folder of the flow.
-BESIDE = ("metrics", "execution", "interchange", "errors", "suggestions", "registry")
+BESIDE = ("metrics", "execution", "interchange", "errors", "extras", "suggestions", "registry")
 #: `affuse/__init__.py` is the outside of the package: it hands on from all folders.
 MODULES = sorted(path for path in SOURCES.rglob("*.py") if path.parent != SOURCES)
 _HERE = "|".join((*FLOW, *BESIDE))
@@ -75,7 +75,7 @@ def test_no_module_imports_from_further_down_the_flow(folder: str) -> None:
     assert upwards == []
 
 
-@pytest.mark.parametrize("name", ["errors", "suggestions", "registry"])
+@pytest.mark.parametrize("name", ["errors", "extras", "suggestions", "registry"])
 def test_what_all_import_imports_nothing_of_the_flow(name: str) -> None:
     assert {other for _, other in imported(SOURCES / f"{name}.py")} <= {*BESIDE}
 

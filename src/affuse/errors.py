@@ -76,6 +76,8 @@ def reason_of(error: BaseException) -> str:
         return str(error)
     if _lacks_memory(error):
         return "there is not enough memory for it"
+    if (missing := _missing(error)) is not None:
+        return missing
     if isinstance(error, UnicodeError):
         return shown(f"text that cannot be written or read ({error})")
     if isinstance(error, OSError):
@@ -88,7 +90,8 @@ def reason_of(error: BaseException) -> str:
 def is_defect(error: BaseException) -> bool:
     """Whether an error is none of the user, the system or the input that anybody foresaw."""
     foreseen = AffuseError, OSError, UnicodeError
-    return not isinstance(error, foreseen) and not _lacks_memory(error)
+    known = isinstance(error, foreseen) or _missing(error) is not None
+    return not known and not _lacks_memory(error)
 
 
 def line_of(error: BaseException, path: str | Path | None = None) -> str:
@@ -109,6 +112,13 @@ def line_of(error: BaseException, path: str | Path | None = None) -> str:
     if is_defect(error):
         line += f" (a defect in affuse; {DEBUG}=1 shows where)"
     return line
+
+
+def _missing(error: BaseException) -> str | None:
+    """How to install the package of an extra that is not there; None of any other error."""
+    from affuse.extras import advice
+
+    return advice(error.name or "") if isinstance(error, ModuleNotFoundError) else None
 
 
 def _lacks_memory(error: BaseException) -> bool:

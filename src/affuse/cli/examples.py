@@ -30,4 +30,6 @@ EXAMPLES = {
     "serve": "affuse serve --data jobs",
     "convert": "affuse convert chumachenko lt.pth heads=1 --out lt.safetensors",
     "parity": "affuse parity parity/cases",
+    "completion": "affuse completion bash",
+    "doctor": "affuse doctor",
 }

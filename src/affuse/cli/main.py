@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from affuse.cli.completion import complete, line_so_far
 from affuse.cli.examples import EXAMPLES
 from affuse.cli.parser import Parser
 from affuse.errors import AffuseError, is_defect, line_of
@@ -17,6 +18,7 @@ from affuse.execution.logs import said_warnings
 from affuse.execution.progress import bars
 from affuse.execution.signals import signals_raise
 from affuse.execution.terminal import printable
+from affuse.extras import need
 
 #: Verb -> what it does; the module of the same name (`module_of`) has `add_arguments` and `run`.
 VERBS = {
@@ -47,6 +49,17 @@ VERBS = {
     "serve": "an HTTP API for predictions: upload a recording, get its timelines",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
+    "completion": "Tab completion for bash, zsh or fish",
+    "doctor": "what is usable here: versions, codecs, GPU, extras, and a prediction as a test",
+}
+
+#: Verb -> the extra that it does nothing without.
+NEEDS = {
+    **dict.fromkeys(("train", "evaluate", "check-model", "calibrate", "compare"), "train"),
+    **dict.fromkeys(("report", "card", "table", "power", "reproduce", "combine"), "train"),
+    **dict.fromkeys(("ensemble", "agree", "events"), "train"),
+    "demo": "demo",
+    "serve": "serve",
 }
 
 #: What verbs were called in earlier versions.
@@ -62,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     threads.settle()  # before anything imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if (asked := line_so_far()) is not None:
+        words = asked
     first = next((word for word in words if not word.startswith("-")), "")
     if first in RENAMED:
         print(f"affuse: {first} is called {RENAMED[first]} now", file=sys.stderr)
@@ -82,7 +97,7 @@ def _guarded(words: list[str], verb: str | None) -> int:
         print(f"affuse {verb}: {text}" if verb else f"affuse: {text}", file=sys.stderr)
 
     kept = "what was finished is kept, run it again to go on" + (
-        " (with --resume)" if verb == "train" else ""
+        " (with --resume)" if verb in ("train", "predict") else ""
     )
     try:
         code = _run(words, verb)
@@ -120,6 +135,8 @@ def _run(words: list[str], chosen: str | None) -> int:
         subparser = verbs.add_parser(verb, help=help_line, description=help_line, epilog=example)
         if verb == chosen:
             module_of(verb).add_arguments(subparser)
+    if line_so_far() is not None:
+        complete(parser, verbs.choices.get(chosen or ""))
     options, rest = parser.parse_known_args(words)
     changes = hasattr(options, "changes") and all("=" in w and w[0] != "-" for w in rest)
     if rest and not changes:
@@ -134,6 +151,8 @@ def _run(words: list[str], chosen: str | None) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
+    if options.verb in NEEDS:
+        need(NEEDS[options.verb])
     code: int = module_of(options.verb).run(options)
     return code
 

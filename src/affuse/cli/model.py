@@ -1,10 +1,19 @@
-"""`--model`, for the verbs that apply one, and the bundled model."""
+"""`--model` and `--baseline`, for the verbs that apply a model; the bundled model."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affuse.cli.sources import with_trained_rates
+from affuse.cli.tracks import chosen_tracks
+
+if TYPE_CHECKING:
+    from affuse.inference.baseline import Baseline, BaselineReader
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -61,3 +70,48 @@ def _of_run(folder: Path) -> Path:
         named = ", ".join(map(str, files))
         raise BadInput(folder, f"holds the models of {len(files)} folds; name one: {named}")
     return files[0]
+
+
+def read_baseline(options: argparse.Namespace, inputs: Iterable[Path]) -> Baseline:
+    """What recordings tell of the person, read in a process of its own.
+
+    Raises:
+        BadInput: The model has no use for it, or a recording of `--baseline` cannot be used; an
+            INPUT that cannot tells nothing.
+    """
+    from affuse.errors import BadInput
+    from affuse.execution.progress import progress
+    from affuse.features.speakers import NO_BASELINE
+    from affuse.inference.baseline import Baseline
+    from affuse.inference.batch import predict_all
+    from affuse.inference.inputs import find_inputs
+    from affuse.models.modelfile import read_spec
+
+    if not options.baseline and not options.same_person:
+        return Baseline()
+    if read_spec(options.model).shrinkage is None:
+        raise BadInput(options.model, NO_BASELINE)
+    named = find_inputs(options.baseline, options.out)
+    for error in named.failures:
+        raise error
+    wanted = dict.fromkeys([*named.names, *(inputs if options.same_person else ())])
+    work = predict_all(list(wanted), partial(_reader, options), partial(_read_one, options))
+    found = dict(progress(work, "baseline", len(wanted)))
+    for path in named.names:
+        if isinstance(told := found[path], BadInput):
+            raise told
+    return Baseline.of(x for path in wanted if isinstance(x := found[path], Baseline))
+
+
+def _reader(options: argparse.Namespace) -> BaselineReader:
+    from affuse.inference.baseline import BaselineReader
+    from affuse.models.modelfile import read_spec
+
+    spec = read_spec(options.model)
+    return BaselineReader(options.model, spec, with_trained_rates(options.source, spec.streams))
+
+
+def _read_one(options: argparse.Namespace, reader: BaselineReader, path: Path) -> Baseline:
+    from affuse.inference.people import whose_voice
+
+    return reader.read(path, chosen_tracks(options), whose_voice(options.voice, options.people))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affuse.cli.model import add_baseline, add_model, chosen_model
+from affuse.cli.done import done_before, records_of
+from affuse.cli.model import add_baseline, add_model, chosen_model, read_baseline
 from affuse.cli.sources import add_source, read_sources, with_trained_rates
 from affuse.cli.tracks import add_tracks, chosen_tracks
 
 if TYPE_CHECKING:
-    from affuse.inference.baseline import Baseline, BaselineReader
+    from affuse.inference.done import Outcome, Records
     from affuse.inference.predictor import Predictor
     from affuse.tasks.prediction import Prediction
 
@@ -31,7 +32,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recordings or images, folders of them, or quoted patterns such as 'clips/**/*.mp4'",
     )
     add_model(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the timelines")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the timelines; of folders, patterns and several recordings also for "
+        "summary.csv and failures.csv",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_jobs,
+        metavar="N",
+        help="recordings that are worked on at once, each with one thread (default: one, with "
+        "threads on all processors)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out recordings that were done with the same model and options, and go on",
+    )
     parser.add_argument(
         "--hop",
         type=float,
@@ -111,6 +130,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
 
 
+def _jobs(word: str) -> int:
+    if not (word.isascii() and word.isdecimal() and int(word)):
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of recordings")
+    return int(word)
+
+
 def _smoothing(word: str) -> float | str:
     if word == "published":
         return word
@@ -150,6 +175,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.execution.progress import progress
     from affuse.inference.batch import predict_all
     from affuse.inference.inputs import find_inputs
+    from affuse.inference.tables import check_tables, remove_tables, write_tables
 
     if options.hop is not None and options.hop <= 0:
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")
@@ -157,11 +183,13 @@ def run(options: argparse.Namespace) -> int:
         _check_stretch(options.stretch, options.explain)
     _check_folder(options.out)
     inputs = find_inputs(options.inputs, options.out)
-    failed = 0
+    many = bool(inputs.found) or len(inputs.names) > 1 or options.resume
+    if many:
+        check_tables(options.out)
+    failures: list[BadInput] = []
 
     def fail(error: BadInput) -> None:
-        nonlocal failed
-        failed += 1
+        failures.append(error)
         print(f"affuse predict: {line_of(error)}", file=sys.stderr)
 
     for error in inputs.failures:
@@ -176,28 +204,39 @@ def run(options: argparse.Namespace) -> int:
         return 2
     options.source = read_sources(options.source, options.rate)
     options.model = chosen_model(options)
+    records = records_of(options, inputs.names) if many else None
+    done = done_before(records, inputs.names) if records and options.resume else {}
+    left = [path for path in inputs.names if path not in done]
     try:
-        options.known = _baseline(options, inputs.names)
+        options.known = read_baseline(options, inputs.names) if left else None
     except BadInput as error:
         fail(error)
         return 2
+    if many:
+        remove_tables(options.out)
     work = predict_all(
-        list(inputs.names),
+        left,
         partial(_predictor, options),
-        partial(_write_one, names=inputs.names, options=options),
+        partial(_write_one, names=inputs.names, options=options, records=records),
+        options.jobs,
     )
     # every overlay and every explanation has a bar of its own
-    own_bar = options.overlay or options.explain
-    for path, done in work if own_bar else progress(work, "predict", len(inputs.names)):
-        if isinstance(done, BadInput):
-            fail(done)
+    own_bar = options.jobs is None and (options.overlay or options.explain)
+    for path, outcome in work if own_bar else progress(work, "predict", len(left)):
+        if isinstance(outcome, BadInput):
+            fail(outcome)
             continue
-        lines, notes = done
-        for note in notes:
+        done[path] = outcome
+        for note in outcome.notes:
             print(f"affuse predict: {shown(path)}: {shown(note)}", file=sys.stderr)
-        for line in lines:
+        for line in outcome.lines:
             print(f"{shown(path)}{shown(line)}")
-    return 2 if failed else 0
+    if many:
+        places = {path: place for place, path in enumerate(inputs.names)}
+        failures.sort(key=lambda error: places.get(error.path, -1))
+        rows = {path: done[path].rows for path in inputs.names if path in done}
+        write_tables(options.out, rows, failures)
+    return 2 if failures else 0
 
 
 def _predictor(options: argparse.Namespace) -> Predictor:
@@ -219,63 +258,25 @@ def _predictor(options: argparse.Namespace) -> Predictor:
     )
 
 
-def _baseline(options: argparse.Namespace, inputs: Iterable[Path]) -> Baseline:
-    """What recordings tell of the person, read in a process of its own.
-
-    Raises:
-        BadInput: The model has no use for it, or a recording of `--baseline` cannot be used; an
-            INPUT that cannot tells nothing.
-    """
-    from affuse.errors import BadInput
-    from affuse.execution.progress import progress
-    from affuse.features.speakers import NO_BASELINE
-    from affuse.inference.baseline import Baseline
-    from affuse.inference.batch import predict_all
-    from affuse.inference.inputs import find_inputs
-    from affuse.models.modelfile import read_spec
-
-    if not options.baseline and not options.same_person:
-        return Baseline()
-    if read_spec(options.model).shrinkage is None:
-        raise BadInput(options.model, NO_BASELINE)
-    named = find_inputs(options.baseline, options.out)
-    for error in named.failures:
-        raise error
-    wanted = dict.fromkeys([*named.names, *(inputs if options.same_person else ())])
-    work = predict_all(list(wanted), partial(_reader, options), partial(_read_one, options))
-    found = dict(progress(work, "baseline", len(wanted)))
-    for path in named.names:
-        if isinstance(told := found[path], BadInput):
-            raise told
-    return Baseline.of(x for path in wanted if isinstance(x := found[path], Baseline))
-
-
-def _reader(options: argparse.Namespace) -> BaselineReader:
-    from affuse.inference.baseline import BaselineReader
-    from affuse.models.modelfile import read_spec
-
-    spec = read_spec(options.model)
-    return BaselineReader(options.model, spec, with_trained_rates(options.source, spec.streams))
-
-
-def _read_one(options: argparse.Namespace, reader: BaselineReader, path: Path) -> Baseline:
-    from affuse.inference.people import whose_voice
-
-    return reader.read(path, chosen_tracks(options), whose_voice(options.voice, options.people))
-
-
 def _write_one(
-    predictor: Predictor, path: Path, names: Mapping[Path, Path], options: argparse.Namespace
-) -> tuple[list[str], list[str]]:
-    """Write what there is of one recording; returns lines about its people, and notes."""
+    predictor: Predictor,
+    path: Path,
+    names: Mapping[Path, Path],
+    options: argparse.Namespace,
+    records: Records | None,
+) -> Outcome:
+    """Write what there is of one recording, and that it is done."""
     from affuse.execution.worker import allow
     from affuse.inference.attribution.explainer import LONGER
+    from affuse.inference.done import Outcome
     from affuse.inference.output import check_free, write_people
     from affuse.inference.people import whose_voice
+    from affuse.inference.summary import summary_rows
     from affuse.media.allowance import time_limit
 
     if options.explain:
         allow(time_limit([path], LONGER))
+    read = records.begin(path, names[path]) if records else None
     folder, name = options.out / names[path].parent, names[path].name
     check_free(path, folder, name)
     timelines = predictor.predict_people(
@@ -284,8 +285,15 @@ def _write_one(
         whose_voice(options.voice, options.people),
         tracks=chosen_tracks(options),
     )
-    write_people(timelines, folder, name, options.overlay, options.formats)
-    return [_line(timeline) for timeline in timelines], timelines[0].notes
+    outcome = Outcome(
+        [_line(timeline) for timeline in timelines],
+        timelines[0].notes,
+        summary_rows(timelines, names[path]),
+    )
+    files = write_people(timelines, folder, name, options.overlay, options.formats)
+    if records:
+        records.keep(read, names[path], files, outcome)
+    return outcome
 
 
 def _line(timeline: Prediction) -> str:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
-
-#: What the extra `serve` installs, as it is imported.
-_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,10 +94,6 @@ def run(options: argparse.Namespace) -> int:
     import threading
     import webbrowser
 
-    from affuse.errors import AffuseError
-
-    if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise AffuseError(f'needs {missing[0]}, which is not here: pip install "affuse[serve]"')
     from affuse.serving.addresses import read_hosts
     from affuse.serving.server import log_to_stderr, serve
     from affuse.serving.settings import Limits, Settings, read_models, read_token

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 #: Set where bars are wanted, also for worker processes.
 _BARS = "AFFUSE_BARS"
+#: Set for a process that is one of several, whose bars would be drawn over each other.
+NO_BARS = "AFFUSE_NO_BARS"
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def bars() -> Iterator[None]:
 
 def bars_wanted() -> bool:
     """Whether somebody wants to see bars."""
-    return _BARS in os.environ
+    return _BARS in os.environ and NO_BARS not in os.environ
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from affuse.errors import AffuseError
 from affuse.execution.logs import say_as_parent
+from affuse.execution.progress import NO_BARS
 
 #: One thread per worker; libraries read these when they are loaded.
 ONE_THREAD = {
@@ -100,7 +101,7 @@ class Worker:
 
     def _environment(self) -> dict[str, str]:
         folder = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._folder.name)
-        return os.environ | folder | ({} if self.alone else ONE_THREAD)
+        return os.environ | folder | ({} if self.alone else {**ONE_THREAD, NO_BARS: "1"})
 
     def ask_to_end(self) -> None:
         """Let the process clean up and end; it may be in no state to."""

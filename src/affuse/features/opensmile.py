@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affuse.errors import AffuseError
+from affuse.extras import need
 from affuse.features.sound import SoundExtractor, heard
 from affuse.features.stream import Stream, StreamSpec
 
@@ -57,12 +57,9 @@ class Egemaps(SoundExtractor):
 
 @lru_cache(maxsize=1)  # a worker process meets the extractor anew with every clip
 def _smile() -> Any:
-    try:
-        import opensmile
-    except ImportError as error:
-        raise AffuseError(
-            'stream audio/egemaps needs opensmile: pip install "affuse[opensmile]"'
-        ) from error
+    need("opensmile", "stream audio/egemaps")
+    import opensmile
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # v01a is the version that was published
         return opensmile.Smile(

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.special import log_softmax
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError, BadInput
@@ -98,8 +97,9 @@ class Scores:
                     f"{values[wrong[0]].sum():.3f}, not to 1",
                 )
             values = np.log(np.maximum(values, _LOWEST))
-        shares: np.ndarray = log_softmax(values, axis=1).astype(np.float32)
-        return shares
+        values = values - values.max(1, keepdims=True)
+        shares: np.ndarray = values - np.log(np.exp(values).sum(1, keepdims=True))
+        return shares.astype(np.float32)
 
 
 def check_classes(specs: Iterable[StreamSpec], classes: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Many recordings one after the other, none of which costs the others."""
+"""Many recordings, none of which costs the others."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ def predict_all(
     paths: Sequence[Path],
     predictor: Callable[[], P],
     each: Callable[[P, Path], R],
+    jobs: int | None = None,
 ) -> Iterator[tuple[Path, R | BadInput]]:
-    """Apply a model to recordings in a process of its own, which may die at one of them.
+    """Apply a model to recordings in processes of their own, which may die at one of them.
 
     Args:
         paths: The recordings.
         predictor: Picklable; makes the predictor, or what reads recordings otherwise, once per
             process.
         each: Picklable; what is done with every recording. What it returns is sent back.
+        jobs: How many recordings are worked on at once, each with one thread, so that numbers do
+            not depend on how many; by default one, with threads on all processors.
 
     Yields:
         The recording, and what `each` returned or why it cannot be used. Recordings at which the
@@ -35,7 +38,9 @@ def predict_all(
     Raises:
         AffuseError: The predictor cannot be made.
     """
-    yield from map_unordered(_Each(predictor, each), paths, lost=_lost, alone=True)
+    yield from map_unordered(
+        _Each(predictor, each), paths, workers=jobs or 1, lost=_lost, alone=jobs is None
+    )
 
 
 def _lost(path: Path, reason: str, _: object) -> tuple[Path, BadInput]:

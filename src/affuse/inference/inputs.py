@@ -13,6 +13,7 @@ from pathlib import Path
 from affuse.corpora.folder import PICTURES, SOUNDS, VIDEOS
 from affuse.corpora.tree import walk
 from affuse.errors import BadInput
+from affuse.inference.tables import FAILURES, SUMMARY
 
 #: How the name of a video of `--overlay` ends.
 OVERLAY = "-overlay.mp4"
@@ -23,6 +24,7 @@ _MORE = {".3g2", ".3gp", ".aif", ".aiff", ".amr", ".asf", ".au", ".avif", ".caf"
 _MORE |= {".heic", ".heif", ".jfif", ".jpe", ".m2ts", ".m4b", ".mka", ".mpe", ".mts", ".mxf"}
 _MORE |= {".oga", ".ogv", ".tif", ".tiff", ".ts", ".vob", ".weba", ".wma", ".wv", ".y4m"}
 SUFFIXES = frozenset(SOUNDS | PICTURES | VIDEOS | _MORE)
+_TAKEN = {Path(SUMMARY).stem, Path(FAILURES).stem}
 
 
 @dataclass
@@ -51,7 +53,7 @@ def find_inputs(words: Sequence[Path], out: Path | None = None) -> Inputs:
 
     A timeline is called as its recording, in the same folders below the one that was named. Where
     two would have one name, recordings of different folders are kept apart by these folders, and
-    those of one folder by their suffix.
+    those of one folder by their suffix. `summary` and `failures` are the names of tables.
 
     Args:
         words: Files, folders and patterns.
@@ -82,9 +84,12 @@ def find_inputs(words: Sequence[Path], out: Path | None = None) -> Inputs:
 def _below(folder: Path, out: Path | None) -> Iterator[Path]:
     """Files of a folder that are not hidden, but timelines that were written there."""
     own = None if out is None else out.resolve()
+    tables = {own / SUMMARY, own / FAILURES} if own == folder.resolve() else set()
     if own is not None and folder.resolve() not in own.parents:
         own = None
     for path in walk(folder):
+        if tables and path.resolve() in tables:
+            continue
         if (own is None or own not in path.resolve().parents) and not _is_output(path):
             yield path
 
@@ -162,7 +167,7 @@ def _apart(wanted: dict[Path, Path]) -> dict[Path, Path]:
             alone = len(paths) == 1 or folders.count(folder) == 1
             stem = name.stem if alone else name.name.replace(".", "_")
             names[path] = name.with_name(stem)
-    taken: set[str] = set()
+    taken = set(_TAKEN)
     for path, name in names.items():
         while _key(name) in taken:
             name = name.with_name(f"{name.name}_")

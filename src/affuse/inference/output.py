@@ -46,7 +46,7 @@ def write_people(
     name: str,
     overlay: bool = False,
     formats: Collection[str] = (),
-) -> None:
+) -> list[str]:
     """Write the timelines of a recording's people into a folder, all of them or none.
 
     Those of the main person are `name.csv`, `.json`, `.png` and `.html`, those of the second
@@ -59,6 +59,9 @@ def write_people(
         name: Of the files, without a suffix.
         overlay: Whether also `name-overlay.mp4`, of a recording with images.
         formats: Of `MORE_FORMATS`; each is one file with all people.
+
+    Returns:
+        The names of the files.
 
     Raises:
         BadInput: A file cannot be written, or is there and is not of the same recording; or one of
@@ -91,6 +94,7 @@ def write_people(
                 one.write(path, coding)
             check_same(final, path)
     _remove_others(source, folder, name, writers)
+    return [*writers, *(f"{name}{one.ending}" for one in annotations)]
 
 
 def check_same(path: Path, fresh: Path) -> None:

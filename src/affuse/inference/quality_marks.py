@@ -22,15 +22,20 @@ _WORDS = {
 }
 
 
-def low_spans(timeline: Prediction) -> list[tuple[float, float]]:
-    """(start, end) in seconds of the stretches that are marked as of low quality."""
+def row_edges(timeline: Prediction) -> np.ndarray:
+    """(N + 1,) seconds between which each row of a timeline is the nearest one."""
     if isinstance(timeline, Timeline):
         inner = (timeline.centres[1:] + timeline.centres[:-1]) / 2
     elif isinstance(timeline, ValuesTimeline):
         inner = timeline.times[1:]
     else:
-        return []
-    edges = np.concatenate([[0.0], inner, [timeline.duration]])
+        raise TypeError(f"{type(timeline).__name__} has no rows")
+    return np.concatenate([[0.0], inner, [timeline.duration]])
+
+
+def low_spans(timeline: Prediction) -> list[tuple[float, float]]:
+    """(start, end) in seconds of the stretches that are marked as of low quality."""
+    edges = row_edges(timeline)
     return [(float(edges[i]), float(edges[j])) for i, j in stretches(timeline.quality.low)]
 
 

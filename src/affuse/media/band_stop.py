@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import firwin, oaconvolve
 
 from affuse.media.channels import Samples
 
@@ -49,7 +48,7 @@ class BandStop:
         self._held = np.concatenate([self._held, samples])
         if len(self._held) < len(self._taps):
             return np.zeros(0, np.float32)
-        found = oaconvolve(self._held.astype(np.float64), self._taps, mode="valid")
+        found = _convolved(self._held.astype(np.float64), self._taps)
         self._held = self._held[len(found) :]
         return np.asarray(found.astype(np.float32))
 
@@ -59,14 +58,26 @@ class BandStop:
         return silence[:0] if self._empty else self.push(silence)
 
 
+def _convolved(samples: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """(N - count + 1,) where N samples and all taps overlap."""
+    size = 1 << (len(samples) - 1).bit_length()
+    spectrum = np.fft.rfft(samples, size) * np.fft.rfft(taps, size)
+    return np.asarray(np.fft.irfft(spectrum, size)[len(taps) - 1 : len(samples)])
+
+
 def _taps(band: Band, rate: int, count: int) -> np.ndarray:
-    """(count,) float64, an odd number of taps of a Hamming window design."""
-    if band.low >= rate / 2:
-        whole = np.zeros(count)
-        whole[count // 2] = 1.0
-        return whole
-    if band.high >= rate / 2:
-        return np.asarray(firwin(count, band.low, fs=rate))
-    if band.low <= 0:
-        return np.asarray(firwin(count, band.high, fs=rate, pass_zero=False))
-    return np.asarray(firwin(count, [band.low, band.high], fs=rate))
+    """(count,) float64, an odd number of taps of a Hamming window design.
+
+    They pass 0 Hz unchanged, or half the rate where the band begins at 0.
+    """
+    highest = rate / 2
+    times = np.arange(count) - count // 2
+
+    def lowpass(frequency: float) -> np.ndarray:
+        share = min(frequency, highest) / highest
+        return np.asarray(share * np.sinc(share * times))
+
+    low, high = max(band.low, 0.0), max(band.high, 0.0)
+    taps = (lowpass(low) + lowpass(highest) - lowpass(high)) * np.hamming(count)
+    kept = np.ones(count) if low > 0 else np.cos(np.pi * times)
+    return np.asarray(taps / (taps @ kept))

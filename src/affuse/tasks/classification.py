@@ -18,7 +18,6 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec, window_starts
 from affuse.features.windows import grid_starts
 from affuse.media.probe import MediaInfo
-from affuse.metrics.classification import classification_scores
 from affuse.models.base import Model, Output
 from affuse.models.spec import ModelSpec
 from affuse.tasks.class_targets import labelled
@@ -109,6 +108,8 @@ class Classification(Task):
 
     def scores(self, targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         """Accuracy, unweighted recall and loss."""
+        from affuse.metrics.classification import classification_scores
+
         found = classification_scores(targets, predicted.argmax(1), predicted.shape[1])
         loss = cross_entropy(torch.from_numpy(predicted), torch.from_numpy(targets))
         return {"accuracy": found.accuracy, "uar": found.uar, "loss": float(loss)}

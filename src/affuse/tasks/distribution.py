@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from affuse.metrics.raters import rater_scores
 from affuse.tasks.classification import Classification
 from affuse.tasks.task import Mode
 
@@ -25,6 +24,8 @@ class Distribution(Classification):
 
     def scores(self, targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         """Cross-entropy, divergence, and how often a random rater agrees with the first class."""
+        from affuse.metrics.raters import rater_scores
+
         probabilities = torch.from_numpy(predicted).double().softmax(-1).numpy()
         found = rater_scores(probabilities, targets)
         return {

@@ -94,6 +94,14 @@ class Quality:
     reasons: tuple[tuple[str, ...], ...]
     worthless: np.ndarray
 
+    def medians(self) -> dict[str, str]:
+        """Measure -> its median over the rows in which it is known, as a cell of a table."""
+        known = {name: values[~np.isnan(values)] for name, values in self.values.items()}
+        return {
+            name: f"{np.median(values) + 0.0:.{_DIGITS[name]}f}" if len(values) else ""
+            for name, values in known.items()
+        }
+
     def to_json(self, row: int) -> dict[str, float | None]:
         """The values of a row by name."""
         return dict(self._rounded(name, row) for name in self.values)

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import uniform_filter1d
 
 from affuse.models.spec import Smoothing
 
@@ -27,8 +26,11 @@ def rjca_smoothed(values: np.ndarray, frames: int, edges: Edges = "constant") ->
 
     Source: recursive joint attention (ICASSP 2023), released code.
     """
+    before = frames // 2
+    beyond: Literal["constant", "edge"] = "constant" if edges == "constant" else "edge"
     clipped = np.asarray(values, np.float64).clip(-1, 1)
-    return uniform_filter1d(clipped, frames, mode=edges, cval=0.0)
+    padded = np.pad(clipped, (before, frames - 1 - before), beyond)
+    return np.convolve(padded, np.full(frames, 1 / frames), "valid")
 
 
 @dataclass(frozen=True)

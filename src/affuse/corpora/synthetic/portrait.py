@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affuse.errors import AffuseError
+from affuse.extras import need
 
 Image = NDArray[Any]  # uint8 RGB
 Array = NDArray[Any]  # float32
@@ -79,12 +79,9 @@ def photograph() -> Image:
     Raises:
         AffuseError: scikit-image is not installed.
     """
-    try:
-        from skimage.data import astronaut
-    except ImportError as error:
-        raise AffuseError(
-            "synthetic faces need the photograph in scikit-image: pip install affuse[demo]"
-        ) from error
+    need("demo", "the photograph of synthetic faces")
+    from skimage.data import astronaut
+
     return np.ascontiguousarray(astronaut()[:320, :448])
 
 

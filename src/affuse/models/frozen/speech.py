@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from affuse.errors import AffuseError, BadInput
+from affuse.extras import need
 from affuse.models.frozen.encoder import Encoder, EncoderStream, check_layers
 from affuse.models.frozen.weights import packed, read_weights, weights_file
 
@@ -177,12 +178,9 @@ def read_json(path: Path, text: str | None = None) -> dict[str, Any]:
 
 def transformers_class(family: str, kind: str) -> Any:
     """The class of a family in `transformers`, `Config` or `Model`."""
-    try:
-        import transformers
-    except ImportError as error:
-        raise AffuseError(
-            f'streams audio/{family}* need transformers: pip install "affuse[wav2vec2]"'
-        ) from error
+    need("wav2vec2", f"stream audio/{family}*")
+    import transformers
+
     return getattr(transformers, _FAMILIES[family][0] + kind)
 
 
