@@ -202,7 +202,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _predictor(options: argparse.Namespace) -> Predictor:
     from affuse.inference.predictor import Predictor
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     sources = with_trained_rates(options.source, read_spec(options.model).streams)
     return Predictor(
@@ -232,7 +232,7 @@ def _baseline(options: argparse.Namespace, inputs: Iterable[Path]) -> Baseline:
     from affuse.inference.baseline import Baseline
     from affuse.inference.batch import predict_all
     from affuse.inference.inputs import find_inputs
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     if not options.baseline and not options.same_person:
         return Baseline()
@@ -252,7 +252,7 @@ def _baseline(options: argparse.Namespace, inputs: Iterable[Path]) -> Baseline:
 
 def _reader(options: argparse.Namespace) -> BaselineReader:
     from affuse.inference.baseline import BaselineReader
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     spec = read_spec(options.model)
     return BaselineReader(options.model, spec, with_trained_rates(options.source, spec.streams))
