@@ -64,7 +64,7 @@ def computed(network: Any, kind: str, sounds: list[np.ndarray]) -> tuple[list[Te
 
     def rows(samples: np.ndarray) -> np.ndarray:
         samples = np.pad(samples, (0, -len(samples) % HOP))
-        mel = whisper_logmel(samples, network.conv1.in_channels).to(values)
+        mel = torch.from_numpy(whisper_logmel(samples, network.conv1.in_channels)).to(values)
         with torch.inference_mode():
             return torch.stack([x[0].float() for x in network(mel.T[None])], 1).numpy()
 

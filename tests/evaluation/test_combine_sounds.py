@@ -19,8 +19,8 @@ from affuse.features.batch import Batch, collate, normalise
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
+from affuse.models.applied import LEAST_VOICE
 from affuse.models.base import Output
-from affuse.models.layers.voice import LEAST_VOICE
 from affuse.models.modelfile import load_model
 
 

@@ -80,7 +80,7 @@ def test_values_over_time(both: Path, varying: Path) -> None:
         if part is not None:
             parts[name].append(part)
     streams = {name: joined(blocks) for name, blocks in parts.items()}
-    rate, seconds = predictor.model.leader.rate, round(2.0 * predictor.model.leader.rate)
+    rate, seconds = predictor.applied.leader.rate, round(2.0 * predictor.applied.leader.rate)
     compared = 0
     for line in replayed(varying, both, 0.48):
         frames = int(np.ceil(line.time * rate - 1e-6))
@@ -90,7 +90,7 @@ def test_values_over_time(both: Path, varying: Path) -> None:
         own = window_of(streams, predictor.spec.streams, begin, 2.0)
         for name, stream in own.items():
             stream.start = 0.0 if name.startswith("audio") else 0.5 / rate
-        said = slide(predictor.model, predictor.spec, own, seconds / rate)
+        said = slide(predictor.applied.model, predictor.spec, own, seconds / rate)
         assert line.values is not None
         np.testing.assert_allclose(
             line.values, said.clipped().at([line.time - begin])[0], atol=1e-4

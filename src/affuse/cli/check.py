@@ -228,14 +228,16 @@ def _split(options: argparse.Namespace, corpus: Corpus | None, store: Store | No
 
 
 def _model(options: argparse.Namespace) -> int:
-    from affuse.models.modelfile import load_model, read_digest
+    from affuse.models.opening import open_model
+    from affuse.models.spec_files import read_digest
 
-    model, spec = load_model(options.model)
+    applied = open_model(options.model)
+    spec = applied.spec
     facts = {
         "model": spec.model,
         "streams": list(spec.streams),
         "classes": spec.outputs,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": applied.parameters,
         "version": spec.version,
         "digest": read_digest(options.model),
     }

@@ -28,6 +28,7 @@ EXAMPLES = {
     "events": "affuse events events.csv timelines/*.json --out responses",
     "live": "affuse live talk.mp4 --hop 0.5",
     "serve": "affuse serve --data jobs",
+    "export": "affuse export run/fold0/model.safetensors --format onnx --out model.onnx",
     "convert": "affuse convert chumachenko lt.pth heads=1 --out lt.safetensors",
     "parity": "affuse parity parity/cases",
     "completion": "affuse completion bash",

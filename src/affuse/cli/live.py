@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.inference.predictor import Predictor
     from affuse.media.live import Live
     from affuse.media.source import open_source
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     if not 0 < options.hop < float("inf"):
         raise AffuseError(f"--hop must be positive, not {options.hop:g}")

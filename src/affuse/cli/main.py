@@ -47,6 +47,7 @@ VERBS = {
     "events": "what a timeline says around events, by condition",
     "live": "an emotion over time in real time: a line of JSON per hop",
     "serve": "an HTTP API for predictions: upload a recording, get its timelines",
+    "export": "a model file as an ONNX file, which predicts without torch",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
     "completion": "Tab completion for bash, zsh or fish",

@@ -85,7 +85,7 @@ def read_baseline(options: argparse.Namespace, inputs: Iterable[Path]) -> Baseli
     from affuse.inference.baseline import Baseline
     from affuse.inference.batch import predict_all
     from affuse.inference.inputs import find_inputs
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     if not options.baseline and not options.same_person:
         return Baseline()
@@ -105,7 +105,7 @@ def read_baseline(options: argparse.Namespace, inputs: Iterable[Path]) -> Baseli
 
 def _reader(options: argparse.Namespace) -> BaselineReader:
     from affuse.inference.baseline import BaselineReader
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     spec = read_spec(options.model)
     return BaselineReader(options.model, spec, with_trained_rates(options.source, spec.streams))

@@ -241,7 +241,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _predictor(options: argparse.Namespace) -> Predictor:
     from affuse.inference.predictor import Predictor
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     sources = with_trained_rates(options.source, read_spec(options.model).streams)
     return Predictor(

@@ -19,10 +19,10 @@ from affuse.evaluation.subject import Subject, open_subject
 from affuse.execution.progress import progress
 from affuse.execution.text import identity
 from affuse.inference.clips import ClipModel
-from affuse.inference.sliding import Change
 from affuse.metrics.calibration import calibration
 from affuse.metrics.conformal import conformal_threshold, not_ruled_out
 from affuse.metrics.scaling import Windowed, fit_scaling
+from affuse.models.applied import Change
 from affuse.models.calibration import (
     COVERAGES,
     MaskCalibration,

@@ -22,7 +22,7 @@ from affuse.execution.progress import progress
 from affuse.features.speakers import AMOUNTS, Amount
 from affuse.features.store import Store
 from affuse.inference.clips import ClipModel
-from affuse.inference.sliding import Change
+from affuse.models.applied import Change
 from affuse.suggestions import unknown
 from affuse.tasks.judgement import Judgement
 from affuse.tasks.windows import NotFinite

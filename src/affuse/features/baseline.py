@@ -24,7 +24,8 @@ from functools import reduce
 
 import numpy as np
 
-from affuse.features.batch import Normalisation, check_finite
+from affuse.features.normalisation import Normalisation
+from affuse.features.padded import check_finite
 from affuse.features.stream import Stream, StreamSpec
 
 #: Share of a variance of the corpus that a person's own has at least: a feature that was always the

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affuse.errors import AffuseError
-from affuse.execution.fields import check_list, check_number
-from affuse.features.stream import Kind, Stream, StreamSpec
+from affuse.features.normalisation import Normalisation
+from affuse.features.padded import check_finite, padded
+from affuse.features.stream import TARGET_RATE, Kind, Stream, StreamSpec
 
-#: The largest statistic that a file can tell, and how many there can be of each kind.
-_LARGEST, _VALUES = 1e30, 1 << 24
-#: Rate in Hz of continuous valence and arousal that a model learns.
-TARGET_RATE = 30.0
+__all__ = ["TARGET_RATE", "Batch", "Normalisation", "check_finite", "collate", "normalise"]
 
 
 @dataclass
@@ -66,37 +62,6 @@ class Batch:
         return replace(self, streams=streams, masks=masks)
 
 
-@dataclass(frozen=True)
-class Normalisation:
-    """x -> (x - mean) / std, per feature (vectors) or per colour channel (images).
-
-    Args:
-        mean: Values over the last axis of a frame, one value for all, or one for each of a frame.
-        std: The same; never zero.
-    """
-
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-
-    def to_json(self) -> dict[str, Any]:
-        """The statistics as JSON values."""
-        return {"mean": list(self.mean), "std": list(self.std)}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Normalisation:
-        """The inverse of `to_json`, of values that a file tells.
-
-        Raises:
-            KeyError: One of them is missing.
-            ValueError: One of them cannot be; the message names it.
-        """
-        for name, least in (("mean", -_LARGEST), ("std", 1 / _LARGEST)):
-            check_list(name, value[name], 1, _VALUES)
-            for x in value[name]:
-                check_number(name, x, least, _LARGEST)
-        return cls(tuple(value["mean"]), tuple(value["std"]))
-
-
 def collate(
     samples: Sequence[Mapping[str, Stream]],
     specs: Mapping[str, StreamSpec],
@@ -115,47 +80,12 @@ def collate(
         AffuseError: A frame that is present holds a number that is not finite; the message names
             clip, stream and second.
     """
-    streams, masks = {}, {}
-    for name, spec in specs.items():
-        parts = [sample[name] for sample in samples]
-        for row, part in enumerate(parts):
-            check_finite(part, spec, ids[row] if ids else "")
-        length = max(len(part.mask) for part in parts)
-        values = np.zeros((len(parts), length, *spec.shape), spec.dtype)
-        mask = np.zeros((len(parts), length), bool)
-        for row, part in enumerate(parts):
-            values[row, : len(part.mask)] = part.values
-            mask[row, : len(part.mask)] = part.mask
-        streams[name], masks[name] = torch.from_numpy(values), torch.from_numpy(mask)
+    values, there = padded(samples, specs, ids)
+    streams = {name: torch.from_numpy(x) for name, x in values.items()}
+    masks = {name: torch.from_numpy(mask) for name, mask in there.items()}
     labels = None if targets is None else torch.from_numpy(np.stack(targets))
     kinds = {name: spec.kind for name, spec in specs.items()}
     return Batch(streams, masks, labels, list(ids), kinds)
-
-
-def check_finite(stream: Stream, spec: StreamSpec, clip: str = "") -> None:
-    """Refuse a stream whose present frames hold a number that is not finite.
-
-    Raises:
-        AffuseError: The message names clip, stream and second.
-    """
-    if spec.dtype == "uint8":
-        return
-    bad = stream.mask & ~_finite(stream.values)
-    if bad.any():
-        second = stream.start + int(bad.argmax()) / (spec.rate or 1.0)
-        what = f"clip {clip}: stream {spec.name}" if clip else f"stream {spec.name}"
-        raise AffuseError(
-            f"{what} holds a number that is not finite (nan or inf) at {second:.2f} s; look for "
-            "such sound with affuse check --whole, and prepare the clip again"
-        )
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    """(T, ...) -> (T,) bool, whether all numbers of a frame are finite."""
-    axes = tuple(range(1, values.ndim))
-    if values.dtype == np.float16:  # by its bits: numpy would convert each number to float32 first
-        return np.asarray((values.view(np.uint16) & 0x7FFF).max(axes) < 0x7C00)
-    return np.asarray(np.isfinite(values).all(axes))
 
 
 def normalise(batch: Batch, statistics: Mapping[str, Normalisation]) -> Batch:

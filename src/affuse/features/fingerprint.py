@@ -102,7 +102,7 @@ class AudioFingerprint(SoundExtractor):
         from affuse.features.spectral import decibels, mel_spectrogram
 
         power = mel_spectrogram(sound.samples, mels=_BANDS, **_SOUND)
-        levels = decibels(power, None).numpy()
+        levels = decibels(power, None)
         loud = np.percentile(levels.max(1), 95)
         steps = _to_bytes((levels - max(loud - _RANGE, -100.0)) * _STEPS)
         return heard(sound, steps, self.spec.rate)

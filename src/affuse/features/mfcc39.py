@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from affuse.features.spectral import BLOCK, cosines, mel_shaped_filters
+from affuse.features.spectral import blocks_of, cosines, mel_shaped_filters, power_spectra
 
 RATE = 16000
 _FRAME, _HOP = 400, 160
@@ -30,26 +28,24 @@ def mfcc39(audio: np.ndarray) -> np.ndarray:
     if len(audio) < _FRAME:
         return np.zeros((0, 39), np.float32)
     samples = np.clip(np.round(np.asarray(audio, np.float64) * 32768), -32768, 32767)
-    frames = torch.from_numpy(samples).unfold(0, _FRAME, _HOP)
-    statics = torch.cat([_cepstra(block) for block in frames.split(BLOCK)])
+    statics = np.concatenate([_cepstra(block) for block in blocks_of(samples, _FRAME, _HOP)])
     # Before the first frame the published tool repeats deltas, after the last one statics.
-    around = torch.arange(-2, len(statics) + 4).clamp(0, len(statics) - 1)
+    around = np.arange(-2, len(statics) + 4).clip(0, len(statics) - 1)
     deltas = _slopes(statics[around])
-    accelerations = _slopes(torch.cat([deltas[:1], deltas[:1], deltas]))
-    return torch.cat([statics, deltas[:-2], accelerations], 1).float().numpy()
+    accelerations = _slopes(np.concatenate([deltas[:1], deltas[:1], deltas]))
+    return np.concatenate([statics, deltas[:-2], accelerations], 1).astype(np.float32)
 
 
-def _cepstra(frames: Tensor) -> Tensor:
+def _cepstra(frames: np.ndarray) -> np.ndarray:
     """Frames (F, 400) float64 in 16-bit steps to c1..c12, c0 (F, 13)."""
-    before = torch.cat([frames[:, :1], frames[:, :-1]], 1)
-    window = torch.hamming_window(_FRAME, periodic=False, dtype=torch.float64)
-    power = torch.fft.rfft((frames - 0.97 * before) * window, 512).abs().square()
-    levels = (power @ mel_shaped_filters(RATE, 512, 26, 0.0, RATE / 2).T).clamp_min(1.0).log()
-    lifter = 1 + 11 * torch.sin(torch.pi * torch.arange(13, dtype=torch.float64) / 22)
+    before = np.concatenate([frames[:, :1], frames[:, :-1]], 1)
+    power = power_spectra(frames - 0.97 * before, np.hamming(_FRAME), 512)
+    levels = np.log(np.maximum(power @ mel_shaped_filters(RATE, 512, 26, 0.0, RATE / 2).T, 1))
+    lifter = 1 + 11 * np.sin(np.pi * np.arange(13) / 22)
     lifter[0] = 2**0.5  # c0 is not scaled down as in an orthonormal transform
-    return (levels @ (cosines(13, 26).double().T * lifter)).roll(-1, 1)
+    return np.roll(levels @ (cosines(13, 26).T.astype(np.float64) * lifter), -1, 1)
 
 
-def _slopes(x: Tensor) -> Tensor:
+def _slopes(x: np.ndarray) -> np.ndarray:
     """Regression over five rows, (T, D) to (T - 4, D)."""
-    return (x[3:-1] - x[1:-3] + 2 * (x[4:] - x[:-4])) / 10
+    return np.asarray((x[3:-1] - x[1:-3] + 2 * (x[4:] - x[:-4])) / 10)

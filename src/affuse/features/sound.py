@@ -195,7 +195,7 @@ class LogMel(LocalExtractor):
         from affuse.features.spectral import mel_spectrogram
 
         power = mel_spectrogram(samples, mels=self.spec.shape[0], **_LOGMEL)
-        return power.clamp_min(self.spec.recipe["floor"]).log().numpy()
+        return np.asarray(np.log(np.maximum(power, self.spec.recipe["floor"])), np.float32)
 
 
 class Mfcc39(SoundExtractor):

@@ -1,15 +1,14 @@
-"""Short-time spectra of sound: mel spectrograms and MFCCs in torch."""
+"""Short-time spectra of sound: mel spectrograms and MFCCs."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
+from numpy.lib.stride_tricks import sliding_window_view
 
 Padding = Literal["constant", "reflect"]
 Scale = Literal["slaney", "htk"]
@@ -30,7 +29,7 @@ def mel_spectrogram(
     padding: Padding = "constant",
     length: int | None = None,
     scale: Scale = "slaney",
-) -> Tensor:
+) -> np.ndarray:
     """Power mel spectrogram over centred, periodic Hann windows.
 
     Args:
@@ -48,18 +47,44 @@ def mel_spectrogram(
     Returns:
         (1 + N // hop, mels) float32.
     """
-    signal = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))
+    signal = np.asarray(audio, np.float32)
     if padding == "reflect" and len(signal) <= n_fft // 2:
         raise ValueError(f"reflection needs more than {n_fft // 2} samples, got {len(signal)}")
-    signal = pad(signal[None], (n_fft // 2, n_fft // 2), mode=padding)[0]
-    side = n_fft - (length or n_fft)
-    window = pad(torch.hann_window(n_fft - side), (side // 2, side - side // 2))
+    signal = np.pad(signal, n_fft // 2, mode=padding)
+    window = hann_window(length or n_fft, n_fft)
     filters = mel_filters(rate, n_fft, mels, fmin, fmax or rate / 2, scale)
-    frames = signal.unfold(0, n_fft, hop)
-    blocks = [
-        torch.fft.rfft(block * window).abs().square() @ filters.T for block in frames.split(BLOCK)
-    ]
-    return torch.cat(blocks)
+    return np.concatenate(
+        [power_spectra(block, window) @ filters.T for block in blocks_of(signal, n_fft, hop)]
+    )
+
+
+def hann_window(length: int, size: int) -> np.ndarray:
+    """(size,) float32, a periodic Hann window of some samples with zeros on either side."""
+    side = size - length
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    return np.pad(window.astype(np.float32), (side // 2, side - side // 2))
+
+
+def blocks_of(signal: np.ndarray, size: int, hop: int) -> Iterator[np.ndarray]:
+    """Frames (F, size) of a signal (N,), a block after the other."""
+    frames = sliding_window_view(signal, size)[::hop]
+    for first in range(0, len(frames), BLOCK):
+        yield frames[first : first + BLOCK]
+
+
+def power_spectra(frames: np.ndarray, window: np.ndarray, size: int | None = None) -> np.ndarray:
+    """Squared magnitudes of frames (F, L) under a window (L,), in the precision of both.
+
+    Args:
+        frames: Of a signal.
+        window: What they are multiplied with.
+        size: Of the transform, where it is not L: zeros follow.
+
+    Returns:
+        (F, size // 2 + 1).
+    """
+    spectra = np.fft.rfft(frames * window, size)
+    return np.square(spectra.real) + np.square(spectra.imag)
 
 
 def mfcc(
@@ -93,24 +118,24 @@ def mfcc(
     Source: Chumachenko et al. 2022 use these defaults with 10 coefficients.
     """
     power = mel_spectrogram(audio, rate, n_fft=n_fft, hop=hop, mels=mels, padding=padding)
-    return (decibels(power, top_db) @ cosines(coefficients, mels).T).numpy()
+    return np.asarray(decibels(power, top_db) @ cosines(coefficients, mels).T)
 
 
-def decibels(power: Tensor, top_db: float | None) -> Tensor:
+def decibels(power: np.ndarray, top_db: float | None) -> np.ndarray:
     """Power as 10 log10 of it, not below -100 dB.
 
     Args:
         power: Of any shape.
         top_db: Decibels below the loudest value at which it is cut off, or None.
     """
-    levels = 10.0 * torch.log10(power.clamp_min(1e-10))
-    return levels if top_db is None else levels.clamp_min(float(levels.max()) - top_db)
+    levels = 10 * np.log10(np.maximum(power, 1e-10))
+    return levels if top_db is None else np.maximum(levels, levels.max() - top_db)
 
 
 @lru_cache(maxsize=8)
 def mel_filters(
     rate: int, n_fft: int, mels: int, fmin: float, fmax: float, scale: Scale = "slaney"
-) -> Tensor:
+) -> np.ndarray:
     """Triangular filters whose edges are equally spaced on a mel scale.
 
     Args:
@@ -140,11 +165,11 @@ def mel_filters(
     filters = _triangles(np.linspace(0, rate / 2, n_fft // 2 + 1), edges)
     if scale == "slaney":
         filters *= 2.0 / (edges[2:] - edges[:-2])[:, None]
-    return torch.from_numpy(filters.astype(np.float32))
+    return filters.astype(np.float32)
 
 
 @lru_cache(maxsize=8)
-def mel_shaped_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float) -> Tensor:
+def mel_shaped_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float) -> np.ndarray:
     """Filters of unit height that are triangles over HTK mels, not over Hz; without the DC bin.
 
     Args:
@@ -163,7 +188,7 @@ def mel_shaped_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: floa
     edges = np.linspace(math.log1p(fmin / 700), math.log1p(fmax / 700), mels + 2)
     filters = _triangles(bins, edges)
     filters[:, 0] = 0
-    return torch.from_numpy(filters)
+    return filters
 
 
 def _triangles(bins: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -174,9 +199,9 @@ def _triangles(bins: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def cosines(coefficients: int, mels: int) -> Tensor:
+def cosines(coefficients: int, mels: int) -> np.ndarray:
     """First rows of the orthonormal DCT-II, (coefficients, mels) float32."""
     k = np.arange(coefficients)[:, None]
     matrix = np.cos(np.pi * k * (2 * np.arange(mels) + 1) / (2 * mels)) * np.sqrt(2.0 / mels)
     matrix[0] /= np.sqrt(2.0)
-    return torch.from_numpy(matrix.astype(np.float32))
+    return np.asarray(matrix, np.float32)

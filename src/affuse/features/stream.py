@@ -21,6 +21,9 @@ from affuse.execution.fields import (
 )
 from affuse.features.renamed import current_recipe
 
+#: Rate in Hz of continuous valence and arousal that a model learns.
+TARGET_RATE = 30.0
+
 #: What a stream from a file can be: a name that is no path, Hz, seconds, sizes and types.
 _NAME = re.compile(r"[a-z]+/[A-Za-z0-9][\w.-]*", re.ASCII)
 RATES, SECONDS = (0.001, 200_000.0), (0.01, 3600.0)

@@ -38,7 +38,7 @@ def tsav_levels(audio: np.ndarray, top_db: float | None) -> np.ndarray:
     power = mel_spectrogram(
         audio, RATE, n_fft=1024, length=882, hop=441, mels=64, scale="htk", padding="reflect"
     )
-    return decibels(power, top_db).numpy()
+    return decibels(power, top_db)
 
 
 def tsav_normalised(levels: np.ndarray) -> np.ndarray:

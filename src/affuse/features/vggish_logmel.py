@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from affuse.features.sound import FrameAlignment, frames_of_sound
-from affuse.features.spectral import BLOCK, mel_shaped_filters
+from affuse.features.spectral import blocks_of, mel_shaped_filters, power_spectra
 
 RATE = 16000
 #: Frames of 10 ms in one example.
@@ -82,14 +81,13 @@ def vggish_logmel(audio: np.ndarray, before: int = 0) -> np.ndarray:
     Source: Hershey et al. 2017; the second at the end from Zhang et al. 2021 (ABAW2).
     """
     around = np.pad(np.asarray(audio, np.float64), (before * _HOP, RATE), mode="edge")
-    signal = torch.from_numpy(around)
-    window = torch.hann_window(_FRAME, dtype=torch.float64)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FRAME) / _FRAME)
     filters = mel_shaped_filters(RATE, 512, 64, 125.0, 7500.0)
     blocks = [
-        torch.fft.rfft(block * window, 512).abs() @ filters.T
-        for block in signal.unfold(0, _FRAME, _HOP).split(BLOCK)
+        np.sqrt(power_spectra(block, window, 512)) @ filters.T
+        for block in blocks_of(around, _FRAME, _HOP)
     ]
-    return torch.cat(blocks).add(0.01).log().float().numpy()
+    return np.log(np.concatenate(blocks) + 0.01).astype(np.float32)
 
 
 def vggish_starts(frames: int, fps: float) -> np.ndarray:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from affuse.features.spectral import mel_spectrogram
 
@@ -15,7 +13,7 @@ FRAMES = 3000
 RANGE = 8.0
 
 
-def whisper_logmel(audio: np.ndarray, mels: int = 80) -> Tensor:
+def whisper_logmel(audio: np.ndarray, mels: int = 80) -> np.ndarray:
     """Spectrogram of a piece of sound.
 
     The loudest value of the piece decides what is cut off, so a frame depends on all of it.
@@ -30,5 +28,5 @@ def whisper_logmel(audio: np.ndarray, mels: int = 80) -> Tensor:
     Source: Radford et al. 2022, released code.
     """
     power = mel_spectrogram(audio, RATE, n_fft=400, hop=HOP, mels=mels, padding="reflect")
-    levels = torch.log10(power[: len(audio) // HOP].clamp_min(1e-10))
-    return (levels.clamp_min(float(levels.max()) - RANGE) + 4) / 4
+    levels = np.log10(np.maximum(power[: len(audio) // HOP], 1e-10))
+    return np.asarray((np.maximum(levels, levels.max() - RANGE) + 4) / 4)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from affuse.errors import AffuseError, BadInput
-from affuse.models.modelfile import ModelSpec, Windows
-from affuse.models.systems.rjca.published import FRAMES
-from affuse.models.systems.rjca.published import MODELS as JOINT_ATTENTION
+from affuse.models.spec import ModelSpec, Windows
+from affuse.models.systems.rjca.windows import FRAMES
+from affuse.models.systems.rjca.windows import MODELS as JOINT_ATTENTION
 from affuse.tasks.registry import TASKS
 
 

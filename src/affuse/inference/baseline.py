@@ -85,7 +85,7 @@ class BaselineReader:
         Raises:
             BadInput: It cannot be used, or shows nothing that the model reads.
         """
-        with opened(path) as file:
+        with opened(path) as file, self._streams.computed():
             return self._read(file, tracks, voice)
 
     def _read(self, path: Path, tracks: Tracks | None, voice: Voice) -> Baseline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from affuse.features.stream import Stream, StreamSpec
-from affuse.models.sliding import WindowModel
+from affuse.models.applied import Applied
 
 
 class StreamBuffer:
@@ -22,7 +22,7 @@ class StreamBuffer:
     """
 
     def __init__(
-        self, spec: StreamSpec, applied: WindowModel, first: float, last: float, name: str
+        self, spec: StreamSpec, applied: Applied, first: float, last: float, name: str
     ) -> None:
         self.spec, self._applied, self._name = spec, applied, name
         self._wanted = first, last

@@ -13,8 +13,9 @@ from affuse.corpora.clip import Clip
 from affuse.features.speakers import Amount, SpeakerBaselines
 from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration
-from affuse.inference.sliding import Change, answers_of
+from affuse.inference.sliding import answers_of
 from affuse.inference.windows import StreamWindows, Window
+from affuse.models.applied import Change
 from affuse.models.base import Model
 from affuse.models.sliding import WindowModel
 from affuse.models.spec import ModelSpec

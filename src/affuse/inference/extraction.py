@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,7 @@ from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.attribution.parts import SoundBand
 from affuse.inference.keyframes import KeyFrames
 from affuse.media.audio import Survey
+from affuse.media.engine import Engine, computed_by
 from affuse.media.face import FaceSearch, Readings
 from affuse.media.loudness import Loudness
 from affuse.media.probe import MediaInfo
@@ -38,6 +39,8 @@ from affuse.media.speaking import SOUND_RATE, Envelope, Speaking, speaking
 from affuse.media.tracks import Track
 from affuse.media.watching import MOST
 from affuse.models.embedded import unpack_networks
+from affuse.models.frozen.graph import GraphStream
+from affuse.models.onnx_metadata import is_onnx
 from affuse.tasks.prediction import KeyFrame
 
 #: How a note ends on what cannot be used.
@@ -63,6 +66,7 @@ class Extraction:
         self, model: Path, specs: Mapping[str, StreamSpec], source: Sources = None
     ) -> None:
         self.specs, self.source = dict(specs), source
+        self._engine: Engine = "onnxruntime" if is_onnx(model) else "torch"
         self._extractors: dict[str, Extractor] = {}
         self._folder = TemporaryDirectory(prefix="affuse-")
         digests = {
@@ -74,6 +78,10 @@ class Extraction:
         within = {name: held[digest] for name, digest in digests.items() if digest in held}
         if within and (source is None or isinstance(source, Mapping)):
             self.source = {**(source or {}), **within}
+
+    def computed(self) -> AbstractContextManager[None]:
+        """A block in which face detectors are made that run where the model does."""
+        return computed_by(self._engine)
 
     def _extractor(self, name: str, clip: Clip) -> Extractor | None:
         """What makes a stream; None where the clip has nothing to make it of."""
@@ -96,6 +104,10 @@ class Extraction:
                     f"the model file does not hold the network of stream {name}; say where it "
                     f"is: --source {name}=PATH"
                 )
+            path = source_of(name, self.source)
+            if path is not None and is_onnx(path):
+                self._extractors[name] = GraphStream(trained, path)
+                return self._extractors[name]
             classes = trained.recipe["classes"] if trained.kind == "scores" else ()
             extractor = create_extractor(name, self.source, classes)
             check_same_stream(extractor.spec, trained)

@@ -23,9 +23,8 @@ from affuse.inference.sliding import answers_of
 from affuse.inference.windows import NamedSample, Window
 from affuse.media.live import BEHIND, Live
 from affuse.media.source import open_source
-from affuse.models.layers.voice import LEAST_VOICE
-from affuse.models.modelfile import ModelSpec
-from affuse.models.sliding import WindowModel
+from affuse.models.applied import LEAST_VOICE
+from affuse.models.spec import ModelSpec
 from affuse.tasks.presence import Presence
 from affuse.tasks.registry import TASKS
 from affuse.tasks.uncertainty import classes_left
@@ -116,7 +115,7 @@ class LiveWindows:
     def __init__(self, predictor: Predictor, live: Live, past: bool = True) -> None:
         self._predictor, self._live = predictor, live
         self._task, self.spec = predictor.task, predictor.spec
-        self._applied = WindowModel(predictor.model, predictor.spec)
+        self._applied = predictor.applied
         known, baselines = predictor.baseline.known, predictor.baselines
         self.past = None if baselines is None else Past(baselines, known, past)
         self._rows: dict[str, RecentRows] = {}
@@ -124,7 +123,8 @@ class LiveWindows:
         for name, spec in self.spec.streams.items():
             if spec.recipe.get("extractor") in _BY_NAME:
                 raise AffuseError(f"the model reads {name}, which a live source does not have")
-            stream = live_stream(predictor.streams.extractor(name), live, predictor.window)
+            with predictor.streams.computed():
+                stream = live_stream(predictor.streams.extractor(name), live, predictor.window)
             if isinstance(stream, Arriving):
                 self._rows[name] = RecentRows(stream, self._applied, live.packets.source)
             else:
@@ -172,7 +172,7 @@ class LiveWindows:
         if window.shares.get("video", 0.0) < LEAST and answers[-1].voice < LEAST_VOICE:
             return None, present, silent, frozenset()
         said = self._task.joined(plan, answers, self.spec)
-        leader = self._predictor.model.leader
+        leader = self._predictor.applied.leader
         there = window.sample[leader.name]
         there = Stream(there.values, there.mask, there.start - begin)
         row = self._task.latest(said, self.spec, np.array([time, until]) - begin, (leader, there))
@@ -181,7 +181,7 @@ class LiveWindows:
 
     def _plan(self, until: float) -> tuple[float, WindowPlan]:
         """The last window up to a second: where it begins, and the plan of a recording of it."""
-        leader, seconds = self._predictor.model.leader, self._predictor.window
+        leader, seconds = self._predictor.applied.leader, self._predictor.window
         begin = max(0.0, round(until - seconds, 9))
         if self._task.over_time and leader.rate:  # frames lie as in a prediction of the whole
             length = max(1, round(seconds * leader.rate))
@@ -236,7 +236,7 @@ class LiveWindows:
 
     def _warm_up(self) -> None:
         """Let the model speak about nothing, for the first time takes long."""
-        plan = self._task.plan(self.spec, self._predictor.model.leader, self._predictor.window)
+        plan = self._task.plan(self.spec, self._predictor.applied.leader, self._predictor.window)
         sample = NamedSample()
         for name, spec in self.spec.streams.items():
             stream = Stream.absent(spec, plan.seconds)

@@ -24,8 +24,8 @@ from affuse.inference.many import Recordings, predict_all_of
 from affuse.inference.sliding import Sliding
 from affuse.media.probe import MediaInfo, probe
 from affuse.models.bundled import BUNDLED
-from affuse.models.modelfile import Windows, load_model, move_to
-from affuse.models.sliding import WindowModel
+from affuse.models.opening import open_model
+from affuse.models.spec import Windows
 from affuse.tasks.moments import Moments
 from affuse.tasks.prediction import Prediction, Recording
 from affuse.tasks.presence import Presence, presence_of
@@ -52,13 +52,13 @@ class Predictor:
     Threads may share one; other processes make their own.
 
     Args:
-        model: Model file, of classes or of continuous valence and arousal; by default the bundled
-            model.
+        model: Model file, or an ONNX file of one, of classes or of continuous valence and arousal;
+            by default the bundled model.
         hop: Seconds from window to window: they begin at 0, hop, 2 hop, ... of every recording.
             By default windows of classes are spread evenly over each recording, a quarter of the
             window apart at most, and those of continuous valence and arousal lie two thirds of it
             apart.
-        device: Torch device.
+        device: Torch device; `cpu` for an ONNX file.
         source: File or folder of imported features, for models that read them; several as
             stream name -> path.
         windows: How windows lie, of a model of continuous valence and arousal; by default as its
@@ -108,19 +108,18 @@ class Predictor:
         check_stretch(self.stretch)
         self.low_quality = low_quality
         self.file = model
-        self.model, spec = load_model(model)
+        self.applied = open_model(model, device)
+        spec = self.applied.spec
         if spec.task not in TASKS:
             raise BadInput(model, "gives features alone; there is nothing to predict")
         self.task = task_of(spec.task, spec.outputs)
-        self.task.check_model(self.model, model)
-        self.spec = asked_spec(model, spec, hop, windows, smoothing)
+        self.task.check_model(self.applied, model)
+        self.spec = self.applied.spec = asked_spec(model, spec, hop, windows, smoothing)
         for name in self.spec.streams:
             if not is_stream(name):
                 raise BadInput(model, f"reads the stream {name}, which affuse does not make yet")
-        move_to(self.model, device)
         self.device, self.hop = device, hop
         self.window = self.spec.seconds
-        self._applied = WindowModel(self.model, self.spec)
         self.streams = Extraction(model, self.spec.streams, source)
         self.baselines = self.spec.baselines
         if not isinstance(baseline, Baseline):
@@ -239,7 +238,7 @@ class Predictor:
             BadInput: The file cannot be decoded.
             TooShort: It is too short, both in what is heard and in what is seen.
         """
-        with opened(recording) as path:
+        with opened(recording) as path, self.streams.computed():
             found = self._read(path, thumbnails, tracks, people, voice, reached)
         if is_path(recording):
             return found
@@ -266,7 +265,7 @@ class Predictor:
                 f"set a hop of {info.duration / _WINDOWS:.2g} s or more",
             )
         moments = self.task.moments(info)
-        plan = self.task.plan(self.spec, self.model.leader, moments.duration, self.hop)
+        plan = self.task.plan(self.spec, self.applied.leader, moments.duration, self.hop)
         starts = plan.starts.clip(min=0).tolist()
 
         def decoded(seconds: float) -> None:
@@ -306,7 +305,7 @@ class Predictor:
         if self.explain:
             explainer = Explainer(
                 self.task,
-                self._applied,
+                self.applied,
                 plan,
                 moments.duration,
                 self.stretch,
@@ -320,7 +319,7 @@ class Predictor:
             )
         sliding = Sliding(
             self.task,
-            self._applied,
+            self.applied,
             plan,
             moments.duration,
             fixed=fixed,
@@ -359,7 +358,7 @@ class Predictor:
             measures=Measures(found.quality_of(person), found.loudness),
             baseline=known.used(self.baselines) if self.baselines else None,
         )
-        leader = self.model.leader
+        leader = self.applied.leader
 
         def predicted(answers: Sequence[WindowAnswer]) -> Prediction:
             return self.task.prediction(

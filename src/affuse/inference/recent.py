@@ -9,7 +9,7 @@ import numpy as np
 from affuse.features.arriving import Arriving
 from affuse.features.stream import Stream
 from affuse.inference.buffer import StreamBuffer
-from affuse.models.sliding import WindowModel
+from affuse.models.applied import Applied
 
 #: Rows beyond the end of a window that are taken to be as the last one is.
 _NEXT = 2
@@ -25,7 +25,7 @@ class RecentRows(StreamBuffer):
         name: Of the source, for messages.
     """
 
-    def __init__(self, stream: Arriving, applied: WindowModel, name: str) -> None:
+    def __init__(self, stream: Arriving, applied: Applied, name: str) -> None:
         super().__init__(stream.spec, applied, -_FOREVER, _FOREVER, name)
         self._stream = stream
         self._begin: float | None = None

@@ -7,22 +7,22 @@ recording, `evaluate`, `ensemble` and the fusion of folds to the streams of a st
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affuse.features.batch import Batch
+from affuse.features.padded import Arrays
 from affuse.features.stream import Stream
 from affuse.inference.windows import Fixed, NamedSample, StreamWindows, Window, share_left
-from affuse.models.base import Model
-from affuse.models.sliding import WindowModel
+from affuse.models.applied import Applied, Change
 from affuse.models.spec import ModelSpec
 from affuse.tasks.registry import task_of
 from affuse.tasks.task import Task
 from affuse.tasks.windows import NotFinite, Sample, WindowAnswer, WindowPlan
 
-#: Does something to a normalised batch, such as a condition.
-Change = Callable[[Batch], Batch]
+if TYPE_CHECKING:
+    from affuse.models.base import Model
+
 #: What a model is shown of a window.
 Show = Callable[[NamedSample], Sample]
 #: Takes windows, and what was said about each.
@@ -50,7 +50,7 @@ class Sliding:
     def __init__(
         self,
         task: Task,
-        applied: WindowModel,
+        applied: Applied,
         plan: WindowPlan,
         duration: float,
         name: str = "",
@@ -131,6 +131,8 @@ def slide(
     Raises:
         AffuseError: The model gives, or a frame holds, a number that is not finite.
     """
+    from affuse.models.sliding import WindowModel
+
     task = task_of(spec.task, spec.outputs)
     plan = task.plan(spec, model.leader, duration, hop)
     sliding = Sliding(task, WindowModel(model, spec), plan, duration)
@@ -156,7 +158,7 @@ def all_answers(sliding: Sliding, streams: Mapping[str, Stream]) -> list[WindowA
 
 def answers_of(
     task: Task,
-    applied: WindowModel,
+    applied: Applied,
     windows: Sequence[Window],
     change: Change | None = None,
     show: Show | None = None,
@@ -180,9 +182,9 @@ def answers_of(
     def answers(samples: list[Sample]) -> list[WindowAnswer]:
         names = [sample.name for sample in samples if isinstance(sample, NamedSample)]
         shown = [show(x) for x in samples if isinstance(x, NamedSample)] if show else samples
-        output, batch = applied.outputs(shown, names, change)
+        output, masks = applied.outputs(shown, names, change)
         if samples is whole and change is not None:
-            _leave(applied, samples, batch, shares)
+            _leave(applied, samples, masks, shares)
         try:
             return task.answers(output, samples)
         except NotFinite as error:
@@ -194,7 +196,7 @@ def answers_of(
 
 
 def _leave(
-    applied: WindowModel, samples: Sequence[Sample], batch: Batch, shares: list[dict[str, float]]
+    applied: Applied, samples: Sequence[Sample], masks: Arrays, shares: list[dict[str, float]]
 ) -> None:
     """Lower the shares of modalities by what a condition took from them."""
     seen: set[str] = set()
@@ -202,7 +204,7 @@ def _leave(
         if spec.modality in seen:
             continue
         seen.add(spec.modality)
-        after = batch.masks[name].cpu().numpy()
+        after = masks[name]
         before = np.zeros_like(after)
         for row, sample in enumerate(samples):
             before[row, : len(sample[name].mask)] = sample[name].mask

@@ -11,7 +11,7 @@ import numpy as np
 from affuse.features.stream import Stream
 from affuse.inference.buffer import StreamBuffer
 from affuse.inference.fixed import FixedStream
-from affuse.models.sliding import WindowModel
+from affuse.models.applied import Applied
 from affuse.tasks.presence import NEAR, Presence
 from affuse.tasks.windows import Sample, WindowPlan
 
@@ -67,7 +67,7 @@ class StreamWindows:
 
     def __init__(
         self,
-        applied: WindowModel,
+        applied: Applied,
         plan: WindowPlan,
         duration: float,
         name: str = "",

@@ -13,15 +13,15 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from affuse.media.boxes import Array, non_maximum_suppression
 from affuse.media.detectors import Detector, Face
-from affuse.media.mtcnn_networks import networks
+from affuse.media.engine import engine
 from affuse.media.summed_area import resize_crops, resize_images, summed_area
 
+#: Images (N, h, w, 3) -> probabilities of a face, corrections of boxes, and landmarks.
+Network = Callable[[NDArray[np.float32]], tuple[np.ndarray, ...]]
 #: Numbers of boxes and the boxes (N, 4) -> what is in them, (N, side, side, 3) levels.
 _Cropping = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float32]]
 
@@ -54,16 +54,14 @@ class MTCNN(Detector):
         super().__init__(min_face_size, max_side)
         self.thresholds = thresholds
         self.factor = factor
-        self.p_net, self.r_net, self.o_net = networks()
+        self.p_net, self.r_net, self.o_net = _networks()
 
-    @torch.inference_mode()
     def _search(self, images: NDArray[np.uint8]) -> list[list[Face]]:
         sums = summed_area(images)
         source, boxes = self._propose(sums)
         source, boxes = self._refine(sums, source, boxes)
         return self._describe(sums, source, boxes)
 
-    @torch.inference_mode()
     def confirm(self, image: NDArray[np.uint8], boxes: NDArray[np.floating]) -> list[Face | None]:
         """See `Detector`: R-Net at two sizes around each box, and O-Net on the better one."""
         if not len(boxes):
@@ -105,13 +103,13 @@ class MTCNN(Detector):
             step = max(1, P_NET_PIXELS // (size[0] * size[1]))
             for first in range(0, batch, step):
                 levels = resize_images(sums[first : first + step], *size)
-                probability, correction = self.p_net(_network_input(levels))
-                image, y, x = torch.nonzero(probability >= self.thresholds[0], as_tuple=True)
-                scores = probability[image, y, x].numpy()
-                shift = correction[image, :, y, x].numpy()
-                corner = torch.stack([x, y], 1).numpy().astype(np.float32) * STRIDE
+                probability, correction, *_ = self.p_net(_network_input(levels))
+                image, y, x = np.nonzero(probability >= self.thresholds[0])
+                scores = probability[image, y, x]
+                shift = correction[image, :, y, x]
+                corner = np.stack([x, y], 1).astype(np.float32) * STRIDE
                 boxes = np.hstack([corner + 1, corner + CELL]) / np.float32(scale)
-                boxes, source = np.floor(boxes), image.numpy() + first
+                boxes, source = np.floor(boxes), image + first
                 keep = _suppress(source, boxes, scores, 0.5)
                 found.append((source[keep], boxes[keep], scores[keep], shift[keep]))
         source, boxes, scores, shift = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -202,9 +200,18 @@ def _crops_of(image: NDArray[np.uint8], side: int) -> _Cropping:
     ).reshape(-1, side, side, 3)
 
 
-def _network_input(levels: NDArray[np.float32]) -> Tensor:
-    """Levels (N, h, w, 3) 0 to 255 as the networks' input (N, 3, h, w)."""
-    return torch.from_numpy((levels - np.float32(127.5)) / np.float32(128)).permute(0, 3, 1, 2)
+def _networks() -> tuple[Network, Network, Network]:
+    """P-Net, R-Net and O-Net."""
+    if engine() == "torch":
+        from affuse.media.mtcnn_networks import networks
+    else:
+        from affuse.media.mtcnn_graphs import networks
+    return networks()
+
+
+def _network_input(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Levels (N, h, w, 3) 0 to 255 as the networks' input."""
+    return (levels - np.float32(127.5)) / np.float32(128)
 
 
 def _sides(boxes: Array) -> Array:
@@ -240,7 +247,7 @@ def _suppress(
 
 
 def _classify(
-    network: torch.nn.Module,
+    network: Network,
     threshold: float,
     boxes: Array,
     crops: _Cropping,
@@ -259,7 +266,7 @@ def _classify(
     for first in range(0, max(1, len(boxes)), CROPS):  # no box: one empty pass gives the shapes
         part = slice(first, first + CROPS)
         levels = crops(rows[part], inside[part])
-        found.append([output.numpy() for output in network(_network_input(levels))])
+        found.append(network(_network_input(levels)))
     scores, shift, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
     keep = scores >= threshold
     return _Classified(rows[keep], boxes[keep], scores[keep], shift[keep], points[keep])

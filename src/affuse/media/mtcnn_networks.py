@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affuse.errors import AffuseError
+from affuse.media.mtcnn_weights import mtcnn_weights
 
+#: Images -> arrays.
+Network = Callable[[np.ndarray], tuple[np.ndarray, ...]]
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -79,40 +80,37 @@ class OutputNetwork(_CropNetwork):
 
 
 @cache
-def networks() -> tuple[ProposalNetwork, RefinementNetwork, OutputNetwork]:
-    """P-Net, R-Net and O-Net in evaluation mode, with the weights of the `mtcnn` package.
+def networks() -> tuple[Network, Network, Network]:
+    """P-Net, R-Net and O-Net, with the weights of the `mtcnn` package.
+
+    Each takes images (B, H, W, 3) float32 and gives what its class says as arrays: the probability
+    of a face, box corrections and, but for P-Net, landmarks.
 
     Raises:
         AffuseError: When that package is not installed or its weights have other shapes.
     """
     return (
-        _load(ProposalNetwork(), "pnet"),
-        _load(RefinementNetwork(), "rnet"),
-        _load(OutputNetwork(), "onet"),
+        _runs(_load(ProposalNetwork(), "pnet")),
+        _runs(_load(RefinementNetwork(), "rnet")),
+        _runs(_load(OutputNetwork(), "onet")),
     )
 
 
 def _load(network: N, name: str) -> N:
-    """Fill a network from a list of arrays that stand in the order of its parameters."""
-    import joblib
-
-    # found without importing it: the package itself needs TensorFlow
-    package = importlib.util.find_spec("mtcnn")
-    if package is None or package.origin is None:
-        raise AffuseError(
-            "MTCNN needs the weights in the Python package 'mtcnn' (pip install mtcnn)"
-        )
-    arrays = joblib.load(Path(package.origin).parent / "assets" / "weights" / f"{name}.lz4")
+    """Fill a network from arrays that stand in the order of its parameters."""
     parameters = list(network.parameters())
-    if len(arrays) != len(parameters):
-        raise AffuseError(f"the installed package 'mtcnn' has an unknown layout of {name}")
+    arrays = mtcnn_weights(name, len(parameters))
     with torch.no_grad():
         for parameter, array in zip(parameters, arrays, strict=True):
-            parameter.copy_(torch.from_numpy(_to_torch_layout(array)).reshape(parameter.shape))
+            parameter.copy_(torch.from_numpy(array).reshape(parameter.shape))
     return network.eval().requires_grad_(False)
 
 
-def _to_torch_layout(array: np.ndarray) -> np.ndarray:
-    if array.ndim == 4:  # height, width, in, out
-        return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
-    return np.ascontiguousarray(array.T) if array.ndim == 2 else array
+def _runs(network: nn.Module) -> Network:
+    """A network on arrays."""
+
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(x.numpy() for x in network(torch.from_numpy(images).permute(0, 3, 1, 2)))
+
+    return run

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Of a series that is not constant; the squares of smaller numbers are rounded to zero.
 SMALLEST_RANGE = 1e-150

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +15,7 @@ from affuse.models.frontends.front_end import FrontEnd
 from affuse.models.layers.alignment import Clock, align, frames_until, series_lengths
 from affuse.models.layers.framewise import FrameEmbedder
 from affuse.models.layers.pooling import masked_mean
-from affuse.models.options import check_choice
-
-#: `classes`: scores of classes per clip, for the tasks classification and distribution; `frames`:
-#: values such as valence and arousal for every frame of the leader.
-Head = Literal["classes", "frames"]
+from affuse.models.options import Head, check_choice
 
 
 @dataclass
@@ -130,13 +125,11 @@ class Model(nn.Module, ABC):
             (B, L, C), zero where absent, and (B, L) bool.
         """
         rate = self.leader.rate
-        frames = max(
-            batch.masks[self.leader.name].shape[1],
-            *(
-                frames_until(batch.masks[name].shape[1], spec.rate, rate)
-                for name, spec in self.streams.items()
-            ),
-        )
+        frames = batch.masks[self.leader.name].shape[1]
+        for name, spec in self.streams.items():  # sym_max: in an exported graph lengths are open
+            frames = torch.sym_max(
+                frames, frames_until(batch.masks[name].shape[1], spec.rate, rate)
+            )
         return align(x, mask, clock, self._end(clock, batch), rate, frames)
 
     def _end(self, clock: Clock, batch: Batch) -> Tensor:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 from affuse.execution.fields import check_list, check_mapping, check_number, check_whole
-from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from affuse.features.batch import Batch
 
 #: What a file can say: temperatures, biases, thresholds and coverages.
 TEMPERATURES, _BIASES, _THRESHOLDS, COVERAGES = (
@@ -90,13 +92,18 @@ class ModelCalibration:
         there: dict[str, Tensor] = {}
         for name, spec in specs.items():
             some = batch.masks[name].any(1)
-            there[spec.modality] = there.get(spec.modality, torch.zeros_like(some)) | some
-        found = scores.clone()
-        for row in range(len(scores)):
-            own = self.of([name for name, present in there.items() if present[row]])
-            if own is not None:
-                found[row] /= own.temperature
-                found[row] += torch.tensor(own.bias or 0.0).to(found)
+            there[spec.modality] = there[spec.modality] | some if spec.modality in there else some
+        found = scores
+        for size in range(1, len(there) + 1):
+            for some_of in combinations(there, size):
+                own = self.of(some_of)
+                if own is None:
+                    continue
+                alike = scores.new_ones(scores.shape[0]).bool()
+                for name, present in there.items():
+                    alike = alike & (present if name in some_of else ~present)
+                calibrated = scores / own.temperature + scores.new_tensor(own.bias or [0.0])
+                found = calibrated.where(alike.unsqueeze(1), found)
         return found
 
     def to_json(self) -> dict[str, Any]:

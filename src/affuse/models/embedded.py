@@ -11,19 +11,18 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import safe_open
-from torch import Tensor
 
 from affuse.errors import BadInput
 from affuse.execution.fields import check_digest
 from affuse.execution.files import atomic_path
+from affuse.models.onnx_metadata import is_onnx
 
 #: What stands before the digest in the name of an entry.
 PREFIX = "frozen."
 
 
-def network_entries(networks: Mapping[str, Path]) -> dict[str, Tensor]:
+def network_entries(networks: Mapping[str, Path]) -> dict[str, np.ndarray]:
     """Entries of a model file that hold other model files.
 
     Args:
@@ -37,13 +36,13 @@ def network_entries(networks: Mapping[str, Path]) -> dict[str, Tensor]:
     """
     entries = {}
     for digest, path in networks.items():
-        data = torch.from_numpy(np.fromfile(path, np.uint8))
+        data = np.fromfile(path, np.uint8)
         check_embedded(path, {f"{PREFIX}{digest}": data})
         entries[f"{PREFIX}{digest}"] = data
     return entries
 
 
-def check_embedded(path: Path, entries: Mapping[str, Tensor]) -> None:
+def check_embedded(path: Path, entries: Mapping[str, np.ndarray]) -> None:
     """Refuse networks that are not what their names say.
 
     Args:
@@ -59,13 +58,13 @@ def check_embedded(path: Path, entries: Mapping[str, Tensor]) -> None:
             check_digest("the name of a network in it", digest)
         except ValueError as error:
             raise BadInput(path, str(error)) from error
-        whole = data.dtype == torch.uint8 and data.ndim == 1
-        if not whole or not hashlib.sha256(data.numpy().data).hexdigest().startswith(digest):
+        whole = data.dtype == np.uint8 and data.ndim == 1
+        if not whole or not hashlib.sha256(data.data).hexdigest().startswith(digest):
             raise BadInput(path, f"is damaged: its network {digest[:16]} has other content")
 
 
 def unpack_networks(path: Path, wanted: Collection[str], folder: Path) -> dict[str, Path]:
-    """Write networks that a model file holds as files of their own.
+    """Write networks that a model file holds as files of their own: an ONNX file those of graphs.
 
     Args:
         path: The model file.
@@ -78,13 +77,17 @@ def unpack_networks(path: Path, wanted: Collection[str], folder: Path) -> dict[s
     Raises:
         BadInput: One is not what its digest says.
     """
+    if is_onnx(path):
+        from affuse.models.onnx_model import unpack_graphs
+
+        return unpack_graphs(path, wanted, folder)
     found = {}
-    with safe_open(path, "pt") as file:
+    with safe_open(path, "np") as file:
         for name in sorted(set(file.keys()) & {f"{PREFIX}{digest}" for digest in wanted}):
             data = file.get_tensor(name)
             check_embedded(path, {name: data})
             digest = name.removeprefix(PREFIX)
             found[digest] = folder / f"{digest}.safetensors"
             with atomic_path(found[digest]) as temporary:
-                data.numpy().tofile(temporary)
+                data.tofile(temporary)
     return found

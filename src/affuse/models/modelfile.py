@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from affuse.errors import AffuseError, BadInput
-from affuse.execution.fields import LARGEST, check_mapping, check_whole, short
+from affuse.execution.fields import short
 from affuse.execution.files import atomic_path
 from affuse.models.base import Model
 from affuse.models.embedded import PREFIX, check_embedded, network_entries
 from affuse.models.entries import content_digest, load_exactly, not_finite, parameters_at_most
-from affuse.models.spec import FORMAT, ModelSpec, Smoothing, Windows
+from affuse.models.spec import ModelSpec, Smoothing, Windows
+from affuse.models.spec_files import (
+    DIGEST,
+    KEY,
+    described,
+    opened_file,
+    read_digest,
+    read_spec,
+    spec_of,
+)
 
 __all__ = [
     "ModelSpec",
@@ -33,10 +39,6 @@ __all__ = [
     "save_model",
     "save_spec",
 ]
-
-KEY = "affuse"  # the one entry of the metadata: several would be written in no fixed order
-#: In the description: SHA-256 of everything else in the file.
-DIGEST = "digest"
 
 
 def save_model(
@@ -70,7 +72,8 @@ def save_model(
         }
     if bad := not_finite(state):
         raise BadInput(path, f"not written: weight {bad} is not finite (nan or inf)")
-    _write(path, spec, state | network_entries(networks or {}))
+    held = {n: torch.from_numpy(x) for n, x in network_entries(networks or {}).items()}
+    _write(path, spec, state | held)
 
 
 def save_spec(file: Path, spec: ModelSpec, out: Path) -> None:
@@ -86,7 +89,7 @@ def save_spec(file: Path, spec: ModelSpec, out: Path) -> None:
             out of range.
     """
     load_model(file)
-    with _opened(file) as opened:
+    with opened_file(file, "pt") as opened:
         # what safetensors opens has keys, and cannot be iterated over
         state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     _write(out, spec, state)
@@ -108,16 +111,6 @@ def _write(path: Path, spec: ModelSpec, state: Mapping[str, torch.Tensor]) -> No
         temporary.chmod(mode)
 
 
-def read_spec(path: Path) -> ModelSpec:
-    """The spec of a model file, without its weights; its digest is not compared.
-
-    Raises:
-        BadInput: Missing, damaged, of another program, or of a newer version of affuse.
-    """
-    with _opened(path) as file:
-        return _spec(Path(path), _described(Path(path), file))
-
-
 def load_model(path: Path) -> tuple[Model, ModelSpec]:
     """Read a model file.
 
@@ -133,9 +126,9 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
             of another shape or type.
     """
     path = Path(path)
-    with _opened(path) as file:
-        told = _described(path, file)
-        spec = _spec(path, told)
+    told = described(path)
+    with opened_file(path, "pt") as file:
+        spec = spec_of(path, told)
         names = list(file.keys())
         try:
             # neither time nor random numbers spent on weights to replace
@@ -153,63 +146,11 @@ def load_model(path: Path) -> tuple[Model, ModelSpec]:
         own = {n: x for n, x in state.items() if not n.startswith(PREFIX)}
         whole = {n: x.float() if x.dtype == torch.float16 else x for n, x in own.items()}
         load_exactly(path, model, whole)
-        check_embedded(path, {n: x for n, x in state.items() if n.startswith(PREFIX)})
+        check_embedded(path, {n: x.numpy() for n, x in state.items() if n.startswith(PREFIX)})
         told_digest = told.pop(DIGEST, None)
         if told_digest is not None and told_digest != content_digest(told, state):
             raise BadInput(path, "is damaged: its content is not what its digest says")
     return model.eval(), spec
-
-
-def read_digest(path: Path) -> str | None:
-    """The digest in a model file; None in those of the first versions of affuse.
-
-    Raises:
-        BadInput: It is no model file.
-    """
-    with _opened(path) as file:
-        return _described(Path(path), file).get(DIGEST)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A safetensors file; its header is checked against its length by the library."""
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(path, "no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        reason = short(str(error), 200)
-        raise BadInput(path, f"not a model file, or damaged ({reason})") from error
-
-
-def _described(path: Path, file: Any) -> dict[str, Any]:
-    """The description in a model file, as JSON values."""
-    metadata = file.metadata() or {}
-    if KEY not in metadata:
-        raise BadInput(path, "a safetensors file, but not a model file of affuse")
-    try:
-        value = json.loads(metadata[KEY])
-        check_mapping("description", value)
-        check_whole("format", value.get("format"), 1, LARGEST)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(path, f"its description is damaged ({error})") from error
-    if value["format"] > FORMAT:
-        newer = short(value.get("version"), 20)
-        raise BadInput(path, f"made by a newer affuse ({newer}); update affuse")
-    return dict(value)
-
-
-def _spec(path: Path, told: Mapping[str, Any]) -> ModelSpec:
-    """The spec that a description tells."""
-    try:
-        return ModelSpec.from_json({key: x for key, x in told.items() if key != DIGEST})
-    except ValueError as error:
-        raise BadInput(path, f"its description is damaged: {error}") from error
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = short(repr(error), 200)
-        raise BadInput(path, f"its description is damaged ({reason})") from error
 
 
 def move_to(model: nn.Module, device: str) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from affuse.errors import AffuseError
 from affuse.suggestions import closest, hint
+
+#: What a model ends in. `classes`: scores of classes per clip, for the tasks classification and
+#: distribution; `frames`: values such as valence and arousal for every frame of the leader.
+Head = Literal["classes", "frames"]
 
 #: Option -> the value that earlier versions called `sound`; `reference` was `published`.
 _SOUND = {

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from affuse.execution.fields import (
     LARGEST,
@@ -20,11 +20,13 @@ from affuse.execution.fields import (
     short,
 )
 from affuse.features.baseline import SHRINKAGE, Baselines
-from affuse.features.batch import Normalisation
+from affuse.features.normalisation import Normalisation
 from affuse.features.stream import SECONDS, StreamSpec
-from affuse.models.base import Model
 from affuse.models.calibration import ModelCalibration
 from affuse.models.registry import CLASSIFICATION, EMBEDDING, VALENCE_AROUSAL, create_model
+
+if TYPE_CHECKING:
+    from affuse.models.base import Model
 
 FORMAT = 4
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from affuse.evaluation.report.record import licence_of
-from affuse.models.modelfile import read_spec
+from affuse.models.spec_files import read_spec
 from affuse.serving.jobs import RESULT, Job, State
 
 

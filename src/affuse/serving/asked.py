@@ -12,7 +12,8 @@ from affuse.inference.extraction import Voice
 from affuse.inference.output import formats_of
 from affuse.inference.people import EVERYBODY, how_many
 from affuse.inference.predictor import LowQuality
-from affuse.models.modelfile import Windows, read_spec
+from affuse.models.spec import Windows
+from affuse.models.spec_files import read_spec
 from affuse.serving.jobs import Options
 from affuse.tasks.registry import TASKS
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from affuse.errors import AffuseError, BadInput
 from affuse.inference.extraction import Voice
 from affuse.inference.predictor import LowQuality
-from affuse.models.modelfile import Windows
+from affuse.models.spec import Windows
 
 State = Literal["queued", "running", "done", "failed"]
 #: Where a job has its results.

@@ -119,7 +119,7 @@ def read_models(words: Sequence[str]) -> dict[str, Path]:
         BadInput: A file is no model file.
     """
     from affuse.models.bundled import BUNDLED
-    from affuse.models.modelfile import read_spec
+    from affuse.models.spec_files import read_spec
 
     models: dict[str, Path] = {}
     for word in words or [str(BUNDLED)]:

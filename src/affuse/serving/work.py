@@ -16,7 +16,7 @@ from affuse.inference.people import whose_voice
 from affuse.inference.predictor import LowQuality, Predictor
 from affuse.media.allowance import time_limit
 from affuse.media.probe import probe
-from affuse.models.modelfile import Windows
+from affuse.models.spec import Windows
 from affuse.serving.addresses import Host, fetch
 from affuse.serving.jobs import ADDRESS, RESULT, Options
 from affuse.serving.settings import Limits

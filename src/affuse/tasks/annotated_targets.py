@@ -11,9 +11,8 @@ from affuse.corpora.clip import Clip
 from affuse.errors import BadInput
 from affuse.execution.names import path_below
 from affuse.features.annotation import AnnotationTrack
-from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
-from affuse.features.stream import Stream
+from affuse.features.stream import TARGET_RATE, Stream
 from affuse.suggestions import hint
 from affuse.tasks.targets import ANNOTATION, Target, TrainingTargets
 

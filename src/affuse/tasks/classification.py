@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError
@@ -18,7 +15,7 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec, window_starts
 from affuse.features.windows import grid_starts
 from affuse.media.probe import MediaInfo
-from affuse.models.base import Model, Output
+from affuse.models.applied import WindowOutput
 from affuse.models.spec import ModelSpec
 from affuse.tasks.class_targets import labelled
 from affuse.tasks.moments import Moments, window_moments
@@ -31,6 +28,9 @@ from affuse.tasks.weighing import counting, weighed
 from affuse.tasks.windows import Answers, NotFinite, Sample, WindowAnswer, WindowPlan, is_empty
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from affuse.models.base import Model
     from affuse.tasks.class_judgement import ClassJudgement
 
 
@@ -100,6 +100,8 @@ class Classification(Task):
 
     def loss(self, scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
         """Targets (B,) int64, or (B, C) where clips were mixed; see `Task.loss`."""
+        from torch.nn.functional import cross_entropy
+
         return cross_entropy(scores.float(), targets, label_smoothing=label_smoothing)
 
     def seen(self, scores: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -108,6 +110,9 @@ class Classification(Task):
 
     def scores(self, targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         """Accuracy, unweighted recall and loss."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
         from affuse.metrics.classification import classification_scores
 
         found = classification_scores(targets, predicted.argmax(1), predicted.shape[1])
@@ -124,17 +129,16 @@ class Classification(Task):
             starts = grid_starts(duration, spec.seconds, hop)
         return WindowPlan(starts, spec.seconds)
 
-    def answers(self, output: Output, samples: Sequence[Sample]) -> list[WindowAnswer]:
+    def answers(self, output: WindowOutput, samples: Sequence[Sample]) -> list[WindowAnswer]:
         """Probabilities of classes; see `Task.answers`."""
-        rows = output.logits.float().softmax(-1).cpu().numpy()
-        ratings = {name: x.float().cpu().numpy() for name, x in output.ratings.items()}
+        rows = output.probabilities
         voices = [np.nan] * len(rows) if output.voice is None else output.voice.tolist()
         found = []
         for k, (row, sample) in enumerate(zip(rows, samples, strict=True)):
             empty = is_empty(sample)
             if not empty and not np.isfinite(row).all():
                 raise NotFinite(k)
-            own = {name: float(x[k]) for name, x in ratings.items()}
+            own = {name: float(x[k]) for name, x in output.ratings.items()}
             said = np.full_like(row, np.nan) if empty else row
             found.append(WindowAnswer(said, None, own, row, voices[k]))
         return found

@@ -7,23 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from affuse.corpora.labels import Labels
 from affuse.errors import AffuseError
-from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
-from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream import TARGET_RATE, Stream, StreamSpec
 from affuse.features.windows import frame_windows, overlap_mean, tiles
 from affuse.media.probe import MediaInfo
 from affuse.metrics.concordance import ccc, pearson, rmse
 from affuse.metrics.running import RunningAgreement, named_scores
-from affuse.models.base import Model, Output
+from affuse.models.applied import WindowOutput
 from affuse.models.spec import ModelSpec
 from affuse.suggestions import hint
 from affuse.tasks.annotated_targets import annotated
-from affuse.tasks.losses import agreement_loss, on_frames
 from affuse.tasks.moments import Moments, frame_moments
 from affuse.tasks.options import OverTime
 from affuse.tasks.prediction import Recording
@@ -34,6 +30,9 @@ from affuse.tasks.values import ValuesTimeline, unseen
 from affuse.tasks.windows import NotFinite, Sample, WindowAnswer, WindowPlan
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from affuse.models.base import Model
     from affuse.tasks.dimensional_judgement import DimensionalJudgement
 
 
@@ -87,12 +86,18 @@ class Dimensional(Task):
 
     def loss(self, scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
         """Scores (B, L, D) on the leader's frames; targets (B, T, D), NaN where unknown."""
+        import torch
+
+        from affuse.tasks.losses import agreement_loss, on_frames
+
         wanted = on_frames(targets, scores.shape[1], self._step)
         weights = torch.tensor(self._weights, device=scores.device)
         return agreement_loss(scores, wanted, weights, self._variant)
 
     def seen(self, scores: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Annotated frames (N, D) and the predictions there."""
+        from affuse.tasks.losses import on_frames
+
         wanted = on_frames(targets, scores.shape[1], self._step)
         known = ~wanted.isnan().any(-1)
         return wanted[known].cpu().numpy(), scores[known].float().cpu().numpy()
@@ -129,10 +134,10 @@ class Dimensional(Task):
         starts = np.array([start for start, _ in spans]) / rate
         return WindowPlan(starts, spec.seconds, tuple(spans), frames, rate)
 
-    def answers(self, output: Output, samples: Sequence[Sample]) -> list[WindowAnswer]:
+    def answers(self, output: WindowOutput, samples: Sequence[Sample]) -> list[WindowAnswer]:
         """Values per frame; see `Task.answers`."""
         assert output.mask is not None
-        values, masks = output.values.float().cpu().numpy(), output.mask.cpu().numpy()
+        values, masks = output.scores, output.mask
         for row, (x, mask) in enumerate(zip(values, masks, strict=True)):
             if not np.isfinite(x[mask]).all():
                 raise NotFinite(row)

@@ -13,7 +13,7 @@ import numpy as np
 from affuse.corpora.clip import Clip
 from affuse.execution.files import atomic_path, write_csv, write_json
 from affuse.execution.names import path_below
-from affuse.features.batch import TARGET_RATE
+from affuse.features.stream import TARGET_RATE
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS
 from affuse.models.spec import Smoothing

@@ -12,8 +12,8 @@ import numpy as np
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.keys import group_clips
 from affuse.errors import BadInput
-from affuse.features.batch import TARGET_RATE
 from affuse.features.store import Store
+from affuse.features.stream import TARGET_RATE
 from affuse.models.spec import ModelSpec, Smoothing
 from affuse.tasks.annotated_targets import truth_of
 from affuse.tasks.dimensional_files import Judged, draw_judged, write_judged, write_list

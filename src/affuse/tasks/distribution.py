@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
 from affuse.tasks.classification import Classification
 from affuse.tasks.task import Mode
@@ -24,9 +23,11 @@ class Distribution(Classification):
 
     def scores(self, targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         """Cross-entropy, divergence, and how often a random rater agrees with the first class."""
+        from scipy.special import softmax
+
         from affuse.metrics.raters import rater_scores
 
-        probabilities = torch.from_numpy(predicted).double().softmax(-1).numpy()
+        probabilities = softmax(predicted.astype(np.float64), -1)
         found = rater_scores(probabilities, targets)
         return {
             "cross_entropy": found.cross_entropy,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affuse.features.batch import TARGET_RATE
 from affuse.features.pictures import end_of
+from affuse.features.stream import TARGET_RATE
 from affuse.media.probe import MediaInfo
 from affuse.media.timestamps import picture_times
 from affuse.tasks.presence import NEAR

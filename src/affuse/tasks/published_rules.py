@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affuse.features.batch import TARGET_RATE
+from affuse.features.stream import TARGET_RATE
 from affuse.metrics.concordance import ccc, published_ccc
-from affuse.models.modelfile import Smoothing
-from affuse.models.systems.rjca.published import FRAMES as RJCA_FRAMES
+from affuse.models.spec import Smoothing
+from affuse.models.systems.rjca.windows import FRAMES as RJCA_FRAMES
 from affuse.tasks.series import Edges, Series, rjca_smoothed
 
 

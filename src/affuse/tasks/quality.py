@@ -10,7 +10,7 @@ import numpy as np
 
 from affuse.media.loudness import Loudness
 from affuse.media.quality import FIELDS, FaceSeries
-from affuse.models.layers.voice import LEAST_VOICE
+from affuse.models.applied import LEAST_VOICE
 from affuse.tasks.columns import Column
 from affuse.tasks.weighing import LEAST
 

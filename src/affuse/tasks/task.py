@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from torch import Tensor
 
 from affuse.corpora.labels import Labels
 from affuse.errors import BadInput
@@ -16,7 +15,8 @@ from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.probe import MediaInfo
 from affuse.metrics.running import RunningAgreement
-from affuse.models.base import Head, Model, Output
+from affuse.models.applied import Applied, WindowOutput
+from affuse.models.options import Head
 from affuse.models.spec import ModelSpec
 from affuse.tasks.moments import Moments
 from affuse.tasks.options import OverTime
@@ -26,6 +26,9 @@ from affuse.tasks.targets import TrainingTargets
 from affuse.tasks.windows import Answers, Sample, WindowAnswer, WindowPlan
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from affuse.models.base import Model
     from affuse.tasks.judgement import Judgement
 
 Mode = Literal["max", "min"]
@@ -122,7 +125,7 @@ class Task(ABC):
 
     # What is predicted.
 
-    def check_model(self, model: Model, file: Path) -> None:
+    def check_model(self, model: Applied, file: Path) -> None:
         """Refuse a model file whose model ends in something else.
 
         Raises:
@@ -145,7 +148,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def answers(self, output: Output, samples: Sequence[Sample]) -> list[WindowAnswer]:
+    def answers(self, output: WindowOutput, samples: Sequence[Sample]) -> list[WindowAnswer]:
         """What a model says about windows, one by one.
 
         Args:

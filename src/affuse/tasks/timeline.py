@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from affuse.execution.files import write_json
+from affuse.models.applied import LEAST_VOICE
 from affuse.models.calibration import ModelCalibration
-from affuse.models.layers.voice import LEAST_VOICE
 from affuse.tasks.columns import Column
 from affuse.tasks.naming import UNCLEAR, WITHHELD, named
 from affuse.tasks.prediction import Prediction

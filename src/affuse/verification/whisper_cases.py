@@ -33,7 +33,7 @@ def check_encoder(case: Case) -> Iterator[Measure]:
     network = load_encoder(path).network
     assert isinstance(network, WhisperEncoder)
     with torch.inference_mode():
-        found = network(mel[None])[-1][0]
+        found = network(torch.from_numpy(mel)[None])[-1][0]
     yield "shape of the output", _differs(found, output["shape"]), 0.0
     flat = found[:200].flatten()
     errors = [abs(float(flat[place]) - x) for place, x in output["probe_first_200_frames"]]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from affuse.features.batch import Batch
+from affuse.models.applied import LEAST_VOICE
 from affuse.models.base import Head, Output
 from affuse.models.baselines.combined import Combined
-from affuse.models.layers.voice import LEAST_VOICE
 from affuse.verification.contracts.model import MFCC, OPENFACE, ModelContract, random_batch
 
 STREAMS = {spec.name: spec for spec in (MFCC, OPENFACE)}

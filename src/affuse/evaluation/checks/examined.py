@@ -20,7 +20,7 @@ from affuse.features.speakers import place
 from affuse.features.store import Store
 from affuse.inference.clips import ClipModel
 from affuse.inference.extraction import Extraction
-from affuse.inference.sliding import Change
+from affuse.models.applied import Change
 from affuse.models.base import Model
 from affuse.models.spec import ModelSpec
 from affuse.tasks.class_scores import ClassTable

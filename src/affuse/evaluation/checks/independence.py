@@ -98,8 +98,8 @@ def of_nothing(model: Examined) -> Outcome:
     seconds = member.spec.seconds
     nothing = {name: Stream.absent(spec, seconds) for name, spec in applied.specs.items()}
     samples = [[nothing], [nothing, _window(applied, member, clips[0])]]
-    scores = [applied.outputs(some)[0].scores.flatten().float() for some in samples]
-    bad = float((~torch.isfinite(torch.cat(scores))).sum())
+    scores = [applied.outputs(some)[0].scores.ravel() for some in samples]
+    bad = float((~np.isfinite(np.concatenate(scores))).sum())
     said = "outputs that are not a number, for a window without sound and images"
     return Outcome(bad, 0.0, "min", "value", said, "stated: none")
 
@@ -138,9 +138,8 @@ def _numbers(applied: WindowModel, sample: Mapping[str, Stream]) -> np.ndarray:
     """(C,) probabilities, or (T, D) values, zero where nothing is known."""
     output, _ = applied.outputs([sample])
     if output.mask is None:
-        return np.asarray(output.scores[0].float().softmax(-1).cpu())
-    known = output.scores[0] * output.mask[0, :, None]
-    return np.asarray(known.float().cpu())
+        return np.asarray(output.probabilities[0])
+    return np.asarray(output.scores[0] * output.mask[0, :, None])
 
 
 def _few(model: Examined) -> tuple[Member, list[Clip]]:

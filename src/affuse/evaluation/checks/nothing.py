@@ -18,7 +18,7 @@ from affuse.evaluation.checks.outcome import Bar, NotApplicable, Outcome
 from affuse.evaluation.checks.recordings import check_makes, temporary
 from affuse.execution.progress import progress
 from affuse.inference.predictor import Predictor
-from affuse.models.layers.voice import LEAST_VOICE
+from affuse.models.applied import LEAST_VOICE
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.timeline import Timeline
 from affuse.tasks.values import ValuesTimeline

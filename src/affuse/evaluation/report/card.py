@@ -32,8 +32,8 @@ from affuse.evaluation.report.record import (
 )
 from affuse.evaluation.report.tables import HEADS, Row, score_tables
 from affuse.models.bundled import BUNDLED, CARD
-from affuse.models.modelfile import read_spec
 from affuse.models.spec import ModelSpec
+from affuse.models.spec_files import read_spec
 from affuse.models.trained_on import source_of, trainings
 from affuse.tasks.registry import TASKS
 from affuse.training.run import MODEL_FILE, evaluation_folder

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from affuse.evaluation.report.evaluated import Evaluated
-from affuse.models.modelfile import read_spec
 from affuse.models.spec import ModelSpec
+from affuse.models.spec_files import read_spec
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, fold_number, read_run, read_split
 

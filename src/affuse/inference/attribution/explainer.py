@@ -28,7 +28,7 @@ from affuse.inference.attribution.withholding import (
 from affuse.inference.buffer import StreamBuffer
 from affuse.inference.sliding import Show, answers_of
 from affuse.inference.windows import Window
-from affuse.models.sliding import WindowModel
+from affuse.models.applied import Applied
 from affuse.tasks.explanation import Explanation, PartEffect
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.task import Task
@@ -66,7 +66,7 @@ class Explainer:
     def __init__(
         self,
         task: Task,
-        applied: WindowModel,
+        applied: Applied,
         plan: WindowPlan,
         duration: float,
         stretch: float = STRETCH,

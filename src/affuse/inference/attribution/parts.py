@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from affuse.features.batch import Normalisation
+from affuse.features.normalisation import Normalisation
 from affuse.features.stream import StreamSpec
 from affuse.media.band_stop import Band
 

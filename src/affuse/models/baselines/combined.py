@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from affuse.errors import AffuseError
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
+from affuse.models.applied import LEAST_VOICE
 from affuse.models.base import Head, Output
 from affuse.models.baselines.modality_encoder import EncoderModel, ModalityEncoder
 from affuse.models.frontends.registry import FrontEndChoice
 from affuse.models.layers.pooling import Pooling
-from affuse.models.layers.voice import LEAST_VOICE, VoiceDetector
+from affuse.models.layers.voice import VoiceDetector
 
 
 class CalibratedEncoder(ModalityEncoder):

@@ -121,7 +121,7 @@ class Product(EncoderModel):
         """Log-probabilities; those of the prior where nothing is present."""
         prior = torch.tensor(self.prior, device=next(self.parameters()).device)
         prior = prior.log().log_softmax(-1)
-        says, joined = {}, prior.expand(len(batch), -1)
+        says, joined = {}, prior.expand(next(iter(batch.masks.values())).shape[0], -1)
         for number, expert in enumerate(self.experts):
             assert isinstance(expert, ModalityEncoder)
             features, present = self.embed(expert, batch)

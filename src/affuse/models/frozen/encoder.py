@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from affuse.errors import BadInput
 from affuse.execution.files import atomic_path
@@ -21,9 +19,8 @@ from affuse.features.sections import Sections
 from affuse.features.sound import LocalExtractor, heard
 from affuse.features.stream import Stream, StreamSpec
 from affuse.media.audio import Sound
-from affuse.models.frozen.network import device
 
-RATE = 16000
+RATE, HOP = 16000, 320
 #: The largest value of float16.
 _LARGEST = 65504.0
 _NAME = re.compile(
@@ -36,8 +33,12 @@ _NAME = re.compile(
 class Network(Protocol):
     """What computes all layers of sound."""
 
-    def states(self, samples: np.ndarray) -> list[Tensor]:
-        """(N,) float32 at 16 kHz, N a multiple of 320 -> layers + 1 of (N / 320, width)."""
+    def states(self, samples: np.ndarray) -> np.ndarray:
+        """(N,) float32 at 16 kHz, N a multiple of 320 -> (N / 320, layers + 1, width) float32."""
+        ...
+
+    def ready(self) -> Network:
+        """It, where it runs."""
         ...
 
 
@@ -79,7 +80,7 @@ class EncoderStream(LocalExtractor):
         BadInput: The files are missing, damaged, hold no such encoder, or fewer layers.
     """
 
-    sound_rate, hop = RATE, 320
+    sound_rate, hop = RATE, HOP
     section = context = 50
     #: Terms of the published weights, where they are one publisher's.
     licence = ""
@@ -126,12 +127,7 @@ class EncoderStream(LocalExtractor):
     def rows(self, samples: np.ndarray) -> np.ndarray:
         """(N,) float32 -> (ceil(N / 320), ...) float16, of all the samples together."""
         network = _network(type(self), self.source, self.cut, self.digest)
-        count = -(-len(samples) // self.hop)
-        padded = np.pad(samples, (0, count * self.hop - len(samples)))
-        with torch.inference_mode():
-            states = network.states(padded)
-        found = torch.stack(states, 1) if self.all else states[-1]
-        return found.clamp(-_LARGEST, _LARGEST).half().cpu().numpy()
+        return encoded(network.states, samples, self.all)
 
     def stream_of(self, sound: Sound) -> Stream:
         """(ceil(N / 320), ...) float16."""
@@ -143,9 +139,26 @@ class EncoderStream(LocalExtractor):
 
 @lru_cache(maxsize=1)  # a worker process meets the extractor anew with every clip
 def _network(kind: type[EncoderStream], path: Path, layers: int | None, digest: str) -> Network:
-    """The network of a file of some digest, on `device()`."""
-    network: Any = kind.load(path, layers).network
-    return network.to(device())
+    """The network of a file of some digest, where it runs."""
+    return kind.load(path, layers).network.ready()
+
+
+def encoded(
+    states: Callable[[np.ndarray], np.ndarray], samples: np.ndarray, every: bool
+) -> np.ndarray:
+    """What an encoder makes of samples (N,), of all together.
+
+    Args:
+        states: Samples (N,), N a multiple of 320 -> (N / 320, layers + 1, width).
+        samples: float32 at 16 kHz.
+        every: Whether all layers are wanted, or the last one.
+
+    Returns:
+        (ceil(N / 320), layers + 1, width) or (ceil(N / 320), width) float16.
+    """
+    found = states(np.pad(samples, (0, -len(samples) % HOP)))
+    found = found if every else found[:, -1]
+    return found.clip(-_LARGEST, _LARGEST).astype(np.float16)
 
 
 def check_layers(path: Path, numbers: Iterable[int], wanted: int) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from affuse.errors import AffuseError, BadInput
 from affuse.extras import need
 from affuse.models.frozen.encoder import Encoder, EncoderStream, check_layers
+from affuse.models.frozen.network import device
 from affuse.models.frozen.weights import packed, read_weights, weights_file
 
 #: Samples from frame to frame, and of one frame: what the strides and kernels come to.
@@ -123,7 +124,12 @@ class _Speech(nn.Module):
         super().__init__()
         self.network, self.normalised, self.cut = network, normalised, cut
 
-    def states(self, samples: np.ndarray) -> list[Tensor]:
+    def ready(self) -> _Speech:
+        """See `affuse.models.frozen.encoder.Network`."""
+        return self.to(device())
+
+    @torch.inference_mode()
+    def states(self, samples: np.ndarray) -> np.ndarray:
         """See `affuse.models.frozen.encoder.Network`."""
         x = torch.from_numpy(samples)
         if self.normalised:
@@ -142,7 +148,8 @@ class _Speech(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        return [state[0] for state in (states if self.cut else [*states[:-1], last])]
+        chosen = states if self.cut else [*states[:-1], last]
+        return torch.cat(chosen).transpose(0, 1).float().cpu().numpy()
 
 
 def _facts(path: Path, metadata: Mapping[str, str], family: str) -> dict[str, Any]:

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+import torch
 
 from affuse.errors import BadInput
 from affuse.features.whisper_logmel import RANGE, whisper_logmel
 from affuse.models.backbones.whisper import WhisperEncoder
 from affuse.models.frozen.encoder import Encoder, EncoderStream, check_layers
+from affuse.models.frozen.network import device
 from affuse.models.frozen.weights import packed, read_weights, weights_file
 
 #: Width and layers of the published sizes.
@@ -79,10 +80,16 @@ class Whisper(EncoderStream):
 class _Network(WhisperEncoder):
     """The encoder together with the spectrogram that it reads."""
 
-    def states(self, samples: np.ndarray) -> list[Tensor]:
+    def ready(self) -> _Network:
         """See `affuse.models.frozen.encoder.Network`."""
-        mel = whisper_logmel(samples, self.conv1.in_channels).to(self.conv1.weight.device)
-        return [state[0] for state in self(mel.T[None])]
+        return self.to(device())
+
+    @torch.inference_mode()
+    def states(self, samples: np.ndarray) -> np.ndarray:
+        """See `affuse.models.frozen.encoder.Network`."""
+        rows = whisper_logmel(samples, self.conv1.in_channels)
+        mel = torch.from_numpy(rows).to(self.conv1.weight.device)
+        return torch.cat(self(mel.T[None])).transpose(0, 1).float().cpu().numpy()
 
 
 def load_encoder(path: Path, layers: int | None = None, frames: int | None = None) -> Encoder:

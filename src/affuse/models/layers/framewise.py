@@ -7,15 +7,13 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from affuse.models.applied import CHUNK
 from affuse.models.backbones.efficientface import EfficientFace
 from affuse.models.backbones.face_cnn import FaceCNN
 from affuse.models.backbones.face_resnet import FaceResNet
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.vggish import VGGish
 from affuse.models.layers.temporal import TemporalStack
-
-# Frames that pass a network together on a CPU; small enough for its caches.
-CHUNK = 16
 
 FrameNetwork = EfficientFace | FaceCNN | FaceResNet | IR50 | VGGish
 
@@ -63,6 +61,9 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
     """
     if is_embedded(x):
         return x * mask.unsqueeze(-1)
+    if torch.compiler.is_exporting():  # a graph has no rows that depend on values
+        dense: Tensor = net(x.flatten(0, 1))
+        return dense.unflatten(0, mask.shape) * mask.unsqueeze(-1)
     # Images are picked with their channels last, as they lie in memory.
     frames = x.movedim(2, -1)[mask].movedim(-1, 1) if x.ndim == 5 else x[mask]
     if not len(frames):

@@ -49,9 +49,17 @@ class SpatialAttention(nn.Module):
         Returns:
             (N, T, width), zero where absent.
         """
-        present = maps[mask].flatten(2)
+        if torch.compiler.is_exporting():  # a graph has no rows that depend on values
+            context = self._context(maps.flatten(0, 1), audio.flatten(0, 1))
+            return context.unflatten(0, mask.shape) * mask.unsqueeze(-1)
+        context = self._context(maps[mask], audio[mask])
+        return context.new_zeros(*mask.shape, context.shape[1]).index_put((mask,), context)
+
+    def _context(self, maps: Tensor, audio: Tensor) -> Tensor:
+        """The same of single steps: (N, C, h, w) and (N, width) -> (N, width)."""
+        present = maps.flatten(2)
         rows = F.normalize(present.flatten(1)).view_as(present)
-        heard = self.audio_units(F.relu(self.audio(audio[mask])))
+        heard = self.audio_units(F.relu(self.audio(audio)))
         if self.spatial == "published":
             rows = rows.reshape(len(rows), rows.shape[2], rows.shape[1])
             heard = heard.unsqueeze(2)
@@ -59,8 +67,8 @@ class SpatialAttention(nn.Module):
             rows, heard = rows.transpose(1, 2), heard.unsqueeze(1)
         seen = self.video_units(F.relu(self.video(rows)))
         weights = self.score(torch.tanh(seen + heard)).softmax(1)
-        context = self.out((weights.transpose(1, 2).to(rows.dtype) @ rows).squeeze(1))
-        return context.new_zeros(*mask.shape, context.shape[1]).index_put((mask,), context)
+        context: Tensor = self.out((weights.transpose(1, 2).to(rows.dtype) @ rows).squeeze(1))
+        return context
 
 
 class JointAffinity(nn.Module):

@@ -92,10 +92,12 @@ def averaged(x: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     """
     if stride == 1:
         return x, mask
-    if left_over := -x.shape[1] % stride:
+    length = (x.shape[1] + stride - 1) // stride
+    if torch.compiler.is_exporting() or length * stride > x.shape[1]:
+        left_over = length * stride - x.shape[1]
         x, mask = F.pad(x, (0, 0, 0, left_over)), F.pad(mask, (0, left_over))
-    there = mask.unflatten(1, (-1, stride))
+    there = mask.unflatten(1, (length, stride))
     count = there.sum(2)
     weights = there / count.clamp(min=1).unsqueeze(-1)
-    means = weights.to(x.dtype).unsqueeze(2) @ x.unflatten(1, (-1, stride))
+    means = weights.to(x.dtype).unsqueeze(2) @ x.unflatten(1, (length, stride))
     return means.squeeze(2), count > 0

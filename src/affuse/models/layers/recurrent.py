@@ -48,14 +48,44 @@ class RecurrentBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, inputs), zero where absent, and (N, T) bool -> (N, T, outputs), the same."""
-        h, c = self.initial.unsqueeze(1).expand(-1, len(x), -1).contiguous().chunk(2)
+        h, c = self.initial.unsqueeze(1).expand(-1, x.shape[0], -1).contiguous().chunk(2)
         # A row without any step still takes one, of zeros; what it gives is masked below.
-        lengths = series_lengths(mask).clamp(min=1).cpu()
-        if bool((lengths == mask.shape[1]).all()):
+        lengths = series_lengths(mask).clamp(min=1)
+        if torch.compiler.is_exporting():
+            y = self._unpacked(x, lengths, h, c)
+        elif bool((lengths == mask.shape[1]).all()):
             y, _ = self.lstm(x, (h, c))
         else:
-            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
             packed, _ = self.lstm(packed, (h, c))
             y, _ = pad_packed_sequence(packed, batch_first=True, total_length=mask.shape[1])
         y = self.linear(self.dropout(torch.cat((x, y), -1)))
         return F.normalize(y, dim=-1) * mask.unsqueeze(-1)
+
+    def _unpacked(self, x: Tensor, lengths: Tensor, h: Tensor, c: Tensor) -> Tensor:
+        """What the LSTM gives of packed series, by operations that a graph has.
+
+        Against time a series is turned around within its own length.
+        """
+        steps = torch.arange(x.shape[1], device=x.device)
+        turned = (lengths.unsqueeze(1) - 1 - steps).clamp(min=0).unsqueeze(-1)
+        weights = self.lstm.all_weights  # of a layer forwards, then of the same backwards
+        for layer in range(LAYERS):
+            sides = []
+            for k in range(DIRECTIONS * layer, DIRECTIONS * (layer + 1)):
+                backwards = k % DIRECTIONS == 1
+                own = x.gather(1, turned.expand(-1, -1, x.shape[-1])) if backwards else x
+                y, *_ = torch.lstm(
+                    own,
+                    (h[k : k + 1], c[k : k + 1]),
+                    tuple(weights[k]),
+                    True,  # biases
+                    1,  # layers
+                    0.0,  # dropout
+                    False,  # training
+                    False,  # both directions
+                    True,  # batch first
+                )
+                sides.append(y.gather(1, turned.expand(-1, -1, y.shape[-1])) if backwards else y)
+            x = torch.cat(sides, -1)
+        return x

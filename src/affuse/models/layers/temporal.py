@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import reduce
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,7 +52,8 @@ def _accurate_norm(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
 
 def masked_relu(x: Tensor, mask: Tensor) -> Tensor:
     """ReLU, zero where absent: (B, C, T, ...) and (B, T) -> the shape of `x`."""
-    return F.relu(x) * mask.reshape(len(mask), 1, -1, *[1] * (x.ndim - 3))
+    present = mask.unsqueeze(1)
+    return F.relu(x) * (present.unsqueeze(-1) if x.ndim == 4 else present)
 
 
 def complete_windows(mask: Tensor, width: int) -> Tensor:
@@ -97,12 +99,16 @@ class ValidConvBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, T) and (B, T) -> 3 frames fewer, absent frames zero."""
-        if (short := 4 - mask.shape[1]) > 0:
+        # An exported graph takes any length: absent frames at the end change nothing.
+        short = 3 if torch.compiler.is_exporting() else 4 - mask.shape[1]
+        if short > 0:
             x, mask = F.pad(x, (0, short)), F.pad(mask, (0, short))
         mask = complete_windows(mask, 3)
         x = masked_relu(masked_norm(self.norm, self.conv(x), mask), mask)
         mask = complete_windows(mask, 2)
-        return F.max_pool1d(x, 2, stride=1) * mask.unsqueeze(1), mask
+        # in two dimensions: that of one cannot be exported for any length
+        highest = F.max_pool2d(x.unsqueeze(2), (1, 2), 1).squeeze(2)
+        return highest * mask.unsqueeze(1), mask
 
 
 class SpectrogramBlock(nn.Module):

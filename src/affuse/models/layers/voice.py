@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Share of the sound of a window in which a voice is heard, from which there is one to read.
-LEAST_VOICE = 0.1
 #: Seconds that are heard together.
 _SPAN = 0.5
 

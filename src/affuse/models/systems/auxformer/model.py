@@ -209,7 +209,7 @@ class ResidualLayers(nn.Module):
 def last_present(x: Tensor, mask: Tensor) -> Tensor:
     """The last frame that is present: (B, T, C), (B, T) -> (B, C), zero where there is none."""
     last = (series_lengths(mask) - 1).clamp(min=0)
-    chosen = x[torch.arange(len(x), device=x.device), last]
+    chosen = x.gather(1, last[:, None, None].expand(-1, 1, x.shape[-1])).squeeze(1)
     return chosen * mask.any(1, keepdim=True)
 
 
@@ -223,6 +223,8 @@ def trimmed(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (B, T', C) and (B, T'), one frame at least.
     """
+    if torch.compiler.is_exporting():  # a graph has no lengths that depend on values
+        return x, mask
     present = mask.any(0).nonzero()
     extent = slice(int(present[0]), int(present[-1]) + 1) if len(present) else slice(1)
     return x[:, extent], mask[:, extent]

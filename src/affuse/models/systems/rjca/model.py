@@ -75,7 +75,7 @@ def filled(x: Tensor, mask: Tensor, absent: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (N, T, ...), and (N, T) bool, all True.
     """
-    if not mask.all():
+    if torch.compiler.is_exporting() or not mask.all():
         x = torch.where(mask.reshape(*mask.shape, *[1] * absent.ndim), x, absent)
     return x, torch.ones_like(mask)
 
@@ -231,7 +231,7 @@ class SequenceModel(Model):
             audio, audio_mask = filled(audio, audio_mask, self.absent_audio)
             video, video_mask = filled(video, video_mask, self.absent_video)
         audio = self.audio_projection(audio) * audio_mask.unsqueeze(-1)
-        joint = join(self.fuse(audio, audio_mask, video, video_mask), len(batch), self.stride)
+        joint = join(self.fuse(audio, audio_mask, video, video_mask), known.shape[0], self.stride)
         features, present = self.summary(joint[:, :steps], known)
         return self.answer(self.regressors(features), present)
 

@@ -22,16 +22,13 @@ from affuse.models.modelfile import ModelSpec
 from affuse.models.systems.renaming import AFFWILD2, NO_LICENCE, Rules, class_names, prefixed
 from affuse.models.systems.rjca.model import RecursiveJointAttention, SequenceModel
 from affuse.models.systems.rjca.paper import PaperJointAttention
+from affuse.models.systems.rjca.windows import FRAMES
 
 AUDIO = StreamSpec("audio/tsav-published", RATE, (512,))
 MAPS = StreamSpec("video/tsav-published", RATE, (512, 7, 7), "float16")
 #: The mean of the maps, which the file with the formula reads.
 VECTORS = StreamSpec("video/tsav-pooled", RATE, (512,))
 DIMENSIONS = ("valence", "arousal")
-#: Frames over which the published test averages either.
-FRAMES = {"valence": 20, "arousal": 50}
-#: The models of the three systems.
-MODELS = ("rjca", "jca", "rjca-paper")
 
 #: What the model holds for steps without a modality: no entries of a published file.
 ABSENT: Rules = [("absent_audio", "absent_audio"), ("absent_video", "absent_video")]

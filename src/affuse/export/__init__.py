@@ -1,0 +1,1 @@
+"""Model files as ONNX files, which predict without torch."""
