@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,13 +121,13 @@ def test_every_real_file_gives_the_same_timeline_or_the_same_refusal(bundled_onn
     ours, theirs = Predictor(BUNDLED), Predictor(bundled_onnx)
     for path in files:
         try:
-            expected = ours.predict(path, thumbnails=False)
+            expected: Any = ours.predict(path, thumbnails=False)
         except AffuseError as error:
             with pytest.raises(type(error)) as refusal:
                 theirs.predict(path, thumbnails=False)
             assert str(refusal.value) == str(error)
             continue
-        found = theirs.predict(path, thumbnails=False)
+        found: Any = theirs.predict(path, thumbnails=False)
         assert found.headline == expected.headline and found.notes == expected.notes
         np.testing.assert_allclose(found.starts, expected.starts)
         np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)

@@ -23,6 +23,7 @@ from affuse.media.source import open_source
 from affuse.models.bundled import BUNDLED
 from affuse.models.modelfile import ModelSpec, save_model
 from affuse.models.registry import create_model
+from affuse.models.sliding import WindowModel
 from affuse.tasks.timeline import Timeline
 
 
@@ -90,6 +91,7 @@ def test_values_over_time(both: Path, varying: Path) -> None:
         own = window_of(streams, predictor.spec.streams, begin, 2.0)
         for name, stream in own.items():
             stream.start = 0.0 if name.startswith("audio") else 0.5 / rate
+        assert isinstance(predictor.applied, WindowModel)
         said = slide(predictor.applied.model, predictor.spec, own, seconds / rate)
         assert line.values is not None
         np.testing.assert_allclose(

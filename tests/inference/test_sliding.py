@@ -231,6 +231,7 @@ def test_a_clip_of_a_store_is_predicted_as_its_recording(
         file = values_model(tmp_path / "m.safetensors")
     predictor = Predictor(file, low_quality="keep")
     timeline: Any = predictor.predict(folder / f"{clip}.mp4", thumbnails=False)
+    assert isinstance(predictor.applied, WindowModel)
     model = ClipModel(predictor.applied.model, predictor.spec, data)
     ((said,),) = model.predict([x for x in data.clips if x.id == clip]).values()
     if kind == "values":

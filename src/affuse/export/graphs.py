@@ -58,7 +58,7 @@ class WindowGraph(nn.Module):
         batch = Batch(
             dict(zip(names, streams, strict=True)),
             dict(zip(names, masks, strict=True)),
-            kinds=dict(self.kinds),  # type: ignore[arg-type]
+            kinds=dict(self.kinds),
         )
         batch = normalise(batch, self.statistics)
         output = self.model(batch)
@@ -212,7 +212,7 @@ def _exported(
             program = torch.export.export(
                 module,
                 arguments,
-                dynamic_shapes=shapes,
+                dynamic_shapes=dict(shapes),
                 strict=False,
                 prefer_deferred_runtime_asserts_over_guards=True,
             )

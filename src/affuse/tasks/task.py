@@ -125,7 +125,7 @@ class Task(ABC):
 
     # What is predicted.
 
-    def check_model(self, model: Applied, file: Path) -> None:
+    def check_model(self, model: Applied | Model, file: Path) -> None:
         """Refuse a model file whose model ends in something else.
 
         Raises:

@@ -43,5 +43,5 @@ def check_encoder(case: Case) -> Iterator[Measure]:
     yield "norm", abs(float(first.norm()) / output["l2_of_first_181_frames"] - 1), 1e-3
 
 
-def _differs(found: torch.Tensor, shape: list[int]) -> float:
+def _differs(found: torch.Tensor | np.ndarray, shape: list[int]) -> float:
     return float(list(found.shape) != shape)
