@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import IO
 
 from affuse.errors import AffuseError
+from affuse.execution.logs import say_as_parent
 from affuse.execution.worker import end_with_parent, read_message, take_pipes
 from affuse.features.speakers import NO_BASELINE
 from affuse.inference.live import KEPT, follow
@@ -28,6 +29,7 @@ def work() -> None:
     """Do one session; the standard input ends when the client has said all."""
     incoming, outgoing = take_pipes()
     end_with_parent()
+    say_as_parent()
     lock = threading.Lock()
 
     def say(line: str) -> None:
