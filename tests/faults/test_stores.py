@@ -220,12 +220,14 @@ def test_absurd_shapes_are_one_line_and_take_no_memory(tmp_path: Path, shape: li
 
 
 SCRIPT = """
+import logging
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1].split(":")
 from tests.faults.misbehaving import Numbers, corpus
 from affuse.features.prepare import prepare
 if __name__ == "__main__":
+    logging.basicConfig()
     root, store, workers, count = sys.argv[2:]
     clips = corpus(Path(root), **{f"clip{k:03d}": "x" * (k + 1) for k in range(int(count))})
     prepare(clips, Path(store), [Numbers("audio/one"), Numbers("video/two")], int(workers))

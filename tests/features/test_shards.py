@@ -43,7 +43,7 @@ def words(root: Path, store: Path, *more: object) -> list[str]:
     return [*map(str, found), "--streams", "audio/mfcc10", *map(str, more)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(count=st.integers(1, 9), shares=st.integers(1, 5), seed=st.integers(0, 99))
 def test_any_shares_in_any_order_end_in_the_bytes_of_one(
     tmp_path_factory: pytest.TempPathFactory, count: int, shares: int, seed: int
