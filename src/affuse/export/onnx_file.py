@@ -54,7 +54,8 @@ def halve_exact(model: onnx.ModelProto) -> None:
     kept, nodes = [], []
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        half = array.astype(np.float16) if array.dtype == np.float32 else array
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16) if array.dtype == np.float32 else array
         if array.size < _MANY or array.dtype != np.float32 or not np.array_equal(half, array):
             kept.append(tensor)
             continue
