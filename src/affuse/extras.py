@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from affuse.errors import AffuseError
@@ -19,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *("prometheus_client", *_TABLES),
     ),
     "parquet": ("pyarrow", "pandas"),
+    "export": ("onnx", "onnxscript", "onnxruntime"),
 }
 
 
@@ -32,18 +34,20 @@ def install(extra: str) -> str:
     return f'pip install "affuse[{extra}]"'
 
 
-def need(extra: str, what: str = "") -> None:
+def need(extra: str, what: str = "", packages: Sequence[str] = ()) -> None:
     """Refuse to go on without an extra.
 
     Args:
         extra: Its name.
         what: What needs it, where that is not what the user asked for.
+        packages: Those of it that are needed; all by default.
 
     Raises:
         AffuseError: A package of it is not installed.
     """
-    if packages := missing(extra):
-        raise AffuseError(f"{what}{' ' * bool(what)}{advice(packages[0], extra)}")
+    lacks = [name for name in missing(extra) if not packages or name in packages]
+    if lacks:
+        raise AffuseError(f"{what}{' ' * bool(what)}{advice(lacks[0], extra)}")
 
 
 def advice(package: str, extra: str | None = None) -> str | None:

@@ -38,6 +38,7 @@ WORDS = {
     "events": "e.csv t.json --out o",
     "demo": "",
     "serve": "--data d",
+    "export": "--out x.onnx",
 }
 
 

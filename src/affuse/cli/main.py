@@ -61,6 +61,7 @@ NEEDS = {
     **dict.fromkeys(("ensemble", "agree", "events"), "train"),
     "demo": "demo",
     "serve": "serve",
+    "export": "export",
 }
 
 #: What verbs were called in earlier versions.

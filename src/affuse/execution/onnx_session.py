@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from affuse.errors import AffuseError
-
-_MISSING = "ONNX files need onnx and onnxruntime: pip install 'affuse[export]'"
+from affuse.extras import need
 
 
 def session_of(model: bytes) -> Any:
@@ -22,10 +20,9 @@ def session_of(model: bytes) -> Any:
     Raises:
         AffuseError: onnxruntime is not installed.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise AffuseError(_MISSING) from error
+    need("export", "an ONNX file", ["onnxruntime"])
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -35,10 +32,9 @@ def session_of(model: bytes) -> Any:
 
 def import_onnx() -> Any:
     """The module `onnx`; an `AffuseError` where it is not installed."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise AffuseError(_MISSING) from error
+    need("export", "an ONNX file", ["onnx"])
+    import onnx
+
     return onnx
 
 
