@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -150,8 +150,11 @@ def test_without_scikit_image_the_user_learns_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photograph.cache_clear()
-    monkeypatch.setitem(sys.modules, "skimage.data", None)
-    with pytest.raises(AffuseError, match=r"pip install affuse\[demo\]"):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        "affuse.extras.find_spec", lambda name: None if name == "skimage" else real(name)
+    )
+    with pytest.raises(AffuseError, match=r"pip install \"affuse\[demo\]\""):
         synthesise(tmp_path / "out", actors=(1,))
     assert not (tmp_path / "out").exists()
 

@@ -220,10 +220,12 @@ def test_picture_page_and_video_have_the_same_colours() -> None:
     lines = {x.get_label(): x.get_color() for x in curves_of(timeline)}
     assert [lines[name] for name in names] == wanted
     page = timeline_page(timeline)
-    assert re.findall(r'<g data-curve="\d" stroke="(#\w+)"><title>(\w+)</title>', page) == list(
-        zip(wanted, names, strict=True)
+    assert re.findall(
+        r'<g data-curve="\d" class="hue" style="--colour:(#\w+)"><title>(\w+)</title>', page
+    ) == list(zip(wanted, names, strict=True))
+    assert (
+        re.findall(r'data-curve="\d"><i class="hue" style="--colour:(#\w+)"></i>', page) == wanted
     )
-    assert re.findall(r'data-curve="\d"><i style="background:(#\w+)"></i>', page) == wanted
     from affuse.inference.panel import _bright
 
     assert ClassesPanel(timeline, 480)._colours == [_bright(colour) for colour in wanted]

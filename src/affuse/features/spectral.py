@@ -54,7 +54,10 @@ def mel_spectrogram(
     window = hann_window(length or n_fft, n_fft)
     filters = mel_filters(rate, n_fft, mels, fmin, fmax or rate / 2, scale)
     return np.concatenate(
-        [power_spectra(block, window) @ filters.T for block in blocks_of(signal, n_fft, hop)]
+        [
+            (power_spectra(block, window) @ filters.T).astype(np.float32)
+            for block in blocks_of(signal, n_fft, hop)
+        ]
     )
 
 
@@ -73,7 +76,9 @@ def blocks_of(signal: np.ndarray, size: int, hop: int) -> Iterator[np.ndarray]:
 
 
 def power_spectra(frames: np.ndarray, window: np.ndarray, size: int | None = None) -> np.ndarray:
-    """Squared magnitudes of frames (F, L) under a window (L,), in the precision of both.
+    """Squared magnitudes of frames (F, L) under a window (L,).
+
+    In float64: in float32 the last digits differ with how many frames are transformed together.
 
     Args:
         frames: Of a signal.
@@ -81,10 +86,10 @@ def power_spectra(frames: np.ndarray, window: np.ndarray, size: int | None = Non
         size: Of the transform, where it is not L: zeros follow.
 
     Returns:
-        (F, size // 2 + 1).
+        (F, size // 2 + 1) float64.
     """
-    spectra = np.fft.rfft(frames * window, size)
-    return np.square(spectra.real) + np.square(spectra.imag)
+    spectra = np.fft.rfft((frames * window).astype(np.float64), size)
+    return np.asarray(np.square(spectra.real) + np.square(spectra.imag))
 
 
 def mfcc(
@@ -118,7 +123,8 @@ def mfcc(
     Source: Chumachenko et al. 2022 use these defaults with 10 coefficients.
     """
     power = mel_spectrogram(audio, rate, n_fft=n_fft, hop=hop, mels=mels, padding=padding)
-    return np.asarray(decibels(power, top_db) @ cosines(coefficients, mels).T)
+    levels = decibels(power, top_db).astype(np.float64)  # see `power_spectra`
+    return np.asarray((levels @ cosines(coefficients, mels).T).astype(np.float32))
 
 
 def decibels(power: np.ndarray, top_db: float | None) -> np.ndarray:
