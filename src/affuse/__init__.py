@@ -368,6 +368,9 @@ def train(
         >>> models[0].as_posix()
         'run/fold0/model.safetensors'
     """
+    from affuse.extras import need
+
+    need("train", "affuse.train")
     from affuse.training.recipe import load_recipe
     from affuse.training.train import train as trained
 

@@ -67,6 +67,7 @@ def test_bash_completes_verbs_options_and_names(shell: None) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+@pytest.mark.slow
 def test_fish_completes_verbs(shell: None) -> None:
     line = 'affuse completion fish | source; complete -C "affuse pred"'
     done = subprocess.run(["fish", "-c", line], capture_output=True, text=True, check=True)

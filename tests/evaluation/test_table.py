@@ -242,6 +242,7 @@ def test_what_is_finished_is_not_done_again(
     assert tree(tmp_path / "copy/out") == before
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_it_ends_in_the_same_bytes(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ def test_where_nothing_is_left_the_reasons_are_told(
     assert f"affuse predict: {path}: is only 0.3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_sound_ends_and_begins_in_the_middle(tmp_path: Path) -> None:
     ends = timeline_of(face_video(tmp_path / "ends.mov", 6.0, voice(2.0)))
     assert ends.presence["audio"].share == pytest.approx(1 / 3, abs=0.01)

@@ -71,6 +71,7 @@ def test_a_face_a_voice_and_both_are_read(shared_data: Path, tmp_path: Path) -> 
     assert windows[0]["experimental"] == {"valence": None, "arousal": None}
 
 
+@pytest.mark.slow
 def test_most_drawn_faces_are_read_as_what_they_show(shared_data: Path) -> None:
     """A hundred images of an expression that everybody draws alike, as single images."""
     pictures = sorted((shared_data / "diffusionfer" / "happy").glob("*"))[:40]
