@@ -21,7 +21,7 @@ from tests.toy import toy_recipe, toy_store
 from affuse.execution.job_scripts import Job, scripts
 
 JOB = Job(
-    ["/opt/affuse/bin/affuse", "table", "my table.yaml", "--out", "t"],
+    ["affuse", "table", "my table.yaml", "--out", "t"],
     Path("/data/emotion"),
     Path("/data/emotion/jobs"),
     12,
@@ -32,7 +32,7 @@ JOB = Job(
     1,
     "long",
     "lab+7",
-    ["module load cuda", "source /opt/affuse/bin/activate"],
+    ["module load cuda", "source venv/bin/activate"],
 )
 SLURM = """#!/bin/bash
 #SBATCH --job-name=fusions
@@ -50,9 +50,9 @@ SLURM = """#!/bin/bash
 set -eo pipefail
 cd /data/emotion
 module load cuda
-source /opt/affuse/bin/activate
+source venv/bin/activate
 export OMP_NUM_THREADS=4
-exec /opt/affuse/bin/affuse table 'my table.yaml' --out t --shard "$SLURM_ARRAY_TASK_ID/12"
+exec affuse table 'my table.yaml' --out t --shard "$SLURM_ARRAY_TASK_ID/12"
 """
 PBS = """#!/bin/bash
 #PBS -N fusions
@@ -67,9 +67,9 @@ PBS = """#!/bin/bash
 set -eo pipefail
 cd /data/emotion
 module load cuda
-source /opt/affuse/bin/activate
+source venv/bin/activate
 export OMP_NUM_THREADS=4
-exec /opt/affuse/bin/affuse table 'my table.yaml' --out t --shard "$PBS_ARRAY_INDEX/12"
+exec affuse table 'my table.yaml' --out t --shard "$PBS_ARRAY_INDEX/12"
 """
 
 
