@@ -103,7 +103,8 @@ def compiled(file: Path) -> Applied:
     assert isinstance(applied, WindowModel)
     applied.model.compile(dynamic=True)
     for part in applied._embedders.values():
-        part.stage1.net.compile(dynamic=True)  # type: ignore[attr-defined]
+        # of the two models that are measured, every embedder has such a network
+        part.stage1.net.compile(dynamic=True)  # type: ignore[attr-defined]  # not of all embedders
     return applied
 
 

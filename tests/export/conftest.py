@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.inference.recordings import values_model
 
 import affuse
-from affuse.corpora.synthetic.affwild2 import synthesise
 from affuse.export.export import export_onnx
 from affuse.features.batch import Normalisation
 from affuse.features.catalogue import stream_spec
@@ -48,30 +46,15 @@ def classes_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def talking(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of six seconds with a talking face."""
-    pytest.importorskip("skimage")
-    folder = tmp_path_factory.mktemp("talking")
-    synthesise(folder, videos=2, seconds=(6.0, 6.0))
-    return folder / "videos" / "video2.mp4"
-
-
-@pytest.fixture(scope="session")
-def values_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of valence and arousal from sound and face images."""
-    return values_model(tmp_path_factory.mktemp("values") / "leader-follower.safetensors")
-
-
-@pytest.fixture(scope="session")
 def classes_onnx(classes_file: Path) -> Path:
     """The same as an ONNX file."""
     return exported(classes_file)
 
 
 @pytest.fixture(scope="session")
-def values_onnx(values_file: Path) -> Path:
+def values_onnx(both: Path) -> Path:
     """The same as an ONNX file."""
-    return exported(values_file)
+    return exported(both)
 
 
 def exported(file: Path) -> Path:

@@ -139,13 +139,13 @@ def test_check_opens_it(classes_onnx: Path, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.slow
 def test_in_8_bits_it_is_kept_where_it_is_nearly_as_good(
-    classes_file: Path, talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    classes_file: Path, varying: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("onnxscript")
     whole, small = tmp_path / "whole.onnx", tmp_path / "small.onnx"
-    assert run("export", classes_file, "--out", whole, "--clips", talking) == 0
+    assert run("export", classes_file, "--out", whole, "--clips", varying) == 0
     assert "on 1 recording" in capsys.readouterr().out
-    assert run("export", classes_file, "--out", small, "--int8", "--clips", talking) == 0
+    assert run("export", classes_file, "--out", small, "--int8", "--clips", varying) == 0
     assert small.stat().st_size < whole.stat().st_size
     ours, theirs = open_model(classes_file), open_model(small)
     difference = compare(ours, theirs, synthetic(ours.spec))

@@ -47,15 +47,15 @@ def test_predict(
     kind: str,
     request: pytest.FixtureRequest,
     untorched: dict[str, str],
-    talking: Path,
+    varying: Path,
     tmp_path: Path,
 ) -> None:
     file, onnx = (request.getfixturevalue(f"{kind}_{x}") for x in ("file", "onnx"))
-    done = command(["predict", talking, "--model", onnx, "--out", tmp_path], untorched)
+    done = command(["predict", varying, "--model", onnx, "--out", tmp_path], untorched)
     assert done.returncode == 0, done.stderr
-    ours = Predictor(file).predict(talking, thumbnails=False)
+    ours = Predictor(file).predict(varying, thumbnails=False)
     assert (tmp_path / "video2.json").is_file()
-    theirs = Predictor(onnx).predict(talking, thumbnails=False)
+    theirs = Predictor(onnx).predict(varying, thumbnails=False)
     for name in ("probabilities", "values", "starts", "times"):
         if hasattr(ours, name):
             np.testing.assert_allclose(getattr(theirs, name), getattr(ours, name), atol=1e-4)
@@ -63,14 +63,14 @@ def test_predict(
 
 
 def test_the_model_file_itself_needs_torch(
-    classes_file: Path, untorched: dict[str, str], talking: Path, tmp_path: Path
+    classes_file: Path, untorched: dict[str, str], varying: Path, tmp_path: Path
 ) -> None:
-    done = command(["predict", talking, "--model", classes_file, "--out", tmp_path], untorched)
+    done = command(["predict", varying, "--model", classes_file, "--out", tmp_path], untorched)
     assert done.returncode != 0 and "torch was imported" in done.stderr
 
 
-def test_live(classes_onnx: Path, untorched: dict[str, str], talking: Path) -> None:
-    done = command(["live", talking, "--model", classes_onnx, "--hop", 1], untorched)
+def test_live(classes_onnx: Path, untorched: dict[str, str], varying: Path) -> None:
+    done = command(["live", varying, "--model", classes_onnx, "--hop", 1], untorched)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {*lines[-1]["probabilities"]} == {"neutral", "happy", "sad"}

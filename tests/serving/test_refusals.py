@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands import refused
 from tests.serving.conftest import tone
+from tests.serving.hostile import PATH_TRICKS
 from tests.serving.running import Running
 
 
@@ -95,18 +96,7 @@ def test_too_many_bytes_whether_stated_or_not(server: Running) -> None:
     assert len(server.folders()) == before
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../../../tmp/x.wav",
-        "/etc/x.wav",
-        "..",
-        "a\\..\\b.wav",
-        "x.wav/",
-        "n" * 300 + ".wav",
-        ".wav",
-    ],
-)
+@pytest.mark.parametrize("name", PATH_TRICKS)
 def test_names_of_clients_are_no_paths(server: Running, short: Path, name: str) -> None:
     answer = server.upload(short, name)
     assert answer.status_code == 202, answer.text

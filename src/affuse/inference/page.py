@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from affuse.errors import shown
@@ -24,6 +22,7 @@ from affuse.inference.quality_marks import (
     quality_words,
 )
 from affuse.inference.remarks import remarks
+from affuse.media.data_uri import jpeg_uri
 from affuse.tasks.naming import CLEAR, MARGIN
 from affuse.tasks.prediction import KeyFrame, Prediction
 from affuse.tasks.timeline import Timeline
@@ -56,7 +55,7 @@ def timeline_page(timeline: Prediction) -> str:
         ticks=ticks,
         tick_unit=tick_unit,
         frames=[
-            (100 * f.time / timeline.duration, _jpeg(f.picture), words_at(timeline, f))
+            (100 * f.time / timeline.duration, jpeg_uri(f.picture), words_at(timeline, f))
             for f in heated_frames(timeline)
         ],
         explained=explained_facts(timeline),
@@ -241,10 +240,3 @@ def _points(timeline: Prediction, times: np.ndarray, heights: np.ndarray) -> str
 
 def _rounded(rows: np.ndarray) -> list[list[float] | None]:
     return [None if np.isnan(row).any() else [round(float(p), 4) for p in row] for row in rows]
-
-
-def _jpeg(picture: np.ndarray) -> str:
-    """RGB image as base64 JPEG."""
-    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    assert done
-    return base64.b64encode(data.tobytes()).decode()

@@ -9,29 +9,23 @@ from typing import Literal
 
 from affuse.corpora.clip import Tracks
 from affuse.errors import AffuseError, BadInput, Unusable
-from affuse.execution.progress import progress
 from affuse.features.catalogue import Sources, is_stream
 from affuse.features.extractor import check_length
 from affuse.features.speakers import NO_BASELINE
-from affuse.features.stream import Stream
 from affuse.inference.asked import asked_spec
-from affuse.inference.attribution.explainer import STRETCH, Explainer, check_stretch
+from affuse.inference.attribution.explainer import STRETCH, check_stretch
 from affuse.inference.attribution.parts import sound_bands
 from affuse.inference.baseline import Baseline, BaselineReader
-from affuse.inference.extraction import Extracted, Extraction, Voice
+from affuse.inference.extraction import Extraction, Voice
 from affuse.inference.given import Named, RecordingLike, is_path, name_of_given, opened
 from affuse.inference.many import Recordings, predict_all_of
-from affuse.inference.sliding import Sliding
-from affuse.media.probe import MediaInfo, probe
+from affuse.inference.person import PersonWork
+from affuse.media.probe import probe
 from affuse.models.bundled import BUNDLED
 from affuse.models.opening import open_model
 from affuse.models.spec import Windows
-from affuse.tasks.moments import Moments
-from affuse.tasks.prediction import Prediction, Recording
-from affuse.tasks.presence import Presence, presence_of
-from affuse.tasks.quality import Measures
+from affuse.tasks.prediction import Prediction
 from affuse.tasks.registry import TASKS, task_of
-from affuse.tasks.windows import NotFinite, WindowAnswer, WindowPlan
 
 #: What becomes of what is said about a moment of low quality.
 LowQuality = Literal["withhold", "keep"]
@@ -278,124 +272,9 @@ class Predictor:
         def answered(windows: int) -> None:
             reached(_DECODING + (1 - _DECODING) * windows / (count * len(plan.starts)))
 
+        stretch = self.stretch if self.explain else None
+        work = PersonWork(self.file, self.task, self.applied, info, found, moments, plan, stretch)
         return [
-            self._of_person(info, found, moments, plan, person, count, answered)
+            work.prediction(person, count, self.baseline if person == 0 else Baseline(), answered)
             for person in range(count)
         ]
-
-    def _of_person(
-        self,
-        info: MediaInfo,
-        found: Extracted,
-        moments: Moments,
-        plan: WindowPlan,
-        person: int,
-        count: int,
-        answered: Callable[[int], None],
-    ) -> Prediction:
-        """What the model says about one of some people."""
-
-        known = self.baseline if person == 0 else Baseline()
-
-        def fixed(name: str, number: int) -> Stream:
-            start = max(float(plan.starts[number]), 0.0)
-            return self._moved(name, found.window(name, number, start, info.duration), known)
-
-        explainer = None
-        if self.explain:
-            explainer = Explainer(
-                self.task,
-                self.applied,
-                plan,
-                moments.duration,
-                self.stretch,
-                {
-                    band: (
-                        self._moved(band.stream, part, known)
-                        for part in found.without(band, moments.duration, person)
-                    )
-                    for band in found.filtered
-                },
-            )
-        sliding = Sliding(
-            self.task,
-            self.applied,
-            plan,
-            moments.duration,
-            fixed=fixed,
-            watch=explainer.watch if explainer else None,
-        )
-        work = self._answers(sliding, found, moments.duration, person, known, explainer)
-        if explainer:
-            work = progress(work, f"explain {info.path.name}", len(plan.starts))
-        answers = []
-        try:
-            for answer in work:
-                answers.append(answer)
-                answered(person * len(plan.starts) + len(answers))
-        except NotFinite as error:
-            raise BadInput(self.file, str(error)) from error
-        except BadInput:
-            raise
-        except AffuseError as error:  # a frame that is not finite
-            raise BadInput(info.path, str(error)) from error
-        presence: dict[str, Presence] = {}
-        for name, spec in self.spec.streams.items():
-            stream = sliding.windows.present(name)
-            there = presence_of(stream, spec, moments.duration, found.sound)
-            presence.setdefault(spec.modality, there)
-        face = found.people[person] if found.people else None
-        recording = Recording(
-            source=info.path,
-            presence=presence,
-            key_frames=found.key_frames,
-            tracks=info.tracks,
-            others=0 if face is None else face.others,
-            notes=list(dict.fromkeys(found.notes)),
-            face=face,
-            person=person + 1,
-            people=count,
-            measures=Measures(found.quality_of(person), found.loudness),
-            baseline=known.used(self.baselines) if self.baselines else None,
-        )
-        leader = self.applied.leader
-
-        def predicted(answers: Sequence[WindowAnswer]) -> Prediction:
-            return self.task.prediction(
-                recording,
-                self.task.joined(plan, answers, self.spec),
-                plan,
-                moments,
-                self.spec,
-                sliding.shares,
-                (leader, sliding.windows.present(leader.name)),
-            )
-
-        prediction = predicted(answers)
-        if explainer is None:
-            return prediction
-        return replace(prediction, explanation=explainer.explanation(prediction, predicted))
-
-    def _answers(
-        self,
-        sliding: Sliding,
-        found: Extracted,
-        duration: float,
-        person: int,
-        known: Baseline,
-        explainer: Explainer | None,
-    ) -> Iterator[WindowAnswer]:
-        """What is said about all windows."""
-        for name, part in found.parts(duration, person):
-            if part is None:
-                yield from sliding.end(name)
-                continue
-            part = self._moved(name, part, known)
-            if explainer:
-                explainer.push(name, part)
-            yield from sliding.push(name, part)
-        yield from sliding.finish()
-
-    def _moved(self, name: str, part: Stream, known: Baseline) -> Stream:
-        """Frames of a person, standardised as far as they are known."""
-        return self.baselines.moved(name, part, known.known) if self.baselines else part

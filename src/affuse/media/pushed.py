@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from affuse.errors import AffuseError
-from affuse.media.source import Arrival
+from affuse.media.source import Arrival, next_in
 
 _MICROSECOND = Fraction(1, 1_000_000)
 
@@ -166,13 +166,8 @@ class Pushed:
         Raises:
             TimeoutError: Nothing came.
         """
-        try:
-            arrival = self._queue.get(timeout=timeout)
-        except queue.Empty as error:
-            raise TimeoutError from error
-        if arrival is None:
-            self._queue.put(None)  # for who asks again
-        else:
+        arrival: Arrival | None = next_in(self._queue, timeout)
+        if arrival is not None:
             self._taken(len(arrival.packet.data))
         return arrival
 

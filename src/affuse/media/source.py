@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Empty, Full, Queue, SimpleQueue
 from typing import Any, Protocol
 
 import av
@@ -65,6 +65,25 @@ class Source(Protocol):
 
     def next(self, timeout: float | None = None) -> Arrival | None:
         """The next packet, or None at the end; `TimeoutError` where nothing came."""
+
+
+def next_in(waiting: Queue[Any] | SimpleQueue[Any], timeout: float | None) -> Any:
+    """The next entry of a queue; None at its end, whoever asks and however often.
+
+    Args:
+        waiting: The queue, which None ends.
+        timeout: Seconds to wait; None waits as long as it takes.
+
+    Raises:
+        TimeoutError: Nothing came.
+    """
+    try:
+        found = waiting.get(timeout=timeout)
+    except Empty as error:
+        raise TimeoutError from error
+    if found is None:
+        waiting.put(None)
+    return found
 
 
 class Packets:
@@ -138,12 +157,8 @@ class Packets:
         Raises:
             TimeoutError: Nothing came.
         """
-        try:
-            found = self._queue.get(timeout=timeout)
-        except Empty as error:
-            raise TimeoutError from error
+        found = next_in(self._queue, timeout)
         if found is None:
-            self._queue.put(None)  # for who asks again
             return None
         if isinstance(found, threading.Event):  # what was decoded so far is no longer needed
             found.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +10,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from affuse.execution.files import write_text
@@ -21,6 +19,7 @@ from affuse.inference.colours import DIMENSION_COLOURS, colours_of
 from affuse.inference.plot import presence_spans
 from affuse.inference.quality_marks import quality_rows, quality_sentence, quality_words
 from affuse.inference.remarks import remarks
+from affuse.media.data_uri import jpeg_uri
 from affuse.tasks.prediction import Prediction
 from affuse.tasks.presence import stretches
 from affuse.tasks.timeline import Timeline
@@ -68,7 +67,7 @@ def _person(timeline: Prediction) -> dict[str, Any]:
         "headline": timeline.headline,
         "remarks": remarks(timeline),
         "frames": [
-            {"time": round(float(frame.time), 3), "image": _jpeg(frame.picture)}
+            {"time": round(float(frame.time), 3), "image": jpeg_uri(frame.picture)}
             for frame in timeline.key_frames
         ],
         "presence": [
@@ -175,10 +174,3 @@ def _rows(values: np.ndarray) -> list[Any]:
     return [
         None if np.isnan(row).any() else np.round(row.astype(float), 4).tolist() for row in values
     ]
-
-
-def _jpeg(picture: np.ndarray) -> str:
-    """RGB image as the address of a JPEG."""
-    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    assert done
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from affuse.corpora.packed import packed_picture
 from affuse.corpora.registry import read_corpus
 from affuse.corpora.together import TOGETHER, among_others
 from affuse.errors import BadInput
+from affuse.media.data_uri import data_uri, jpeg_uri
 from affuse.media.encode import encoded_mp3
 from affuse.media.probe import probe
 from affuse.media.reading import Heard, Reading
@@ -148,10 +148,10 @@ def _recorded(clip: Clip) -> Excerpt:
     if clip.audio is not None and heard is not None and not note:
         found = readings[clip.audio].sound(heard)
         if found is not None and len(found.samples):
-            sound = _uri("audio/mpeg", encoded_mp3(found.samples, RATE, BITS))
+            sound = data_uri("audio/mpeg", encoded_mp3(found.samples, RATE, BITS))
     if sound and end - clip.start > SECONDS:
         note = f"the first {SECONDS:g} of {end - clip.start:.0f} seconds of sound"
-    return Excerpt([(time, _jpeg(image)) for time, image in taker.images], sound, note)
+    return Excerpt([(time, jpeg_uri(image, QUALITY)) for time, image in taker.images], sound, note)
 
 
 def _lost(clip: Clip, readings: Mapping[Path, Reading]) -> str:
@@ -170,7 +170,7 @@ def _pictures(clip: Clip) -> list[tuple[float, str]]:
     assert clip.images is not None
     if clip.row is not None:
         picture = packed_picture(clip.images, clip.row)
-        return [(0.0, _jpeg(_small(np.asarray(picture))))]
+        return [(0.0, jpeg_uri(_small(np.asarray(picture)), QUALITY))]
     files = sorted(clip.images.glob("*.jpg")) if clip.images.is_dir() else []
     places = {round(place) for place in np.linspace(0, max(len(files) - 1, 0), FRAMES)}
     found = []
@@ -178,7 +178,8 @@ def _pictures(clip: Clip) -> list[tuple[float, str]]:
         image = cv2.imread(str(files[place]))
         if image is None:
             raise BadInput(files[place], "is no image")
-        found.append((float(place), _jpeg(_small(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))))
+        small = _small(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        found.append((float(place), jpeg_uri(small, QUALITY)))
     return found
 
 
@@ -187,13 +188,3 @@ def _small(picture: np.ndarray) -> np.ndarray:
     scale = SIDE / max(picture.shape[:2])
     size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-
-
-def _jpeg(picture: np.ndarray) -> str:
-    colours = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return _uri("image/jpeg", data.tobytes())
-
-
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -93,7 +93,8 @@ class WhisperEncoder(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv1d(mels, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        self.embed_positions = nn.Embedding(positions, width)
+        # zeros: drawing them without memory would import torch's compiler, which takes a second
+        self.embed_positions = nn.Embedding.from_pretrained(torch.zeros(positions, width), False)
         self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(width) if normalised else nn.Identity()
 
