@@ -8,7 +8,8 @@ Examples:
     >>> timeline.probabilities.shape  # windows, classes
     (1, 7)
 
-What this module names is what stays; modules below it may change. Nothing is printed: the logger
+What this module names is what stays; modules below it may change. It is long because the reference
+of Python is made of its docstrings, whose examples run. Nothing is printed: the logger
 `affuse` tells what is worth a warning.
 """
 

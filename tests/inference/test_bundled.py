@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -109,3 +111,20 @@ def test_a_wall_has_no_emotion(tmp_path: Path) -> None:
         assert cv2.imwrite(str(path), wall)
         with pytest.raises(BadInput, match="has neither sound nor a face"):
             affuse.predict(path)
+
+
+def test_the_compiler_of_torch_is_not_imported_to_open_it() -> None:
+    """It takes a second, and predictions do not compile."""
+    program = (
+        "import sys\n"
+        "from affuse.inference.extraction import Extraction\n"
+        "from affuse.models.bundled import BUNDLED\n"
+        "from affuse.models.opening import open_model\n"
+        "applied = open_model(BUNDLED, 'cpu')\n"
+        "streams = Extraction(BUNDLED, applied.spec.streams)\n"
+        "for name in applied.spec.streams:\n"
+        "    streams.extractor(name)\n"
+        "print({'torch._dynamo', 'torch._inductor', 'sympy'} & {*sys.modules})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
