@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 MEAN_INT8, AGREEMENT_INT8 = 0.02, 0.98
 #: Windows of a recording that are compared, at most, spread over it.
 _WINDOWS = 8
-#: Seconds of sound of which synthetic windows are made where a network hears it.
+#: Of the noise of which synthetic windows are made.
 _SEED = 7
 
 #: The raw streams of a window.
