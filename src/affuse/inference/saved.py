@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from affuse.inference.overlay import write_overlay
 from affuse.inference.page import timeline_page
 from affuse.inference.plot import draw_curves, figure_of, plot_timeline
 from affuse.interchange.formats import FORMATS, write_coding
+from affuse.media.data_uri import data_uri
 from affuse.tasks.prediction import Prediction
 
 #: Suffix -> writer of files that are written again without asking.
@@ -66,5 +66,4 @@ def image_tag(timeline: Prediction) -> str:
     with plain_figures():
         figure_of(timeline).savefig(data, dpi=80, format="png")
     text = html.escape(f"{timeline.title}: {timeline.headline}")
-    image = base64.b64encode(data.getvalue()).decode()
-    return f'<img alt="{text}" src="data:image/png;base64,{image}">'
+    return f'<img alt="{text}" src="{data_uri("image/png", data.getvalue())}">'
