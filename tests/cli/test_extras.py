@@ -95,11 +95,12 @@ def test_a_verb_names_the_extra_that_it_needs(
 
 
 def test_other_verbs_name_the_extra_where_they_come_to_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    base: dict[str, str], tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(sys.modules, "skimage", None)
-    line = refused(capsys, "synth", "ravdess", tmp_path, "actors=1")
-    assert 'needs skimage, which is not installed: pip install "affuse[demo]"' in line
+    words = [sys.executable, "-m", "affuse", "synth", "ravdess", str(tmp_path), "actors=1"]
+    done = subprocess.run(words, env=base, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'needs skimage, which is not installed: pip install "affuse[demo]"' in done.stderr
     assert advice("numpy.linalg") is None and "affuse[train]" in advice("scipy.special")
 
 
