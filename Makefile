@@ -22,7 +22,8 @@ help:
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
+	  -c constraints.txt -e ".[dev]"
 	touch $(READY)
 
 demo: $(READY)
@@ -33,11 +34,14 @@ lint: $(READY)
 	$(BIN)/ruff check src tests examples mkdocs_hooks.py
 	$(BIN)/mypy
 
+# Tests that share a fixture go to one worker (`worksteal`); drawn tests have fewer examples.
+TESTS := $(BIN)/pytest -n 2 --dist worksteal
+
 test: lint
-	$(BIN)/pytest -m "not slow" -n 2
+	$(TESTS) -m "not slow" --hypothesis-profile quick
 
 test-all: lint
-	$(BIN)/pytest -n 2
+	$(TESTS)
 
 # Of torch the tested version: earlier ones come with 3 GB of CUDA libraries.
 LOWEST := .lowest

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import pytest
+from hypothesis import settings
 
 from affuse.execution import download
 from affuse.media.probe import Recording
@@ -20,6 +21,7 @@ PARITY = Path(__file__).parent / "parity" / "cases"
 
 def pytest_configure() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    settings.register_profile("quick", max_examples=25)
 
 
 @pytest.fixture(scope="session")

@@ -107,6 +107,7 @@ def printed(package: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_commands_work(package: Path, printed: dict[str, str]) -> None:
     assert "field-study" in printed["new-corpus"]
     assert re.search(r"audio/levels<N>.*The level in N bands", printed["new-stream"])

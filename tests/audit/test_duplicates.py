@@ -262,6 +262,7 @@ def test_pictures_encoded_again_are_found(shared_data: Path, tmp_path: Path) -> 
     assert [pair[:2] for pair in found] == [("bbaf2n", "mpeg4"), ("expressive_d0", "x264")]
 
 
+@pytest.mark.slow
 def test_takes_of_one_actor_in_one_room_differ(tmp_path: Path) -> None:
     synthesise(tmp_path, actors=[1], intensities=[1], statements=[1])
     files = sorted(tmp_path.rglob("*.mp4"))

@@ -34,7 +34,8 @@ def interrupt(words: list[str], when: Callable[[], bool]) -> subprocess.Complete
     return subprocess.CompletedProcess(words, process.returncode, stderr=printed)
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_prepare_goes_on_where_it_was(tmp_path: Path, workers: int) -> None:
     random = np.random.default_rng(0)
     rows = ["path,label,start,end"]

@@ -108,6 +108,7 @@ def test_rates_that_are_none_end_with_one_line(
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.slow
 def test_own_features_from_prepare_to_predict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

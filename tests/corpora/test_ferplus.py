@@ -240,6 +240,7 @@ COUNTS = {
 }
 
 
+@pytest.mark.slow
 class TestPublished:
     def test_all_pictures_are_there(self, published: Corpus, shared_data: Path) -> None:
         assert published.left_out == {REPEATED: 463, "images that are listed twice": 3}

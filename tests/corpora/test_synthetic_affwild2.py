@@ -186,6 +186,7 @@ def test_options_out_of_range_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_face_tells_valence_and_the_voice_tells_arousal(tmp_path: Path) -> None:
     synthesise(tmp_path, videos=4, seconds=(14.0, 14.0))
     pixels, values, levels, clips = [], [], [], []

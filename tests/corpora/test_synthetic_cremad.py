@@ -134,6 +134,7 @@ def test_ieo_alone_has_levels(tmp_path: Path) -> None:
     assert listed[:3] == ["1064_IEO_NEU_XX", "1064_IEO_HAP_LO", "1064_IEO_HAP_MD"]
 
 
+@pytest.mark.slow
 def test_pictures_and_sound_of_a_video_begin_together(corpus: Corpus) -> None:
     whole = [clip for clip in corpus.clips if clip.video and clip not in odd(corpus)]
     for clip in whole[::8]:

@@ -159,6 +159,7 @@ def test_without_scikit_image_the_user_learns_what_to_install(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_face_detector_finds_the_face(corpus: Path) -> None:
     cascade = cv2.CascadeClassifier(cascades.haarcascades + "haarcascade_frontalface_default.xml")
     found = []

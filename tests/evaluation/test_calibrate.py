@@ -202,6 +202,7 @@ def test_a_damaged_calibration_is_one_line(
         read_spec(path)
 
 
+@pytest.mark.slow
 def test_coverage_is_what_was_asked_for(run: Path) -> None:
     assert main(["calibrate", str(run), "--coverage", "0.6"]) == 0
     evaluate(run, ["video"])

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
@@ -6,7 +7,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 import pytest
-from tests.toy import toy_recipe
+from tests.toy import toy_recipe, toy_store
 
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
@@ -14,11 +15,21 @@ from affuse.training.recipe import load_recipe
 from affuse.training.train import train
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store and a run, not to be written to."""
+    folder = tmp_path_factory.mktemp("toy")
+    toy_store(folder)
+    recipe = load_recipe(toy_recipe(folder, epochs=8, dropout={"kind": "drop"}))
+    list(train(recipe, folder / "store", folder / "run"))
+    return folder
+
+
 @pytest.fixture
-def trained(toy: Path) -> Path:
-    recipe = load_recipe(toy_recipe(toy, epochs=8, dropout={"kind": "drop"}))
-    list(train(recipe, toy / "store", toy / "run"))
-    return toy
+def trained(original: Path, tmp_path: Path) -> Path:
+    """The same, to be written to."""
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def test_predictions_metrics_and_pictures_agree(trained: Path) -> None:
@@ -88,6 +99,6 @@ def test_a_store_with_other_classes_or_recipes_is_refused(trained: Path) -> None
     other = {name: x for name, x in facts.items() if name not in ("digest", "clips")}
     index.write_text(json.dumps(other | {"classes": facts["classes"][::-1]}))
     with pytest.raises(BadInput, match="has the classes sad, happy"):
-        evaluate(trained / "run")
+        evaluate(trained / "run", store=trained / "store")
     with pytest.raises(AffuseError, match="no condition named 'radio'"):
         evaluate(trained / "run", ["radio"])

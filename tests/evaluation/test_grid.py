@@ -106,6 +106,7 @@ def test_some_folds_are_trained_and_the_table_says_so(
     }
 
 
+@pytest.mark.slow
 def test_a_combination_that_fails_stops_no_other(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

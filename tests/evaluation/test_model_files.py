@@ -225,6 +225,7 @@ def test_a_model_that_learned_votes_is_scored_by_the_same_rule(tmp_path: Path) -
     assert result["conditions"] == whole and result["labels"] == labels
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_batches(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
 def test_batches_take_the_memory_of_those_before() -> None:
     faults = [

@@ -75,7 +75,7 @@ def check(made: Container, twins: Twins, folder: Path) -> None:
 @given(containers())
 @example(Container("mkv", "libx264", "aac", Fraction(50), 16000, lone=3600.0))
 @example(Container("mkv", "libx264", "aac", Fraction(50), 16000, start=3600.0))
-@settings(max_examples=12, deadline=None, suppress_health_check=_KNOWN)
+@settings(max_examples=4, deadline=None, suppress_health_check=_KNOWN)
 def test_a_container_says_what_its_plain_twin_says(
     twins: Twins, tmp_path: Path, made: Container
 ) -> None:

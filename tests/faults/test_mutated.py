@@ -33,7 +33,7 @@ def check(folder: Path, count: int, seed: int) -> None:
 
 
 def test_some_damaged_files(tmp_path: Path) -> None:
-    check(tmp_path, 16, 1)
+    check(tmp_path, 8, 1)
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def test_a_death_costs_its_input_alone(workers: int) -> None:
     assert sorted(done[len(GOOD) :]) == sorted(f"{what} {why}" for what, why in DEATHS.items())
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_delay_costs_its_input_alone(workers: int) -> None:
     done = list(map_unordered(act, ["hang", "a", "hang-in-c", "b"], workers, limit=1, lost=lost))
     assert sorted(done[:2]) == ["A", "B"]
@@ -142,7 +142,7 @@ def test_workers_end_when_their_parent_does(tmp_path: Path, how: signal.Signals)
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_prepare_lists_what_kills_and_goes_on(
     tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

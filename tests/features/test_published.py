@@ -60,6 +60,7 @@ def test_windows_of_sound(tmp_path: Path, rate: int, seconds: float, starts: lis
         assert np.abs(one.values - other.values).mean() < 0.5
 
 
+@pytest.mark.slow
 def test_windows_of_faces(tmp_path: Path, decoded: list[str]) -> None:
     pytest.importorskip("skimage")
     from affuse.corpora.synthetic.portrait import photograph

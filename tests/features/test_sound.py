@@ -183,6 +183,7 @@ def published(path: Path, folder: Path, padding: str) -> np.ndarray:
     return mfccs.T
 
 
+@pytest.mark.slow
 class TestReference:
     @pytest.mark.parametrize("rate", [48000, 44100, 22050, 16000])
     @pytest.mark.parametrize("extra", [-40001, -3, -2, -1, 0, 1, 2, 3, 4, 20001])

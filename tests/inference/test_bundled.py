@@ -95,6 +95,7 @@ def test_sound_of_nobody_is_no_voice(kind: str, tmp_path: Path) -> None:
         assert "no voice" in timeline.headline
 
 
+@pytest.mark.slow
 def test_read_sentences_are_neutral(shared_data: Path, tmp_path: Path) -> None:
     for path in sorted((shared_data / "videos").glob("*.mpg")):
         assert main(["predict", str(path), "--out", str(tmp_path)]) == 0

@@ -57,7 +57,11 @@ def assert_same_windows(path: Path, model: Path, hop: float, least: int) -> None
 
 @pytest.mark.parametrize(
     ("name", "hop", "least"),
-    [("expressive_d18.mp4", 0.1, 40), ("face_noface.mov", 0.25, 12), ("no_face.mp4", 0.5, 1)],
+    [
+        pytest.param("expressive_d18.mp4", 0.1, 40, marks=pytest.mark.slow),
+        ("face_noface.mov", 0.25, 12),
+        pytest.param("no_face.mp4", 0.5, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_classes_of_real_recordings(shared_data: Path, name: str, hop: float, least: int) -> None:
     assert_same_windows(shared_data / "videos" / name, BUNDLED, hop, least)

@@ -152,7 +152,7 @@ def test_a_pipe_that_is_faster_than_time_loses_nothing(tmp_path: Path) -> None:
     assert lines[-1].dropped == 0
 
 
-@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("fast", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_frames_are_dropped_only_where_the_source_does_not_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast: bool
 ) -> None:

@@ -90,6 +90,7 @@ def test_of_an_encoder_what_the_stream_needs_is_kept(
     np.testing.assert_array_equal(alone.values, told.values)
 
 
+@pytest.mark.slow
 def test_a_large_network_stays_outside(
     affwild2_run: Path,
     tmp_path: Path,

@@ -51,6 +51,7 @@ def voiced(*sounds: np.ndarray) -> np.ndarray:
     return np.array([x.std() > 0.01 for x in np.array_split(sound, round(len(sound) / 1600))])
 
 
+@pytest.mark.slow
 def test_the_voice_goes_to_the_one_whose_mouth_goes_with_it(tmp_path: Path) -> None:
     total = np.zeros(3, int)
     for seed in (3, 4):

@@ -240,6 +240,7 @@ def test_values_are_marked_and_stay_unless_asked(tmp_path: Path) -> None:
     assert not plain.withhold(everything=True).known.any()
 
 
+@pytest.mark.slow
 def test_ordinary_recordings_are_answered(shared_data: Path) -> None:
     for name in ("bbaf2n.mpg", "single_face.mp4", "face_noface.mov", "expressive_d18.mp4"):
         timeline = affuse.predict(shared_data / "videos" / name)

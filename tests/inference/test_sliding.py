@@ -86,7 +86,10 @@ def models() -> Iterator[Any]:
         ("leader-follower", ("audio/logmel64-16k", faces), "frames", {}),
         ("early", (sound, faces), "frames", {}),
     ):
-        yield pytest.param(spec_of(name, streams, head, **options), id=f"{name}-{head}")
+        marks = [pytest.mark.slow] if name == "ir50" else []
+        yield pytest.param(
+            spec_of(name, streams, head, **options), id=f"{name}-{head}", marks=marks
+        )
 
 
 def build(spec: ModelSpec | None) -> tuple[Any, ModelSpec]:

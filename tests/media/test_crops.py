@@ -145,6 +145,7 @@ def test_real_crops_hold_one_centred_face(shared_data: Path) -> None:
         assert y2 - y1 > 75
 
 
+@pytest.mark.slow
 def test_the_published_rule(parity_cases: Path, shared_data: Path) -> None:
     case = json.loads((parity_cases / "data_faces224.json").read_text())
     for quantity, error, tolerance in check_faces224(case, shared_data / "videos"):

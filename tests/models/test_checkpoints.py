@@ -206,6 +206,7 @@ def test_converted_face_network_starts_another_model(
         load_backbone(create_model("concat", {s.name: s for s in (MFCC, OPENFACE)}, 5), out)
 
 
+@pytest.mark.slow
 def test_converted_ir50_starts_another_model(parity_cases: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "res50_ir_0.887.pth", tmp_path / "ir50.safetensors"
     state = ir50_alone(parity_cases)

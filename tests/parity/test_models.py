@@ -40,6 +40,8 @@ CASES = (
     *("signal_logmel", "signal_mel64", "signal_mfcc10", "signal_mfcc39"),
     *("tsav_checkpoint_layout", "tsav_rjca_features", "vggish_embedding"),
 )
+#: Of many seconds each; other cases have the same parts.
+LONG = ("chumachenko_ia_h1", "chumachenko_it_h1")
 
 
 def read(parity_cases: Path, name: str) -> Case:
@@ -48,7 +50,9 @@ def read(parity_cases: Path, name: str) -> Case:
     return Case(path, json.loads(path.read_text()), fill, parity_cases)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=pytest.mark.slow) if x in LONG else x for x in CASES]
+)
 def test_case(parity_cases: Path, name: str) -> None:
     result = check_case(read(parity_cases, name))
     assert result.passed, result

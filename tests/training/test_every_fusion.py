@@ -14,7 +14,12 @@ from affuse.training.recipe import load_recipe
 from affuse.training.train import train
 
 #: TSAV reads spectrograms and images alone.
-FUSIONS = [n for n, e in MODELS.items() if len(e.modalities) == 2 and n != "tsav"]
+QUICK = ("auxformer", "chumachenko-it", "late", "leader-follower", "product", "rjca")
+FUSIONS = [
+    n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)
+    for n, entry in MODELS.items()
+    if len(entry.modalities) == 2 and n != "tsav"
+]
 #: Wide networks, made narrow.
 SMALLER = {
     "rjca": {"width": 32},

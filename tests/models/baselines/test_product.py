@@ -123,6 +123,7 @@ def test_the_calibrated_product_beats_either_model(tmp_path: Path) -> None:
         assert learned == pytest.approx(best, rel=0.1)
 
 
+@pytest.mark.slow
 def test_classes_in_another_order_are_told_by_name_and_cost_by_number(tmp_path: Path) -> None:
     clips = scored_clips()
     found = {}

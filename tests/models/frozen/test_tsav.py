@@ -112,6 +112,7 @@ def test_the_pictures_of_a_row(
             assert not stream.values[row].any()
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_maps_of_a_row(tmp_path: Path, source: Path, model: TwoStreamAuralVisual) -> None:
     clip = pictures(tmp_path, [15, 16])

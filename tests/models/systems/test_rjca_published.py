@@ -271,6 +271,7 @@ def hear(self: TwoStreamAuralVisual, levels: Tensor) -> Tensor:
     return torch.relu(bands * torch.linspace(-1, 1, 512))
 
 
+@pytest.mark.slow
 def test_a_converted_checkpoint_predicts_as_its_published_test(
     heard: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
