@@ -1,18 +1,43 @@
 """Other programs read what is written, and what they write is read.
 
-They are not among the packages that `make test` installs; each test is skipped without its own.
+BORIS is not among the packages that `make test` installs; its test is skipped without.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import parselmouth
+import praatio.textgrid
+import pympi
 import pytest
+import webvtt
 
 from affuse.interchange.formats import FORMATS, read_coding
 from affuse.interchange.segments import Coding, Segment
 
-WHY = "pip install {} shows that another program reads the files"
+#: Lets BORIS paste the file into an observation, without its window, and prints the events.
+BORIS = """
+import json, sys
+from types import SimpleNamespace
+from boris import config, event_operations
+from PyQt5.QtWidgets import QApplication
+
+application = QApplication([])
+QApplication.clipboard().setText(open(sys.argv[1], encoding="utf-8", newline="").read())
+events = []
+event_operations.paste_clipboard_to_events(SimpleNamespace(
+    playerType=config.MEDIA, observationId="1", project_changed=lambda: None,
+    pj={config.OBSERVATIONS: {"1": {config.EVENTS: events}}},
+    load_tw_events=lambda name: None, update_realtime_plot=lambda **words: None,
+))
+print(json.dumps([[float(event[0]), *event[1:]] for event in events]))
+"""
 CODING = Coding(
     [
         Segment("person1", "emotion", 0.0, 1.25, "happy"),
@@ -40,7 +65,6 @@ def told(path: Path) -> list[Segment]:
 
 
 def test_pympi_reads_and_writes_elan(files: dict[str, Path], tmp_path: Path) -> None:
-    pympi = pytest.importorskip("pympi", reason=WHY.format("pympi-ling"))
     eaf = pympi.Elan.Eaf(str(files["eaf"]), suppress_version_warning=True)
     assert eaf.get_annotation_data_for_tier("emotion@person1") == [
         (0, 1250, "happy"),
@@ -53,7 +77,6 @@ def test_pympi_reads_and_writes_elan(files: dict[str, Path], tmp_path: Path) -> 
 
 
 def test_praat_reads_and_writes_textgrids(files: dict[str, Path], tmp_path: Path) -> None:
-    parselmouth = pytest.importorskip("parselmouth", reason=WHY.format("praat-parselmouth"))
     grid = parselmouth.read(str(files["textgrid"]))
     call = parselmouth.praat.call
     count = call(grid, "Get number of intervals", 1)
@@ -65,17 +88,26 @@ def test_praat_reads_and_writes_textgrids(files: dict[str, Path], tmp_path: Path
 
 
 def test_praatio_reads_textgrids(files: dict[str, Path]) -> None:
-    praatio = pytest.importorskip("praatio.textgrid", reason=WHY.format("praatio"))
-    grid = praatio.openTextgrid(str(files["textgrid"]), includeEmptyIntervals=False)
+    grid = praatio.textgrid.openTextgrid(str(files["textgrid"]), includeEmptyIntervals=False)
     assert [tuple(entry) for entry in grid.getTier('valence@Änna "K"').entries] == [
         (0.5, 2.0, "+0.4")
     ]
 
 
 def test_webvtt_py_reads_cues(files: dict[str, Path]) -> None:
-    webvtt = pytest.importorskip("webvtt", reason=WHY.format("webvtt-py"))
-    cues = [(cue.start, cue.end, cue.voice) for cue in webvtt.read(str(files["vtt"]))]
+    cues = [(cue.start, cue.end, cue.voice) for cue in webvtt.read(str(files["vtt"])).captions]
     assert cues[:2] == [
         ("00:00:00.000", "00:00:01.250", "person1"),
         ("00:00:00.500", "00:00:02.000", 'Änna "K"'),
     ]
+
+
+def test_boris_pastes_events(files: dict[str, Path]) -> None:
+    if importlib.util.find_spec("boris") is None:
+        pytest.skip("pip install boris-behav-obs shows that BORIS takes the events")
+    words = [sys.executable, "-c", BORIS, str(files["boris"])]
+    settings = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(words, env=settings, capture_output=True, text=True, check=True)
+    events = json.loads(done.stdout.splitlines()[-1])
+    assert len(events) == 8 and events[0] == [0.0, "person1", "happy", "", "", "NA"]
+    assert [2.0, 'Änna "K"', "valence", "+0.4", "", "NA"] in events
