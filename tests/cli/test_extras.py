@@ -45,8 +45,17 @@ WORDS = {
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a process in which nothing of an extra can be imported."""
-    site = tmp_path_factory.mktemp("site")
-    lines = ["import sys", f"sys.modules.update(dict.fromkeys({PACKAGES}))"]
+    return without(tmp_path_factory.mktemp("site"), *PACKAGES)
+
+
+def without(site: Path, *packages: str) -> dict[str, str]:
+    """The environment of a process in which some packages cannot be imported.
+
+    Args:
+        site: An empty folder.
+        packages: Their names.
+    """
+    lines = ["import sys", f"sys.modules.update(dict.fromkeys({packages}))"]
     (site / "sitecustomize.py").write_text("\n".join(lines) + "\n")
     path = os.pathsep.join([str(site), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"PYTHONPATH": path}
@@ -94,11 +103,10 @@ def test_a_verb_names_the_extra_that_it_needs(
     assert not list(tmp_path.iterdir())
 
 
-def test_other_verbs_name_the_extra_where_they_come_to_it(
-    base: dict[str, str], tmp_path: Path
-) -> None:
-    words = [sys.executable, "-m", "affuse", "synth", "ravdess", str(tmp_path), "actors=1"]
-    done = subprocess.run(words, env=base, capture_output=True, text=True)
+def test_other_verbs_name_the_extra_where_they_come_to_it(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "affuse", "synth", "ravdess", str(tmp_path / "r"), "actors=1"]
+    environment = without(tmp_path, "skimage")
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert 'needs skimage, which is not installed: pip install "affuse[demo]"' in done.stderr
     assert advice("numpy.linalg") is None and "affuse[train]" in advice("scipy.special")

@@ -52,6 +52,15 @@ def test_what_asks_for_more_time_has_it() -> None:
     assert list(map_unordered(act, ["long"], limit=1, lost=lost)) == ["LONG"]
 
 
+def test_a_worker_that_ends_while_it_is_not_needed_is_not_waited_for() -> None:
+    """One process after the other: the first is about to end when the second map begins."""
+    for _ in range(2):
+        assert list(map_unordered(act, ["close"], lost=lost)) == ["CLOSE"]
+        time.sleep(0.5)
+    began = time.monotonic()
+    assert list(map_unordered(act, GOOD, 2)) and time.monotonic() - began < 200
+
+
 def test_an_innocent_that_was_ended_is_tried_again_after_the_others(tmp_path: Path) -> None:
     once = f"once {tmp_path / 'marker'}"
     done = list(map_unordered(act, [once, "a", "b"], 2, lost=lost))

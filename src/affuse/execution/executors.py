@@ -123,6 +123,7 @@ class _Lost(Generic[T]):
 @dataclass
 class _Job(Generic[T]):
     item: T
+    new: bool  # whether its worker has done nothing yet
     deadline: float | None
     limit: float | None = None
     begun: bool = False
@@ -183,18 +184,21 @@ class _Crew(Generic[T, R]):
                     if job.begun:
                         yield _Lost(job.item, reason, job.told)
                     else:
-                        self._not_begun(reason)
+                        if job.new:  # one that idled may end just now
+                            self._not_begun(reason)
                         again.append(job.item)
 
     def _begin(self, item: T) -> None:
         fitting = [worker for worker in _idle if worker.alone == self.alone]
         while not self.free and fitting:
             _idle.remove(worker := fitting.pop())
-            worker.events = self.events
-            if worker.living:
+            if worker.report_to(self.events):
                 self.free.append(worker)
-        worker = self.free.pop() if self.free else Worker(self.events, self.alone)
-        self.busy[worker] = _Job(item, time.monotonic() + _BEGIN, _BEGIN)
+            else:
+                worker.end()
+        new = not self.free
+        worker = Worker(self.events, self.alone) if new else self.free.pop()
+        self.busy[worker] = _Job(item, new, time.monotonic() + _BEGIN, _BEGIN)
         worker.begin(self.function, item)
 
     def _allow(self, job: _Job[T], seconds: float | None) -> None:

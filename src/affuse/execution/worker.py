@@ -67,7 +67,8 @@ class Worker:
     def __init__(
         self, events: queue.SimpleQueue[tuple[Worker, Message | None]], alone: bool = False
     ) -> None:
-        self.events, self.alone = events, alone
+        self.alone = alone
+        self._events, self._silent, self._lock = events, False, threading.Lock()
         self._function: bytes | None = None
         # what it leaves there goes with it, however it ends
         self._folder = TemporaryDirectory(prefix="affuse-", ignore_cleanup_errors=True)
@@ -87,6 +88,16 @@ class Worker:
         """Whether the process is there."""
         return self._process.poll() is None
 
+    def report_to(self, events: queue.SimpleQueue[tuple[Worker, Message | None]]) -> bool:
+        """Put events elsewhere from now on.
+
+        Returns:
+            Whether there will be any: a process that has told its end may still be there.
+        """
+        with self._lock:
+            self._events = events
+            return not self._silent
+
     def begin(self, function: bytes, item: Any) -> None:
         """Have a pickled function called on an input; what comes of it is an event."""
         assert self._process.stdin is not None
@@ -97,7 +108,8 @@ class Worker:
                 self._function = function
             write_message(self._process.stdin, pickle.dumps(("do", item)))
         except OSError:  # it died before it could say so
-            self.events.put((self, None))
+            with self._lock:
+                self._events.put((self, None))
 
     def _environment(self) -> dict[str, str]:
         folder = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._folder.name)
@@ -135,7 +147,9 @@ class Worker:
                 message = pickle.loads(read_message(self._process.stdout))
             except Exception:  # it ended, or its memory is not what it was
                 message = None
-            self.events.put((self, message))
+            with self._lock:
+                self._silent = message is None
+                self._events.put((self, message))
         self._process.stdout.close()
 
 
