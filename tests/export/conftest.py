@@ -52,9 +52,15 @@ def classes_onnx(classes_file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def values_onnx(both: Path) -> Path:
+def values_file(both: Path) -> Path:
+    """A model of valence and arousal."""
+    return both
+
+
+@pytest.fixture(scope="session")
+def values_onnx(values_file: Path) -> Path:
     """The same as an ONNX file."""
-    return exported(both)
+    return exported(values_file)
 
 
 def exported(file: Path) -> Path:

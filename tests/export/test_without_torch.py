@@ -79,7 +79,7 @@ def test_live(classes_onnx: Path, untorched: dict[str, str], varying: Path) -> N
 def test_a_recording_that_cannot_be_used_is_refused_alike(
     classes_file: Path, classes_onnx: Path, tmp_path: Path
 ) -> None:
-    short = write_recording(tmp_path / "short.wav", sound=beep(0.2, 0.1, 16000), rate=16000)
+    short = write_recording(tmp_path / "short.m4a", sound=beep(0.2, 0.1, 16000), rate=16000)
     said = []
     for file in (classes_file, classes_onnx):
         with pytest.raises(AffuseError) as refusal:
@@ -96,7 +96,7 @@ def test_serve(
     from tests.serving.running import running
 
     monkeypatch.setenv("PYTHONPATH", untorched["PYTHONPATH"])
-    voice = write_recording(tmp_path / "beep.wav", sound=beep(3.0, 1.0, 16000), rate=16000)
+    voice = write_recording(tmp_path / "beep.m4a", sound=beep(3.0, 1.0, 16000), rate=16000)
     with running(tmp_path / "data", "--model", classes_onnx) as server:
         job = server.when(server.job(voice), "done", "failed")
         assert job["state"] == "done", job

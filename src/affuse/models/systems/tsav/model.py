@@ -18,6 +18,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.tsav import MELS, R2Plus1D, SpectrogramResNet
 from affuse.models.base import Head, Model, Output
 from affuse.models.layers.alignment import series_lengths
+from affuse.models.systems.tsav.masked import masked_features
 
 MASK_MEAN, MASK_STD = 0.5, 0.225  # of the published channel that says where the face is
 
@@ -112,18 +113,27 @@ class TwoStreamAuralVisual(Model):
 
     def look(self, pictures: Tensor) -> Tensor:
         """(N, T, 3, H, W) -> (N, 512)."""
+        return self.video(self._clips(pictures))
+
+    def _clips(self, pictures: Tensor) -> Tensor:
+        """(N, T, 3, H, W) -> (N, 3 or 4, T, H, W)."""
         if self.video.channels == 4:
             face = torch.full_like(pictures[:, :, :1], self.face_mask)
             pictures = torch.cat((pictures, face), 2)
-        return self.video(pictures.transpose(1, 2))
+        return pictures.transpose(1, 2)
 
     def forward(self, batch: Batch) -> Output:
         """Scores; padding never enters a convolution."""
         levels, pictures = (batch.streams[name] for name in self.streams)
         sound, sight = (batch.masks[name] for name in self.streams)
         pictures, sight = pictures[:, self.pictures], sight[:, self.pictures]
-        heard, audio_there = by_length(self.hear, levels, sound, self.audio.outputs)
-        seen, video_there = by_length(self.look, pictures, sight, self.video.outputs)
+        if torch.compiler.is_exporting():  # a graph has no rows that depend on values
+            spectrograms = levels.transpose(1, 2).unsqueeze(1)
+            heard, audio_there = masked_features(self.audio, spectrograms, sound, 3)
+            seen, video_there = masked_features(self.video, self._clips(pictures), sight, 2)
+        else:
+            heard, audio_there = by_length(self.hear, levels, sound, self.audio.outputs)
+            seen, video_there = by_length(self.look, pictures, sight, self.video.outputs)
         scores = self.classifier(self.dropout(torch.cat((heard, seen), 1)))
         main, *others = scores.split([self.outputs, *self.tasks.values()], 1)
         auxiliary = dict(zip(self.tasks, others, strict=True))
