@@ -43,7 +43,13 @@ def _escaped(character: str) -> str:
 
 
 class AffuseError(Exception):
-    """Something the user can put right; the command line prints it in one line, exit code 2."""
+    """Something the user can put right; the command line prints it in one line, exit code 2.
+
+    Attributes:
+        told: Whether another process of the same command prints it.
+    """
+
+    told: bool = False
 
     def __str__(self) -> str:
         return shown(super().__str__())
