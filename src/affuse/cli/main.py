@@ -29,6 +29,7 @@ VERBS = {
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",
     "protocol": "make a protocol for a corpus: speaker-independent folds",
     "prepare": "turn the recordings of a corpus into streams in a store",
+    "merge": "make one store of shards that were prepared on several disks",
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "score a run, any model file or table of predictions, also with a modality missing",
     "check-model": "checks that a model passes or fails: right, fair, steady, quiet about nothing",
