@@ -69,7 +69,8 @@ class BadInput(AffuseError):
         super().__init__(path, reason)  # both arguments, so that it survives pickling by workers
 
     def __str__(self) -> str:
-        return shown(f"{self.path}: {self.reason}")
+        place = re.sub("^s3:/(?!/)", "s3://", str(self.path))  # as it was typed
+        return shown(f"{place}: {self.reason}")
 
 
 def reason_of(error: BaseException) -> str:
