@@ -43,7 +43,13 @@ def _escaped(character: str) -> str:
 
 
 class AffuseError(Exception):
-    """Something the user can put right; the command line prints it in one line, exit code 2."""
+    """Something the user can put right; the command line prints it in one line, exit code 2.
+
+    Attributes:
+        told: Whether another process of the same command prints it.
+    """
+
+    told: bool = False
 
     def __str__(self) -> str:
         return shown(super().__str__())
@@ -63,7 +69,8 @@ class BadInput(AffuseError):
         super().__init__(path, reason)  # both arguments, so that it survives pickling by workers
 
     def __str__(self) -> str:
-        return shown(f"{self.path}: {self.reason}")
+        place = re.sub("^s3:/(?!/)", "s3://", str(self.path))  # as it was typed
+        return shown(f"{place}: {self.reason}")
 
 
 def reason_of(error: BaseException) -> str:

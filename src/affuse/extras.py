@@ -20,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *("prometheus_client", *_TABLES),
     ),
     "parquet": ("pyarrow", "pandas"),
+    "cloud": ("obstore",),
     "export": ("onnx", "onnxscript", "onnxruntime"),
 }
 

@@ -240,6 +240,23 @@ def test_slurm_runs_twelve_parts_of_which_one_is_killed_and_one_is_requeued(
     assert len(files["one"]) == 2 * 3 * 3 and files["one"] == files["many"]
 
 
+@pytest.mark.slow
+def test_slurm_trains_with_two_tasks_what_torchrun_trains_with_two_processes(
+    slurm: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_store(tmp_path, clips=32)
+    toy_recipe(tmp_path, epochs=2)
+    monkeypatch.chdir(tmp_path)
+    train = ["-m", "affuse", "train", "recipe.yaml", "--store", "store", "--device", "cpu"]
+    tasks = ["--ntasks=2", "--ntasks-per-node=2", "--cpus-per-task=1", "--mpi=none"]
+    asked(slurm, "srun", *tasks, sys.executable, *train, "--out", "tasks", "fold=0")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    asked(slurm, *torchrun, *train, "--out", "processes", "fold=0")
+    one, other = (tree(tmp_path / name) for name in ("tasks", "processes"))
+    assert {n: x for n, x in one.items() if kept(n)} == {n: x for n, x in other.items() if kept(n)}
+    assert b'"processes": 2' in one["run.json"]
+
+
 def kept(path: str) -> bool:
     """What of a run is the same to the byte, whoever makes it: models and predictions."""
     return path.endswith(("model.safetensors", "predictions.csv"))

@@ -10,6 +10,7 @@ EXAMPLES = {
     "check": "affuse check ravdess RAVDESS",
     "protocol": "affuse protocol folder recordings --out protocol.csv --folds 5",
     "prepare": "affuse prepare ravdess corpus --store store --streams audio/mfcc10,video/faces48",
+    "merge": "affuse merge shard-1 shard-2 --store store",
     "train": "affuse train demo epochs=2 fold=0 --store store --out run --allow missing",
     "evaluate": "affuse evaluate run --conditions av audio video",
     "check-model": "affuse check-model run --out run/checks",

@@ -14,7 +14,7 @@ from affuse.cli.examples import EXAMPLES
 from affuse.cli.parser import Parser
 from affuse.errors import AffuseError, is_defect, line_of
 from affuse.execution import threads
-from affuse.execution.logs import said_warnings
+from affuse.execution.logs import quieten_torch, said_warnings
 from affuse.execution.progress import bars
 from affuse.execution.signals import signals_raise
 from affuse.execution.terminal import printable
@@ -29,6 +29,7 @@ VERBS = {
     "check": "what is there, missing or broken of a corpus; leaks in a protocol",
     "protocol": "make a protocol for a corpus: speaker-independent folds",
     "prepare": "turn the recordings of a corpus into streams in a store",
+    "merge": "make one store of shards that were prepared on several disks",
     "train": "train a recipe on a store, fold by fold",
     "evaluate": "score a run, any model file or table of predictions, also with a modality missing",
     "check-model": "checks that a model passes or fails: right, fair, steady, quiet about nothing",
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         143 (SIGTERM).
     """
     threads.settle()  # before anything imports torch
+    quieten_torch()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if (asked := line_so_far()) is not None:
         words = asked
@@ -118,7 +120,8 @@ def _guarded(words: list[str], verb: str | None) -> int:
         _discard_output()
         return 0
     except Exception as error:
-        say(line_of(error))
+        if not getattr(error, "told", False):
+            say(line_of(error))
         _discard_output()
         return 1 if is_defect(error) else 2
     return code

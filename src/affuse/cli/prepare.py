@@ -77,7 +77,11 @@ def run(options: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     if not share.is_all:
-        print(f"shard {share} is done; without --shard the store is made", file=sys.stderr)
+        print(
+            f"shard {share} is done; the same command without --shard makes the store of shards in "
+            "this folder, affuse merge that of shards in several",
+            file=sys.stderr,
+        )
         return 2 if report.failures else 0
     for line in check_alignment(options.store, corpus.clips, extractors):
         print(line, file=sys.stderr)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affuse.cli.table import add_work, run_table
 from affuse.errors import AffuseError
+
+if TYPE_CHECKING:
+    from affuse.training.recipe import Recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +71,9 @@ def run(options: argparse.Namespace) -> int:
     """Train all folds, or those given; or a grid."""
     if options.grid:
         from affuse.evaluation.table.grid import Grid
+        from affuse.training.processes import alone
 
+        alone("--grid", "share its trainings by --jobs or --shard")
         grid = Grid.parse(options.recipe, options.changes, options.grid)
         return run_table("affuse train", grid.table(), options, folds=grid.folds)
     if wrong := [
@@ -77,13 +84,40 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_one(options: argparse.Namespace) -> int:
-    from affuse.training.recipe import load_recipe
-    from affuse.training.run import read_run
+    from affuse.training.processes import agreed, number, together
     from affuse.training.train import train
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    with together():
+        with agreed():
+            recipe, folds = _chosen(options.recipe, options.changes)
+        for fold, model in train(
+            recipe,
+            options.store,
+            options.out,
+            folds,
+            options.resume,
+            [kind for kind in options.allow.split(",") if kind],
+            options.device,
+            say,
+            options.copies,
+        ):
+            if number() == 0:
+                say(f"fold {fold}: {model}")
+        if number() == 0:
+            _say_what_was_left(options.out)
+    return 0
+
+
+def _chosen(name: str, texts: Sequence[str]) -> tuple[Recipe, list[int] | None]:
+    """The recipe with its changes, and the folds that are wanted; None for all of them."""
+    from affuse.training.recipe import load_recipe
 
     folds = None
     changes = []
-    for change in options.changes:
+    for change in texts:
         if change.startswith("fold="):
             try:
                 folds = [int(k) for k in change.removeprefix("fold=").split(",")]
@@ -91,30 +125,18 @@ def _run_one(options: argparse.Namespace) -> int:
                 raise AffuseError(f"{change!r} does not name folds such as fold=0,1") from None
         else:
             changes.append(change)
-    recipe = load_recipe(options.recipe, changes)
-    allow = [kind for kind in options.allow.split(",") if kind]
+    return load_recipe(name, changes), folds
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
-    for fold, model in train(
-        recipe,
-        options.store,
-        options.out,
-        folds,
-        options.resume,
-        allow,
-        options.device,
-        say,
-        options.copies,
-    ):
-        say(f"fold {fold}: {model}")
-    facts = read_run(options.out)
+def _say_what_was_left(run: Path) -> None:
+    """Clips that were not learned from, and leaks that were let pass."""
+    from affuse.training.run import read_run
+
+    facts = read_run(run)
     if unused := facts["clips"]["unused"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in unused.items())
         print(
             f"learned from {facts['clips']['learned']} clips, not from {reasons}", file=sys.stderr
         )
     for kind, count in facts["leaks"]["let_pass"].items():
-        print(f"let pass: {kind} ({count} cases), as {options.out}/run.json says", file=sys.stderr)
-    return 0
+        print(f"let pass: {kind} ({count} cases), as {run}/run.json says", file=sys.stderr)

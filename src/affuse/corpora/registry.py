@@ -9,6 +9,7 @@ from typing import Any
 
 from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError
+from affuse.execution.object_storage import local
 from affuse.registry import Entry, Registry
 from affuse.suggestions import hint
 
@@ -75,7 +76,7 @@ def read_corpus(name: str, root: Path, options: Mapping[str, Any] | None = None)
 
     Args:
         name: A key of `CORPORA`.
-        root: Where the corpus lies.
+        root: Where the corpus lies; of one in object storage all files are copied first.
         options: Options of the corpus (`corpus_options`).
 
     Raises:
@@ -85,7 +86,7 @@ def read_corpus(name: str, root: Path, options: Mapping[str, Any] | None = None)
     known = corpus_options(name)
     if wrong := [key for key in options or {} if key not in known]:
         raise AffuseError(f"corpus {name} has no option {wrong[0]!r}; {hint(wrong[0], known)}")
-    corpus: Corpus = corpus_module(name).read(Path(root), **(options or {}))
+    corpus: Corpus = corpus_module(name).read(local(Path(root)), **(options or {}))
     return corpus
 
 

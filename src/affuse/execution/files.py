@@ -49,6 +49,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         NotWritten: The system refuses.
     """
     path = Path(path)
+    _check_disk(path)
     temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +65,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def is_remote(path: Path) -> bool:
+    """Whether a path is of object storage: `s3://bucket/folder`, held as `s3:/bucket/folder`."""
+    return path.parts[:1] == ("s3:",)
+
+
+def _check_disk(path: Path) -> None:
+    if is_remote(path):
+        raise NotWritten(path, "affuse writes to disks alone; copy what it made to the storage")
 
 
 def temporary_beside(path: Path) -> Path:
@@ -148,6 +159,7 @@ def locked(
     Raises:
         NotWritten: The system refuses.
     """
+    _check_disk(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("a")

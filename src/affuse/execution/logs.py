@@ -19,6 +19,12 @@ class _Unhandled(logging.Handler):
             logging.lastResort.handle(record)
 
 
+def quieten_torch() -> None:
+    """Keep warnings of torch's own about several processes away; before torch is imported."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 @contextmanager
 def said_warnings() -> Iterator[None]:
     """Within the block warnings are lines on the standard error, those of workers too."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from affuse.features.archive import write_archive
 from affuse.features.extractor import Extractor, OutOfFold, same_stream
 from affuse.features.parts import is_fresh_part, made_from, part_path, read_facts, read_part
 from affuse.features.store import StreamFile, stream_path
-from affuse.features.stream import Stream
+from affuse.features.stream import Stream, StreamSpec
 
 
 def parts_folder(store: Path, extractor: Extractor) -> Path:
@@ -47,21 +49,23 @@ def reusable(store: Path, extractor: Extractor) -> StreamFile | None:
     return None
 
 
-def _said(
-    clips: Sequence[Clip], kept: Collection[str], old: StreamFile | None, parts: Path
-) -> dict[str, dict[str, Any]]:
-    """`notes`, `broken` and `seconds` -> what is to be told of clips, where there is something."""
-    said: dict[str, dict[str, Any]] = {"notes": {}, "broken": {}, "seconds": {}}
-    for clip in clips:
-        if old is not None and clip.id in kept:
-            known: dict[str, Mapping[str, Any]] = {"notes": old.notes, "seconds": old.seconds}
-            facts = {what: of[clip.id] for what, of in known.items() if clip.id in of}
-        else:
-            facts = read_facts(part_path(parts, clip.id))
-        for what, told in said.items():
-            if what in facts:
-                told[clip.id] = facts[what]
-    return {what: told for what, told in said.items() if told}
+@dataclass(frozen=True)
+class Entry:
+    """One clip on its way into the file of a stream.
+
+    Args:
+        clip: Its id.
+        made_from: What its files were when the stream was made.
+        read: Its stream; with True, after a look whether the values are what was written.
+        facts: What is told of it: `notes`, why it is `broken`, `seconds`.
+        fold: Of which part the model behind it was not trained on, where that is told.
+    """
+
+    clip: str
+    made_from: str
+    read: Callable[[bool], Stream]
+    facts: Mapping[str, Any]
+    fold: str | None = None
 
 
 def consolidate(
@@ -72,36 +76,61 @@ def consolidate(
     parts: Path,
 ) -> int:
     """All clips of a stream in one file, in the corpus' order; returns how many are absent."""
-    spec = extractor.spec
-    kept = dict.fromkeys(clip.id for clip in clips if is_fresh(old, clip, extractor))
-    there = [
-        clip
-        for clip in clips
-        if clip.id in kept or is_fresh_part(part_path(parts, clip.id), clip, extractor)
-    ]
+    folds = extractor.fold if isinstance(extractor, OutOfFold) else None
+    entries, kept = [], 0
+    for clip in clips:
+        fold = folds(clip) if folds else None
+        if old is not None and is_fresh(old, clip, extractor):
+            kept += 1
+            entries.append(_kept(old, clip.id, made_from(clip, extractor), fold))
+        elif is_fresh_part(path := part_path(parts, clip.id), clip, extractor):
+            entries.append(part_entry(path, clip.id, fold))
+    whole = old is not None and old.checked and old.clips == [entry.clip for entry in entries]
+    if whole and kept == len(entries):
+        return sum(len(entry.read(False).mask) == 0 for entry in entries)  # it is there as it is
+    path = stream_path(store, extractor.spec.name)
+    return write_stream(path, extractor.spec, entries, folds is not None)
 
-    def read(clip: Clip, whole: bool = False) -> Stream:
-        if old is not None and clip.id in kept:
-            return old.outline(clip.id)
-        return read_part(part_path(parts, clip.id), whole)
 
+def _kept(old: StreamFile, clip: str, made: str, fold: str | None) -> Entry:
+    known: dict[str, Mapping[str, Any]] = {"notes": old.notes, "seconds": old.seconds}
+    facts = {what: of[clip] for what, of in known.items() if clip in of}
+    return Entry(clip, made, lambda whole: old.outline(clip), facts, fold)
+
+
+def part_entry(path: Path, clip: str, fold: str | None) -> Entry:
+    """A clip of which there is a part."""
+    facts = read_facts(path)
+    return Entry(clip, facts["made_from"], partial(read_part, path), facts, fold)
+
+
+def write_stream(path: Path, spec: StreamSpec, entries: Sequence[Entry], folds: bool) -> int:
+    """Write the file of a stream; returns how many clips are absent.
+
+    Args:
+        path: Of the file.
+        spec: Of the stream.
+        entries: Its clips in the corpus' order.
+        folds: Whether the stream is of models that were not trained on the clips.
+    """
     lengths, starts = [], []
-    for clip in there:
-        stream = read(clip)
+    for entry in entries:
+        stream = entry.read(False)
         lengths.append(len(stream.mask))
         starts.append(stream.start)
-    total = sum(lengths)
-    absent = sum(length == 0 for length in lengths)
-    if old is not None and old.checked and old.clips == [clip.id for clip in there] == [*kept]:
-        return absent  # it is there as it is
+    total, count = sum(lengths), len(entries)
 
     def blocks(what: str) -> Iterator[np.ndarray]:
-        for clip in there:
-            yield getattr(read(clip, whole=what == "values"), what)
+        for entry in entries:
+            yield getattr(entry.read(what == "values"), what)
 
-    count = len(there)
+    said = {
+        what: {entry.clip: entry.facts[what] for entry in entries if what in entry.facts}
+        for what in ("notes", "broken", "seconds")
+    }
+    told = {entry.clip: entry.fold for entry in entries if entry.fold is not None}
     write_archive(
-        stream_path(store, spec.name),
+        path,
         {
             "offset": ("int64", (count + 1,), [np.cumsum([0, *lengths])]),
             "start": ("float64", (count,), [np.array(starts)]),
@@ -110,16 +139,11 @@ def consolidate(
         },
         {
             "spec": spec.to_json(),
-            "clips": [clip.id for clip in there],
-            "made_from": [made_from(clip, extractor) for clip in there],
-            **_said(there, kept, old, parts),
-            **({"folds": _folds(there, extractor)} if isinstance(extractor, OutOfFold) else {}),
+            "clips": [entry.clip for entry in entries],
+            "made_from": [entry.made_from for entry in entries],
+            **{what: about for what, about in said.items() if about},
+            **({"folds": told} if folds else {}),
         },
         parts={"values": "offset", "mask": "offset"},
     )
-    return absent
-
-
-def _folds(clips: Sequence[Clip], extractor: OutOfFold) -> dict[str, str]:
-    """Clip -> the part of the clips that the model behind it was not trained on, if told."""
-    return {clip.id: fold for clip in clips if (fold := extractor.fold(clip)) is not None}
+    return sum(length == 0 for length in lengths)

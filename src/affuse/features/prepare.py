@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from affuse.corpora.clip import Clip, Corpus
+from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError
 from affuse.execution.files import atomic_path, locked, sweep, write_csv
 from affuse.execution.sharing import ALL, Share
@@ -18,6 +18,7 @@ from affuse.features.extractor import Extractor, Frozen, Packed
 from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFingerprint
 from affuse.features.parts import is_fresh_part, part_path
 from affuse.features.recorded import RecordingExtractor
+from affuse.features.shards import empty_clips, record_shard
 from affuse.features.store import (
     StreamFile,
     network_path,
@@ -25,7 +26,7 @@ from affuse.features.store import (
     stream_path,
     write_index,
 )
-from affuse.features.work import Task, compute, place_of
+from affuse.features.work import Task, compute
 from affuse.media.allowance import time_limit
 from affuse.media.changes.registry import Change
 
@@ -139,6 +140,7 @@ def _prepare(
     report, unprinted = _fill(
         corpus, store, [*extractors, *tracks], prints, workers, changes, share
     )
+    _keep_networks(store, extractors)
     if not share.is_all:
         return report
     report.unprinted = len(unprinted)
@@ -148,7 +150,6 @@ def _prepare(
     write_csv(
         store / "failures.csv", ("clip", "stream", "reason"), sorted(report.failures + others)
     )
-    _keep_networks(store, extractors)
     shutil.rmtree(store / "parts", ignore_errors=True)
     return report
 
@@ -226,6 +227,8 @@ def _fill(
     failed = compute(tasks, every, parts, workers, changes)
     if not share.is_all:
         report.failures = sorted((*key, why) for key, why in failed.items() if key[1] in names)
+        streams = {e.spec.name for e in extractors if not isinstance(e, AnnotationTrack)}
+        record_shard(store, share, clips, every, parts, failed, names, streams)
         return report, set()
     absent = {
         e.spec.name: consolidate(store, e, corpus.clips, old[e.spec.name], parts[e.spec.name])
@@ -250,19 +253,12 @@ def _empty(
 ) -> list[tuple[str, str, str]]:
     """Clips of which no stream has a single present frame."""
     files = [StreamFile(stream_path(store, e.spec.name)) for e in extractors]
-    known = {clip for clip, _, _ in report.failures}
-    said: dict[str, str] = {}
-    for clip_id, note in report.notes:
-        said[clip_id] = f"{said[clip_id]}; {note}" if clip_id in said else note
-    return [
-        (clip.id, "", said.get(clip.id) or _nothing(clip))
-        for clip in corpus.clips
-        if clip.id not in known
-        and not any(file.outline(clip.id).mask.any() for file in files if clip.id in file)
-    ]
+    failed = {clip for clip, _, _ in report.failures}
+    notes: dict[str, list[str]] = {}
+    for clip, note in report.notes:
+        notes.setdefault(clip, []).append(note)
 
+    def present(clip: str) -> bool:
+        return any(file.outline(clip).mask.any() for file in files if clip in file)
 
-def _nothing(clip: Clip) -> str:
-    """Why a clip has nothing in any stream."""
-    path = place_of(clip)
-    return f"{path}: neither sound nor a face" if path else "there is no recording of it"
+    return empty_clips([clip for clip in corpus.clips if clip.id not in failed], notes, present)

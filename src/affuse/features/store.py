@@ -29,6 +29,7 @@ from affuse.corpora.table import read_clips, write_clips
 from affuse.errors import BadInput
 from affuse.execution.fields import check_digest
 from affuse.execution.files import atomic_path, csv_text, file_digest, write_json
+from affuse.execution.object_storage import Mirror, local, mirror_of
 from affuse.features.archive import open_archive
 from affuse.features.renamed import current_name, earlier_name
 from affuse.features.stream import Stream, StreamSpec
@@ -151,14 +152,21 @@ class Store:
     """The prepared streams of one corpus.
 
     Args:
-        path: Folder that `prepare` made.
+        path: Folder that `prepare` made; of one in object storage files are copied as they are
+            read.
 
     Raises:
         BadInput: It is not such a folder.
     """
 
+    _mirror: Mirror | None = None
+
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+        self.path, self._mirror = Path(path), mirror_of(Path(path))
+        if self._mirror is not None:
+            self.path = self._mirror.folder
+            for name in ("store.json", "clips.csv", "failures.csv"):
+                self._mirror.fetch(self.path / name)
         index = self.path / "store.json"
         if not index.is_file():
             raise BadInput(self.path, "is not a store (no store.json); make one: affuse prepare")
@@ -183,14 +191,15 @@ class Store:
 
     def has(self, name: str) -> bool:
         """Whether a stream was prepared."""
-        return self._place(name).is_file()
+        return self._is_there(self._place(name))
 
     def networks(self, streams: Sequence[str]) -> dict[str, Path]:
         """Digest -> model file of the frozen networks of streams, as far as `prepare` kept them."""
         digests = [self.stream(name).spec.recipe.get("weights") for name in streams]
         files = {digest: network_path(self.path, digest) for digest in digests if digest}
-        there = {digest: path for digest, path in files.items() if path.is_file()}
+        there = {digest: path for digest, path in files.items() if self._is_there(path)}
         for digest, path in there.items():
+            self._fetch(path)
             if not file_digest(path).startswith(digest):
                 raise BadInput(path, "is damaged (its SHA-256 is not its name); prepare it again")
         return there
@@ -199,10 +208,18 @@ class Store:
         """The file of a stream, which may have the name that another version of affuse gave it."""
         names = dict.fromkeys((name, current_name(name), earlier_name(name)))
         paths = [stream_path(self.path, one) for one in names]
-        return next((path for path in paths if path.is_file()), paths[0])
+        return next((path for path in paths if self._is_there(path)), paths[0])
+
+    def _is_there(self, path: Path) -> bool:
+        return path.is_file() or (self._mirror is not None and self._mirror.has(path))
+
+    def _fetch(self, path: Path) -> None:
+        if self._mirror is not None:
+            self._mirror.fetch(path)
 
     def _open(self, name: str) -> StreamFile:
         path = self._place(name)
+        self._fetch(path)
         if not path.is_file():
             raise BadInput(
                 self.path, f"has no stream {name}; add it: affuse prepare ... --streams {name}"
@@ -332,7 +349,7 @@ def damages(store: Path) -> tuple[list[str], list[str]]:
     Raises:
         BadInput: It is not a store.
     """
-    store = Path(store)
+    store = local(Path(store))
     damaged: list[str] = []
     unchecked: list[str] = []
     try:

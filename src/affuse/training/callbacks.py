@@ -27,12 +27,14 @@ class EpochLog(lightning.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
-        """Add the row of this epoch."""
+        """Add the row of this epoch; the first of several processes writes it."""
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append({"epoch": trainer.current_epoch + 1, "learning rate": rate, **values})
-        header = list(dict.fromkeys(name for row in self.rows for name in row))
-        write_csv(self.path, header, ([row.get(name, "") for name in header] for row in self.rows))
+        if trainer.is_global_zero:
+            header = list(dict.fromkeys(name for row in self.rows for name in row))
+            rows = ([row.get(name, "") for name in header] for row in self.rows)
+            write_csv(self.path, header, rows)
 
     def state_dict(self) -> dict[str, Any]:
         """Called by the trainer when it writes a checkpoint."""

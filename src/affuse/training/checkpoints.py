@@ -26,6 +26,7 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.checkpoint_files import open_pickled
 from affuse.execution.files import atomic_path
 from affuse.models.entries import not_finite
+from affuse.training.processes import of_first
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 _DIGEST = "affuse_digest"
@@ -63,8 +64,8 @@ class Checkpoints(CheckpointIO):
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any = None, weights_only: Any = True
     ) -> dict[str, Any]:
-        """See `read_checkpoint`."""
-        return read_checkpoint(Path(path))
+        """See `read_checkpoint`; of several processes all get what the first one reads."""
+        return of_first(lambda: read_checkpoint(Path(path)))
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Called by the trainer for what is no longer the best."""

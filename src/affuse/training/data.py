@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from affuse.features.stream import (
     window_of,
 )
 from affuse.tasks.targets import Target
+from affuse.training.processes import count, number
 from affuse.training.sampling import balanced_order
 
 Sample = tuple[dict[str, Stream], np.ndarray, str]
@@ -184,6 +186,37 @@ class EpochSampler(Sampler[int]):
         return iter(random.permutation(len(self.dataset)).tolist())
 
 
+class BatchParts(Sampler[list[int]]):
+    """The part of one process of batches that several make together.
+
+    A batch of all of them has `count` times as many windows as that of one; every window of an
+    epoch is in one part of one batch. The last batch may be smaller; windows too few for a part
+    each go into the batch before.
+
+    Args:
+        sampler: The order, the same in all processes.
+        batch_size: Of a part.
+        number: Of the process, from 0.
+        count: Of processes.
+    """
+
+    def __init__(self, sampler: EpochSampler, batch_size: int, number: int, count: int) -> None:
+        self.sampler, self.number, self.count = sampler, number, count
+        whole = batch_size * count
+        firsts = [*range(0, len(sampler), whole)]
+        if len(firsts) > 1 and len(sampler) - firsts[-1] < count:
+            del firsts[-1]
+        self.batches = [*pairwise([*firsts, len(sampler)])]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = list(self.sampler)
+        for first, last in self.batches:
+            yield order[first + self.number : last : self.count]
+
+
 def loader(
     dataset: ClipDataset,
     batch_size: int,
@@ -191,7 +224,18 @@ def loader(
     seed: int = 0,
     groups: Mapping[str, tuple[str, ...]] | None = None,
 ) -> DataLoader[Any]:
-    """A data set as raw batches, cut from memory maps: worker processes would not pay."""
+    """A data set as raw batches, cut from memory maps: worker processes would not pay.
+
+    Of several processes each gets its part: of every batch in training, of all of them together
+    else.
+
+    Raises:
+        AffuseError: There are fewer windows than processes.
+    """
+    if len(dataset) < count():
+        raise AffuseError(
+            f"{len(dataset)} windows are too few for {count()} processes; start fewer of them"
+        )
 
     def stack(samples: list[Sample]) -> Batch:
         parts, targets, ids = zip(*samples, strict=True)
@@ -199,7 +243,15 @@ def loader(
 
     sampler = EpochSampler(dataset, seed, groups) if order == "random" else None
     own = torch.Generator()  # or every pass over the data would draw from the global one
-    return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=stack, generator=own)
+    if count() == 1:
+        return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=stack, generator=own)
+    if sampler:
+        parts = BatchParts(sampler, batch_size, number(), count())
+        return DataLoader(dataset, batch_sampler=parts, collate_fn=stack, generator=own)
+    first, last = (len(dataset) * k // count() for k in (number(), number() + 1))
+    return DataLoader(
+        dataset, batch_size, sampler=range(first, last), collate_fn=stack, generator=own
+    )
 
 
 def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str, Normalisation]:

@@ -14,12 +14,14 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from affuse.errors import AffuseError
 from affuse.execution.files import sweep
 from affuse.execution.signals import Ended
 from affuse.models.entries import check_entries
+from affuse.models.layers.shared_norm import shared_norms
 from affuse.tasks.task import Mode
 from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog
@@ -36,6 +38,7 @@ from affuse.training.device import trainer_device
 from affuse.training.learner import Learner
 from affuse.training.plateau import PlateauStages
 from affuse.training.precision import precision_here
+from affuse.training.processes import number, of_first, processes
 from affuse.training.recipe import Recipe
 
 
@@ -68,9 +71,13 @@ def fit(
         BadInput: No checkpoint of a training that was begun can be read.
     """
     recipe, (score, mode), kept = learner.recipe, selected, folder / "checkpoints"
-    for place in (folder, kept):
-        sweep(place)
-    before, damaged = to_go_on_from(kept)
+
+    def swept() -> tuple[Path | None, list[str]]:
+        for place in (folder, kept):
+            sweep(place)
+        return to_go_on_from(kept)
+
+    before, damaged = of_first(swept)
     for line in damaged:
         say(line)
     if before is not None:
@@ -85,14 +92,16 @@ def fit(
     if before is None:
         watching = [*first, *watching]
     interrupts = _Interrupts()
-    with _quiet(), interrupts.heard():
+    with _quiet(), interrupts.heard(), shared_norms(learner.model):
         trainer = _trainer(recipe, folder, [interrupts, *watching], device)
         try:
             trainer.fit(learner, batches, judged, ckpt_path=before, weights_only=True)
         except NotFinite as error:
-            raise AffuseError(f"{label}, {error}; {_advice(kept)}") from error
-    state = read_checkpoint(kept / f"{recipe.selection}.ckpt")["state_dict"]
-    (kept / PREVIOUS).unlink(missing_ok=True)
+            told = AffuseError(f"{label}, {error}; {_advice(kept)}")
+            told.told = number() > 0  # it is the same in all processes
+            raise told from error
+    state = of_first(lambda: read_checkpoint(kept / f"{recipe.selection}.ckpt")["state_dict"])
+    of_first(lambda: (kept / PREVIOUS).unlink(missing_ok=True))
     learner.model.load_state_dict(
         {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     )
@@ -158,6 +167,7 @@ def _checkpoints(recipe: Recipe, score: str, mode: Mode, folder: Path) -> list[l
 def _trainer(
     recipe: Recipe, folder: Path, watching: Sequence[lightning.Callback], device: str
 ) -> lightning.Trainer:
+    several = processes()
     callbacks = [*watching, EpochLog(folder / "log.csv")]
     if recipe.ema:
         callbacks.append(AveragedWeights(recipe.ema))
@@ -167,7 +177,8 @@ def _trainer(
         precision=precision_here(recipe.precision, device),
         gradient_clip_val=recipe.optimiser.clip or None,
         callbacks=callbacks,
-        plugins=[Checkpoints()],
+        plugins=[Checkpoints(), several.cluster],
+        strategy=DDPStrategy(find_unused_parameters=True) if several.count > 1 else "auto",
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),
         num_sanity_val_steps=0,
         log_every_n_steps=10,

@@ -27,6 +27,7 @@ from affuse.training.data import ClipDataset, loader, normalisation_of
 from affuse.training.fitting import fit
 from affuse.training.initial import Initial
 from affuse.training.learner import Learner
+from affuse.training.processes import agreed, number, of_first
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE, SPLIT_FILE, read_split
 from affuse.training.sampling import groups_of
@@ -75,64 +76,66 @@ def train_fold(run: Training, split: dict[str, list[Clip]], fold: int, folder: P
         AffuseError: See `train`.
     """
     recipe, data, learned, initial = run.recipe, run.data, run.learned, run.initial
-    ids = {role: [clip.id for clip in part] for role, part in split.items()}
-    if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
-        raise BadInput(data.path, f"holds other clips than when {folder} was begun")
-    write_json(folder / SPLIT_FILE, ids)
-    training, plain, development = _datasets(run, split)
-    statistics = (
-        initial.statistics(training.specs)
-        if recipe.normalisation == "init" and initial
-        else normalisation_of(plain, recipe.normalisation)
-    )
-    lightning.seed_everything(recipe.seed, verbose=False)
-    model, start = initial_model(recipe, training.specs, learned, initial)
-    task = learned_task(recipe, model, learned.names)
-    learner = Learner(model, recipe, task, statistics, initial.epochs if initial else 0)
-    groups = groups_of(split["train"], learned, recipe.balance) if recipe.balance else None
-    batches = loader(training, recipe.batch_size, "random", recipe.seed, groups)
-    judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
-    first = [Continue(initial)] if initial and initial.epochs else []
-    label, selected = f"{recipe.name} fold {fold}", selected_score(recipe, task)
-    spec = ModelSpec(
-        model=recipe.model["name"],
-        options=_options(recipe),
-        streams=training.specs,
-        normalisation=statistics,
-        outputs=learned.names,
-        task=recipe.task,
-        window=recipe.window,
-        delay=recipe.over_time.delay,
-        shrinkage=recipe.shrinkage if recipe.normalisation == "speaker" else None,
-        training={
-            "recipe": recipe.name,
-            "corpus": learned_corpora(data, [*split["train"], *split["development"]]),
-            "licence": _licence(recipe, data, initial, model),
-            "protocol": run.protocol,
-            "fold": fold,
-            "seed": recipe.seed,
-            "clips": len(split["train"]),
-            **({"labels": rule} if (rule := replace(recipe.labels, file="").changes()) else {}),
-            **start,
-        },
-    )
-    if baselines := spec.baselines:
-        training.speakers = SpeakerBaselines(data, split["train"], baselines, "all")
-        training.strangers = recipe.strangers
-        development.speakers = SpeakerBaselines(data, split["development"], baselines, "past")
-    networks = data.networks(recipe.streams)
-    network_entries(networks)  # what could not be written is told before it is trained
-    try:
-        spec.check()
-    except ValueError as error:
-        raise AffuseError(f"recipe {recipe.name}: {error}") from error
+    with agreed():
+        ids = {role: [clip.id for clip in part] for role, part in split.items()}
+        if (folder / SPLIT_FILE).is_file() and read_split(folder) != ids:
+            raise BadInput(data.path, f"holds other clips than when {folder} was begun")
+        if number() == 0:
+            write_json(folder / SPLIT_FILE, ids)
+        training, plain, development = _datasets(run, split)
+        statistics = (
+            initial.statistics(training.specs)
+            if recipe.normalisation == "init" and initial
+            else normalisation_of(plain, recipe.normalisation)
+        )
+        lightning.seed_everything(recipe.seed, verbose=False)
+        model, start = initial_model(recipe, training.specs, learned, initial)
+        task = learned_task(recipe, model, learned.names)
+        learner = Learner(model, recipe, task, statistics, initial.epochs if initial else 0)
+        groups = groups_of(split["train"], learned, recipe.balance) if recipe.balance else None
+        batches = loader(training, recipe.batch_size, "random", recipe.seed, groups)
+        judged = loader(development, recipe.batch_size, "fixed") if len(development) else None
+        first = [Continue(initial)] if initial and initial.epochs else []
+        label, selected = f"{recipe.name} fold {fold}", selected_score(recipe, task)
+        spec = ModelSpec(
+            model=recipe.model["name"],
+            options=_options(recipe),
+            streams=training.specs,
+            normalisation=statistics,
+            outputs=learned.names,
+            task=recipe.task,
+            window=recipe.window,
+            delay=recipe.over_time.delay,
+            shrinkage=recipe.shrinkage if recipe.normalisation == "speaker" else None,
+            training={
+                "recipe": recipe.name,
+                "corpus": learned_corpora(data, [*split["train"], *split["development"]]),
+                "licence": _licence(recipe, data, initial, model),
+                "protocol": run.protocol,
+                "fold": fold,
+                "seed": recipe.seed,
+                "clips": len(split["train"]),
+                **({"labels": rule} if (rule := replace(recipe.labels, file="").changes()) else {}),
+                **start,
+            },
+        )
+        if baselines := spec.baselines:
+            training.speakers = SpeakerBaselines(data, split["train"], baselines, "all")
+            training.strangers = recipe.strangers
+            development.speakers = SpeakerBaselines(data, split["development"], baselines, "past")
+        networks = data.networks(recipe.streams)
+        network_entries(networks)  # what could not be written is told before it is trained
+        try:
+            spec.check()
+        except ValueError as error:
+            raise AffuseError(f"recipe {recipe.name}: {error}") from error
     fit(learner, batches, judged, folder, label, selected, run.device, first, run.say)
     if task.over_time:
         held = split["development"]
         spec.smoothing = best_smoothing(
             model.eval(), spec, data, held, recipe, development.speakers
         )
-    save_model(folder / MODEL_FILE, model, spec, networks)
+    of_first(lambda: save_model(folder / MODEL_FILE, model, spec, networks))
 
 
 def _datasets(

@@ -19,6 +19,7 @@ from affuse.training.augmentations.augment import augment
 from affuse.training.backbone import pretrained
 from affuse.training.checkpoints import NotFinite
 from affuse.training.dropout import apply_dropout
+from affuse.training.processes import count, gathered, number, of_all
 from affuse.training.recipe import Recipe
 from affuse.training.recipe_parts import Optimiser
 from affuse.training.schedule import rate_factor
@@ -28,7 +29,8 @@ class Learner(lightning.LightningModule):
     """A model, what the recipe says about its training, and its scores on development clips.
 
     Every epoch seeds its own random numbers from the recipe's seed and the epoch, so that a
-    training that was interrupted between epochs ends in the same weights.
+    training that was interrupted between epochs ends in the same weights. Several processes draw
+    other numbers each, and learn from the loss of the batch of all of them.
 
     Args:
         model: What is trained.
@@ -52,6 +54,7 @@ class Learner(lightning.LightningModule):
         self._before = epochs
         self._ids: list[str] = []
         self._seen: list[tuple[np.ndarray, np.ndarray]] = []
+        self._unusable: list[str] = []
         self._learned = task.running()
 
     def transfer_batch_to_device(
@@ -63,9 +66,8 @@ class Learner(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Fix the random numbers of this epoch, and forget how the last one went."""
         self._learned = self.task.running()
-        torch.manual_seed(
-            int(np.random.SeedSequence([self.recipe.seed, self.current_epoch]).generate_state(1)[0])
-        )
+        seeds = [self.recipe.seed, self.current_epoch, *([number()] if number() else [])]
+        torch.manual_seed(int(np.random.SeedSequence(seeds).generate_state(1)[0]))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one raw batch: of the decision and of the auxiliary heads."""
@@ -75,25 +77,26 @@ class Learner(lightning.LightningModule):
         batch = apply_dropout(batch, self.recipe.dropout)
         assert batch.targets is not None
         output = self.model(batch)
+        scores, wanted = of_all(output.scores), of_all(batch.targets)
         if self._learned is not None:
-            targets, predicted = self.task.seen(output.scores.detach(), batch.targets)
+            targets, predicted = self.task.seen(scores.detach(), wanted)
             self._learned.add(predicted, targets)
-        heads = [(self.recipe.primary, output.scores)]
-        for name, scores in output.auxiliary.items() if self.recipe.auxiliary else ():
-            if scores.shape != output.scores.shape:
+        heads = [(self.recipe.primary, scores)]
+        for name, found in output.auxiliary.items() if self.recipe.auxiliary else ():
+            if found.shape != output.scores.shape:
                 raise AffuseError(
                     f"auxiliary={self.recipe.auxiliary}: head {name!r} gives something else than "
                     "the model"
                 )
-            heads.append((self.recipe.auxiliary, scores))
+            heads.append((self.recipe.auxiliary, of_all(found)))
         smoothing = self.recipe.label_smoothing
         loss = torch.stack(
-            [weight * self.task.loss(x, batch.targets, smoothing) for weight, x in heads if weight]
+            [weight * self.task.loss(x, wanted, smoothing) for weight, x in heads if weight]
         ).sum()
         if not bool(loss.detach().isfinite()):
             raise self._not_finite(index, f"the loss is {float(loss.detach())}")
-        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
-        return loss
+        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(wanted))
+        return loss * count()  # the gradient is the mean over processes
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Keep gradients that are not finite out of the weights."""
@@ -107,7 +110,7 @@ class Learner(lightning.LightningModule):
 
     def _not_finite(self, index: int, what: str) -> NotFinite:
         """The error that ends a training, with the clips of its last batch."""
-        clips = ", ".join(dict.fromkeys(self._ids))
+        clips = ", ".join(dict.fromkeys(clip for ids in gathered(self._ids) for clip in ids))
         return NotFinite(
             f"epoch {self.current_epoch + 1}, step {index + 1}: {what}; clips in the batch: {clips}"
         )
@@ -120,7 +123,7 @@ class Learner(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's predictions."""
-        self._seen = []
+        self._seen, self._unusable = [], []
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Predict development clips, everything present."""
@@ -128,16 +131,19 @@ class Learner(lightning.LightningModule):
         output = self.model(normalise(batch, self.normalisation))
         said = output.scores if output.mask is None else output.scores[output.mask]
         if not bool(said.isfinite().all()):
-            clips = ", ".join(dict.fromkeys(batch.ids))
-            raise NotFinite(
-                f"epoch {self.current_epoch + 1}: what the model says of development clips is not "
-                f"finite; clips in the batch: {clips}"
-            )
+            self._unusable += batch.ids
         self._seen.append(self.task.seen(output.scores, batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Report the scores on the development clips."""
-        targets, predicted = (np.concatenate(part) for part in zip(*self._seen, strict=True))
+        parts = gathered((self._seen, self._unusable))
+        if clips := dict.fromkeys(clip for _, unusable in parts for clip in unusable):
+            raise NotFinite(
+                f"epoch {self.current_epoch + 1}: what the model says of development clips is not "
+                f"finite; clips in the batch: {', '.join(clips)}"
+            )
+        seen = [pair for part, _ in parts for pair in part]
+        targets, predicted = (np.concatenate(part) for part in zip(*seen, strict=True))
         for name, score in self.task.scores(targets, predicted).items():
             self.log(f"development/{name}", score)
 

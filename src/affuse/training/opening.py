@@ -19,6 +19,7 @@ from affuse.features.joined import JoinedStore
 from affuse.features.store import Store
 from affuse.training.fold import Training
 from affuse.training.precision import precision_here
+from affuse.training.processes import count
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.run import labels_copy, read_run
 from affuse.training.stores import store_facts
@@ -75,6 +76,10 @@ def open_run(
             raise BadInput(out, "holds a run already; go on with --resume or choose another --out")
         check_same_run(out, recipe, run.copies)
         before = read_run(out)
+        if (begun := before.get("processes", 1)) != count():
+            raise BadInput(
+                out, f"was begun by {begun} processes together, not {count()}; resume with as many"
+            )
         if start and before["init"]["sha256"] != start["init"]["sha256"]:
             raise BadInput(recipe.init or recipe.resume_path, f"is not what {out} began with")
         if (leaks := with_earlier(before["leaks"], checked)) != before["leaks"]:
@@ -99,6 +104,7 @@ def open_run(
         "leaks": checked,
         **start,
         "precision": precision_here(recipe.precision, run.device),
+        **({"processes": count()} if count() > 1 else {}),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("affuse", "torch", "lightning", "numpy", "av")},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -18,6 +18,7 @@ from affuse.errors import AffuseError
 from affuse.models.backbones.ir50 import IR50, release_groups
 from affuse.tasks.task import Mode
 from affuse.training.checkpoints import read_checkpoint
+from affuse.training.processes import of_first
 from affuse.training.recipe_parts import Plateau
 
 
@@ -88,8 +89,12 @@ class PlateauStages(lightning.Callback):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: Any) -> None:
         """Go on from the best weights so far, where that is wanted."""
-        if self.chosen.reload and self.best.is_file():
-            module.load_state_dict(read_checkpoint(self.best)["state_dict"])
+        if self.chosen.reload and (state := of_first(self._best_weights)):
+            module.load_state_dict(state)
+
+    def _best_weights(self) -> dict[str, Any] | None:
+        state = read_checkpoint(self.best)["state_dict"] if self.best.is_file() else None
+        return cast(dict[str, Any] | None, state)
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Judge the epoch; runs before the checkpoint is written."""

@@ -27,6 +27,7 @@ from affuse.training.fold import Training, initial_model, train_fold
 from affuse.training.initial import Initial, initial_leaks, read_initial
 from affuse.training.opening import open_copy, open_run
 from affuse.training.plateau import freeze_backbone
+from affuse.training.processes import agreed, number, of_first, together
 from affuse.training.recipe import Recipe
 from affuse.training.run import MODEL_FILE
 from affuse.training.selection import learned_task, selected_score
@@ -47,7 +48,9 @@ def train(
 ) -> Iterator[tuple[int, Path]]:
     """Train a recipe, fold by fold, after the split was checked for leaks.
 
-    The process keeps the memory of its batches (`affuse.execution.memory`).
+    The process keeps the memory of its batches (`affuse.execution.memory`). Processes that torchrun
+    or `srun` started train together (`affuse.training.processes`), each on `batch_size` clips of a
+    step; the first one writes.
 
     Args:
         recipe: What is trained and how.
@@ -68,15 +71,42 @@ def train(
 
     Raises:
         BadInput: The store is of another corpus or lacks a stream, or stores do not go together;
-            the run exists already.
+            the run exists already, or was begun by another number of processes.
         AffuseError: The protocol does not fit the clips, the split leaks, there is no such device,
-            or a stream, loss, gradient or weight is not finite.
+            a stream, loss, gradient or weight is not finite, or one of several processes was lost.
     """
-    trainer_device(device)
     keep_freed()
+    with together():
+        with agreed():
+            trainer_device(device)
+            run, splits, begin = _planned(
+                recipe, store, Path(out), folds, resume, allow, device, say, copies
+            )
+        of_first(begin)
+        for fold, split in splits.items():
+            folder = Path(out) / f"fold{fold}"
+            if not of_first((folder / MODEL_FILE).is_file):
+                train_fold(run, split, fold, folder)
+            yield fold, folder / MODEL_FILE
+
+
+def _planned(
+    recipe: Recipe,
+    store: Path | Sequence[Path],
+    out: Path,
+    folds: list[int] | None,
+    resume: bool,
+    allow: Collection[str],
+    device: str,
+    say: Callable[[str], None],
+    copies: Sequence[Path],
+) -> tuple[Training, dict[int, dict[str, list[Clip]]], Callable[[], None]]:
+    """What is to be trained, the clips of each fold by role, and what begins the run's folder."""
+    if number():
+        say = _quiet
     if copies and recipe.over_time.spliced:
         raise AffuseError("over_time.spliced reads no copies of clips")
-    data, out = open_stores(store), Path(out)
+    data = open_stores(store)
     if not same_corpora(data.corpus, recipe.corpus):
         raise BadInput(
             data.path, f"is a store of {data.corpus}; recipe {recipe.name} needs {recipe.corpus}"
@@ -91,8 +121,8 @@ def train(
     if protocol.corpus and protocol.corpus != data.corpus:
         raise AffuseError(f"protocol {protocol.name} is of {protocol.corpus}, not {data.corpus}")
     wanted = folds if folds is not None else list(range(len(protocol.folds)))
-    for fold in wanted:
-        split = _split(protocol, fold, learned, data, recipe.limit)
+    splits = {fold: _split(protocol, fold, learned, data, recipe.limit) for fold in wanted}
+    for fold, split in splits.items():
         if recipe.selection == "best" and not split["development"]:
             raise AffuseError(
                 f"protocol {protocol.name}, fold {fold}, has no development clips to select the "
@@ -125,14 +155,16 @@ def train(
                 "may have learned from test clips"
             )
     run = Training(recipe, data, changed, learned, protocol.name, initial, device, say)
-    with locked(out):  # folds may be begun by several processes at once
-        open_run(run, protocol, checked, start, out, resume)
-    for fold in wanted:
-        folder = out / f"fold{fold}"
-        if not (folder / MODEL_FILE).is_file():
-            split = _split(protocol, fold, learned, data, recipe.limit)
-            train_fold(run, split, fold, folder)
-        yield fold, folder / MODEL_FILE
+
+    def begin() -> None:
+        with locked(out):  # folds may be begun by several commands at once
+            open_run(run, protocol, checked, start, out, resume)
+
+    return run, splits, begin
+
+
+def _quiet(line: str) -> None:
+    """The first of several processes says it."""
 
 
 def _initial(recipe: Recipe, learned: TrainingTargets) -> Initial | None:

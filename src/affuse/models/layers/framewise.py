@@ -13,6 +13,7 @@ from affuse.models.backbones.face_cnn import FaceCNN
 from affuse.models.backbones.face_resnet import FaceResNet
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.vggish import VGGish
+from affuse.models.layers.shared_norm import counted
 from affuse.models.layers.temporal import TemporalStack
 
 FrameNetwork = EfficientFace | FaceCNN | FaceResNet | IR50 | VGGish
@@ -66,10 +67,10 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
         return dense.unflatten(0, mask.shape) * mask.unsqueeze(-1)
     # Images are picked with their channels last, as they lie in memory.
     frames = x.movedim(2, -1)[mask].movedim(-1, 1) if x.ndim == 5 else x[mask]
-    if not len(frames):
+    if not (counted(net, len(frames)) if net.training else len(frames)):
         return x.new_zeros(*mask.shape, net.outputs)
     # Training needs the batch statistics of all frames at once.
-    chunk = CHUNK if x.device.type == "cpu" and not net.training else len(frames)
+    chunk = CHUNK if x.device.type == "cpu" and not net.training else max(len(frames), 1)
     rows = torch.cat([net(part) for part in frames.split(chunk)])
     return rows.new_zeros(*mask.shape, net.outputs).index_put((mask,), rows)
 

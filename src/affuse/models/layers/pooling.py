@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.layers.shared_norm import counted
 from affuse.suggestions import unknown
 
 
@@ -139,7 +140,7 @@ class StatisticsPool(nn.Module):
         pooled, there, norm = masked_statistics(x, mask), mask.any(1), self.standardise
         if not self.training:
             alike = norm(pooled)
-        elif there.sum() < 2:  # of which there is no deviation
+        elif counted(norm, int(there.sum())) < 2:  # of which there is no deviation
             alike = F.batch_norm(pooled, norm.running_mean, norm.running_var)
         else:
             alike = torch.zeros_like(pooled).masked_scatter(there.unsqueeze(1), norm(pooled[there]))

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.layers.shared_norm import counted
+
 
 def masked_norm(norm: nn.BatchNorm1d, x: Tensor, mask: Tensor) -> Tensor:
     """Batch normalisation whose training statistics count present frames alone.
@@ -28,7 +30,7 @@ def masked_norm(norm: nn.BatchNorm1d, x: Tensor, mask: Tensor) -> Tensor:
         The shape of `x`; absent frames hold no particular value.
     """
     present = int(mask.sum()) if norm.training else mask.numel()
-    if norm.training and present * x.shape[3:].numel() < 2:
+    if norm.training and counted(norm, present) * x.shape[3:].numel() < 2:
         return F.batch_norm(
             x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
