@@ -125,8 +125,9 @@ def command(model: Path, recording: str, folder: str) -> list[str]:
 
     def run(program: str, *words: str) -> tuple[float, float]:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        code = f"import resource, sys; sys.argv[1:] = {list(words)!r}\n{program}\n"
-        code += "u = resource.getrusage(resource.RUSAGE_SELF); print('peak', u.ru_maxrss)"
+        code = f"import sys; sys.argv[1:] = {list(words)!r}\n{program}\n"
+        # not `ru_maxrss`, which begins with what this process has
+        code += "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert said.returncode == 0, said.stderr
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
