@@ -109,6 +109,7 @@ def affuse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_another_package_adds_a_model_streams_and_a_corpus(tmp_path: Path) -> None:
     info = tmp_path / "packages" / "emo_mine-1.0.dist-info"
     info.mkdir(parents=True)

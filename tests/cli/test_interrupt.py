@@ -59,6 +59,7 @@ def test_prepare_goes_on_where_it_was(tmp_path: Path, workers: int) -> None:
     assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_train_says_how_to_go_on_and_does(toy: Path) -> None:
     recipe = str(toy_recipe(toy, epochs=300))
     words = ["train", recipe, "--store", str(toy / "store"), "--out", str(toy / "run"), "fold=0"]

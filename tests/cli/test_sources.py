@@ -209,6 +209,7 @@ def test_prepare_and_predict_with_a_source_for_each(
     assert "stream video/emoca50 is imported" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_other_weights_than_in_training_are_refused(
     corpus: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from affuse.media.timestamps import picture_times
 from affuse.tasks.values import ValuesTimeline
 
 
+@pytest.mark.slow
 def test_a_row_for_every_picture_of_a_varying_rate_and_nothing_where_the_face_is_hidden(
     both: Path, varying: Path, tmp_path: Path
 ) -> None:
