@@ -28,7 +28,7 @@ STEPS = {
     "own-recordings": "recordings",
     "protocols": "store",
     "published-checkpoints": "release emoca",
-    "ravdess": "openface",
+    "ravdess": "openface whisper-base.safetensors units.csv",
     "several-corpora": "",
     "shift": "",
     "table": "",
