@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from affuse.audit.integrity import examine
@@ -82,6 +82,8 @@ def test_published_zeros_at_the_end_stay_present(tmp_path: Path) -> None:
     lengths=st.lists(st.floats(0.3, 1.0), min_size=4, max_size=4),
     first=st.floats(0.0, 1.0),
 )
+@example(gaps=[1.0, 1.0], lengths=[1.0, 0.3125, 0.3125, 1.0], first=0.0)
+@example(gaps=[1.0, 1.0, 1.0], lengths=[0.3, 0.3, 0.3, 0.3], first=0.5)
 def test_spans_are_what_the_time_stamps_say(
     tmp_path_factory: pytest.TempPathFactory, gaps: list[float], lengths: list[float], first: float
 ) -> None:

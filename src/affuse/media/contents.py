@@ -30,6 +30,7 @@ NEAR = 0.05
 """Seconds by which what a header says may refine what is there."""
 _PADDED = {"matroska,webm"}  # formats whose headers count what a decoder leaves out
 _OUT_OF_SCALE = 4.0  # times that packets of sound are longer or shorter than what they hold
+_MANY = 10  # steps between packets that are no pauses any more if all are as long
 _APART = 3.0  # times that images last longer or shorter than the sound
 _SLOW = 5.0  # images per second below which sound may tell that there were more
 _COMMON = (25.0, 30.0)  # images per second
@@ -201,13 +202,7 @@ def _sound(table: np.ndarray, stream: Any, skips: tuple[int, int]) -> tuple[Stam
         held[:] = context.frame_size / rate
     elif context.name.startswith("pcm_") and context.bit_rate:
         held = table[:, 4] * 8 / context.bit_rate
-    scale = 1.0
-    steps = np.diff(starts[np.isfinite(starts)])
-    if held.any() and len(steps) > 1:
-        low, high = np.percentile(steps, (10, 90))
-        usual = float(np.median(held))
-        if low > _OUT_OF_SCALE * usual or 0 < high < usual / _OUT_OF_SCALE:
-            scale = usual / float(np.median(steps))
+    scale = _sound_scale(starts, held)
     usual = float(np.median(held[held > 0])) if held.any() else _BLOCK
     lengths = np.where((stated > 0) & (stated <= _OUT_OF_SCALE * max(usual, 1.0)), stated, usual)
     absurd = (held > 0) & (lengths > _OUT_OF_SCALE * held)
@@ -224,6 +219,28 @@ def _sound(table: np.ndarray, stream: Any, skips: tuple[int, int]) -> tuple[Stam
         if abs(begin - stamps.starts[0]) <= NEAR:  # without what a decoder leaves out
             stamps.starts[0] = begin
     return stamps, scale
+
+
+def _sound_scale(starts: Floats, held: Floats) -> float:
+    """The factor by which time stamps of sound are too small; 1 where they can be believed.
+
+    Stamps of another scale are too far apart, or too near, by the same factor throughout. Packets
+    with pauses between them are apart too, by factors that differ or of a few packets only.
+
+    Args:
+        starts: Seconds of each packet, NaN where it does not say.
+        held: Seconds of sound in each; 0 where its size does not tell.
+    """
+    stamped = np.isfinite(starts)
+    steps, before = np.diff(starts[stamped]), held[stamped][:-1]
+    known = before > 0
+    if np.count_nonzero(known) < 2:
+        return 1.0
+    factors = steps[known] / before[known]
+    low, usual, high = np.percentile(factors, (10, 50, 90))
+    far = low > _OUT_OF_SCALE and len(factors) >= _MANY and high <= 2 * low
+    near = 0 < high < 1 / _OUT_OF_SCALE and usual > 0
+    return float(1 / usual) if far or near else 1.0
 
 
 def _pictures(table: np.ndarray, stream: Any, heard: float) -> tuple[Stamps, float, bool]:
