@@ -19,6 +19,7 @@ from affuse.models.layers.attention import PackedAttention
 from affuse.models.registry import create_model
 from affuse.models.systems.ir50.published import BACKBONE
 from affuse.models.systems.renaming import inverse, translate
+from affuse.verification.bench import plain_networks
 from tests.parity import plain
 from tests.parity.test_training_mode import clips, ir50_without_dropout, published_model
 
@@ -95,7 +96,7 @@ def fusion_training(name: str) -> Versions:
     def written_plainly() -> None:
         for weight in weights.values():
             weight.grad = None
-        logits = plain.chumachenko(weights, audio, images, fusion, heads)
+        logits = plain_networks.chumachenko(weights, audio, images, fusion, heads)
         F.cross_entropy(logits, batch.targets).backward()
 
     return {"ours": ours, "plain": written_plainly}

@@ -1,6 +1,6 @@
 """A step of training is the published one: loss, gradients and running statistics.
 
-Beside `plain`, which is written from the descriptions alone: in 64 bits nothing differs; in 32 bits
+Beside `plain_networks`, which is written from the descriptions alone: in 64 bits nothing differs; in 32 bits
 ours is as near to the 64 bits as the tolerance of the parity cases in training mode says.
 """
 
@@ -26,6 +26,7 @@ from affuse.models.systems.ir50.published import BACKBONE
 from affuse.models.systems.renaming import inverse, translate
 from affuse.training.dropout import apply_dropout
 from affuse.training.recipe_parts import Dropout
+from affuse.verification.bench import plain_networks
 
 AUDIO = StreamSpec("audio/mfcc10-published", 43.066, (10,))
 VIDEO = StreamSpec("video/faces224-published", 15 / 3.6, (224, 224, 3), "uint8")
@@ -84,7 +85,9 @@ def plain_step(model: Model, batch: Batch, name: str) -> tuple[Tensor, dict[str,
     audio = batch.streams[AUDIO.name].double().transpose(1, 2)
     images = batch.streams[VIDEO.name].double()
     heads = 8 if name == "avtca" else 1
-    logits = plain.chumachenko(weights, audio, images, name.removeprefix("chumachenko-"), heads)
+    logits = plain_networks.chumachenko(
+        weights, audio, images, name.removeprefix("chumachenko-"), heads
+    )
     loss = F.cross_entropy(logits, batch.targets)
     loss.backward()
     found = {n: x.grad for n, x in weights.items() if x.is_floating_point()}

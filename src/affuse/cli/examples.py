@@ -32,6 +32,7 @@ EXAMPLES = {
     "export": "affuse export run/fold0/model.safetensors --format onnx --out model.onnx",
     "convert": "affuse convert chumachenko lt.pth heads=1 --out lt.safetensors",
     "parity": "affuse parity parity/cases",
+    "bench": "affuse bench prepare --clips 4 --json prepare.json",
     "completion": "affuse completion bash",
     "doctor": "affuse doctor",
 }

@@ -51,6 +51,7 @@ VERBS = {
     "export": "a model file as an ONNX file, which predicts without torch",
     "convert": "turn a published checkpoint into a model file",
     "parity": "re-compute the parity cases",
+    "bench": "speed and memory of affuse beside the plain published way, with the breakdown",
     "completion": "Tab completion for bash, zsh or fish",
     "doctor": "what is usable here: versions, codecs, GPU, extras, and a prediction as a test",
 }
@@ -61,6 +62,7 @@ NEEDS = {
     **dict.fromkeys(("report", "card", "table", "power", "reproduce", "combine"), "train"),
     **dict.fromkeys(("ensemble", "agree", "events"), "train"),
     "demo": "demo",
+    "bench": "demo",
     "serve": "serve",
     "export": "export",
 }
