@@ -106,7 +106,8 @@ def run(options: argparse.Namespace) -> int:
 def _print(result: Mapping[str, Any]) -> None:
     from affuse.cli.tables import print_table
 
-    print_table([_row(row) for row in result["rows"]])
+    columns = {name: None for row in result["rows"] for name in row if name != "stages"}
+    print_table([_row({**columns, **row}) for row in result["rows"]])
     for title in ("targets", "checks", "curves"):
         if result[title]:
             print()

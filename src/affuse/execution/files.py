@@ -217,7 +217,7 @@ _QUOTED = re.compile('[",\r\n]')
 def csv_text(cell: str) -> str:
     """The text of a cell that `write_csv` wrote."""
     text = cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
-    return _BYTE.sub(lambda found: chr(int(found[1], 16)), text)
+    return _BYTE.sub(lambda found: chr(int(found[1], 16)), text) if "\\u" in text else text
 
 
 def _cell(value: Any) -> str:

@@ -120,6 +120,12 @@ class Bench:
         row = [row for row in self.rows if row["side"] == name][-1]
         row["stages"] = medians([run_side(side, self.threads)])["stages"]
 
+    def forget_stages(self, name: str) -> None:
+        """Tell no stages of a side whose work is done by other processes."""
+        for row in self.rows:
+            if row["side"] == name:
+                row["stages"] = {}
+
     def grow(
         self, axis: str, values: Sequence[int], side: Callable[[int], Side], limit: float
     ) -> None:

@@ -35,7 +35,7 @@ class PlainMTCNN:
         boxes = _square(boxes[keep] + shift[keep] * (_sides(boxes[keep]) + 1))
         boxes, scores, shift = self._looked_at(image, boxes, 48, 2)
         boxes = boxes + shift * (_sides(boxes) + 1)
-        boxes = boxes[_suppressed(boxes + [0, 0, 1, 1], scores, 0.7, of_smaller=True)]
+        boxes = boxes[_suppressed(np.add(boxes, [0, 0, 1, 1]), scores, 0.7, of_smaller=True)]
         sides = _sides(boxes)
         return boxes[np.argsort(-sides[:, 0] * sides[:, 1], kind="stable")]
 

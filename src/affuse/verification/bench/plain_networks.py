@@ -21,6 +21,7 @@ def norm(w: Weights, name: str, x: Tensor) -> Tensor:
 
 
 def conv2d(w: Weights, name: str, x: Tensor, **options: int) -> Tensor:
+    """A convolution by the name of its weights."""
     return F.conv2d(x, w[f"{name}.weight"], w.get(f"{name}.bias"), **options)
 
 
@@ -46,6 +47,7 @@ def shuffle_unit(w: Weights, name: str, x: Tensor, stride: int) -> Tensor:
 
 
 def modulator(w: Weights, name: str, x: Tensor) -> Tensor:
+    """Attention over channels and over places of EfficientFace."""
     gate = f"{name}.channel_att.gate_c.gate_c_"
     c = F.linear(x.mean((2, 3)), w[f"{gate}fc_0.weight"], w[f"{gate}fc_0.bias"])
     c = F.relu(norm(w, f"{gate}bn_1", c))
@@ -59,6 +61,7 @@ def modulator(w: Weights, name: str, x: Tensor) -> Tensor:
 
 
 def local_features(w: Weights, name: str, x: Tensor) -> Tensor:
+    """Four patches of the image, each by convolutions of its own."""
     half = x.shape[2] // 2
     corners = ((0, 0), (half, 0), (0, half), (half, half))
     found = []
@@ -104,6 +107,8 @@ def attention(w: Weights, name: str, keys: Tensor, queries: Tensor, heads: int) 
 
 
 def transformer(w: Weights, name: str, keys: Tensor, queries: Tensor, heads: int) -> Tensor:
+    """Attention of one modality to the other, and a perceptron."""
+
     def normed(part: str, x: Tensor) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], w[f"{name}.{part}.weight"], w[f"{name}.{part}.bias"])
 

@@ -40,8 +40,13 @@ STAGES = {
     "affuse.features.consolidate": "write",
     "affuse.features.store": "write",
     "affuse.execution.files": "write",
-    "affuse.media": "decode",
-    f"{__name__}:decode_and_find": "decode",
+    "affuse.media.reading": "decode",
+    "affuse.media.probe": "decode",
+    "affuse.media.container": "decode",
+    "affuse.media.contents": "decode",
+    "affuse.media.timestamps": "decode",
+    "affuse.media.shown": "decode",
+    __name__: "decode",
 }
 DEFAULT = ("audio/mfcc10", "video/faces224")
 PUBLISHED = ("audio/mfcc10-published-constant", "video/faces224-published")
@@ -163,6 +168,7 @@ def compare(bench: Bench, clips: int) -> None:
     folder = bench.folder / f"prepare{clips}"
     runs = bench.measure(sides(recordings, clips, folder, workers=2), clips=clips)
     one = {"recordings": str(recordings), "clips": clips}
+    bench.forget_stages(TWO)  # they are in its workers
     for name, streams in ((OURS, DEFAULT), (SAME, PUBLISHED)):
         options = one | {"store": str(folder / f"{name} here"), "streams": streams}
         bench.break_down(name, Side(name, f"{__name__}:prepare_here", options))

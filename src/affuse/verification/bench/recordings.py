@@ -129,8 +129,11 @@ def _lengths(seconds: float) -> Iterator[float]:
 
 
 def _fitted(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """The middle of a frame, as large as wanted."""
-    scale = max(width / frame.shape[1], height / frame.shape[0])
-    large = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    y, x = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
-    return np.ascontiguousarray(large[y : y + height, x : x + width], np.uint8)
+    """A frame as large as there is room for, its edges repeated on both sides of it."""
+    scale = min(width / frame.shape[1], height / frame.shape[0])
+    size = min(width, round(frame.shape[1] * scale)), min(height, round(frame.shape[0] * scale))
+    large = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    right, bottom = width - size[0] - left, height - size[1] - top
+    whole = cv2.copyMakeBorder(large, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    return np.asarray(whole, np.uint8)

@@ -69,6 +69,7 @@ def run_side(side: Side, threads: int) -> Run:
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
         "OPENCV_FOR_THREADS_NUM": str(threads),
+        "OPENCV_FFMPEG_CAPTURE_OPTIONS": f"threads;{threads}",
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
