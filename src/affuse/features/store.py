@@ -57,8 +57,10 @@ class StreamFile:
         arrays, metadata = self._archive.arrays, self._archive.metadata
         try:
             self.spec = StreamSpec.from_json(metadata["spec"])
-            self._values, self._mask = arrays["values"], arrays["mask"]
-            self._offset, self._start = np.array(arrays["offset"]), np.array(arrays["start"])
+            # views of the maps, lists and a byte per clip: what a read costs beside its copy
+            self._values, self._mask = np.asarray(arrays["values"]), np.asarray(arrays["mask"])
+            offset, start = np.array(arrays["offset"]), np.array(arrays["start"])
+            self._first, self._start = offset.tolist(), start.tolist()
             self._rows = {clip: row for row, clip in enumerate(metadata["clips"])}
             #: Clip -> what its files were when the stream was made.
             self.made_from: dict[str, str] = dict(
@@ -76,26 +78,27 @@ class StreamFile:
             raise BadInput(path, f"lacks parts of a stream ({error}); prepare it again") from error
         except ValueError as error:
             raise BadInput(path, f"is damaged ({error}); prepare it again") from error
-        if wrong := self._wrong(len(metadata["clips"])):
+        if wrong := self._wrong(len(metadata["clips"]), offset, start):
             raise BadInput(path, f"is damaged ({wrong}); prepare it again")
+        self._known = bytearray(len(self._rows))
 
-    def _wrong(self, clips: int) -> str:
+    def _wrong(self, clips: int, offset: np.ndarray, start: np.ndarray) -> str:
         """What does not go together; nothing where all does."""
         spec, arrays = self.spec, self._archive.arrays
         kinds: dict[str, tuple[str, tuple[int, ...]]] = {
             "offset": ("int64", (clips + 1,)),
             "start": ("float64", (clips,)),
         }
-        total = int(self._offset[-1]) if self._offset.shape == (clips + 1,) else 0
+        total = int(offset[-1]) if offset.shape == (clips + 1,) else 0
         kinds |= {"values": (spec.dtype, (total, *spec.shape)), "mask": ("bool", (total,))}
         if len(self._rows) != clips or {*arrays} != {*kinds}:
             return "two clips of one name" if len(self._rows) != clips else "arrays of no stream"
         for name, (dtype, shape) in kinds.items():
             if arrays[name].dtype != dtype or arrays[name].shape != shape:
                 return f"{name} is {arrays[name].dtype} {arrays[name].shape}, not {dtype} {shape}"
-        if self._offset[0] != 0 or (np.diff(self._offset) < 0).any():
+        if offset[0] != 0 or (np.diff(offset) < 0).any():
             return "its clips do not lie one after the other"
-        if not np.isfinite(self._start).all():
+        if not np.isfinite(start).all():
             return "a clip does not begin at a number of seconds"
         return ""
 
@@ -123,8 +126,12 @@ class StreamFile:
         Raises:
             BadInput: It is not what was written.
         """
-        self._check("values", clip)
-        return self.outline(clip)
+        row = self._rows[clip]
+        if not self._known[row]:
+            self._check("values", clip)
+            self._check("mask", clip)
+            self._known[row] = True
+        return self._part(row)
 
     def outline(self, clip: str) -> Stream:
         """The same for its length and its mask: the values are not compared with their checksum.
@@ -133,9 +140,11 @@ class StreamFile:
             BadInput: The mask is not what was written.
         """
         self._check("mask", clip)
-        row = self._rows[clip]
-        part = slice(self._offset[row], self._offset[row + 1])
-        return Stream(self._values[part], self._mask[part], float(self._start[row]))
+        return self._part(self._rows[clip])
+
+    def _part(self, row: int) -> Stream:
+        part = slice(self._first[row], self._first[row + 1])
+        return Stream(self._values[part], self._mask[part], self._start[row])
 
     def intact(self, clip: str) -> bool:
         """Whether a clip is what was written."""
