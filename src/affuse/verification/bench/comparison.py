@@ -104,14 +104,15 @@ class Bench:
         write_recordings(folder, clips, self.seconds, self.size)
         return folder
 
-    def measure(self, sides: Sequence[Side], **about: Any) -> Runs:
+    def measure(self, sides: Sequence[Side], repeats: int = 0, **about: Any) -> Runs:
         """Run sides in turns and keep a row for each.
 
         Args:
             sides: What is run.
+            repeats: How often, where not as often as others.
             about: Further columns of their rows, such as the number of clips.
         """
-        runs = alternately(sides, self.repeats, self.threads, self.loop)
+        runs = alternately(sides, repeats or self.repeats, self.threads, self.loop)
         self.rows += [{"side": name, **about, **medians(found)} for name, found in runs.items()]
         return runs
 
