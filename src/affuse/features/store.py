@@ -131,7 +131,7 @@ class StreamFile:
             self._check("values", clip)
             self._check("mask", clip)
             self._known[row] = True
-        return self._part(row)
+        return self._stream(row)
 
     def outline(self, clip: str) -> Stream:
         """The same for its length and its mask: the values are not compared with their checksum.
@@ -140,9 +140,9 @@ class StreamFile:
             BadInput: The mask is not what was written.
         """
         self._check("mask", clip)
-        return self._part(self._rows[clip])
+        return self._stream(self._rows[clip])
 
-    def _part(self, row: int) -> Stream:
+    def _stream(self, row: int) -> Stream:
         part = slice(self._first[row], self._first[row + 1])
         return Stream(self._values[part], self._mask[part], self._start[row])
 

@@ -44,7 +44,7 @@ def measure(
         loop: Wraps loops over runs: called with them, a label and the total.
 
     Returns:
-        What `Bench.result` says.
+        What `Bench.result` says, and which sides are `ours` and `plain`.
 
     Raises:
         AffuseError: A side failed.
@@ -56,4 +56,4 @@ def measure(
             module.compare(bench, count)
         if limit is not None:
             module.grow(bench, limit)
-        return bench.result()
+        return {**bench.result(), "ours": module.OURS, "plain": module.PLAIN}

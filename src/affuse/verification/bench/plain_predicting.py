@@ -29,6 +29,7 @@ STAGES = {
     "affuse.media.detectors": "find faces",
     "affuse.media.crops": "crop",
     "affuse.models.frozen": "voice network",
+    "affuse.models.backbones.whisper": "voice network",
     "affuse.features": "voice network",
     "affuse.models": "face network, fusion",
 }
@@ -86,7 +87,8 @@ def predict_plainly(recording: str) -> Work:
 
 def read_frames(path: Path) -> tuple[list[NDArray[np.uint8]], float]:
     """All frames (H, W, 3) RGB, and their rate in Hz."""
-    video, frames = cv2.VideoCapture(str(path)), []
+    video = cv2.VideoCapture(str(path))
+    frames: list[NDArray[np.uint8]] = []
     while True:
         there, frame = video.read()
         if not there:

@@ -59,7 +59,8 @@ def train_plainly(folder: str, clips: int, batch: int, classes: int) -> Work:
     for weight in learned:
         weight.requires_grad_()
     optimiser = torch.optim.SGD(learned, 0.04, momentum=0.9, dampening=0.9, weight_decay=1e-3)
-    data = DataLoader(Clips(Path(folder) / "plain", clips, classes), batch)
+    own = torch.Generator()  # so that both sides draw the same factors of the dropout
+    data = DataLoader(Clips(Path(folder) / "plain", clips, classes), batch, generator=own)
 
     def work() -> dict[str, float]:
         torch.manual_seed(seed_of_epoch())

@@ -14,6 +14,7 @@ from affuse.verification.bench.sides import Side, Work
 
 STAGES = PREPARING | {
     "affuse.models.frozen": "voice network",
+    "affuse.models.backbones.whisper": "voice network",
     "affuse.models": "face network, fusion",
     "affuse.inference.keyframes": "key frames",
 }

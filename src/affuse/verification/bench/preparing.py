@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from affuse.verification.bench.comparison import Bench, Check, Target, ratio
+from affuse.verification.bench.plain_preparing import NOTE, has_librosa
 from affuse.verification.bench.recordings import write_recording
 from affuse.verification.bench.sides import Run, Side, Work
 
@@ -173,6 +174,8 @@ def compare(bench: Bench, clips: int) -> None:
         options = one | {"store": str(folder / f"{name} here"), "streams": streams}
         bench.break_down(name, Side(name, f"{__name__}:prepare_here", options))
     bench.checks += _checks(folder, clips, runs)
+    if not has_librosa() and NOTE not in bench.notes:
+        bench.notes.append(NOTE)
     bench.targets += [
         Target("times as fast as the published way (CPU)", ratio(runs, PLAIN, OURS), FASTER),
         Target("the same of the published streams (CPU)", ratio(runs, PLAIN, SAME), FASTER),

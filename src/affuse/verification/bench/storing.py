@@ -17,6 +17,7 @@ from affuse.verification.bench.sides import Side, Work, own_memory
 from affuse.verification.bench.stores import arrays, names, write_store
 
 OURS, RAW, NPZ = "affuse store", "raw numpy memory map", ".npz per clip"
+PLAIN = NPZ
 #: Streams that are read, and frames of a clip of 3.6 s.
 STREAMS = (
     (StreamSpec("audio/mfcc10", 22050 / 512, (10,)), 156),
