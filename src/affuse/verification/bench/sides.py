@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +31,7 @@ class Side:
     Attributes:
         name: In tables.
         target: `module:function` of this package; the function sets everything up and returns what
-            is timed. `STAGES` of its module says what belongs to which stage.
+            is timed. `STAGES` of its module, if there is one, says what belongs to which stage.
         options: Of the function; JSON.
     """
 
@@ -189,10 +190,12 @@ def main() -> None:
         of = import_module(module)
         work: Work = getattr(of, name)(**told["options"])
         spent, began = _spent(), time.perf_counter()
-        with Stages(getattr(of, "STAGES", {})) as stages:
+        # a timer of processor time makes the clock of processor time coarse: none without stages
+        table = getattr(of, "STAGES", None)
+        with nullcontext() if table is None else Stages(table) as stages:
             outcome = work()
         passed, spent = time.perf_counter() - began, _spent() - spent
-        run = Run(passed, spent, _peak(), dict(stages.seconds), outcome)
+        run = Run(passed, spent, _peak(), dict(stages.seconds) if stages else {}, outcome)
         print(_MARK + json.dumps(asdict(run)))
     except AffuseError as error:
         sys.exit(line_of(error))
