@@ -17,7 +17,7 @@ help:
 	@echo "make test-all  all tests, the slow ones too"
 	@echo "make lowest    fast tests with the lowest versions that pyproject.toml allows"
 	@echo "make docs      the documentation as a site, in build/site; any broken link is an error"
-	@echo "make bench     speed, ours beside the simple version"
+	@echo "make bench     speed, ours beside the simple version, with affuse bench; half an hour"
 	@echo "make weights   train every model file from DATA=$(DATA) into WEIGHTS=$(WEIGHTS); hours"
 
 $(READY): pyproject.toml constraints.txt

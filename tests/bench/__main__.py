@@ -1,16 +1,20 @@
-"""Run all comparisons on one thread and print one JSON object to stdout."""
+"""Run all comparisons on one thread and print one table; with `--json FILE` also as JSON.
+
+Those of `affuse bench` come last, in seconds; the others in milliseconds.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -97,34 +101,6 @@ def efficientface_on_frames() -> dict[str, float]:
     return compare(chunks=chunks, one_batch=plain)
 
 
-def reading_streams() -> dict[str, float]:
-    """1,000 clips in random order: one memory map beside one .npz per clip."""
-    from affuse.features.archive import write_archive
-    from affuse.features.store import StreamFile
-    from affuse.features.stream import StreamSpec
-
-    spec = StreamSpec("audio/mfcc10", 43.0, (10,))
-    clip = np.zeros((156, 10), np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "s.safetensors"
-        names = [f"{k:04d}" for k in range(1000)]
-        arrays = {
-            "offset": ("int64", (1001,), [np.arange(1001) * 156]),
-            "start": ("float64", (1000,), [np.zeros(1000)]),
-            "values": ("float32", (156000, 10), [clip] * 1000),
-            "mask": ("bool", (156000,), [np.ones(156000, bool)]),
-        }
-        write_archive(path, arrays, {"spec": spec.to_json(), "clips": names, "made_from": names})
-        for name in names:
-            np.savez(Path(folder) / f"{name}.npz", values=clip)
-        order = np.random.default_rng(0).permutation(names)
-        file = StreamFile(path)
-        return compare(
-            memory_map=lambda: [np.array(file[name].values) for name in order],
-            npz_per_clip=lambda: [np.load(Path(folder) / f"{n}.npz")["values"] for n in order],
-        )
-
-
 def auxformer_forward() -> dict[str, float]:
     """8 clips of 5 s through AuxFormer: ours beside MultiheadAttention with masks of numbers."""
     return compare(**models.auxformer(5.0, train=False))
@@ -165,8 +141,28 @@ def hundred_thousand_clips() -> dict[str, float]:
     return corpora.hundred_thousand_clips()
 
 
+def affuse_bench() -> dict[str, dict[str, Any]]:
+    """What `affuse bench` measures: name -> its result."""
+    from affuse.cli.bench import WHAT
+    from affuse.verification.bench.measure import measure
+
+    return {what: measure(what, clips) for what, clips in WHAT.items()}
+
+
+def rows_of(result: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Name, and processor seconds of ours and of the plain way, for each number of clips."""
+    cpu = {(row["side"], row["clips"]): row["cpu_seconds"] for row in result["rows"]}
+    for (side, clips), ours in cpu.items():
+        if side == result["ours"]:
+            name = f"affuse bench {result['what']}, {clips} clips; {result['plain']} (CPU s)"
+            yield name, ours, cpu[result["plain"], clips]
+
+
 def main() -> None:
     """Print every comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
     torch.set_num_threads(1)
     comparisons = (
         start_up,
@@ -180,15 +176,26 @@ def main() -> None:
         avtca_training,
         ir50_training,
         efficientface_training,
-        reading_streams,
         hundred_thousand_clips,
     )
-    report = {}
+    report: dict[str, Any] = {}
+    lines = []
     for comparison in comparisons:
         print(comparison.__doc__, file=sys.stderr)
-        report[comparison.__name__] = compare_result = comparison()
-        print(f"  {compare_result}", file=sys.stderr)
-    print(json.dumps({"unit": "ms, median of 5, one thread", **report}, indent=2))
+        report[comparison.__name__] = found = comparison()
+        print(f"  {found}", file=sys.stderr)
+        if faster := found.get("times faster"):
+            first, *_, last = (value for name, value in found.items() if name != "times faster")
+            lines.append((str(comparison.__doc__), first, last, faster))
+    report["affuse bench"] = measured = affuse_bench()
+    for result in measured.values():
+        lines += [(*row, round(row[2] / row[1], 2)) for row in rows_of(result)]
+    print("| what | ours | simple version | times faster |\n|---|---|---|---|")
+    for line in lines:
+        print(f"| {' | '.join(map(str, line))} |")
+    if options.json:
+        text = json.dumps({"unit": "ms, median of 5, one thread", **report}, indent=2)
+        options.json.write_text(text)
 
 
 main()

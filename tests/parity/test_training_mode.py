@@ -1,7 +1,7 @@
 """A step of training is the published one: loss, gradients and running statistics.
 
 Beside `plain_networks`, which is written from the descriptions alone: in 64 bits nothing differs;
-in 32 bits ours is as near to the 64 bits as the tolerance of the parity cases in training mode says.
+in 32 bits ours is as near to the 64 bits as the tolerance of the parity cases of training says.
 """
 
 from __future__ import annotations
