@@ -40,8 +40,9 @@ class Target:
     @property
     def met(self) -> bool:
         """Whether it was reached."""
-        least = self.bound == "least"
-        return self.reached >= self.wanted if least else self.reached <= self.wanted
+        if self.bound == "least":
+            return bool(self.reached >= self.wanted)
+        return bool(self.reached <= self.wanted)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Check:
     @property
     def same(self) -> bool:
         """Whether they are."""
-        return self.difference <= self.tolerance
+        return bool(self.difference <= self.tolerance)
 
 
 @dataclass
