@@ -124,6 +124,11 @@ def test_a_target_is_met_from_its_bound_on() -> None:
     assert Target("memory", 1.1, 1.1, "most").met and not Target("memory", 1.2, 1.1, "most").met
 
 
+def test_verdicts_about_numbers_of_numpy_are_json() -> None:
+    assert Target("faster", np.float64(7), 6.0).met is True
+    assert Check("values", np.float64(0.5), 0.1).same is False
+
+
 def test_a_ratio_is_the_median_over_turns() -> None:
     def runs(*cpu: float) -> list[Run]:
         return [Run(2 * x, x, 1.0, {}, None) for x in cpu]
