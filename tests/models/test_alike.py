@@ -122,7 +122,7 @@ def test_modality_dropout_gives_a_network_every_distinct_frame_once(
     batch, net = soft_and_hard(masks), Counting().train()
     name = "video/faces32"
     x, mask, alike = batch.streams[name], batch.masks[name], batch.alike[name]
-    rows = present_features(net, x, mask, alike)  # type: ignore[arg-type]
+    rows = present_features(net, x, mask, alike)
     assert net.seen == distinct
     assert torch.equal(rows, x.flatten(2)[..., :1] * mask.unsqueeze(-1))
 
