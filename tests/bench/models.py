@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -79,8 +80,8 @@ def clips_of_faces() -> Versions:
 
 
 def fusion_training(name: str) -> Versions:
-    """A published step on two clips, four times each: ours beside the networks written plainly."""
-    model, batch = published_model(name).train(), clips(2, 15, 224, audio=156)
+    """A published step on four clips, four times each: ours, with every copy computed, plainly."""
+    model, batch = published_model(name).train(), clips(4, 15, 224, audio=156)
     named = published_state_dict(model)
     weights = {n: x.detach() for n, x in named.items() if x.is_floating_point()}
     for weight in weights.values():
@@ -89,7 +90,7 @@ def fusion_training(name: str) -> Versions:
     images = batch.streams["video/faces224-published"].contiguous()
     fusion, heads = name.removeprefix("chumachenko-"), 8 if name == "avtca" else 1
 
-    def ours() -> None:
+    def ours(batch: Batch) -> None:
         model.zero_grad()
         F.cross_entropy(model(batch).logits, batch.targets).backward()
 
@@ -99,7 +100,12 @@ def fusion_training(name: str) -> Versions:
         logits = plain_networks.chumachenko(weights, audio, images, fusion, heads)
         F.cross_entropy(logits, batch.targets).backward()
 
-    return {"ours": ours, "plain": written_plainly}
+    every_copy = replace(batch, alike={})
+    return {
+        "ours": partial(ours, batch),
+        "every_copy": partial(ours, every_copy),
+        "plain": written_plainly,
+    }
 
 
 def ir50_training() -> Versions:

@@ -29,6 +29,8 @@ class Batch:
         ids: Clip ids.
         kinds: Name -> what the frames are, which decides how they are normalised and augmented;
             `vectors` where it is not said.
+        alike: Name -> (B, T) int64, the first frame with the same values, counted through the
+            clips (clip * T + frame), whatever the masks; of streams that are known to repeat.
     """
 
     streams: dict[str, Tensor]
@@ -36,6 +38,7 @@ class Batch:
     targets: Tensor | None = None
     ids: list[str] = field(default_factory=list)
     kinds: dict[str, Kind] = field(default_factory=dict)
+    alike: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.masks.values())))
@@ -52,6 +55,7 @@ class Batch:
             None if self.targets is None else self.targets.to(device, non_blocking=True),
             self.ids,
             self.kinds,
+            {name: x.to(device, non_blocking=True) for name, x in self.alike.items()},
         )
 
     def without(self, modality: str) -> Batch:
@@ -60,6 +64,10 @@ class Batch:
         streams = {n: torch.zeros_like(x) if n in gone else x for n, x in self.streams.items()}
         masks = {n: torch.zeros_like(m) if n in gone else m for n, m in self.masks.items()}
         return replace(self, streams=streams, masks=masks)
+
+    def all_present(self) -> Batch:
+        """The batch with every frame counted as present."""
+        return replace(self, masks={n: torch.ones_like(m) for n, m in self.masks.items()})
 
 
 def collate(

@@ -21,7 +21,7 @@ from affuse.errors import AffuseError
 from affuse.execution.files import sweep
 from affuse.execution.signals import Ended
 from affuse.models.entries import check_entries
-from affuse.models.layers.shared_norm import shared_norms
+from affuse.models.layers.joint_norm import shared_norms
 from affuse.tasks.task import Mode
 from affuse.training.averaging import AveragedWeights
 from affuse.training.callbacks import EpochBar, EpochLog

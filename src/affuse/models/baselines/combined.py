@@ -134,8 +134,8 @@ class Combined(EncoderModel):
 
     def _listen(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """Features of the sound (B, F), whether it counts (B, 1), and `Output.voice`."""
-        encoder, name = self.audio, self.audio.stream
-        x, mask = encoder.frontend(batch.streams[name], batch.masks[name])
+        encoder = self.audio
+        x, mask = encoder.frontend.read(batch)
         features, there = self.pooled(encoder, x, mask, batch)
         if self.voice is None:
             return features, there, None

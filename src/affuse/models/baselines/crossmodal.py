@@ -67,9 +67,8 @@ class CrossModal(PairModel):
 
     def forward(self, batch: Batch) -> Output:
         """Scores; an absent modality is attended by nobody and adds nothing."""
-        first, second = self.streams
-        a, heard = self.audio(batch.streams[first], batch.masks[first])
-        v, seen = self.video(batch.streams[second], batch.masks[second])
+        a, heard = self.audio.read(batch)
+        v, seen = self.video.read(batch)
         a = self.dropout(with_positions(self.project_audio(a), self.audio.clock))
         v = self.dropout(with_positions(self.project_video(v), self.video.clock))
         audio = attend(a, heard, v, seen, self.audio_from_video, self.audio_memory)

@@ -52,10 +52,9 @@ class EarlyFusion(PairModel):
     def forward(self, batch: Batch) -> Output:
         """Scores; learned features stand for an absent modality, frame by frame."""
         parts, present = [], []
-        for name, frontend, absent in zip(
-            self.streams, (self.audio, self.video), (self.no_audio, self.no_video), strict=True
-        ):
-            x, mask = frontend(batch.streams[name], batch.masks[name])
+        sides = (self.audio, self.no_audio), (self.video, self.no_video)
+        for frontend, absent in sides:
+            x, mask = frontend.read(batch)
             x, mask = self.on_frames(x, mask, frontend.clock, batch)
             parts.append(torch.where(mask.unsqueeze(-1), x, absent))
             present.append(mask)

@@ -114,7 +114,7 @@ class EncoderModel(Model):
 
     def embed(self, encoder: ModalityEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the head reads of a modality, and presence; see `Model.over_time`."""
-        x, mask = encoder.frontend(batch.streams[encoder.stream], batch.masks[encoder.stream])
+        x, mask = encoder.frontend.read(batch)
         pooled, present = self.pooled(encoder, x, mask, batch)
         return encoder.dropout(pooled), present
 

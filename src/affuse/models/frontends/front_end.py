@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from affuse.errors import AffuseError
+from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.layers.alignment import Clock
 from affuse.models.layers.framewise import FrameFeatures
@@ -38,7 +39,23 @@ class FrontEnd(nn.Module):
 
         In place of the frames, x can be what `embed_frames` made of them, (B, T, F).
         """
-        return self.stage2(*self.stage1(x, mask))
+        return self.stage2(*self.stage1(self.seen(x), mask))
+
+    def read(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Both stages on its stream of a batch."""
+        return self.stage2(*self.read_first(batch))
+
+    def read_first(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The first stage on its stream of a batch: (B, T1, C1) and (B, T1)."""
+        name = self.clock.stream
+        x, mask = self.seen(batch.streams[name]), batch.masks[name]
+        if isinstance(self.stage1, FrameFeatures):
+            return self.stage1(x, mask, batch.alike.get(name))
+        return self.stage1(x, mask)
+
+    def seen(self, x: Tensor) -> Tensor:
+        """What the first stage sees of frames (B, T, ...), or (N, ...): by default all."""
+        return x
 
     @property
     def frame_features(self) -> int | None:
@@ -53,7 +70,7 @@ class FrontEnd(nn.Module):
         """
         if not isinstance(self.stage1, FrameFeatures):
             raise TypeError(f"{type(self).__name__} sees no frame by itself")
-        rows: Tensor = self.stage1.net(frames)
+        rows: Tensor = self.stage1.net(self.seen(frames))
         return rows
 
 

@@ -68,13 +68,9 @@ class IR50Vectors(FrontEnd):
         self.stage1 = FrameFeatures(IR50(squeeze_excitation), frozen=frozen)
         self.stage2 = TemporalStack()
 
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, T, 3, H, W) and (B, T) -> (B, T, 512) and (B, T)."""
-        return super().forward(x if is_embedded(x) else middle(x), mask)
-
-    def embed_frames(self, frames: Tensor) -> Tensor:
-        """Images (N, 3, H, W) -> (N, 512)."""
-        return super().embed_frames(middle(frames))
+    def seen(self, x: Tensor) -> Tensor:
+        """The middle of images (..., 3, H, W)."""
+        return x if is_embedded(x) else middle(x)
 
 
 class FaceConv(FrontEnd):

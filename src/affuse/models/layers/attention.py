@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affuse.errors import AffuseError
+from affuse.models.layers.dropout import dropout
 
 
 def attention_weights(queries: Tensor, keys: Tensor, key_mask: Tensor) -> Tensor:
@@ -141,8 +142,13 @@ class PackedAttention(nn.Module):
         some = allowed.any(-1, keepdim=True)
         # All keys instead of none: a row without any would be a softmax over nothing.
         mask = (allowed | ~some).unsqueeze(1)
-        rate = self.dropout if self.training else 0.0
-        gathered = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=rate)
+        if self.training and self.dropout and q.device.type == "cpu":
+            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+            hidden = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, -torch.inf)
+            gathered = dropout(scores.add_(hidden).softmax(-1), self.dropout) @ v
+        else:
+            rate = self.dropout if self.training else 0.0
+            gathered = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=rate)
         return self.proj(gathered.transpose(1, 2).flatten(2)) * some
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from affuse.models.layers.alignment import series_lengths
 from affuse.models.layers.attention import PackedAttention
+from affuse.models.layers.dropout import dropout
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class EncoderLayer(nn.Module):
         return x + added if self.alpha is None else self.alpha * x + (1 - self.alpha) * added
 
     def _drop(self, x: Tensor, rate: float) -> Tensor:
-        return F.dropout(x, rate, self.training)
+        return dropout(x, rate, self.training)
 
 
 class Encoder(nn.Module):
@@ -209,4 +210,4 @@ class Encoder(nn.Module):
     def _embed(self, x: Tensor, places: Tensor | None) -> Tensor:
         # Sums over many layers are kept in single precision, whatever computes the layers.
         x = x.to(torch.promote_types(x.dtype, torch.float32)) * math.sqrt(self.width)
-        return F.dropout(x if places is None else x + places, self.dropout.embedding, self.training)
+        return dropout(x if places is None else x + places, self.dropout.embedding, self.training)

@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from affuse.models.applied import CHUNK
 from affuse.models.backbones.efficientface import EfficientFace
@@ -13,7 +14,7 @@ from affuse.models.backbones.face_cnn import FaceCNN
 from affuse.models.backbones.face_resnet import FaceResNet
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.vggish import VGGish
-from affuse.models.layers.shared_norm import counted
+from affuse.models.layers.joint_norm import counted, counted_rows
 from affuse.models.layers.temporal import TemporalStack
 
 FrameNetwork = EfficientFace | FaceCNN | FaceResNet | IR50 | VGGish
@@ -43,19 +44,26 @@ class FrameFeatures(nn.Module):
             self.net.eval()
         return self
 
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, ...) and (B, T) -> (B, T, C) and (B, T)."""
-        return self.temporal(present_features(self.net, x, mask), mask)
+    def forward(
+        self, x: Tensor, mask: Tensor, alike: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, T, ...), (B, T) and `Batch.alike` -> (B, T, C) and (B, T)."""
+        return self.temporal(present_features(self.net, x, mask, alike), mask)
 
 
-def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
+def present_features(
+    net: FrameNetwork, x: Tensor, mask: Tensor, alike: Tensor | None = None
+) -> Tensor:
     """Features of the frames that are present; zero for the others.
+
+    What several clips have alike is computed once, and counts as often as it is there.
 
     Args:
         net: (N, ...) -> (N, F).
         x: (B, T, ...); images are (B, T, 3, H, W). Or (B, T, F), what `net` made of the frames:
             it is handed on.
         mask: (B, T) bool.
+        alike: (B, T) int64, see `Batch.alike`.
 
     Returns:
         (B, T, F).
@@ -65,14 +73,44 @@ def present_features(net: FrameNetwork, x: Tensor, mask: Tensor) -> Tensor:
     if torch.compiler.is_exporting():  # a graph has no rows that depend on values
         dense: Tensor = net(x.flatten(0, 1))
         return dense.unflatten(0, mask.shape) * mask.unsqueeze(-1)
-    # Images are picked with their channels last, as they lie in memory.
-    frames = x.movedim(2, -1)[mask].movedim(-1, 1) if x.ndim == 5 else x[mask]
-    if not (counted(net, len(frames)) if net.training else len(frames)):
+    if not (counted(net, int(mask.sum())) if net.training else mask.any()):
         return x.new_zeros(*mask.shape, net.outputs)
-    # Training needs the batch statistics of all frames at once.
-    chunk = CHUNK if x.device.type == "cpu" and not net.training else max(len(frames), 1)
-    rows = torch.cat([net(part) for part in frames.split(chunk)])
+    if alike is None or _draws(net):
+        rows = _rows(net, _picked(x, mask))
+    else:
+        rows = _rows_of_distinct(net, x, mask, alike)
     return rows.new_zeros(*mask.shape, net.outputs).index_put((mask,), rows)
+
+
+def _picked(x: Tensor, which: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """Frames (N, ...) of (B, T, ...); images with their channels last, as they lie in memory."""
+    return x.movedim(2, -1)[which].movedim(-1, 1) if x.ndim == 5 else x[which]
+
+
+def _rows(net: FrameNetwork, frames: Tensor) -> Tensor:
+    """Features (N, F) of frames (N, ...)."""
+    # Training needs the batch statistics of all frames at once.
+    chunk = CHUNK if frames.device.type == "cpu" and not net.training else max(len(frames), 1)
+    return torch.cat([net(part) for part in frames.split(chunk)])
+
+
+def _rows_of_distinct(net: FrameNetwork, x: Tensor, mask: Tensor, alike: Tensor) -> Tensor:
+    """Features (N, F) of the frames that are present, each distinct one computed once."""
+    distinct, place, counts = torch.unique(alike[mask], return_inverse=True, return_counts=True)
+    counts, order = counts.sort(stable=True)
+    numbers = distinct[order]
+    frames = _picked(x, (numbers // mask.shape[1], numbers % mask.shape[1]))
+    if net.training and len(distinct) < len(place):
+        with counted_rows(counts):
+            rows = _rows(net, frames)
+    else:
+        rows = _rows(net, frames)
+    return rows[order.argsort()[place]]
+
+
+def _draws(net: nn.Module) -> bool:
+    """Whether equal frames can have different features: dropout draws for each."""
+    return any(isinstance(m, _DropoutNd) and m.training and m.p > 0 for m in net.modules())
 
 
 def is_embedded(x: Tensor) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affuse.models.layers.shared_norm import counted
+from affuse.models.layers.joint_norm import counted
 from affuse.suggestions import unknown
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affuse.models.layers.shared_norm import counted
+from affuse.models.layers.joint_norm import counted, joins, joint_norm
 
 
 def masked_norm(norm: nn.BatchNorm1d, x: Tensor, mask: Tensor) -> Tensor:
@@ -47,6 +47,8 @@ def _accurate_norm(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
     Columns of single values torch adds up in 32 bits one after the other; laid out as one series of
     N frames they are added up as accurately as series are.
     """
+    if norm.training and joins(norm):
+        return joint_norm(norm, x)
     if not norm.training or x.shape[2:].numel() > 1:
         return norm(x)
     return norm(x.flatten(1).T[None])[0].T.reshape(x.shape)

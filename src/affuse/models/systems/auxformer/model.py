@@ -147,10 +147,7 @@ class AuxFormer(PairModel):
 
     def _series(self, frontend: FrontEnd, project: nn.Module, batch: Batch) -> tuple[Tensor, Steps]:
         """The frames of a modality, (B, T, width), and how they are counted."""
-        x, mask = batch.streams[frontend.clock.stream], batch.masks[frontend.clock.stream]
-        if self.padding == "published":
-            mask = torch.ones_like(mask)
-        x, mask = frontend(x, mask)
+        x, mask = frontend.read(batch.all_present() if self.padding == "published" else batch)
         # Attention costs the square of the length, and windows are longer than most clips. A
         # compiled graph keeps the length that it is given, and a head per frame its times.
         if self.head != "frames" and not torch.compiler.is_compiling():

@@ -87,12 +87,10 @@ class Chumachenko(PairModel):
 
     def branches(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Both branches, fused: (B, Ta, Ca2), (B, Ta), (B, Tv, Cv2), (B, Tv)."""
-        audio, video = (batch.streams[name] for name in self.streams)
-        audio_mask, video_mask = (batch.masks[name] for name in self.streams)
         if self.masking == "published":
-            audio_mask, video_mask = torch.ones_like(audio_mask), torch.ones_like(video_mask)
-        audio, audio_mask = self.audio.stage1(audio, audio_mask)
-        video, video_mask = self.video.stage1(video, video_mask)
+            batch = batch.all_present()
+        audio, audio_mask = self.audio.read_first(batch)
+        video, video_mask = self.video.read_first(batch)
         audio, video = self.fuse_between(audio, audio_mask, video, video_mask)
         audio, audio_mask = self.audio.stage2(audio, audio_mask)
         video, video_mask = self.video.stage2(video, video_mask)

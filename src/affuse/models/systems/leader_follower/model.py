@@ -68,7 +68,7 @@ class LeaderModel(Model):
 
     def read(self, track: Track, batch: Batch) -> tuple[Tensor, Tensor]:
         """A stream on the frames of the leader: (B, L, C), zero where absent, and (B, L) bool."""
-        x, mask = track.frontend(batch.streams[track.stream], batch.masks[track.stream])
+        x, mask = track.frontend.read(batch)
         features: tuple[Tensor, Tensor] = track.temporal(
             *self.on_frames(x, mask, track.frontend.clock, batch)
         )

@@ -194,9 +194,9 @@ class SequenceModel(Model):
         direct = not any(True for _ in self.audio.parameters())
         return direct and self.kind == "separate" and self.outputs == 2
 
-    def features(self, spec: StreamSpec, frontend: FrontEnd, batch: Batch) -> tuple[Tensor, Tensor]:
+    def features(self, frontend: FrontEnd, batch: Batch) -> tuple[Tensor, Tensor]:
         """What a front-end makes of a stream, on the frames of the leader."""
-        x, mask = frontend(batch.streams[spec.name], batch.masks[spec.name])
+        x, mask = frontend.read(batch)
         return self.on_frames(x, mask, frontend.clock, batch)
 
     @abstractmethod
@@ -219,7 +219,7 @@ class SequenceModel(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Scores; a step is present where either modality is."""
-        audio, audio_mask = self.features(self.stream_of("audio"), self.audio, batch)
+        audio, audio_mask = self.features(self.audio, batch)
         steps = audio.shape[1]
         video, video_mask = self.see(batch, steps)
         known = audio_mask | video_mask
@@ -306,9 +306,9 @@ class RecursiveJointAttention(SequenceModel):
 
     def see(self, batch: Batch, steps: int) -> tuple[Tensor, Tensor]:
         """Feature maps (B, L, C, h, w) or vectors (B, L, C)."""
-        spec = self.stream_of("video")
         if self.video is not None:
-            return self.features(spec, self.video, batch)
+            return self.features(self.video, batch)
+        spec = self.stream_of("video")
         x, mask = batch.streams[spec.name], batch.masks[spec.name]
         if spec.name == self.leader.name:  # spares a copy of what is large
             missing = steps - x.shape[1]

@@ -128,7 +128,7 @@ class PaperJointAttention(SequenceModel):
 
     def see(self, batch: Batch, steps: int) -> tuple[Tensor, Tensor]:
         """Vectors (B, L, C)."""
-        return self.features(self.stream_of("video"), self.video, batch)
+        return self.features(self.video, batch)
 
     def fuse(self, audio: Tensor, audio_mask: Tensor, video: Tensor, video_mask: Tensor) -> Tensor:
         """Joint features of sequences."""
