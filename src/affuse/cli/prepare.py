@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from affuse.cli.sites import add_site, opened_site
 from affuse.cli.sources import add_source, read_sources
 
 
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is done to the recordings before, such as white-noise=5, blur=0.01 or "
         "babble=0:20, drawn for each clip (affuse list changes); repeat for several",
     )
-    parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--workers", type=int, help="processes (default: 2)")
+    add_site(parser, "--workers")
     parser.add_argument(
         "--shard",
         metavar="I/N",
@@ -63,7 +65,11 @@ def run(options: argparse.Namespace) -> int:
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
     extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]
-    report = prepare(corpus, options.store, extractors, options.workers, changes, share=share)
+    workers = 2 if options.workers is None else options.workers
+    with opened_site(options.site, "" if options.workers is None else "--workers") as site:
+        report = prepare(
+            corpus, options.store, extractors, workers, changes, share=share, executor=site
+        )
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
     failed = {reason for _, _, reason in report.failures}
