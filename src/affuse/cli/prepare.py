@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affuse.cli.sites import add_site, opened_site
 from affuse.cli.sources import add_source, read_sources
+
+if TYPE_CHECKING:
+    from affuse.execution.executors import Executor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepare; exit code 2 when some clips failed, after all others are done."""
+    with opened_site(options.site, "" if options.workers is None else "--workers") as site:
+        return _prepare(options, site)
+
+
+def _prepare(options: argparse.Namespace, site: Executor | None) -> int:
     from affuse.corpora.registry import read_corpus
     from affuse.execution.sharing import Share
     from affuse.features.alignment import check_alignment
@@ -66,10 +75,9 @@ def run(options: argparse.Namespace) -> int:
         sources.setdefault("video/openface", corpus.rows)
     extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]
     workers = 2 if options.workers is None else options.workers
-    with opened_site(options.site, "" if options.workers is None else "--workers") as site:
-        report = prepare(
-            corpus, options.store, extractors, workers, changes, share=share, executor=site
-        )
+    report = prepare(
+        corpus, options.store, extractors, workers, changes, share=share, executor=site
+    )
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
     failed = {reason for _, _, reason in report.failures}
