@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import soundfile
 from tests.folders import tree
 from tests.toy import toy_recipe, toy_store
 
 parsl = pytest.importorskip("parsl", reason='needs parsl: pip install "affuse[cluster]"')
+psutil = pytest.importorskip("psutil")  # that parsl installs
 
 AFFUSE = [sys.executable, "-m", "affuse"]
 SITES = Path(__file__).parents[2] / "examples" / "sites"
@@ -66,7 +67,7 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         # a test run in the background ignores Ctrl-C, and its children would inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
-        started: list[psutil.Process] = []
+        started: list[Any] = []
         try:
             yield process
             started = descendants(process.pid)
@@ -76,19 +77,19 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def descendants(pid: int) -> list[psutil.Process]:
+def descendants(pid: int) -> list[Any]:
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
 
 
-def of_site(site: Path) -> list[psutil.Process]:
+def of_site(site: Path) -> list[Any]:
     """Processes that Parsl started for a folder of logs, wherever they hang."""
     return [one for one in psutil.process_iter() if str(site) in " ".join(words(one))]
 
 
-def words(process: psutil.Process) -> list[str]:
+def words(process: Any) -> list[str]:
     try:
         return process.cmdline()
     except psutil.Error:
@@ -118,18 +119,18 @@ def test_a_grid_at_a_site_ends_in_the_same_bytes(
 
 @pytest.mark.parametrize("site", LOCAL)
 def test_what_fails_at_a_site_is_told_as_elsewhere(folder: Path, tmp_path: Path, site: str) -> None:
-    wrong = ["--grid", "optimiser.lr=1e-3,1e30", "--", "optimiser.name=sgd"]
+    wrong = ["--grid", "optimiser.lr=1e-3,1e30", "optimiser.name=sgd"]
     told = []
     for name, words in (
         ("here", ["--jobs", "2"]),
         ("site", ["--site", str(SITES / f"{site}.yaml")]),
     ):
-        command = [*grid(folder, tmp_path / name, *words, *wrong[:2]), wrong[3]]
+        command = [*grid(folder, tmp_path / name, *wrong), *words]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 1, done.stderr
-        table = json.loads((tmp_path / name / "table.json").read_text())
-        assert list(table["failures"]) == ["optimiser.lr=1e+30"]
-        told.append((table["failures"], models(tmp_path / name)))
+        failures = json.loads((tmp_path / name / "table.json").read_text())["failures"]
+        assert len(failures) == 1 and "lower optimiser.lr" in str(failures)
+        told.append((failures, models(tmp_path / name)))
     assert told[0] == told[1]
 
 
@@ -180,7 +181,7 @@ def test_a_worker_that_is_killed_costs_nothing(folder: Path, made: Path, tmp_pat
     assert not of_site(logs)
 
 
-def busy(process: psutil.Process) -> bool:
+def busy(process: Any) -> bool:
     """Whether it is a worker of Parsl that has a process at work."""
     return any("affuse.execution.worker" in " ".join(words(one)) for one in process.children())
 

@@ -80,8 +80,8 @@ def test_there_is_an_example_of_each_kind() -> None:
 
 def script(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """The job script of a site with folders and names left out, and the command that submits it."""
-    (executor,) = configuration(site, folder).executors
-    provider: Any = executor.provider
+    executor: Any = configuration(site, folder).executors[0]
+    provider = executor.provider
     provider.script_dir = str(folder)
     asked: list[str] = []
 
@@ -124,13 +124,13 @@ def test_several_nodes_of_slurm_start_by_srun(
 def test_what_parsl_is_told(tmp_path: Path) -> None:
     site = written(tmp_path, "kind: processes\nworkers: 2\ncores_per_worker: 3\ngpus: [1, 3]\n")
     config = configuration(site, tmp_path)
-    (executor,) = config.executors
+    executor: Any = config.executors[0]
     assert executor.available_accelerators == ["1", "3"] and executor.workers_per_node == 2
     assert executor.address == "127.0.0.1" and executor.encrypted
     assert config.usage_tracking == 0 and f"exec {sys.executable} -m parsl" in executor.launch_cmd
     site = written(tmp_path, "kind: slurm\nworkers: 2\naddress: 10.0.0.5\nmin_blocks: 1\n")
-    (executor,) = configuration(site, tmp_path).executors
-    provider: Any = executor.provider
+    executor = configuration(site, tmp_path).executors[0]
+    provider = executor.provider
     assert executor.address == "10.0.0.5" and executor.workers_per_node == 2
     assert (provider.min_blocks, provider.max_blocks, provider.init_blocks) == (1, 1, 1)
 
