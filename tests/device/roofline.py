@@ -26,4 +26,4 @@ def measure(setting: Setting) -> Figures:
 
 def _product(device: str, size: int, dtype: torch.dtype, repeats: int) -> float:
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    return round(2 * size**3 / seconds(lambda: a @ b, device, repeats) / 1e12, 3)
+    return float(f"{2 * size**3 / seconds(lambda: a @ b, device, repeats) / 1e12:.4g}")

@@ -8,7 +8,7 @@ began=$(date +%s)
 here=$(pwd)
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
-needed="import torch, lightning, pytest, hypothesis, skimage, av, cv2, jsonargparse, soxr, mtcnn"
+needed="import torch, lightning, pytest, hypothesis, skimage, av, cv2, jsonargparse, soxr"
 
 device=cuda
 previous=

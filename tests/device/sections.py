@@ -28,14 +28,14 @@ class Section:
 
 
 SECTIONS = {
-    "facts": Section("facts:measure", 30),
-    "roofline": Section("roofline:measure", 30),
-    "parity": Section("parity:measure", 60),
-    "agreement": Section("agreement:measure", 60),
-    "steps": Section("steps:measure", 110),
+    "facts": Section("facts:measure", 20),
+    "roofline": Section("roofline:measure", 25),
+    "parity": Section("parity:measure", 50),
+    "agreement": Section("agreement:measure", 50),
     "predict": Section("predicting:measure", 35),
-    "ferplus": Section("trained:ferplus", 75),
-    "whisper": Section("trained:whisper", 75),
+    "steps": Section("steps:measure", 100),
+    "ferplus": Section("trained:ferplus", 90),
+    "whisper": Section("trained:whisper", 90),
 }
 _ENDING = 5.0
 
