@@ -21,31 +21,33 @@ from tests.device.setting import ROOT, Setting
 
 @dataclass(frozen=True)
 class Section:
-    """A function of this folder that yields figures, and seconds that it may take."""
+    """A function, as `module:name`, that yields figures, and seconds that it may take."""
 
     function: str
     seconds: float
 
 
 SECTIONS = {
-    "facts": Section("facts:measure", 20),
-    "roofline": Section("roofline:measure", 25),
-    "parity": Section("parity:measure", 50),
-    "agreement": Section("agreement:measure", 50),
-    "predict": Section("predicting:measure", 35),
-    "steps": Section("steps:measure", 100),
-    "ferplus": Section("trained:ferplus", 90),
-    "whisper": Section("trained:whisper", 90),
+    "facts": Section("tests.device.facts:measure", 20),
+    "roofline": Section("tests.device.roofline:measure", 25),
+    "parity": Section("tests.device.parity:measure", 50),
+    "agreement": Section("tests.device.agreement:measure", 50),
+    "predict": Section("tests.device.predicting:measure", 35),
+    "steps": Section("tests.device.steps:measure", 100),
+    "ferplus": Section("tests.device.trained:ferplus", 90),
+    "whisper": Section("tests.device.trained:whisper", 90),
 }
 _ENDING = 5.0
 
 
-def run_section(name: str, device: str, quick: bool, data: Path, limit: float) -> dict[str, Any]:
+def run_section(
+    function: str, device: str, quick: bool, data: Path, limit: float
+) -> dict[str, Any]:
     """The figures of a section: all it came to, `seconds`, and `error` where something ended it."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="affuse-device-") as folder:
         out = Path(folder) / "figures.json"
-        words = [name, device, str(int(quick)), str(data), str(limit), folder]
+        words = [function, device, str(int(quick)), str(data), str(limit), folder]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.device.sections", *words],
             cwd=ROOT,
@@ -80,12 +82,12 @@ def write(path: Path, content: Any) -> None:
 
 def main() -> int:
     """In a section's own process: write each figure as soon as it is there."""
-    name, device, quick, data, limit, folder = sys.argv[1:]
+    section, device, quick, data, limit, folder = sys.argv[1:]
     setting = Setting(device, quick == "1", float(limit), Path(data), Path(folder))
-    module, function = SECTIONS[name].function.split(":")
+    module, function = section.split(":")
     found: dict[str, Any] = {}
     try:
-        measure = getattr(importlib.import_module(f"tests.device.{module}"), function)
+        measure = getattr(importlib.import_module(module), function)
         for key, value in measure(setting):
             found[key] = value
             write(setting.work / "figures.json", found)

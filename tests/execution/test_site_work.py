@@ -64,6 +64,7 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         command,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         # a test run in the background ignores Ctrl-C, and its children would inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
@@ -186,7 +187,7 @@ def busy(process: Any) -> bool:
     return any("affuse.execution.worker" in " ".join(words(one)) for one in process.children())
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])  # of the whole group
 def test_an_interrupt_ends_the_workers_and_the_same_command_goes_on(
     folder: Path, made: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
@@ -197,7 +198,7 @@ def test_an_interrupt_ends_the_workers_and_the_same_command_goes_on(
         wait_for(lambda: [*out.glob("runs/*/*/fold*/model.safetensors")], process)
         left = [*of_site(logs), *descendants(process.pid)]
         left += [two for one in left for two in one.children(recursive=True)]
-        process.send_signal(how)
+        os.killpg(process.pid, how)
         _, printed = process.communicate(timeout=60)
         assert process.returncode == 128 + how, printed
     assert "what was finished is kept" in printed and "Traceback" not in printed
@@ -208,6 +209,20 @@ def test_an_interrupt_ends_the_workers_and_the_same_command_goes_on(
     assert subprocess.run(command).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert models(out) == models(made)
+
+
+def test_a_broker_that_is_killed_ends_the_command(folder: Path, tmp_path: Path) -> None:
+    site, logs = processes(tmp_path)
+    out = tmp_path / "out"
+    with running([*grid(folder, out), "--site", str(site)]) as process:
+        wait_for(lambda: [*out.glob("runs/*/*/fold*/*")], process)
+        left = of_site(logs)
+        (broker,) = [one for one in descendants(process.pid) if "interchange" in str(words(one))]
+        broker.kill()
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == 2, printed
+    assert "interchange, which gives out work, has ended" in printed.splitlines()[-1]
+    assert not psutil.wait_procs(left, 10)[1]
 
 
 def test_a_site_that_gives_no_workers_is_one_line(folder: Path, tmp_path: Path) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from parsl.addresses import address_by_hostname
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
 from parsl.executors.base import ParslExecutor
+from parsl.executors.high_throughput.errors import (
+    CommandClientBadError,
+    CommandClientTimeoutError,
+)
 from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 from parsl.launchers import MpiExecLauncher, SimpleLauncher, SrunLauncher
 from parsl.launchers.base import Launcher
@@ -20,15 +25,45 @@ from affuse.execution.sites.description import Site
 
 _LOOPBACK = "127.0.0.1"
 _PACKAGE = "parsl.executors.high_throughput"
-#: Parsl's broker of work, which ends with the command, and leaves Ctrl-C to it.
+#: Parsl's broker of work, which ends with the command, and by no signal to its group.
 _INTERCHANGE = (
+    "import os, runpy; os.setsid(); "
     "from affuse.execution.worker import end_with_parent; end_with_parent(); "
-    f"import runpy; runpy.run_module('{_PACKAGE}.interchange', run_name='__main__')"
+    f"runpy.run_module('{_PACKAGE}.interchange', run_name='__main__')"
 )
 #: How often a piece of work is begun anew whose worker or node is gone.
 RETRIES = 3
 #: Seconds between signs of life of a local worker, and after which one is given up.
 _HEARTBEAT, _SILENCE = 5, 120
+#: Seconds in which the broker has to answer.
+_ANSWER = 20
+
+
+class Workers(HighThroughputExecutor):
+    """Parsl's executor, which waits for no answer of a broker that has ended."""
+
+    @property
+    def brokered(self) -> bool:
+        """Whether there is a broker."""
+        return self.interchange_proc is not None and self.interchange_proc.poll() is None
+
+    def connected_managers(self) -> list[dict[str, Any]]:
+        """See Parsl; none where nobody answers."""
+        found: list[dict[str, Any]] = self._asked("MANAGERS")
+        return found
+
+    def connected_blocks(self) -> list[str]:
+        """See Parsl; none where nobody answers."""
+        found: list[str] = self._asked("CONNECTED_BLOCKS")
+        return found
+
+    def _asked(self, command: str) -> Any:
+        if not self.brokered:
+            return []
+        try:
+            return self.command_client.run(command, timeout_s=_ANSWER)
+        except (CommandClientTimeoutError, CommandClientBadError):
+            return []
 
 
 def configuration(site: Site, folder: Path) -> Config:
@@ -51,7 +86,7 @@ def configuration(site: Site, folder: Path) -> Config:
 def _executor(site: Site) -> ParslExecutor:
     if site.kind == "threads":
         return ThreadPoolExecutor(label="affuse", max_threads=site.workers)
-    return HighThroughputExecutor(
+    return Workers(
         label="affuse",
         provider=_provider(site),
         launch_cmd=_launch(),

@@ -28,6 +28,8 @@ R = TypeVar("R")
 
 #: Settings of affuse go to the site; its other variables are its own.
 _OURS = "AFFUSE_"
+#: Seconds after which it is looked whether results can still come.
+_WATCH = 5.0
 
 
 class SiteExecutor:
@@ -90,6 +92,17 @@ class SiteExecutor:
         )
         return future
 
+    def check(self) -> None:
+        """Refuse to wait for a site that gives no results any more.
+
+        Raises:
+            AffuseError: Parsl's broker of work has ended.
+        """
+        assert self._kernel is not None
+        for executor in self._kernel.executors.values():
+            if not getattr(executor, "brokered", True):
+                raise AffuseError("--site: Parsl's interchange, which gives out work, has ended")
+
     def placed(self, function: bytes) -> Path:
         """The file of a pickled function that the site sees."""
         self._started()
@@ -147,7 +160,10 @@ class _SiteWorkers(Generic[T, R]):
                     busy[self._begun(item)] = item
             if not busy:
                 return
-            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+            done = wait(busy, _WATCH, FIRST_COMPLETED).done
+            if not done:
+                self.executor.check()
+            for future in done:
                 yield _outcome(busy.pop(future), future)
 
     def dismiss(self) -> None:
