@@ -208,6 +208,7 @@ def test_threads_work_as_processes_do(tmp_path: Path) -> None:
             list(executor.map(act, ["raise input"]))
 
 
+@pytest.mark.slow
 def test_leaving_ends_what_threads_work_on(tmp_path: Path) -> None:
     with SiteExecutor(written(tmp_path, "kind: threads\nworkers: 2\n")) as executor:
         results = executor.map(sign_or_act, [str(tmp_path), "a"])
@@ -235,8 +236,6 @@ def test_commands_that_name_a_site_wrongly(
     assert "x.yaml: no such file" in refused(capsys, *prepare, "--site", "x.yaml")
     assert "--workers and --site exclude" in refused(capsys, *prepare, *site, "--workers", 2)
     assert "--site needs --grid" in refused(capsys, *train, *site)
-    grid = ["--grid", "seed=1,2", "--jobs", 2]
-    assert "--jobs and --site exclude each other" in refused(capsys, *train, *site, *grid)
     monkeypatch.setitem(sys.modules, "parsl", None)
     line = refused(capsys, *prepare, *site)
     assert line.endswith(
