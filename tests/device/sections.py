@@ -33,9 +33,9 @@ SECTIONS = {
     "parity": Section("tests.device.parity:measure", 50),
     "agreement": Section("tests.device.agreement:measure", 50),
     "predict": Section("tests.device.predicting:measure", 35),
-    "steps": Section("tests.device.steps:measure", 100),
-    "ferplus": Section("tests.device.trained:ferplus", 90),
-    "whisper": Section("tests.device.trained:whisper", 90),
+    "steps": Section("tests.device.steps:measure", 130),
+    "ferplus": Section("tests.device.trained:ferplus", 80),
+    "whisper": Section("tests.device.trained:whisper", 80),
 }
 _ENDING = 5.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +57,7 @@ def _of(name: str, setting: Setting, ways: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _step(recipe: Recipe, setting: Setting, precision: str, compiled: bool) -> dict[str, Any]:
+    gc.collect()  # what the step before has left is not in the memory of this one
     torch.manual_seed(0)
     device, clips = setting.device, 2 if setting.quick else recipe.batch_size
     specs, outputs = generated.specs_of(recipe), generated.outputs_of(recipe)

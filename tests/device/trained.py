@@ -29,6 +29,7 @@ class Training:
         needs: Files and folders of the data sets.
         prepare: Words of `affuse prepare` but the store; `{data}` stands for the data sets.
         changes: Of the recipe, and options of `train`.
+        folds: That are trained at once.
         published: Accuracy of all test clips, and where it is from.
         data: Folder of the data sets.
     """
@@ -37,6 +38,7 @@ class Training:
     needs: tuple[str, ...]
     prepare: tuple[str, ...]
     changes: tuple[str, ...]
+    folds: int
     published: dict[str, Any]
     data: Path
 
@@ -57,6 +59,7 @@ def ferplus(setting: Setting) -> Figures:
             ("ferplus/ferplus.npz",),
             ("ferplus", "{data}/ferplus", "--streams", "video/aligned48"),
             changes,
+            1,
             {"accuracy": 0.807, "page": "docs/results/backbones.md"},
             data,
         ),
@@ -80,6 +83,7 @@ def whisper(setting: Setting) -> Figures:
                 *("--source", f"{stream}={{data}}/{weights}"),
             ),
             ("--allow", "missing"),
+            5,
             {"accuracy": 0.774, "page": "docs/results/ravdess-whisper.md"},
             setting.data,
         ),
@@ -96,6 +100,9 @@ def _trained(setting: Setting, training: Training) -> Figures:
     workers = str(os.cpu_count() or 1)
     yield from _done("prepare", setting, [*words, "--store", str(store), "--workers", workers])
     words = [training.recipe, *training.changes, "--store", str(store), "--out", str(run)]
+    if training.folds > 1:
+        words += ["--grid", "seed=1", "--jobs", str(training.folds)]
+        run = run / "runs" / "recipe" / "seed1"
     yield from _done("train", setting, [*words, "--device", setting.device])
     yield "epochs", {path.parent.name: _last(path) for path in sorted(run.glob("fold*/log.csv"))}
     yield from _done("evaluate", setting, [str(run), "--json"], _EVALUATION)
