@@ -35,7 +35,8 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # Tests that share a fixture go to one worker (`worksteal`); drawn tests have fewer examples.
-TESTS := $(BIN)/pytest -n 2 --dist worksteal
+# Without bytecode each of their processes would compile torch anew, for half of its time.
+TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal
 
 test: lint
 	$(TESTS) -m "not slow" --hypothesis-profile quick

@@ -22,7 +22,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = ("", "train", "demo", "serve", "wav2vec2", "opensmile", "export", "parquet")
+EXTRAS = ("", "train", "demo", "serve", "wav2vec2", "opensmile", "export", "parquet", "cluster")
 #: What a prediction must not import.
 UNWANTED = {"lightning", "tensorboard", "sklearn", "pandas", "scipy", "transformers", "skimage"}
 #: Packages of the environment itself.

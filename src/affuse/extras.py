@@ -21,6 +21,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "parquet": ("pyarrow", "pandas"),
     "cloud": ("obstore",),
+    "cluster": ("parsl",),
     "export": ("onnx", "onnxscript", "onnxruntime"),
 }
 

@@ -153,6 +153,8 @@ def test_words_of_a_grid_need_one(
     train = ["train", folder / "recipe.yaml", "--store", folder / "store", "--out", tmp_path]
     assert "--jobs needs --grid" in refused(capsys, *train, "--jobs", 2)
     assert "expected I/N" in refused(capsys, *train, "--grid", "seed=1,2", "--shard", "3/2")
+    both = ["--grid", "seed=1,2", "--jobs", 2, "--site", tmp_path / "site.yaml"]
+    assert "--jobs and --site exclude each other" in refused(capsys, *train, *both)
     assert "--jobs must be 1" in refused(capsys, *train, "--grid", "seed=1,2", "--jobs", 0)
 
 

@@ -125,6 +125,7 @@ def test_the_whole_is_submitted_after_its_parts(scheduler: str, tmp_path: Path) 
         ([], ["train", "demo", "--store", "s", "--out", "o"], "train is shared with --grid"),
         ([], ["table", "t.yaml", "--out", "t", "--shard", "1/2"], "--shard is written by submit"),
         ([], ["table", "t.yaml", "--out", "t", "--dry-run"], "--dry-run does nothing"),
+        ([], ["table", "t.yaml", "--out", "t", "--site", "s.yaml"], "--site asks a scheduler"),
     ],
 )
 def test_what_no_scheduler_could_run_is_one_line(

@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from affuse.cli.sites import add_site, opened_site
 from affuse.cli.sources import add_source, read_sources
+
+if TYPE_CHECKING:
+    from affuse.execution.executors import Executor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is done to the recordings before, such as white-noise=5, blur=0.01 or "
         "babble=0:20, drawn for each clip (affuse list changes); repeat for several",
     )
-    parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--workers", type=int, help="processes (default: 2)")
+    add_site(parser, "--workers")
     parser.add_argument(
         "--shard",
         metavar="I/N",
@@ -45,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepare; exit code 2 when some clips failed, after all others are done."""
+    with opened_site(options.site, "" if options.workers is None else "--workers") as site:
+        return _prepare(options, site)
+
+
+def _prepare(options: argparse.Namespace, site: Executor | None) -> int:
     from affuse.corpora.registry import read_corpus
     from affuse.execution.sharing import Share
     from affuse.features.alignment import check_alignment
@@ -63,7 +74,10 @@ def run(options: argparse.Namespace) -> int:
     if corpus.rows is not None:
         sources.setdefault("video/openface", corpus.rows)
     extractors = [corpus_extractor(corpus, name, sources) for name in options.streams.split(",")]
-    report = prepare(corpus, options.store, extractors, options.workers, changes, share=share)
+    workers = 2 if options.workers is None else options.workers
+    report = prepare(
+        corpus, options.store, extractors, workers, changes, share=share, executor=site
+    )
     for clip, reason in dict.fromkeys((clip, reason) for clip, _, reason in report.failures):
         print(f"affuse prepare: {reason} (clip {clip})", file=sys.stderr)
     failed = {reason for _, _, reason in report.failures}

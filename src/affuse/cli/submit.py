@@ -93,6 +93,8 @@ def _check(command: list[str]) -> None:
         parser.unrecognised(wrong)
     if parsed.shard is not None:
         raise AffuseError("--shard is written by submit; leave it out")
+    if parsed.site is not None:
+        raise AffuseError("--site asks a scheduler itself; leave it out, or do without submit")
     if verb == "train" and not parsed.grid:
         raise AffuseError("train is shared with --grid, such as --grid fold=0..4")
     if getattr(parsed, "dry_run", False):

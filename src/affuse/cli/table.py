@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affuse.cli.sites import add_site, opened_site
 from affuse.errors import AffuseError
 
 if TYPE_CHECKING:
     from affuse.evaluation.table.description import Table
+    from affuse.evaluation.table.work import Orders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +83,7 @@ def add_work(parser: argparse.ArgumentParser, only_with: str = "") -> None:
         metavar="N",
         help=f"train N folds at once, each in a process of one thread (default: 1){after}",
     )
+    add_site(parser, "--jobs", after)
     parser.add_argument(
         "--shard",
         metavar="I/N",
@@ -117,29 +120,41 @@ def run_table(
         only: Rows that are worked on; all by default.
         folds: Folds that are trained; all by default.
     """
-    from affuse.cli.tables import print_table
-    from affuse.evaluation.table.make import chosen_rows, make_table, plan_lines, plan_table
-    from affuse.evaluation.table.work import Orders, work
-    from affuse.evaluation.table.writing import caption, notes, text_rows, write_table
+    from affuse.evaluation.table.work import Orders
+    from affuse.execution.executors import Processes
     from affuse.execution.sharing import Share
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     if options.jobs < 1:
         raise AffuseError("--jobs must be 1 or more")
     allow = [kind for kind in options.allow.split(",") if kind]
     share = Share.parse(options.shard)
-    orders = Orders(options.device, allow, folds, options.jobs, share)
+    processes = Processes(options.jobs) if options.jobs > 1 else None
+    with opened_site(options.site, "--jobs" if processes else "") as site:
+        orders = Orders(options.device, allow, folds, site or processes, share)
+        return _filled_in(verb, table, options, only, orders)
+
+
+def _filled_in(
+    verb: str, table: Table, options: argparse.Namespace, only: Sequence[str], orders: Orders
+) -> int:
+    """Do what the orders say with a table; see `run_table`."""
+    from affuse.cli.tables import print_table
+    from affuse.evaluation.table.make import chosen_rows, make_table, plan_lines, plan_table
+    from affuse.evaluation.table.work import work
+    from affuse.evaluation.table.writing import caption, notes, text_rows, write_table
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
     chosen = [row.name for row in chosen_rows(table, only)]
     planned = plan_table(table, options.store, options.out, options.copies)
     for line in plan_lines(planned, chosen, orders):
         print(line, file=None if options.dry_run else sys.stderr, flush=True)
     if options.dry_run:
         return 0
-    if not share.is_all:
+    if not orders.share.is_all:
         failures = work(planned, chosen, orders, say)
-        say(f"shard {share} is done; without --shard the table is written")
+        say(f"shard {orders.share} is done; without --shard the table is written")
         return 1 if failures else 0
     result = make_table(table, planned, chosen, orders, say)
     write_table(options.out, result)

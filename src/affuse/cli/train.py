@@ -77,7 +77,9 @@ def run(options: argparse.Namespace) -> int:
         grid = Grid.parse(options.recipe, options.changes, options.grid)
         return run_table("affuse train", grid.table(), options, folds=grid.folds)
     if wrong := [
-        x for x in ("jobs", "shard", "dry_run") if getattr(options, x) not in (None, False, 1)
+        x
+        for x in ("jobs", "site", "shard", "dry_run")
+        if getattr(options, x) not in (None, False, 1)
     ]:
         raise AffuseError(f"--{wrong[0].replace('_', '-')} needs --grid")
     return _run_one(options)

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -23,13 +24,8 @@ from affuse.errors import AffuseError
 from affuse.execution.logs import say_as_parent
 from affuse.execution.progress import NO_BARS
 
-#: One thread per worker; libraries read these when they are loaded.
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OPENCV_FOR_THREADS_NUM": "1",
-}
+#: How many threads libraries have; they read these when they are loaded.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 #: Seconds after which a worker that has nothing to do ends.
 _IDLE = 60.0
 #: Added to how gladly Linux ends a process when memory runs out: workers go before their parent.
@@ -39,7 +35,31 @@ _SIZE = struct.Struct("<Q")
 _START = "import sys; sys.path[:] = {path!r}; from affuse.execution.worker import serve; serve()"
 
 Message = tuple[Any, ...]
+Events = queue.SimpleQueue[Any]
 _send: Callable[[Message], None] | None = None  # in a worker: to its parent
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a function is called.
+
+    Args:
+        path: Folders from which it imports.
+        folder: The current one; None where it is gone.
+        environment: Variables beside those of the worker.
+    """
+
+    path: Sequence[str]
+    folder: Path | None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def here() -> Place:
+    """The place of this process."""
+    try:
+        return Place(list(sys.path), Path.cwd())
+    except OSError:
+        return Place(list(sys.path), None)
 
 
 def allow(seconds: float | None) -> None:
@@ -61,13 +81,11 @@ class Worker:
         events: Where `(worker, message)` is put: `("begun",)`, `("limit", seconds)`,
             `("told", value)`, `("result", value)`, `("error", exception)`, `("refused", exception)`
             where the function cannot be opened there, and None when the process has ended.
-        alone: Whether it has the processors to itself; otherwise it has one thread.
+        threads: That it may have; with None it has the processors to itself.
     """
 
-    def __init__(
-        self, events: queue.SimpleQueue[tuple[Worker, Message | None]], alone: bool = False
-    ) -> None:
-        self.alone = alone
+    def __init__(self, events: Events, threads: int | None = 1) -> None:
+        self.threads = threads
         self._events, self._silent, self._lock = events, False, threading.Lock()
         self._function: bytes | None = None
         # what it leaves there goes with it, however it ends
@@ -88,7 +106,7 @@ class Worker:
         """Whether the process is there."""
         return self._process.poll() is None
 
-    def report_to(self, events: queue.SimpleQueue[tuple[Worker, Message | None]]) -> bool:
+    def report_to(self, events: Events) -> bool:
         """Put events elsewhere from now on.
 
         Returns:
@@ -98,13 +116,14 @@ class Worker:
             self._events = events
             return not self._silent
 
-    def begin(self, function: bytes, item: Any) -> None:
+    def begin(self, function: bytes, item: Any, place: Place | None = None) -> None:
         """Have a pickled function called on an input; what comes of it is an event."""
         assert self._process.stdin is not None
+        place = place or here()
         try:
             if function != self._function:
-                place = sys.path, _folder(), self._environment()
-                write_message(self._process.stdin, pickle.dumps(("load", *place, function)))
+                told = place.path, place.folder, self._environment() | dict(place.environment)
+                write_message(self._process.stdin, pickle.dumps(("load", *told, function)))
                 self._function = function
             write_message(self._process.stdin, pickle.dumps(("do", item)))
         except OSError:  # it died before it could say so
@@ -113,7 +132,9 @@ class Worker:
 
     def _environment(self) -> dict[str, str]:
         folder = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._folder.name)
-        return os.environ | folder | ({} if self.alone else {**ONE_THREAD, NO_BARS: "1"})
+        if self.threads is None:
+            return os.environ | folder
+        return os.environ | folder | dict.fromkeys(_THREADS, str(self.threads)) | {NO_BARS: "1"}
 
     def ask_to_end(self) -> None:
         """Let the process clean up and end; it may be in no state to."""
@@ -206,14 +227,6 @@ def _follow(orders: queue.SimpleQueue[bytes], send: Callable[[Message], None]) -
         if function is not None:
             send(("begun",))
             send(_called(function, order[1]))
-
-
-def _folder() -> Path | None:
-    """The current folder; None where it is gone."""
-    try:
-        return Path.cwd()
-    except OSError:
-        return None
 
 
 class _Ended(BaseException):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from affuse.corpora.clip import Corpus
 from affuse.errors import AffuseError
+from affuse.execution.executors import Executor, Processes
 from affuse.execution.files import atomic_path, locked, sweep, write_csv
 from affuse.execution.sharing import ALL, Share
 from affuse.features.annotation import AnnotationTrack
@@ -67,6 +68,7 @@ def prepare(
     changes: Sequence[Change] = (),
     for_training: bool = True,
     share: Share = ALL,
+    executor: Executor | None = None,
 ) -> Prepared:
     """Compute streams of all clips into a store; run again after an interrupt, it continues.
 
@@ -82,6 +84,7 @@ def prepare(
         share: Whose clips are computed. The store is only made of them by a call without a share,
             which computes what is missing; it waits while there are calls with one, which go on
             beside each other.
+        executor: Where streams are computed; by default so many processes.
 
     Returns:
         Counts and failures. A clip that fails is listed in `failures.csv` and left out of training;
@@ -103,7 +106,9 @@ def prepare(
     with locked(store, waits, shared=not share.is_all):
         for folder in (store, *(path for path in store.rglob("*") if path.is_dir())):
             sweep(folder)
-        return _prepare(corpus, store, extractors, workers, changes, for_training, share)
+        return _prepare(
+            corpus, store, extractors, executor or Processes(workers), changes, for_training, share
+        )
 
 
 def _check_changes(
@@ -128,7 +133,7 @@ def _prepare(
     corpus: Corpus,
     store: Path,
     extractors: Sequence[Extractor],
-    workers: int,
+    executor: Executor,
     changes: Sequence[Change],
     for_training: bool,
     share: Share,
@@ -138,7 +143,7 @@ def _prepare(
     tracks = [AnnotationTrack(corpus.classes)] if annotated else []
     prints = _fingerprints(corpus) if for_training else []
     report, unprinted = _fill(
-        corpus, store, [*extractors, *tracks], prints, workers, changes, share
+        corpus, store, [*extractors, *tracks], prints, executor, changes, share
     )
     _keep_networks(store, extractors)
     if not share.is_all:
@@ -194,7 +199,7 @@ def _fill(
     store: Path,
     extractors: Sequence[Extractor],
     prints: Sequence[Extractor],
-    workers: int,
+    executor: Executor,
     changes: Sequence[Change],
     share: Share,
 ) -> tuple[Prepared, set[str]]:
@@ -224,7 +229,7 @@ def _fill(
         len(clips), computed=sum(name in names for task in tasks for name in task.names)
     )
     report.kept = len(clips) * len(extractors) - report.computed
-    failed = compute(tasks, every, parts, workers, changes)
+    failed = compute(tasks, every, parts, executor, changes)
     if not share.is_all:
         report.failures = sorted((*key, why) for key, why in failed.items() if key[1] in names)
         streams = {e.spec.name for e in extractors if not isinstance(e, AnnotationTrack)}

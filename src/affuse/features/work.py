@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from affuse.corpora.clip import Clip
 from affuse.errors import AffuseError
-from affuse.execution.executors import map_unordered
+from affuse.execution.executors import Executor
 from affuse.execution.files import NotWritten
 from affuse.execution.progress import progress
 from affuse.execution.worker import allow, tell
@@ -39,7 +39,7 @@ def compute(
     tasks: Sequence[Task],
     extractors: Sequence[Extractor],
     parts: Mapping[str, Path],
-    workers: int,
+    executor: Executor,
     changes: Sequence[Change] = (),
 ) -> dict[tuple[str, str], str]:
     """Write the parts of streams, of one pass over the recordings of each clip.
@@ -50,7 +50,7 @@ def compute(
         tasks: Clips and their streams.
         extractors: Of the streams.
         parts: Stream -> folder of its parts.
-        workers: Processes.
+        executor: Where they are computed.
         changes: Of the recordings.
 
     Returns:
@@ -63,7 +63,7 @@ def compute(
     one = partial(_compute, extractors=by_name, parts=parts, changes=changes)
     failed: dict[tuple[str, str], str] = {}
     while tasks:
-        work = map_unordered(one, tasks, workers, limit=time_limit(), lost=_lost)
+        work = executor.map(one, tasks, limit=time_limit(), lost=_lost)
         total, tasks = len(tasks), []
         for clip, reasons, left in progress(work, "prepare", total=total):
             failed.update({(clip.id, name): reason for name, reason in reasons.items()})

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
-from affuse.execution.executors import ending
+from affuse.execution.crew import ending
 from affuse.execution.worker import framed
 from affuse.serving.api import Serving
 from affuse.serving.gate import PROTOCOL, RETRY

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from affuse.errors import AffuseError, line_of
-from affuse.execution.executors import ending
+from affuse.execution.crew import ending
 from affuse.execution.worker import Message, Worker
 from affuse.serving.jobs import Job, Jobs
 from affuse.serving.segments import corrected
@@ -161,7 +161,7 @@ class Runner(threading.Thread):
     def _living_worker(self) -> Worker:
         if self._worker is None or not self._worker.living:
             self._end_worker()
-            self._worker = Worker(self._events, alone=True)
+            self._worker = Worker(self._events, threads=None)
         return self._worker
 
     def _end_worker(self) -> int | None:

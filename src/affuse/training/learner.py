@@ -150,7 +150,7 @@ class Learner(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser and schedule of the recipe."""
         chosen = self.recipe.optimiser
-        optimiser = _optimiser(self.model, chosen)
+        optimiser = optimiser_of(self.model, chosen)
         if chosen.schedule == "plateau":  # a callback: what it does depends on the scores
             return optimiser
         by_step = chosen.schedule == "cosine"
@@ -166,7 +166,8 @@ class Learner(lightning.LightningModule):
         }
 
 
-def _optimiser(model: nn.Module, chosen: Optimiser) -> torch.optim.Optimizer:
+def optimiser_of(model: nn.Module, chosen: Optimiser) -> torch.optim.Optimizer:
+    """The optimiser that a recipe chooses, with its groups of parameters."""
     groups = [{"params": [*model.parameters()], "weight_decay": chosen.weight_decay}]
     if chosen.name == "adamw":
         weights = [p for p in model.parameters() if p.ndim > 1]

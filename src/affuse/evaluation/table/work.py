@@ -8,7 +8,7 @@ from typing import Any
 
 from affuse.errors import AffuseError, line_of
 from affuse.evaluation.table.runs import Planned
-from affuse.execution.executors import map_unordered
+from affuse.execution.executors import Executor
 from affuse.execution.sharing import ALL, Share
 
 
@@ -20,7 +20,7 @@ class Orders:
         device: As `train` takes it.
         allow: Kinds of leaks that are let pass.
         folds: Folds that are trained; all by default.
-        jobs: Processes that train, each with one thread; with 1 it is done here.
+        executor: Where folds are trained, each by itself; by default they are trained here.
         share: Which of the folds of all runs are trained here. What is trained by others is scored
             by nobody, until somebody does it without a share.
     """
@@ -28,7 +28,7 @@ class Orders:
     device: str = "auto"
     allow: Collection[str] = ()
     folds: Sequence[int] | None = None
-    jobs: int = 1
+    executor: Executor | None = None
     share: Share = ALL
 
 
@@ -43,14 +43,14 @@ class _Piece:
     row: str
     planned: Planned
     folds: list[int]
-    orders: Orders
+    device: str
+    allow: Collection[str]
 
     def do(self, say: Callable[[str], None]) -> None:
-        orders = self.orders
         if self.folds:
-            self.planned.train(self.folds, orders.device, orders.allow, say)
+            self.planned.train(self.folds, self.device, self.allow, say)
         else:
-            self.planned.score(orders.device, say)
+            self.planned.score(self.device, say)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def work(
     failures: dict[str, str] = {}
     own = {name: planned[name] for name in planned if name in rows}
     for pieces_of in (_trainings, _evaluations):  # what is scored must have been trained
-        for row, error in _worked(pieces_of(own, orders), orders.jobs, failures, say):
+        for row, error in _worked(pieces_of(own, orders), orders.executor, failures, say):
             failures.setdefault(row, error)
             say(f"{row} failed: {error}")
     return failures
@@ -103,8 +103,10 @@ def _trainings(planned: Mapping[str, Sequence[Planned]], orders: Orders) -> list
                 if orders.share.has(place) and fold in one.left:
                     left.append(fold)
                 place += 1
-            groups = [left] if orders.jobs == 1 else [[fold] for fold in left]
-            pieces += [_Piece(row, one, folds, orders) for folds in groups if folds]
+            groups = [[fold] for fold in left] if orders.executor else [left]
+            pieces += [
+                _Piece(row, one, folds, orders.device, orders.allow) for folds in groups if folds
+            ]
     return pieces
 
 
@@ -113,7 +115,7 @@ def _evaluations(planned: Mapping[str, Sequence[Planned]], orders: Orders) -> li
     if not orders.share.is_all:
         return []
     return [
-        _Piece(row, one, [], orders)
+        _Piece(row, one, [], orders.device, orders.allow)
         for row, several in planned.items()
         for one in several
         if not one.left and one.unscored
@@ -121,11 +123,14 @@ def _evaluations(planned: Mapping[str, Sequence[Planned]], orders: Orders) -> li
 
 
 def _worked(
-    pieces: Sequence[_Piece], jobs: int, failures: Collection[str], say: Callable[[str], None]
+    pieces: Sequence[_Piece],
+    executor: Executor | None,
+    failures: Collection[str],
+    say: Callable[[str], None],
 ) -> Iterator[tuple[str, str]]:
     """Do some pieces; yields the row of each that failed, and why."""
-    if jobs > 1:
-        for done in map_unordered(_do, pieces, jobs, lost=_lost):
+    if executor is not None:
+        for done in executor.map(_do, pieces, lost=_lost):
             for line in done.lines:
                 say(line)
             if done.error:

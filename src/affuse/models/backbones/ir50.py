@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affuse.models.layers.batch_norm import BatchNorm2d
+from affuse.models.layers.dropout import Dropout
 from affuse.models.layers.temporal import masked_norm
 
 SIZE = 40
@@ -93,7 +94,7 @@ class IR50(nn.Module):
                 channels = width
         self.head = nn.Sequential(
             BatchNorm2d(channels),
-            nn.Dropout(0.4),
+            Dropout(0.4),
             nn.Flatten(),
             nn.Linear(channels * (SIZE // 8) ** 2, FEATURES),
         )

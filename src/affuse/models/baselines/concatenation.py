@@ -12,6 +12,7 @@ from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Output
 from affuse.models.baselines.modality_encoder import BimodalModel
+from affuse.models.layers.dropout import Dropout
 
 
 class Concatenation(BimodalModel):
@@ -42,7 +43,7 @@ class Concatenation(BimodalModel):
         self.joint = nn.Sequential(
             nn.Linear(self.audio.width + self.video.width, hidden),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(hidden, outputs),
         )
 

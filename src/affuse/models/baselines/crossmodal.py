@@ -15,6 +15,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.base import Output
 from affuse.models.layers.alignment import Clock
 from affuse.models.layers.attention import CrossAttentionBlock
+from affuse.models.layers.dropout import Dropout
 from affuse.models.pair import PairModel
 
 #: Positions per second of the sinusoids: those of video frames.
@@ -62,7 +63,7 @@ class CrossModal(PairModel):
             for _ in range(4)
         )
         self.norm = nn.LayerNorm(2 * width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = nn.Linear(2 * width, outputs)
 
     def forward(self, batch: Batch) -> Output:

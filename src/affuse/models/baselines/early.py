@@ -11,6 +11,7 @@ from torch import nn
 from affuse.features.batch import Batch
 from affuse.features.stream import StreamSpec
 from affuse.models.base import Output
+from affuse.models.layers.dropout import Dropout
 from affuse.models.layers.temporal import ConvBlock, TemporalStack
 from affuse.models.pair import PairModel
 
@@ -46,7 +47,7 @@ class EarlyFusion(PairModel):
             ConvBlock(width, 2 * width),
             ConvBlock(2 * width, 2 * width),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = nn.Linear(2 * width, outputs)
 
     def forward(self, batch: Batch) -> Output:

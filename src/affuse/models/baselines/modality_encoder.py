@@ -14,6 +14,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.base import Head, Model
 from affuse.models.frontends.registry import FrontEndChoice, build_frontend
 from affuse.models.layers.alignment import Clock
+from affuse.models.layers.dropout import Dropout
 from affuse.models.layers.pooling import Pooling, build_pool
 from affuse.suggestions import unknown
 
@@ -64,7 +65,7 @@ class ModalityEncoder(nn.Module):
         if scored and spec.shape != (outputs,):
             raise AffuseError(f"{spec.name} scores {spec.shape[0]} classes, not {outputs}")
         self.pool, self.width = build_pool("mean" if scored else pooling, self.frontend.channels[1])
-        self.dropout = nn.Dropout(0.0 if scored else dropout)
+        self.dropout = Dropout(0.0 if scored else dropout)
         self.classifier = Temperature() if scored else nn.Linear(self.width, outputs)
 
 

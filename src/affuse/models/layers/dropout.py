@@ -11,10 +11,18 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 _LEVELS = 1 << 16
+
+
+class Dropout(nn.Dropout):
+    """`torch.nn.Dropout` by `dropout`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Of any shape -> the same."""
+        return dropout(input, self.p, self.training)
 
 
 def dropout(x: Tensor, rate: float, training: bool = True) -> Tensor:

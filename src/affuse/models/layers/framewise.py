@@ -14,6 +14,7 @@ from affuse.models.backbones.face_cnn import FaceCNN
 from affuse.models.backbones.face_resnet import FaceResNet
 from affuse.models.backbones.ir50 import IR50
 from affuse.models.backbones.vggish import VGGish
+from affuse.models.layers.dropout import Dropout
 from affuse.models.layers.joint_norm import counted, counted_rows
 from affuse.models.layers.temporal import TemporalStack
 
@@ -145,7 +146,7 @@ class DenseFrames(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs, outputs), nn.ReLU())
+        self.layers = nn.Sequential(Dropout(dropout), nn.Linear(inputs, outputs), nn.ReLU())
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, inputs) and (B, T) -> (B, T, outputs), absent frames zero, and the mask."""

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.layers.dropout import Dropout
+
 Spatial = Literal["positions", "published"]
 
 
@@ -85,7 +87,7 @@ class JointAffinity(nn.Module):
         self.query = nn.Linear(2 * width, 2 * width)
         self.video_key, self.audio_key = (nn.Linear(sequence, sequence) for _ in range(2))
         self.video_value, self.audio_value = (nn.Linear(width, width) for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, video: Tensor, audio: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(N, T, width), (N, T, width), (N, T) -> twice (N, T, 2 width), not masked."""
@@ -115,7 +117,7 @@ class CoAttentionLayer(nn.Module):
         super().__init__()
         self.affinity = JointAffinity(width, sequence, dropout)
         self.video_out, self.audio_out = (nn.Linear(2 * width, width) for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, video: Tensor, audio: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(N, T, width), (N, T, width), (N, T) -> the same."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affuse.models.backbones.whisper import Layer
+from affuse.models.layers.dropout import Dropout
 
 #: How layers are joined: `each` has a dense layer of its own, and these are summed; or there is one
 #: dense layer on a learned `mean` of them (Yang et al. 2021, SUPERB); or they lie `side-by-side`,
@@ -50,7 +51,7 @@ class NetworkLayers(nn.Module):
         self.tuned = nn.ModuleList(Layer(inputs) for _ in range(tuned))
         layers += tuned
         self.weights = nn.Parameter(torch.zeros(layers)) if joined == "mean" else None
-        self.stride, self.dropout = stride, nn.Dropout(dropout)
+        self.stride, self.dropout = stride, Dropout(dropout)
         values = inputs if joined == "mean" else layers * inputs
         self.dense = None if joined == "side-by-side" else nn.Linear(values, width)
         self.outputs = values if self.dense is None else width

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from affuse.errors import AffuseError
 from affuse.models.layers.alignment import series_lengths
+from affuse.models.layers.dropout import Dropout
 
 LAYERS = 2
 DIRECTIONS = 2
@@ -43,7 +44,7 @@ class RecurrentBlock(nn.Module):
         self.lstm = nn.LSTM(
             inputs, hidden, LAYERS, batch_first=True, dropout=dropout, bidirectional=True
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(inputs + outputs, outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

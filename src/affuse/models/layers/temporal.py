@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affuse.models.layers.dropout import Dropout
 from affuse.models.layers.joint_norm import counted, joins, joint_norm
 
 
@@ -179,7 +180,7 @@ class SpectrogramFeatures(nn.Module):
                 SpectrogramBlock(4 * width, 8 * width, (1, 2)),
             )
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.join = ConvBlock(8 * width * -(-bands // 16), 8 * width, kernel=1)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,7 +100,7 @@ def clip_rows(output: Output, row: int) -> list[torch.Tensor]:
 
 def learning_loss(output: Output) -> torch.Tensor:
     """Three classes in turn; or one of three values for each clip."""
-    turn = torch.arange(len(output.scores)) % 3
+    turn = torch.arange(len(output.scores), device=output.scores.device) % 3
     if output.mask is None:
         return F.cross_entropy(output.logits, turn)
     return (output.values - (turn - 1.0)[:, None, None])[output.mask].square().mean()

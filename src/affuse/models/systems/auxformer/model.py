@@ -24,6 +24,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.base import Output
 from affuse.models.frontends.front_end import FrontEnd
 from affuse.models.layers.alignment import series_lengths
+from affuse.models.layers.dropout import Dropout
 from affuse.models.layers.encoder import Encoder, EncoderDropout, Steps, sinusoids, visible
 from affuse.models.layers.framewise import FrameEmbedder
 from affuse.models.layers.projection import projection
@@ -193,7 +194,7 @@ class ResidualLayers(nn.Module):
     def __init__(self, width: int, hidden: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(*x) for x in pairwise((width, *hidden, width)))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> (..., width)."""

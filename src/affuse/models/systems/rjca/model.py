@@ -26,6 +26,7 @@ from affuse.models.base import Head, Model, Output
 from affuse.models.frontends.front_end import FrontEnd
 from affuse.models.frontends.registry import FrontEndChoice, build_frontend
 from affuse.models.layers.alignment import Clock
+from affuse.models.layers.dropout import Dropout
 from affuse.models.layers.joint_attention import CoAttention, Spatial, SpatialAttention
 from affuse.models.layers.projection import projection
 from affuse.models.layers.recurrent import RecurrentBlock
@@ -105,7 +106,7 @@ class RegressorNets(nn.Module):
         super().__init__()
         self.nets = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(inputs, HIDDEN), activation, nn.Dropout(dropout), nn.Linear(HIDDEN, size)
+                nn.Linear(inputs, HIDDEN), activation, Dropout(dropout), nn.Linear(HIDDEN, size)
             )
             for size in ([1] * outputs if kind == "separate" else [outputs])
         )

@@ -18,6 +18,7 @@ from affuse.features.stream import StreamSpec
 from affuse.models.backbones.tsav import MELS, R2Plus1D, SpectrogramResNet
 from affuse.models.base import Head, Model, Output
 from affuse.models.layers.alignment import series_lengths
+from affuse.models.layers.dropout import Dropout
 from affuse.models.systems.tsav.masked import masked_features
 
 MASK_MEAN, MASK_STD = 0.5, 0.225  # of the published channel that says where the face is
@@ -103,7 +104,7 @@ class TwoStreamAuralVisual(Model):
         self.pictures = chosen
         self.audio = SpectrogramResNet()
         self.video = R2Plus1D(channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         features = self.audio.outputs + self.video.outputs
         self.classifier = nn.Linear(features, outputs + sum(self.tasks.values()))
 

@@ -1,0 +1,1 @@
+"""What a machine with one GPU measures and verifies; see README.md."""
