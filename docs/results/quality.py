@@ -1,6 +1,6 @@
 """What the bundled model is worth on faces and voices of low quality, and how that is measured.
 
-    python docs/results/quality.py DATA [--faces N] > quality-tables.md
+    python docs/results/quality.py DATA [--faces N] [--voices N] > quality-tables.md
 
 DATA holds `ferplus/ferplus.npz`, `diffusionfer`, `ravdess_speech` and `voices`. Prints the tables
 of `quality.md`, on which the limits of `affuse.tasks.quality` rest. Faces are validation images
@@ -51,10 +51,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--faces", type=int, default=10_000, help="of FER+ at most")
+    parser.add_argument("--voices", type=int, default=240, help="of RAVDESS at most")
     parser.add_argument("--only", nargs="+", choices=list(TABLES), default=list(TABLES))
     options = parser.parse_args()
     for name in options.only:
-        TABLES[name](options.data, options.faces)
+        TABLES[name](options.data, options.voices if name == "voices" else options.faces)
 
 
 # Faces --------------------------------------------------------------------------------------------
@@ -72,12 +73,16 @@ class FaceModel:
         frames = np.repeat(faces[..., None], 3, -1)
         stream = Stream(frames, np.ones(len(frames), bool))
         rows = self.applied.embed(FACES, stream, slice(None)).values
-        absent = Stream(np.zeros((1, 64), np.float32), np.zeros(1, bool))
+        absent = {
+            name: Stream(np.zeros((1, *spec.shape), spec.dtype), np.zeros(1, bool))
+            for name, spec in self.applied.spec.streams.items()
+            if name != FACES
+        }
         found = []
         for row in rows:
             seen = Stream(row[None], np.ones(1, bool))
-            output, _ = self.applied.outputs([{"audio/logmel64-16k": absent, FACES: seen}])
-            found.append(int(output.logits[0].argmax()))
+            output, _ = self.applied.outputs([{**absent, FACES: seen}])
+            found.append(int(output.scores[0].argmax()))
         return np.array(found)
 
 
@@ -253,6 +258,7 @@ def of_voices(data: Path, most: int) -> None:
         for clip in read_corpus("ravdess", data / "ravdess_speech").clips
         if str(clip.speaker).lstrip("aA").zfill(2) in UNHEARD
     ]
+    clips = [clips[k] for k in np.random.default_rng(0).permutation(len(clips))[:most]]
     names = list(EMOTIONS)
     labels = np.array([names.index(HOME[str(clip.label)]) for clip in clips])
     predictor = Predictor(BUNDLED, low_quality="keep")
