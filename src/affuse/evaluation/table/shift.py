@@ -125,7 +125,7 @@ def _matrix(values: np.ndarray, names: Sequence[str], metric: str, title: str) -
     from matplotlib.figure import Figure
 
     size = 2.2 + 0.75 * len(names)
-    figure = Figure((size + 0.8, size), layout="constrained")
+    figure = Figure((size + 0.8, size), layout="compressed")
     axes = figure.subplots()
     image = axes.imshow(values, cmap="Blues")
     middle = (np.nanmin(values) + np.nanmax(values)) / 2 if np.isfinite(values).any() else 0
