@@ -37,6 +37,7 @@ WORDS = {
     "agree": "a b",
     "events": "e.csv t.json --out o",
     "demo": "",
+    "bench": "store",
     "serve": "--data d",
     "export": "--out x.onnx",
 }

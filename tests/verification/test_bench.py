@@ -35,6 +35,13 @@ def measured(tmp_path: Path, what: str, *words: object) -> dict[str, Any]:
     return dict(result)
 
 
+def test_a_store_is_measured_once(tmp_path: Path) -> None:
+    result = measured(tmp_path, "store", "--clips", 10, "--repeats", 1)
+    assert [row["clips"] for row in result["rows"]] == [10, 10, 10]
+    assert all(check["same"] for check in result["checks"])
+
+
+@pytest.mark.slow
 def test_a_store_is_read_as_plain_files_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,8 @@ STREAMS = (
 )
 RECIPE, BATCH = "chumachenko-ia-published", 2
 OURS, PLAIN = "affuse", "plain loop"
-FASTER = 1.0
+#: Target: what dropout repeats is computed once, and images lie channels-last.
+FASTER = 2.5
 
 
 def first_model(classes: int) -> tuple[Any, dict[str, Any]]:
