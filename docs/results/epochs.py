@@ -82,6 +82,7 @@ def epoch(name: str, store: Path, out: Path) -> None:
             "streams": [spec.name for spec in streams],
             "augmentation": {},
             "task": "classification",
+            "over_time": {},
         },
     )
     options = dict(recipe.model) | model_options

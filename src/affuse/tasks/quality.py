@@ -18,9 +18,10 @@ from affuse.tasks.weighing import LEAST
 class Limit(NamedTuple):
     """Values of a measure beyond which a row is marked, and beyond which nothing is said of it.
 
-    Measured with the bundled model on faces of FER+ and voices of RAVDESS that it has not learned,
-    each made worse step by step (`docs/results/quality.md`): half of what the unweighted average
-    recall has above chance is lost at `marked`, nine tenths at `worthless`.
+    Measured with the bundled model of 0.1.0 on faces of FER+ and voices of RAVDESS that it had not
+    learned, each made worse step by step: half of what the unweighted average recall has above
+    chance is lost at `marked`, nine tenths at `worthless`. Today's bears more
+    (`docs/results/quality.md`).
     """
 
     marked: float
