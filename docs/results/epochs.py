@@ -1,6 +1,6 @@
 """How long an epoch of every system takes on features that were computed once.
 
-    python docs/results/epochs.py [--clips 1440] [--threads 1]
+    python docs/results/epochs.py [--clips 1440] [--threads 1] [--only RECIPE ...]
 
 Prints the table of `performance.md`: generated features of 3.6 s per clip in a store, read, batched
 and learned from as `affuse train` does, with the batch size, dropout and optimiser of the recipe.
@@ -56,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=1440)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed()
@@ -66,7 +67,7 @@ def main() -> None:
         write_store(store, streams, options.clips)
         print("| recipe | clips in a batch | seconds | CPU s | data | clips per CPU s |")
         print("|---|---|---|---|---|---|")
-        for name in SYSTEMS:
+        for name in options.only:
             epoch(name, store, Path(folder) / name)
 
 
