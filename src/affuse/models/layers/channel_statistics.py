@@ -15,7 +15,6 @@ from torch import Tensor
 #: many as the innermost cache holds.
 _VALUES, _WIDTH = 64, 4096
 
-
 #: Map dimensions -> the layout whose sums need care.
 CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -35,7 +34,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
         (C,) mean and (C,) population variance, in at least 32 bits.
     """
     if needs_care(x):
-        return channel_statistics(x.contiguous(memory_format=CHANNELS_LAST[x.ndim]))
+        return _of_channels_last(x.contiguous(memory_format=CHANNELS_LAST[x.ndim]))
     if x.device.type == "cpu" and x.shape[2:].numel() > 1:
         return _statistics(x)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
@@ -43,7 +42,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance
 
 
-def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+def _of_channels_last(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel of a channels-last map.
 
     Args:

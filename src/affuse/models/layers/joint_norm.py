@@ -1,8 +1,8 @@
-"""Batch normalisation by more values than the rows at hand.
+"""Batch normalisation with statistics that torch does not have.
 
-Rows can stand for several that are equal, and are computed once; and processes that train together
-count the values of all of them. `torch.nn.SyncBatchNorm` does the latter on GPUs alone, and not
-where a process has no values.
+They are accurate in any memory layout; rows can stand for several that are equal, and are computed
+once; and processes that train together count the values of all of them. `torch.nn.SyncBatchNorm`
+does the latter on GPUs alone, and not where a process has no values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from affuse.models.layers.channel_statistics import moments
+from affuse.models.layers.channel_statistics import CHANNELS_LAST, moments, needs_care
 
 #: Those that train together, apart from what sums up gradients meanwhile.
 _group: list[Any] = []
@@ -101,10 +101,12 @@ def joint_norm(norm: _BatchNorm, x: Tensor) -> Tensor:
     Returns:
         The shape of `x`.
     """
+    if needs_care(x):
+        x = x.contiguous(memory_format=CHANNELS_LAST[x.ndim])
     group = _group[-1] if isinstance(norm, SharedNorm) else None
     runs = _runs[-1] if _runs else [(len(x), 1)]
     count, mean, variance = _statistics(x.detach(), runs, group)
-    step_running(norm, count, mean, variance)
+    _step_running(norm, count, mean, variance)
     kept = torch.promote_types(x.dtype, torch.float32)
     normed: Tensor = _Normalise.apply(
         x, norm.weight, norm.bias, mean.to(kept), variance.to(kept), count, norm.eps, runs, group
@@ -112,15 +114,8 @@ def joint_norm(norm: _BatchNorm, x: Tensor) -> Tensor:
     return normed
 
 
-def step_running(norm: _BatchNorm, count: float, mean: Tensor, variance: Tensor) -> None:
-    """Move the running statistics of a norm to those of a batch.
-
-    Args:
-        norm: The layer.
-        count: Values of each channel.
-        mean: (C,) of them.
-        variance: (C,) population variance.
-    """
+def _step_running(norm: _BatchNorm, count: float, mean: Tensor, variance: Tensor) -> None:
+    """Move the running statistics of a norm to the mean and population variance (C,) of a batch."""
     if not norm.track_running_stats:
         return
     assert norm.running_mean is not None and norm.running_var is not None
@@ -189,11 +184,18 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance = ctx.saved_tensors
         gradient, scale = gradients[0], (variance + ctx.eps).rsqrt()
-        own = _sums(gradient, x, mean, scale, ctx.eps)
-        every = own.double()
+        if needs_care(x):
+            gradient = gradient.contiguous(memory_format=CHANNELS_LAST[x.ndim])
+        if ctx.group is None and all(each == 1 for _, each in ctx.runs):
+            wanted = list(ctx.needs_input_grad[:3])
+            found = _of_rows(gradient, x, weight, mean, scale, ctx.eps, wanted)
+            return *(g if w else None for g, w in zip(found, wanted, strict=True)), *[None] * 6
+        ones = torch.ones_like(mean)
+        sums = _of_rows(gradient, x, ones, mean, scale, ctx.eps, [False, True, True])[1:]
+        every = torch.stack(sums).double()
         if ctx.group is not None:
             distributed.all_reduce(every, group=ctx.group)
-        shift, slope = (every / ctx.count).to(scale)
+        slope, shift = (every / ctx.count).to(scale)
         factor = scale if weight is None else scale * weight
         column = (1, -1, *[1] * (x.ndim - 2))
         back = torch.empty_like(x)
@@ -204,21 +206,23 @@ class _Normalise(torch.autograd.Function):
             lost = -each * factor * slope, -each * factor * shift
             from_others = F.batch_norm(rows, mean, variance, *lost, eps=ctx.eps)
             torch.addcmul(from_others, g, factor.view(column).to(g), out=to)
-        found = None if weight is None else own[1].to(weight)
-        moved = None if weight is None else own[0].to(weight)
-        return back, found, moved, *[None] * 6
+        of_weights = (None, None) if weight is None else (part.to(weight) for part in sums)
+        return back, *of_weights, *[None] * 6
 
 
-def _sums(gradient: Tensor, x: Tensor, mean: Tensor, scale: Tensor, eps: float) -> Tensor:
-    """(2, C): of each channel the sum of gradients, and of gradients times normed values."""
+def _of_rows(
+    gradient: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    mean: Tensor,
+    scale: Tensor,
+    eps: float,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of values, weight and bias, where the statistics are those of the rows."""
     if not len(x):
-        return torch.zeros(2, len(mean), dtype=mean.dtype, device=x.device)
-    laid = gradient.contiguous(memory_format=torch.channels_last) if _is_map(x) else gradient
-    _, slope, shift = torch.ops.aten.native_batch_norm_backward(
-        laid, x, torch.ones_like(mean), None, None, mean, scale, True, eps, [False, True, True]
+        return x, torch.zeros_like(mean), torch.zeros_like(mean)
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
+        gradient, x, weight, None, None, mean, scale, True, eps, wanted
     )
-    return torch.stack([shift, slope])
-
-
-def _is_map(x: Tensor) -> bool:
-    return x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return found
