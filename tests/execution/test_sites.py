@@ -21,6 +21,7 @@ from affuse.execution.sites.description import KINDS, Site, read_site
 
 parsl = pytest.importorskip("parsl", reason='needs parsl: pip install "affuse[cluster]"')
 
+# they import parsl themselves, so they come after the line that skips without it
 from affuse.execution.sites.configuration import configuration  # noqa: E402
 from affuse.execution.sites.executor import SiteExecutor  # noqa: E402
 

@@ -118,23 +118,26 @@ def _provider(site: Site) -> ExecutionProvider:
     cores = site.workers * site.cores_per_worker
     several = site.nodes_per_block > 1
     launcher: Launcher
+    common: dict[str, Any] = {
+        "account": site.account or None,
+        "nodes_per_block": site.nodes_per_block,
+        "init_blocks": site.min_blocks,
+        "min_blocks": site.min_blocks,
+        "max_blocks": site.max_blocks,
+        "walltime": site.walltime,
+        "scheduler_options": "\n".join(site.scheduler_options),
+        "worker_init": "\n".join(site.worker_init),
+    }
     if site.kind == "slurm":
         launcher = SrunLauncher() if several else SimpleLauncher()
         return SlurmProvider(
             partition=site.partition or None,
-            account=site.account or None,
-            nodes_per_block=site.nodes_per_block,
             cores_per_node=cores,
             mem_per_node=site.memory,
             gpus_per_node=len(site.gpus) or None,
-            init_blocks=site.min_blocks,
-            min_blocks=site.min_blocks,
-            max_blocks=site.max_blocks,
-            walltime=site.walltime,
-            scheduler_options="\n".join(site.scheduler_options),
-            worker_init="\n".join(site.worker_init),
             exclusive=False,
             launcher=launcher,
+            **common,
         )
     launcher = MpiExecLauncher() if several else SimpleLauncher()
     selected = [
@@ -144,15 +147,8 @@ def _provider(site: Site) -> ExecutionProvider:
     ]
     return PBSProProvider(
         queue=site.queue or None,
-        account=site.account or None,
-        nodes_per_block=site.nodes_per_block,
         cpus_per_node=cores,
         select_options=":".join(selected),
-        init_blocks=site.min_blocks,
-        min_blocks=site.min_blocks,
-        max_blocks=site.max_blocks,
-        walltime=site.walltime,
-        scheduler_options="\n".join(site.scheduler_options),
-        worker_init="\n".join(site.worker_init),
         launcher=launcher,
+        **common,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any
@@ -31,7 +31,7 @@ class Stages:
     def __init__(self, table: Mapping[str, str]) -> None:
         self._table = dict(table)
         self._last = 0.0
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     def __enter__(self) -> Stages:
         self._last = time.process_time()
@@ -47,7 +47,7 @@ class Stages:
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         now = time.process_time()
-        self.seconds[self._stage(frame)] += now - self._last  # type: ignore[assignment]
+        self.seconds[self._stage(frame)] += now - self._last
         self._last = now
 
     def _stage(self, frame: FrameType | None) -> str:
