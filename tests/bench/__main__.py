@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
+from affuse.execution.memory import keep_freed
 from tests.bench import corpora, models
 
 ROUNDS = 5
@@ -123,7 +124,7 @@ def clips_of_faces() -> dict[str, float]:
 
 
 def fusion_training() -> dict[str, float]:
-    """A training step of chumachenko-ia on 120 frames of 224 x 224: ours beside plain networks."""
+    """A training step of chumachenko-ia on 240 frames of 224 x 224: ours beside plain networks."""
     return compare(**models.fusion_training("chumachenko-ia"))
 
 
@@ -168,8 +169,10 @@ def main() -> None:
     """Print every comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="comparisons of parts")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed()  # as training does
     comparisons = (
         start_up,
         mfcc_of_a_clip,
@@ -187,13 +190,15 @@ def main() -> None:
     report: dict[str, Any] = {}
     lines = []
     for comparison in comparisons:
+        if options.only and comparison.__name__ not in options.only:
+            continue
         print(comparison.__doc__, file=sys.stderr)
         report[comparison.__name__] = found = comparison()
         print(f"  {found}", file=sys.stderr)
         if faster := found.get("times faster"):
             first, *_, last = (value for name, value in found.items() if name != "times faster")
             lines.append((str(comparison.__doc__), first, last, faster))
-    report["affuse bench"] = measured = affuse_bench()
+    report["affuse bench"] = measured = {} if options.only else affuse_bench()
     for result in measured.values():
         lines += [(*row, round(row[2] / row[1], 2)) for row in rows_of(result)]
     print("| what | ours | simple version | times faster |\n|---|---|---|---|")
