@@ -33,7 +33,8 @@ SECTIONS = {
     "parity": Section("tests.device.parity:measure", 50),
     "agreement": Section("tests.device.agreement:measure", 50),
     "predict": Section("tests.device.predicting:measure", 35),
-    "steps": Section("tests.device.steps:measure", 130),
+    "steps": Section("tests.device.steps:measure", 115),
+    "epochs": Section("tests.device.epochs:measure", 15),
     "ferplus": Section("tests.device.trained:ferplus", 80),
     "whisper": Section("tests.device.trained:whisper", 80),
 }

@@ -62,5 +62,7 @@ def test_everything_runs_quickly_on_a_cpu(tmp_path: Path) -> None:
     for name in ("demo", "ravdess-speech-audio"):
         for figures in sections["steps"][name].values():
             assert figures["ms"] > 0 and figures["gflop"] > 0
+    epochs = sections["epochs"]["cremad-auxformer"]
+    assert epochs["read_data_ms"] > 0 and epochs["resident_data_ms"] > 0
     assert sections["predict"]["second_seconds_per_second"] > 0
     assert sections["ferplus"]["evaluation"] and sections["ferplus"]["data"] == "generated"

@@ -107,7 +107,7 @@ def trained(corpus: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     clips = ClipDataset(data, learned.clips, recipe.streams, recipe.window, learned.target)
     order = EpochSampler(clips, recipe.seed)
     order.set_epoch(2)  # rounding depends on the order of a batch, and this one is our third
-    batch = normalise(clips.batch([*order]), published_normalisation(clips.specs))
+    batch = normalise(clips.__getitems__([*order]), published_normalisation(clips.specs))
     torch.manual_seed(3)
     options = {key: value for key, value in recipe.model.items() if key != "name"}
     model = create_model("chumachenko-ia", clips.specs, 2, **options)

@@ -58,6 +58,17 @@ class Batch:
             {name: x.to(device, non_blocking=True) for name, x in self.alike.items()},
         )
 
+    def rows(self, indices: Sequence[int]) -> Batch:
+        """Some of the clips, of a batch that does not say which frames are alike."""
+        chosen = torch.tensor(indices, device=next(iter(self.masks.values())).device)
+        return Batch(
+            {name: x[chosen] for name, x in self.streams.items()},
+            {name: x[chosen] for name, x in self.masks.items()},
+            None if self.targets is None else self.targets[chosen],
+            [self.ids[index] for index in indices],
+            self.kinds,
+        )
+
     def without(self, modality: str) -> Batch:
         """The batch with every stream of a modality absent: values zero, masks False."""
         gone = [name for name in self.streams if name.split("/", 1)[0] == modality]

@@ -53,6 +53,8 @@ class ClipDataset(Dataset[Sample]):
     Attributes:
         speakers: Standardises clips by what is known of their speakers; None where nothing does.
         strangers: Share of the windows, drawn in every epoch, that are left as they are.
+        resident: All windows on the device that learns from them (`affuse.training.resident`);
+            None where each batch is read from the store.
 
     Raises:
         BadInput: Copies have another spec of a stream, or none of them.
@@ -60,6 +62,7 @@ class ClipDataset(Dataset[Sample]):
 
     speakers: SpeakerBaselines | None = None
     strangers: float = 0.0
+    resident: Batch | None = None
 
     def __init__(
         self,
@@ -132,8 +135,16 @@ class ClipDataset(Dataset[Sample]):
         changed = copies[drawn - 1] if drawn else {}
         return self.files | {name: file for name, file in changed.items() if clip in file}
 
-    def batch(self, indices: Sequence[int]) -> Batch:
+    @property
+    def constant(self) -> bool:
+        """Whether every epoch has the same windows."""
+        drawn = self.shift or self.adjust_duration or (self.speakers and self.strangers)
+        return not drawn and not any(self._copies.values())
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Some of the windows as a raw batch."""
+        if self.resident:
+            return self.resident.rows(indices)
         samples, targets, ids = zip(*(self[index] for index in indices), strict=True)
         return collate(samples, self.specs, targets, ids)
 
@@ -237,21 +248,21 @@ def loader(
             f"{len(dataset)} windows are too few for {count()} processes; start fewer of them"
         )
 
-    def stack(samples: list[Sample]) -> Batch:
-        parts, targets, ids = zip(*samples, strict=True)
-        return collate(parts, dataset.specs, targets, ids)
-
     sampler = EpochSampler(dataset, seed, groups) if order == "random" else None
     own = torch.Generator()  # or every pass over the data would draw from the global one
     if count() == 1:
-        return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=stack, generator=own)
+        return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_it_is, generator=own)
     if sampler:
         parts = BatchParts(sampler, batch_size, number(), count())
-        return DataLoader(dataset, batch_sampler=parts, collate_fn=stack, generator=own)
+        return DataLoader(dataset, batch_sampler=parts, collate_fn=_as_it_is, generator=own)
     first, last = (len(dataset) * k // count() for k in (number(), number() + 1))
     return DataLoader(
-        dataset, batch_size, sampler=range(first, last), collate_fn=stack, generator=own
+        dataset, batch_size, sampler=range(first, last), collate_fn=_as_it_is, generator=own
     )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def training_statistics(dataset: ClipDataset, scalar: bool = False) -> dict[str, Normalisation]:

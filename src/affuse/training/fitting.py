@@ -34,12 +34,14 @@ from affuse.training.checkpoints import (
     read_checkpoint,
     to_go_on_from,
 )
+from affuse.training.data import ClipDataset
 from affuse.training.device import trainer_device
 from affuse.training.learner import Learner
 from affuse.training.plateau import PlateauStages
 from affuse.training.precision import precision_here
 from affuse.training.processes import number, of_first, processes
 from affuse.training.recipe import Recipe
+from affuse.training.resident import keep_on, room_on
 
 
 def fit(
@@ -94,6 +96,11 @@ def fit(
     interrupts = _Interrupts()
     with _quiet(), interrupts.heard(), shared_norms(learner.model):
         trainer = _trainer(recipe, folder, [interrupts, *watching], device)
+        for data in (batches, judged):
+            if data is not None:
+                assert isinstance(data.dataset, ClipDataset)
+                here = trainer.strategy.root_device
+                keep_on(here, data.dataset, room_on(here))
         try:
             trainer.fit(learner, batches, judged, ckpt_path=before, weights_only=True)
         except NotFinite as error:
