@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -180,6 +181,37 @@ def test_one_seed_gives_the_same_bytes_twice_also_after_a_process_was_killed(toy
     assert resumed.returncode == 0, resumed.stderr
     assert (toy / "cut" / MODEL).read_bytes() == (toy / "whole" / MODEL).read_bytes()
     assert (toy / "cut/fold0/log.csv").read_text() == (toy / "whole/fold0/log.csv").read_text()
+
+
+@SLOW
+def test_killed_twenty_times_it_ends_in_the_same_bytes(toy: Path) -> None:
+    """One process, the other, or both and their launcher, soon after one more epoch was kept."""
+    toy_recipe(toy, epochs=150, **DRAWN)
+    assert torchrun(toy, "never").returncode == 0
+    random, last = Random(5), toy / "often/fold0/checkpoints/last.ckpt"
+    for kill in range(20):
+        before = kept_at(last)
+        resumed = ["--resume"] if kill else []
+        process = subprocess.Popen(command(toy, "often", *resumed), stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 120
+        while kept_at(last) == before and time.monotonic() < until:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(random.uniform(0.0, 0.3))
+        ranks = [rank_of(process.pid, rank) for rank in (0, 1)]
+        for killed in random.choice([ranks[:1], ranks[1:], [process.pid, *ranks]]):
+            os.kill(killed, signal.SIGKILL)
+        assert process.wait(60) != 0
+    assert not (toy / "often" / MODEL).exists()
+    finished = torchrun(toy, "often", "--resume")
+    assert finished.returncode == 0, finished.stderr
+    for file in (MODEL, "fold0/log.csv"):
+        assert (toy / "often" / file).read_bytes() == (toy / "never" / file).read_bytes()
+
+
+def kept_at(file: Path) -> int:
+    """When a file was last written; 0 where there is none."""
+    return file.stat().st_mtime_ns if file.is_file() else 0
 
 
 def rank_of(parent: int, rank: int) -> int:
