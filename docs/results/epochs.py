@@ -22,10 +22,12 @@ from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.registry import create_model
 from affuse.tasks.registry import task_of
-from affuse.training.data import ClipDataset, loader, normalisation_of
+from affuse.training.batches import loader
+from affuse.training.data import ClipDataset
 from affuse.training.fitting import fit
 from affuse.training.learner import Learner
 from affuse.training.recipe import load_recipe
+from affuse.training.statistics import normalisation_of
 from affuse.verification.bench.stages import Stages
 from affuse.verification.bench.stores import CLASSES, write_store
 from affuse.verification.bench.training import STAGES

@@ -9,7 +9,8 @@ import torch
 
 from affuse.features.store import Store
 from affuse.models.registry import create_model
-from affuse.training.data import ClipDataset, loader
+from affuse.training.batches import loader
+from affuse.training.data import ClipDataset
 from affuse.training.learner import optimiser_of
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.resident import keep_on

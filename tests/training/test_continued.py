@@ -29,10 +29,12 @@ from affuse.models.checkpoints import published_state_dict
 from affuse.models.modelfile import load_model
 from affuse.models.registry import create_model
 from affuse.models.systems.chumachenko.published import AUDIO, RAVDESS_CLASSES, VIDEO
+from affuse.training.batches import EpochSampler
 from affuse.training.continued import read_continued
-from affuse.training.data import ClipDataset, EpochSampler, published_normalisation
+from affuse.training.data import ClipDataset
 from affuse.training.learner import Learner
 from affuse.training.recipe import list_recipes, load_recipe
+from affuse.training.statistics import published_normalisation
 from affuse.training.targets import training_targets
 
 CLASSES = ("high", "low")

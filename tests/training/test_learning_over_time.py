@@ -20,9 +20,10 @@ from affuse.models.registry import create_model
 from affuse.tasks.dimensional import Dimensional
 from affuse.tasks.options import OverTime
 from affuse.tasks.series import Series
-from affuse.training.data import ClipDataset, training_statistics
+from affuse.training.data import ClipDataset
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.spliced import SplicedDataset
+from affuse.training.statistics import training_statistics
 from affuse.training.targets import training_targets
 from affuse.training.train import train
 

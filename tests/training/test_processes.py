@@ -21,7 +21,8 @@ from tests.toy import VIDEO, timed_store, toy_recipe, toy_store
 from affuse.errors import BadInput
 from affuse.features.store import Store
 from affuse.models.modelfile import load_model
-from affuse.training.data import BatchParts, ClipDataset, EpochSampler
+from affuse.training.batches import BatchParts, EpochSampler
+from affuse.training.data import ClipDataset
 from affuse.training.recipe import load_recipe
 from affuse.training.train import train
 

@@ -17,7 +17,8 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store, StreamFile
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import load_model
-from affuse.training.data import ClipDataset, loader
+from affuse.training.batches import loader
+from affuse.training.data import ClipDataset
 from affuse.training.recipe import load_recipe
 from affuse.training.resident import keep_on, room_on
 from affuse.training.train import train

@@ -31,7 +31,8 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
 from affuse.models.modelfile import load_model, read_spec
-from affuse.training.data import ClipDataset, EpochSampler
+from affuse.training.batches import EpochSampler
+from affuse.training.data import ClipDataset
 from affuse.training.learner import Learner
 from affuse.training.recipe import Recipe, load_recipe
 from affuse.training.sampling import balanced_order

@@ -22,8 +22,9 @@ from affuse.models.registry import create_model
 from affuse.tasks.annotated_targets import delayed
 from affuse.tasks.targets import TrainingTargets
 from affuse.training.backbone import backbone_terms, check_tuned, give_backbone
+from affuse.training.batches import loader
 from affuse.training.continued import Continue
-from affuse.training.data import ClipDataset, loader, normalisation_of
+from affuse.training.data import ClipDataset
 from affuse.training.fitting import fit
 from affuse.training.initial import Initial
 from affuse.training.learner import Learner
@@ -34,6 +35,7 @@ from affuse.training.sampling import groups_of
 from affuse.training.selection import learned_task, selected_score
 from affuse.training.smoothing import best_smoothing
 from affuse.training.spliced import SplicedDataset
+from affuse.training.statistics import normalisation_of
 from affuse.training.stores import learned_corpora
 
 

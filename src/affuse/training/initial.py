@@ -28,8 +28,8 @@ from affuse.models.options import current_options, defaults
 from affuse.models.registry import MODELS
 from affuse.models.trained_on import is_corpus, source_of, trainings
 from affuse.models.transfer import Taken, take_weights
-from affuse.training.data import published_normalisation
 from affuse.training.recipe import Recipe
+from affuse.training.statistics import published_normalisation
 
 
 @dataclass(frozen=True)

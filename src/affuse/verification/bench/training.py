@@ -15,6 +15,7 @@ from affuse.verification.bench.stores import CLASSES, arrays, names, write_store
 
 STAGES = {
     "torch.utils.data": "data",
+    "affuse.training.batches": "data",
     "affuse.training.data": "data",
     "affuse.features": "data",
     ":backward": "backward",
@@ -59,10 +60,12 @@ def train(folder: str, clips: int, batch: int, classes: int) -> Work:
     from affuse.execution.memory import keep_freed
     from affuse.features.store import Store
     from affuse.tasks.registry import task_of
-    from affuse.training.data import ClipDataset, loader, normalisation_of
+    from affuse.training.batches import loader
+    from affuse.training.data import ClipDataset
     from affuse.training.fitting import fit
     from affuse.training.learner import Learner
     from affuse.training.recipe import load_recipe
+    from affuse.training.statistics import normalisation_of
 
     keep_freed()
     changes = {"epochs": 1, "batch_size": batch, "selection": "last"}
