@@ -8,7 +8,7 @@ from affuse.features.batch import Batch
 from affuse.training.data import ClipDataset
 
 #: Of the memory that is free: what a training needs beside its data is not known before.
-SHARE = 0.25
+SHARE = 0.125
 _CHUNK = 64
 
 
