@@ -30,8 +30,8 @@ demo: $(READY)
 	$(BIN)/affuse demo --out demo
 
 lint: $(READY)
-	$(BIN)/ruff format --check src tests examples mkdocs_hooks.py
-	$(BIN)/ruff check src tests examples mkdocs_hooks.py
+	$(BIN)/ruff format --check src tests examples docs/results mkdocs_hooks.py
+	$(BIN)/ruff check src tests examples docs/results mkdocs_hooks.py
 	$(BIN)/mypy
 
 # Tests that share a fixture go to one worker (`worksteal`); drawn tests have fewer examples.

@@ -94,7 +94,8 @@ class Speech:
         found: dict[int, Known] = {}
         for own in self._by_speaker(rows):
             order = random.permutation(own)
-            before = accumulate((self.known[i] for i in order[:-1]), _add, initial={})
+            nothing: Known = {}
+            before = accumulate((self.known[i] for i in order[:-1]), _add, initial=nothing)
             found |= zip(order, before, strict=True)
         return found.__getitem__
 

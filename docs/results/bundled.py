@@ -4,7 +4,8 @@
 
 DATA holds `ravdess_speech`, `ferplus`, `diffusionfer` and `voices`; WEIGHTS is what `make weights`
 made of it, with stores of further voices in `stores` (`emovo`, `emotale`, `ased`), if there are
-such. Prints the tables of `bundled.md`.
+such. Prints the tables of `bundled.md`; of a model of faces alone, such as another seed of the
+face, those rows that are about faces.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ from affuse.inference.predictor import Predictor
 from affuse.inference.sliding import slide
 from affuse.metrics.calibration import calibration
 from affuse.metrics.classification import accuracy_interval, classification_scores
+from affuse.models.applied import LEAST_VOICE
 from affuse.models.bundled import BUNDLED
-from affuse.models.layers.voice import LEAST_VOICE
+from affuse.models.modelfile import load_model
 from affuse.tasks.timeline import Timeline
 
 CLASSES = tuple(EMOTIONS)
@@ -55,13 +57,9 @@ def main() -> None:
     options = parser.parse_args()
     predictor = Predictor(options.model)
     classes = predictor.spec.outputs
+    hears = any(spec.modality == "audio" for spec in predictor.spec.streams.values())
     tables = {
-        "RAVDESS speech, four actors left out (sound)": voices(predictor, options),
-        **{
-            f"the same, {name}": voices(predictor, options, change)
-            for name, change in HEARD.items()
-        },
-        **further(predictor, options),
+        **(spoken(predictor, options) if hears else {}),
         "FER+ validation, first choice of raters": faces(predictor, options, "plurality"),
         "FER+ validation images with a majority": faces(predictor, options, "majority"),
         "DiffusionFER, the half that was held apart (images)": drawn(predictor, options),
@@ -79,6 +77,8 @@ def main() -> None:
         )
         recalls = ", ".join(f"{c} {r:.2f}" for c, r in zip(classes, found.recall, strict=True))
         print(f"{name}: recall {recalls}", file=sys.stderr)
+    if not hears:
+        return
     print("\n| nothing to read | what is said |")
     print("|---|---|")
     for name, said in nothings(predictor):
@@ -123,6 +123,18 @@ HEARD: dict[str, Change] = {
 }
 
 
+def spoken(predictor: Predictor, options: argparse.Namespace) -> dict[str, Found]:
+    """Voices of people that the model has not heard, as they are and changed."""
+    return {
+        "RAVDESS speech, four actors left out (sound)": voices(predictor, options),
+        **{
+            f"the same, {name}": voices(predictor, options, change)
+            for name, change in HEARD.items()
+        },
+        **further(predictor, options),
+    }
+
+
 def voices(
     predictor: Predictor, options: argparse.Namespace, change: Change | None = None
 ) -> Found:
@@ -146,6 +158,7 @@ def voices(
 def further(predictor: Predictor, options: argparse.Namespace) -> dict[str, Found]:
     """Voices of corpora that the model has not heard, nothing and everything known of a speaker."""
     found: dict[str, Found] = {}
+    model, _ = load_model(predictor.file)
     sounds = {n: s for n, s in predictor.spec.streams.items() if s.modality == "audio"}
     (face,) = (s for s in predictor.spec.streams.values() if s.modality == "video")
     for name in ("emovo", "emotale", "ased"):
@@ -167,7 +180,7 @@ def further(predictor: Predictor, options: argparse.Namespace) -> dict[str, Foun
                 streams = people.moved(clip.id, streams) if people else streams
                 duration = stream_duration(streams, sounds)
                 streams |= {face.name: Stream.absent(face, duration)}
-                said = slide(predictor.model, predictor.spec, streams, duration)
+                said = slide(model, predictor.spec, streams, duration)
                 rows.append(said.anyway)
                 heard.append(np.nanmax(said.voice) >= LEAST_VOICE)
             print(f"{name}{words}: a voice in {np.mean(heard):.1%}", file=sys.stderr)
@@ -178,6 +191,7 @@ def further(predictor: Predictor, options: argparse.Namespace) -> dict[str, Foun
 
 def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Found:
     """Validation images of FER+ whose label is one of the classes."""
+    model, _ = load_model(predictor.file)
     data = Store(options.weights / "stores/ferplus")
     labels = Labels(rule, "video", least=2, others="count")
     there = [clip for clip in data.clips if clip.partition == "validation"]
@@ -197,7 +211,7 @@ def faces(predictor: Predictor, options: argparse.Namespace, rule: Rule) -> Foun
             batch.streams[spec.name] = torch.zeros(count, 50, *spec.shape)
             batch.masks[spec.name] = torch.zeros(count, 50, dtype=torch.bool)
         with torch.inference_mode():
-            logits = predictor.model(normalise(batch, predictor.spec.normalisation)).logits
+            logits = model(normalise(batch, predictor.spec.normalisation)).logits
         rows.append(logits.softmax(-1).numpy())
     return np.concatenate(rows), [n for _, n in kept], [str(c.speaker) for c, _ in kept]
 

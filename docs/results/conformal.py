@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from affuse.evaluation.predictions import read_predictions
+from affuse.evaluation.predictions import Predictions, read_predictions
 from affuse.metrics.conformal import conformal_threshold
 from affuse.tasks.class_scores import ClassTable
 
@@ -102,7 +102,7 @@ def compared(development: Path, test: Path) -> None:
             print(f"{condition:6} {name:12} coverage {covered:.3f}  classes {size:.2f}")
 
 
-def _rows(part, fold):
+def _rows(part: Predictions, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     assert isinstance(part.table, ClassTable)
     own = part.folds == fold
     return part.table.probabilities[own], part.table.true[own], part.speakers[own]

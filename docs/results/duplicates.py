@@ -131,7 +131,8 @@ def write_video(
 
     def shown() -> Iterator[np.ndarray]:
         """Every image as often as it is seen at the frame rate."""
-        count, last = 0, None
+        count = 0
+        last: np.ndarray | None = None
         for frame in read_frames(clip.video, clip.start or None, clip.end):
             while last is not None and count / fps < frame.time - clip.start - shift - 1e-6:
                 yield last
@@ -139,7 +140,8 @@ def write_video(
             rgb = frame.rgb()
             height, width = (round(side * scale) // 2 * 2 for side in rgb.shape[:2])
             rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-            last = np.uint8(np.clip(rgb * gain + offset, 0, 255)) if gain != 1 else rgb
+            last = np.clip(rgb * gain + offset, 0, 255).astype(np.uint8) if gain != 1 else rgb
+        assert last is not None
         yield last
 
     with av.open(str(path), "w") as container:

@@ -8,6 +8,7 @@ scores as affuse does it and by the percentile bootstrap.
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -170,7 +171,7 @@ for speakers in SPEAKERS:
 table(
     [
         coverage(
-            lambda n, m=mean, d=deviation: confusions(n, m, d),
+            partial(confusions, mean=mean, deviation=deviation),
             confusion_scores,
             dict.fromkeys(("uar", "macro_f1"), "share"),
             4000,
@@ -181,7 +182,7 @@ table(
 table(
     [
         coverage(
-            lambda n, a=slope, b=shift: series(n, a, b),
+            partial(series, slope=slope, shift=shift),
             of_series,
             {name: SERIES_METRICS[name].scale for name in ("ccc", "pcc", "rmse", "sagr")},
             1600,

@@ -132,7 +132,8 @@ def looks(paths: list[Path], same: dict[str, str]) -> None:
         readings.run()
         if search.track is not None and search.track.looks is not None:
             found[path, part] = search.track.looks / np.linalg.norm(search.track.looks)
-    alike, unlike = [], []
+    alike: list[float] = []
+    unlike: list[float] = []
     for (a, one), (b, other) in itertools.combinations(found.items(), 2):
         mine = same.get(a[0].name, a[0].name) == same.get(b[0].name, b[0].name)
         (alike if mine else unlike).append(float(one @ other))

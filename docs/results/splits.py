@@ -56,7 +56,7 @@ def hicmae(folder: Path, fold: int, clips: Roles, label: int | None = None) -> N
         write(folder / f"split{fold:02d}" / f"{FILES[role]}.csv", rows)
 
 
-def annotations(path: Path, clips: Roles, videos: Sequence[str] = ("01", "02")) -> None:
+def annotation_file(path: Path, clips: Roles, videos: Sequence[str] = ("01", "02")) -> None:
     """`annotations.txt`; each performance once per video of it."""
     write(
         path,
@@ -81,19 +81,19 @@ def main(out: Path) -> None:
     """Write all of them below a folder."""
     four = [ACTORS[k : k + 4] for k in range(0, 24, 4)]
     spread = (["05", "10", "16", "19"], ["11", "13", "18", "22"])
-    annotations(out / "s1-code/annotations.txt", by_actor(four[0], four[1]))
+    annotation_file(out / "s1-code/annotations.txt", by_actor(four[0], four[1]))
     text = (out / "s1-code/annotations.txt").read_text()
     write(out / "s1-run-twice/annotations.txt", (text + text).splitlines())
-    annotations(out / "s1-before-may-2023/annotations.txt", by_actor(ACTORS[:5], ACTORS[5:9]))
-    annotations(out / "s1-weights/annotations.txt", by_actor(*spread))
+    annotation_file(out / "s1-before-may-2023/annotations.txt", by_actor(ACTORS[:5], ACTORS[5:9]))
+    annotation_file(out / "s1-weights/annotations.txt", by_actor(*spread))
     trained = [a for a in ACTORS if a not in {*spread[0], *spread[1]}]
     mixed = by_actor(four[0], (), trained)
-    annotations(out / "s1-weights-on-code-split/annotations.txt", mixed)
+    annotation_file(out / "s1-weights-on-code-split/annotations.txt", mixed)
     for k in range(5):
         train = [a for a in ACTORS if a not in {*four[k], *four[k + 1]}]
         if k == 2:
             train = ["09" if a == "19" else a for a in train]
-        annotations(
+        annotation_file(
             out / f"s1-five-folds/fold{k}.txt", by_actor(four[k], four[k + 1], train), ["01"]
         )
     for k, test in enumerate(four, 1):
