@@ -52,7 +52,7 @@ WRITERS: dict[str, Writer] = {
     "jsonl": lambda folder, clips: RULES["emobox"](folder, "ravdess", 1, clips),
     "blanks": lambda folder, clips: RULES["hicmae"](folder, 1, clips),
     "commas": comma_list,
-    "annotations": lambda folder, clips: RULES["annotations"](
+    "annotations": lambda folder, clips: RULES["annotation_file"](
         folder / "annotations.txt", clips, ["01"]
     ),
     "table": label_table,

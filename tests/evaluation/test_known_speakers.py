@@ -25,7 +25,8 @@ from affuse.evaluation.report.page import write_report
 from affuse.features.baseline import Baselines, Known, evidence_of, together
 from affuse.features.prepare import prepare
 from affuse.features.speakers import AMOUNTS, Amount, SpeakerBaselines, place
-from affuse.features.store import Store, write_index
+from affuse.features.store import Store
+from affuse.features.store_index import write_index
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.clips import ClipModel
 from affuse.models.modelfile import load_model, read_spec

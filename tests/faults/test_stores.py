@@ -24,8 +24,10 @@ from affuse.cli.main import main
 from affuse.errors import BadInput
 from affuse.execution.files import NotWritten, atomic_path, locked, sweep, write_text
 from affuse.features.archive import write_archive
+from affuse.features.damages import damages
 from affuse.features.prepare import prepare
-from affuse.features.store import Store, StreamFile, damages, stream_path
+from affuse.features.store import Store, stream_path
+from affuse.features.stream_file import StreamFile
 from tests.faults.misbehaving import Numbers, corpus
 from tests.folders import tree
 

@@ -21,7 +21,8 @@ from affuse.errors import AffuseError, BadInput
 from affuse.execution.executors import map_unordered
 from affuse.features.archive import read_archive
 from affuse.features.prepare import prepare
-from affuse.features.store import Store, StreamFile, stream_path
+from affuse.features.store import Store, stream_path
+from affuse.features.stream_file import StreamFile
 from affuse.inference.batch import predict_all
 from tests.faults.misbehaving import DEATHS, Numbers, act, corpus, write_and_wait
 

@@ -9,8 +9,9 @@ from affuse.corpora.clip import Corpus
 from affuse.errors import BadInput
 from affuse.features.archive import read_archive, write_archive
 from affuse.features.prepare import prepare
-from affuse.features.store import Store, StreamFile, read_failures
+from affuse.features.store import Store, read_failures
 from affuse.features.stream import StreamSpec
+from affuse.features.stream_file import StreamFile
 
 TEXTS = {"a/b": "1 2 3", "b": "4", "c": "5 6 7 8"}
 

@@ -14,8 +14,9 @@ from tests.toy import AUDIO, CLASSES, VIDEO, Toy, toy_recipe, toy_store
 from affuse.corpora.clip import Clip, Corpus
 from affuse.features.batch import Batch
 from affuse.features.prepare import prepare
-from affuse.features.store import Store, StreamFile
+from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
+from affuse.features.stream_file import StreamFile
 from affuse.models.modelfile import load_model
 from affuse.training.batches import loader
 from affuse.training.data import ClipDataset

@@ -9,7 +9,8 @@ from affuse.audit.leaks import Leak
 from affuse.corpora.clip import Clip
 from affuse.corpora.protocols.protocol import Protocol, Roles
 from affuse.execution.text import identity
-from affuse.features.store import Store, StreamFile
+from affuse.features.store import Store
+from affuse.features.stream_file import StreamFile
 
 KIND = "published-scores"
 

@@ -16,7 +16,8 @@ from affuse.audit.duplicates import (
 )
 from affuse.audit.leaks import Pair
 from affuse.corpora.clip import Clip
-from affuse.features.store import Store, StreamFile
+from affuse.features.store import Store
+from affuse.features.stream_file import StreamFile
 
 #: Kind of leak -> the stream that tells it, and the similarity from which clips are the same.
 _NEAR = {

@@ -90,7 +90,7 @@ def _read(options: argparse.Namespace) -> Corpus:
 
 
 def _store(options: argparse.Namespace) -> int:
-    from affuse.features.store import damages
+    from affuse.features.damages import damages
 
     damaged, unchecked = damages(options.store)
     if options.json:

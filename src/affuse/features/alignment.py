@@ -16,7 +16,8 @@ from affuse.execution.progress import progress
 from affuse.execution.tables import read_rows
 from affuse.features.extractor import Extractor
 from affuse.features.imported import Imported
-from affuse.features.store import StreamFile, stream_path
+from affuse.features.store import stream_path
+from affuse.features.stream_file import StreamFile
 from affuse.media.allowance import time_limit
 from affuse.media.probe import probe
 

@@ -17,8 +17,9 @@ from affuse.errors import BadInput
 from affuse.features.archive import write_archive
 from affuse.features.extractor import Extractor, OutOfFold, same_stream
 from affuse.features.parts import is_fresh_part, made_from, part_path, read_facts, read_part
-from affuse.features.store import StreamFile, stream_path
+from affuse.features.store import stream_path
 from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream_file import StreamFile
 
 
 def parts_folder(store: Path, extractor: Extractor) -> Path:

@@ -11,8 +11,9 @@ from typing import Any
 from affuse.corpora.together import TOGETHER, among_others
 from affuse.errors import AffuseError, BadInput
 from affuse.features.extractor import check_same_stream
-from affuse.features.store import Store, StreamFile
+from affuse.features.store import Store
 from affuse.features.stream import Stream
+from affuse.features.stream_file import StreamFile
 
 
 def open_stores(paths: Path | Sequence[Path]) -> Store:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from affuse.features.extractor import check_same_stream
-from affuse.features.store import Store, StreamFile
+from affuse.features.store import Store
 from affuse.features.stream import Stream
+from affuse.features.stream_file import StreamFile
 
 
 class OverlaidStore(Store):

@@ -20,13 +20,9 @@ from affuse.features.fingerprint import AudioFingerprint, ContentHash, VideoFing
 from affuse.features.parts import is_fresh_part, part_path
 from affuse.features.recorded import RecordingExtractor
 from affuse.features.shards import empty_clips, record_shard
-from affuse.features.store import (
-    StreamFile,
-    network_path,
-    read_failures,
-    stream_path,
-    write_index,
-)
+from affuse.features.store import network_path, read_failures, stream_path
+from affuse.features.store_index import write_index
+from affuse.features.stream_file import StreamFile
 from affuse.features.work import Task, compute
 from affuse.media.allowance import time_limit
 from affuse.media.changes.registry import Change

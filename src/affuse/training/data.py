@@ -13,8 +13,9 @@ from affuse.errors import BadInput
 from affuse.features.batch import TARGET_RATE, Batch, collate
 from affuse.features.extractor import SHORTEST, same_stream
 from affuse.features.speakers import SpeakerBaselines
-from affuse.features.store import Store, StreamFile
+from affuse.features.store import Store
 from affuse.features.stream import Stream, stream_duration, window_of
+from affuse.features.stream_file import StreamFile
 from affuse.tasks.targets import Target
 
 Sample = tuple[dict[str, Stream], np.ndarray, str]

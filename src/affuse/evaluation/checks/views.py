@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from affuse.corpora.clip import Clip
-from affuse.features.store import Store, StreamFile
+from affuse.features.store import Store
 from affuse.features.stream import Stream, StreamSpec
+from affuse.features.stream_file import StreamFile
 
 #: Spec and stream of a clip -> what takes its place.
 StreamChange = Callable[[StreamSpec, Stream], Stream]

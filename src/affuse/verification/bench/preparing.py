@@ -40,6 +40,8 @@ STAGES = {
     "affuse.features.parts": "write",
     "affuse.features.consolidate": "write",
     "affuse.features.store": "write",
+    "affuse.features.store_index": "write",
+    "affuse.features.stream_file": "write",
     "affuse.execution.files": "write",
     "affuse.media.reading": "decode",
     "affuse.media.probe": "decode",

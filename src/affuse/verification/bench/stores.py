@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from affuse.corpora.clip import Clip, Corpus
 from affuse.features.consolidate import Entry, write_stream
-from affuse.features.store import stream_path, write_index
+from affuse.features.store import stream_path
+from affuse.features.store_index import write_index
 from affuse.features.stream import Stream, StreamSpec
 
 #: Clips that differ; more are copies of them.
