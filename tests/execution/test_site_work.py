@@ -235,3 +235,28 @@ def test_a_site_that_gives_no_workers_is_one_line(folder: Path, tmp_path: Path) 
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode in (1, 2) and "Traceback" not in done.stderr
     assert "--site" in done.stderr.splitlines()[-1]
+
+
+def test_a_slurm_gives_the_nodes(
+    slurm: dict[str, str], folder: Path, made: Path, tmp_path: Path
+) -> None:
+    """Jobs that Parsl asks a real one for do the work, and end with the command."""
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        "{kind: slurm, workers: 2, memory: 3, max_blocks: 1, walltime: '00:20:00', "
+        f"address: 127.0.0.1, logs: {tmp_path / 'logs'}}}\n"
+    )
+    out = tmp_path / "out"
+    command = grid(folder, out, *GRID, "--site", str(site))
+    done = subprocess.run(command, env=slurm, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert models(out) == models(made)
+    queue = ["squeue", "--noheader", "--format=%T"]
+    until = time.monotonic() + 60
+    while subprocess.run(queue, env=slurm, stdout=subprocess.PIPE, check=True).stdout.strip():
+        assert time.monotonic() < until, "the jobs outlive the command"
+        time.sleep(0.5)
+    ended = subprocess.run(
+        [*queue, "--states=all"], env=slurm, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert ended.stdout.split() == ["CANCELLED"]
