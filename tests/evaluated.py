@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from affuse.evaluation.scored import score_table
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from tests.judged import Rows, write_rows
 
 #: Elements that have no end.

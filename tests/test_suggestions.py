@@ -17,7 +17,7 @@ from affuse.features.catalogue import STREAMS
 from affuse.models.registry import MODELS
 from affuse.models.systems import SYSTEMS
 from affuse.suggestions import closest, hint
-from affuse.training.recipe import check_keys, list_recipes, load_recipe, recipe_keys
+from affuse.training.recipe_files import check_keys, list_recipes, load_recipe, recipe_keys
 
 NAMES = {
     "verbs": [*VERBS],

@@ -26,7 +26,7 @@ from affuse.training.batches import loader
 from affuse.training.data import ClipDataset
 from affuse.training.fitting import fit
 from affuse.training.learner import Learner
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.statistics import normalisation_of
 from affuse.verification.bench.stages import Stages
 from affuse.verification.bench.stores import CLASSES, write_store

@@ -372,7 +372,7 @@ def train(
     from affuse.extras import need
 
     need("train", "affuse.train")
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
     from affuse.training.train import train as trained
 
     folds = [fold] if isinstance(fold, int) else None if fold is None else list(fold)

@@ -13,7 +13,7 @@ from tests.commands import run
 
 from affuse.cli.main import VERBS
 from affuse.corpora.registry import CORPORA
-from affuse.training.recipe import list_recipes
+from affuse.training.recipe_files import list_recipes
 
 #: What bash does when Tab is pressed at the end of a line.
 TAB = """

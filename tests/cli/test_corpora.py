@@ -51,7 +51,7 @@ def synthetic(corpora: Path, name: str) -> Path:
 def test_check_prepare_and_two_epochs_of_training(
     corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
 
     _, options, recipe, changes, allow = SYNTHETIC[name]
     root = synthetic(corpora, name)

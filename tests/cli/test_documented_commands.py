@@ -13,7 +13,7 @@ from affuse.cli.main import VERBS, main, module_of
 from affuse.models.checkpoints import system_module
 from affuse.models.options import check_options
 from affuse.models.registry import MODELS
-from affuse.training.recipe import list_recipes, load_recipe, parse_change
+from affuse.training.recipe_files import list_recipes, load_recipe, parse_change
 
 ROOT = Path(__file__).parents[2]
 

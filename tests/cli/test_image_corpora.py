@@ -109,7 +109,7 @@ def test_check_prepare_train_and_evaluate(
 def test_a_picture_most_raters_do_not_know_is_not_learned(
     archive: Path, tmp_path: Path, drawn: Drawn
 ) -> None:
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
     from affuse.training.targets import training_targets
 
     prepare(read(archive), tmp_path / "store", [AlignedFaces(48)])

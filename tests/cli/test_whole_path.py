@@ -35,7 +35,7 @@ def test_prepare_train_evaluate_predict(
     recipe: str,
     changes: list[str],
 ) -> None:
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
 
     streams = ",".join(load_recipe(recipe).streams)
     store, out = tmp_path / "store", tmp_path / "run"

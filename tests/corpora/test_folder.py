@@ -9,7 +9,7 @@ from affuse.errors import BadInput
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.models.modelfile import read_spec
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 

@@ -27,7 +27,7 @@ from affuse.media.audio import read_sound
 from affuse.media.probe import probe
 from affuse.media.timestamps import picture_times
 from affuse.media.video import read_frames
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 
 SECONDS = (4.0, 4.0)
 

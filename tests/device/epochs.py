@@ -12,7 +12,8 @@ from affuse.models.registry import create_model
 from affuse.training.batches import loader
 from affuse.training.data import ClipDataset
 from affuse.training.learner import optimiser_of
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.resident import keep_on
 from affuse.training.selection import learned_task
 from affuse.verification.bench.stores import write_store

@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from affuse.models.registry import create_model
 from affuse.training.learner import Learner, optimiser_of
-from affuse.training.recipe import Recipe, list_recipes, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import list_recipes, load_recipe
 from affuse.training.selection import learned_task
 from tests.device import generated
 from tests.device.setting import Figures, Setting

@@ -24,7 +24,7 @@ from affuse.features.stream import Stream
 from affuse.inference.sliding import slide
 from affuse.metrics.scaling import Scaling, scaled
 from affuse.models.modelfile import KEY, load_model, read_spec
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 MASKS = ["av", "audio", "video"]

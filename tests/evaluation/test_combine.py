@@ -24,7 +24,7 @@ from affuse.features.store import Store
 from affuse.models.baselines.combined import Combined
 from affuse.models.embedded import unpack_networks
 from affuse.models.modelfile import load_model, save_model
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 STREAMS = {"audio": "audio/mfcc10", "video": "video/openface"}

@@ -17,7 +17,7 @@ from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.modelfile import load_model
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 LOUD = StreamSpec("audio/loud", 20.0, (1,))

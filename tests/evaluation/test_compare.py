@@ -20,7 +20,7 @@ from tests.toy import toy_recipe
 import affuse
 from affuse.evaluation.compare import compare
 from affuse.metrics.power import smallest_difference, speakers_needed
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 

@@ -11,7 +11,7 @@ from tests.toy import toy_recipe, toy_store
 
 from affuse.errors import AffuseError, BadInput
 from affuse.evaluation.evaluate import evaluate
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 

@@ -30,7 +30,7 @@ from affuse.features.store_index import write_index
 from affuse.features.stream import Stream, StreamSpec
 from affuse.inference.clips import ClipModel
 from affuse.models.modelfile import load_model, read_spec
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 CLASSES = ("calm", "happy")

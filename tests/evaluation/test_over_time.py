@@ -21,7 +21,7 @@ from affuse.evaluation.scored import score_table
 from affuse.metrics.concordance import ccc
 from affuse.metrics.over_time import SERIES_METRICS
 from affuse.tasks.series import Series, filled
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 

@@ -22,7 +22,7 @@ from affuse.cli.main import main
 from affuse.evaluation.evaluate import evaluate
 from affuse.evaluation.scored import score_table
 from affuse.metrics.concordance import ccc
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 

@@ -15,7 +15,7 @@ from tests.toy import toy_recipe, toy_store
 from affuse.evaluation.evaluate import evaluate
 from affuse.evaluation.report.card import model_card
 from affuse.models.bundled import BUNDLED, CARD
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 

@@ -23,7 +23,7 @@ from affuse.cli.main import main
 from affuse.errors import BadInput
 from affuse.execution.files import sweep
 from affuse.training.checkpoints import Checkpoints, read_checkpoint, to_go_on_from
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 from tests.toy import toy_recipe
 

@@ -23,7 +23,7 @@ from affuse.models.modelfile import load_model, save_model
 from affuse.training.averaging import AveragedWeights
 from affuse.training.checkpoints import read_checkpoint
 from affuse.training.learner import Learner
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 from tests.toy import toy_recipe
 

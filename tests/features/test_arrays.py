@@ -17,7 +17,7 @@ from affuse.features.catalogue import stream_spec
 from affuse.features.fingerprint import VideoFingerprint
 from affuse.features.store import Store
 from affuse.models.modelfile import read_spec
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 
 STREAMS = tuple(load_recipe("leader-follower-affwild2-published").streams)
 FILES = ("frame", "vggish", "mfcc")

@@ -16,7 +16,7 @@ from tests.s3 import S3, s3
 from tests.toy import toy_recipe, toy_store
 
 from affuse.features.store import Store
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 pytest.importorskip("obstore", reason="needs the extra cloud")

@@ -17,7 +17,7 @@ from affuse.features.renamed import current_name, earlier_name
 from affuse.features.store import Store
 from affuse.features.stream import StreamSpec
 from affuse.models.registry import create_model
-from affuse.training.recipe import list_recipes, load_recipe
+from affuse.training.recipe_files import list_recipes, load_recipe
 
 NAMES = {
     "audio/mfcc10-reference": "audio/mfcc10-published",

@@ -23,7 +23,7 @@ from affuse.features.stream import Stream, StreamSpec
 from affuse.models.modelfile import read_spec
 from affuse.training.data import ClipDataset
 from affuse.training.learner import Learner
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 ROW = StreamSpec("video/imported-row", 0.0, (2,))

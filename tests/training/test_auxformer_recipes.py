@@ -17,7 +17,7 @@ from affuse.models.modelfile import read_spec
 from affuse.models.registry import create_model
 from affuse.tasks.classification import Classification
 from affuse.training.learner import Learner
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.recipe_parts import Dropout
 from affuse.training.train import train
 

@@ -33,7 +33,7 @@ from affuse.training.batches import EpochSampler
 from affuse.training.continued import read_continued
 from affuse.training.data import ClipDataset
 from affuse.training.learner import Learner
-from affuse.training.recipe import list_recipes, load_recipe
+from affuse.training.recipe_files import list_recipes, load_recipe
 from affuse.training.statistics import published_normalisation
 from affuse.training.targets import training_targets
 

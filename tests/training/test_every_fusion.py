@@ -10,7 +10,7 @@ from tests.toy import toy_recipe, toy_store
 from affuse.evaluation.evaluate import evaluate
 from affuse.models.modelfile import load_model
 from affuse.models.registry import MODELS
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 #: TSAV reads spectrograms and images alone.

@@ -14,7 +14,7 @@ from tests.toy import CLASSES, toy_recipe, toy_store
 from affuse.cli.main import main
 from affuse.errors import AffuseError, BadInput
 from affuse.models.modelfile import load_model, read_spec, save_model
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 MODEL = "fold0/model.safetensors"

@@ -21,7 +21,8 @@ from affuse.tasks.dimensional import Dimensional
 from affuse.tasks.options import OverTime
 from affuse.tasks.series import Series
 from affuse.training.data import ClipDataset
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.spliced import SplicedDataset
 from affuse.training.statistics import training_statistics
 from affuse.training.targets import training_targets

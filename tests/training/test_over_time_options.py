@@ -25,7 +25,8 @@ from affuse.tasks.dimensional import Dimensional
 from affuse.tasks.options import OverTime
 from affuse.tasks.series import Series
 from affuse.tasks.targets import TrainingTargets
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.spliced import SplicedDataset
 from affuse.training.targets import training_targets
 from affuse.training.train import train

@@ -18,7 +18,7 @@ from affuse.models.systems.leader_follower.model import LeaderVisual
 from affuse.tasks.task import Mode
 from affuse.training.learner import Learner
 from affuse.training.plateau import PlateauStages, freeze_backbone
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.recipe_parts import Plateau
 from affuse.training.train import train
 

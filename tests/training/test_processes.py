@@ -23,7 +23,7 @@ from affuse.features.store import Store
 from affuse.models.modelfile import load_model
 from affuse.training.batches import BatchParts, EpochSampler
 from affuse.training.data import ClipDataset
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 SLOW = pytest.mark.slow

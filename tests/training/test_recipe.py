@@ -8,7 +8,8 @@ import yaml
 from affuse.errors import AffuseError, BadInput
 from affuse.models.registry import list_models
 from affuse.training.precision import precision_here
-from affuse.training.recipe import Optimiser, list_recipes, load_recipe
+from affuse.training.recipe import Optimiser
+from affuse.training.recipe_files import list_recipes, load_recipe
 from affuse.training.schedule import rate_factor
 
 PLAIN = {

@@ -20,7 +20,7 @@ from affuse.features.stream_file import StreamFile
 from affuse.models.modelfile import load_model
 from affuse.training.batches import loader
 from affuse.training.data import ClipDataset
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.resident import keep_on, room_on
 from affuse.training.train import train
 

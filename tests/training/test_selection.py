@@ -14,7 +14,7 @@ from affuse.models.registry import create_model
 from affuse.tasks.classification import Classification
 from affuse.tasks.dimensional import Dimensional
 from affuse.tasks.distribution import Distribution
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.selection import learned_task, selected_score
 from affuse.training.train import train
 

@@ -34,7 +34,8 @@ from affuse.models.modelfile import load_model, read_spec
 from affuse.training.batches import EpochSampler
 from affuse.training.data import ClipDataset
 from affuse.training.learner import Learner
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.sampling import balanced_order
 from affuse.training.train import train
 

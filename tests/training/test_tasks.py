@@ -19,7 +19,7 @@ from affuse.evaluation.scored import score_table
 from affuse.features.prepare import prepare
 from affuse.features.store import Store
 from affuse.tasks.targets import TrainingTargets
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.targets import training_targets
 from affuse.training.train import train
 

@@ -20,7 +20,7 @@ from affuse.models.modelfile import load_model
 from affuse.training.callbacks import EpochLog
 from affuse.training.data import ClipDataset
 from affuse.training.learner import Learner
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.statistics import training_statistics
 from affuse.training.targets import training_targets
 from affuse.training.train import train

@@ -14,7 +14,7 @@ from affuse.errors import BadInput
 from affuse.evaluation.evaluate import evaluate
 from affuse.training.device import trainer_device
 from affuse.training.precision import precision_here
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.train import train
 
 QUICK = {"model": {"name": "concat"}, "epochs": 1}

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace) -> Corpus:
     from affuse.corpora.registry import read_corpus
-    from affuse.training.recipe import parse_change
+    from affuse.training.recipe_files import parse_change
 
     return read_corpus(options.corpus, options.root, dict(map(parse_change, options.changes)))
 

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.evaluation.checks.report import limit_of, measured_of, write_results
     from affuse.evaluation.checks.run import check_model
     from affuse.models.bundled import BUNDLED
-    from affuse.training.recipe import parse_change
+    from affuse.training.recipe_files import parse_change
 
     labels = dict(map(parse_change, options.labels))
     result = check_model(

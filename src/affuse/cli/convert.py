@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Convert and say what was found."""
     from affuse.models.checkpoints import convert, convert_back
-    from affuse.training.recipe import parse_change
+    from affuse.training.recipe_files import parse_change
 
     told = dict(parse_change(change) for change in options.changes)
     if isinstance(names := told.get("classes"), str):

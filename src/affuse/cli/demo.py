@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.inference.output import write_timeline
     from affuse.inference.predictor import Predictor
     from affuse.tasks.timeline import Timeline
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
     from affuse.training.run import MODEL_FILE
     from affuse.training.train import train
 

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.evaluation.evaluate import evaluate
     from affuse.evaluation.subject import results_folder
     from affuse.tasks.registry import DEFAULT_TASK, TASKS
-    from affuse.training.recipe import parse_change
+    from affuse.training.recipe_files import parse_change
 
     changes = [parse_change(change) for change in options.labels]
     result = evaluate(

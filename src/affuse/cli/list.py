@@ -103,7 +103,7 @@ def _streams() -> list[dict[str, object]]:
 
 
 def _recipes() -> list[dict[str, object]]:
-    from affuse.training.recipe import list_recipes, load_recipe
+    from affuse.training.recipe_files import list_recipes, load_recipe
 
     rows: list[dict[str, object]] = []
     for name in list_recipes():

@@ -62,7 +62,7 @@ def _prepare(options: argparse.Namespace, site: Executor | None) -> int:
     from affuse.features.arrays import corpus_extractor
     from affuse.features.prepare import prepare
     from affuse.media.changes.registry import Change
-    from affuse.training.recipe import parse_change
+    from affuse.training.recipe_files import parse_change
 
     share = Share.parse(options.shard)
     changes = [Change.parse(text) for text in options.change]

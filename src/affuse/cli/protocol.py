@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from affuse.corpora.published_lists import read_listing
     from affuse.corpora.registry import read_corpus
     from affuse.execution.files import write_text
-    from affuse.training.recipe import parse_change
+    from affuse.training.recipe_files import parse_change
 
     if options.out.exists():
         raise BadInput(options.out, "is there already; protocols are frozen, so choose a new name")

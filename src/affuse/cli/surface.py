@@ -72,7 +72,7 @@ def measure_surface(options: argparse.Namespace) -> int:
     from affuse.cli.tables import print_table
     from affuse.evaluation.evaluate import Evaluation
     from affuse.evaluation.surface.measure import surface
-    from affuse.training.recipe import parse_change
+    from affuse.training.recipe_files import parse_change
 
     changes = [parse_change(change) for change in options.labels]
     evaluation = Evaluation(

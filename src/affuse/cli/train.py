@@ -115,7 +115,7 @@ def _run_one(options: argparse.Namespace) -> int:
 
 def _chosen(name: str, texts: Sequence[str]) -> tuple[Recipe, list[int] | None]:
     """The recipe with its changes, and the folds that are wanted; None for all of them."""
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
 
     folds = None
     changes = []

@@ -20,7 +20,8 @@ from affuse.features.store import Store
 from affuse.training.fold import Training
 from affuse.training.precision import precision_here
 from affuse.training.processes import count
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.training.run import labels_copy, read_run
 from affuse.training.stores import store_facts
 

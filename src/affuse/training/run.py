@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from affuse.errors import BadInput
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 
 MODEL_FILE = "model.safetensors"
 SPLIT_FILE = "split.json"

@@ -20,7 +20,7 @@ from affuse.models.modelfile import ModelSpec, load_model, read_spec, save_model
 from affuse.models.registry import create_model
 from affuse.models.systems.leader_follower.model import LeaderFollower
 from affuse.models.systems.leader_follower.published import EMBEDDING, FOLLOWERS, PICTURES
-from affuse.training.recipe import load_recipe
+from affuse.training.recipe_files import load_recipe
 from affuse.verification.contracts.model import random_batch
 from tests.execution.tensorflow_writer import write_v1, write_v2
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import yaml
 
 from affuse.suggestions import unknown
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 
 #: The two ways of doing a row again.
 WAYS = ("published", "default")

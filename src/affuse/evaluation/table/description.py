@@ -20,7 +20,8 @@ from affuse.metrics.jackknife import Metric
 from affuse.metrics.over_time import SERIES_METRICS
 from affuse.suggestions import unknown
 from affuse.tasks.class_scores import CLASS_METRICS, RATER_METRICS
-from affuse.training.recipe import Recipe, load_recipe
+from affuse.training.recipe import Recipe
+from affuse.training.recipe_files import load_recipe
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import Any
 from affuse.errors import AffuseError
 from affuse.evaluation.compare import DEFAULT_METRICS
 from affuse.evaluation.table.description import FACTS, Column, Row, Table
-from affuse.training.recipe import load_recipe, parse_change
+from affuse.training.recipe_files import load_recipe, parse_change
 
 #: Combinations at most: more are a slip of the keyboard.
 _MOST = 10_000

@@ -42,7 +42,7 @@ def first_model(classes: int) -> tuple[Any, dict[str, Any]]:
 
     from affuse.models.checkpoints import published_state_dict
     from affuse.models.registry import create_model
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
 
     options = dict(load_recipe(RECIPE).model)
     torch.manual_seed(1)
@@ -64,7 +64,7 @@ def train(folder: str, clips: int, batch: int, classes: int) -> Work:
     from affuse.training.data import ClipDataset
     from affuse.training.fitting import fit
     from affuse.training.learner import Learner
-    from affuse.training.recipe import load_recipe
+    from affuse.training.recipe_files import load_recipe
     from affuse.training.statistics import normalisation_of
 
     keep_freed()
