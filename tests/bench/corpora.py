@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+
+from affuse.verification.bench.sides import peak_memory
 
 CLIPS, SPEAKERS, CLASSES = 100_000, 500, 6
 
@@ -71,8 +72,7 @@ def _measure() -> dict[str, float]:
         )
         assert len(clips) == CLIPS and len(groups) == 100
         assert {leak.kind for leak in leaks} == {"same-file"}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return seconds | {"peak memory, MB": round(peak)}
+    return seconds | {"peak memory, MB": round(peak_memory())}
 
 
 if __name__ == "__main__":

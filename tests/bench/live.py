@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from affuse.media.live import Live
 from affuse.media.source import open_source
 from affuse.media.timestamps import picture_times
 from affuse.models.bundled import BUNDLED
+from affuse.verification.bench.sides import peak_memory
 
 BINS = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1.0, np.inf]
 BAR = 50
@@ -59,8 +59,7 @@ def latencies(path: Path, model: Path, hop: float) -> Iterator[tuple[float, floa
     with open_source(str(path), {x.modality for x in predictor.spec.streams.values()}) as packets:
         live = Live(packets, predictor.window + KEPT, realtime=True)
         for line in follow(predictor, live, hop, 0.0):
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            yield line.time, live.behind(line.time), line.dropped, memory
+            yield line.time, live.behind(line.time), line.dropped, round(peak_memory())
 
 
 def main() -> None:

@@ -52,12 +52,12 @@ if sys.argv[3] == "files":
         write_timeline(timeline, Path(folder), "a")
 """
 MEASURE = """
-import json, resource, time
+import json, time
+from affuse.verification.bench.sides import peak_memory
 began = time.perf_counter(), time.process_time()
 {code}
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 spent = time.perf_counter() - began[0], time.process_time() - began[1]
-print(json.dumps([*spent, peak]), file=sys.stdout)
+print(json.dumps([*spent, peak_memory()]), file=sys.stdout)
 """
 
 

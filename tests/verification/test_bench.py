@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -180,3 +182,11 @@ def test_the_plain_detector_finds_what_ours_does() -> None:
     assert len(plain) == len(ours) >= 1
     np.testing.assert_allclose(plain, [face.box for face in ours], atol=0.01)
     assert len(PlainMTCNN().detect(np.full((64, 64, 3), 90, np.uint8))) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="tells less without /proc")
+def test_peak_memory_is_not_that_of_the_process_that_started_it() -> None:
+    code = "from affuse.verification.bench.sides import peak_memory; print(peak_memory())"
+    held = np.ones(500_000_000, np.uint8)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert held.all() and 5 < float(done.stdout) < 250

@@ -138,8 +138,11 @@ def _status(process: int, key: str) -> float:
     return int(sizes[0]) / 1024 if sizes else float("nan")
 
 
-def _peak() -> float:
-    """MB."""
+def peak_memory() -> float:
+    """Largest resident memory so far in MB; on Linux with that of workers.
+
+    `ru_maxrss` of a process begins there with what the process that started it had.
+    """
     own = _status(os.getpid(), "VmHWM")
     if own != own:  # no Linux
         import resource
@@ -195,7 +198,7 @@ def main() -> None:
         with nullcontext() if table is None else Stages(table) as stages:
             outcome = work()
         passed, spent = time.perf_counter() - began, _spent() - spent
-        run = Run(passed, spent, _peak(), dict(stages.seconds) if stages else {}, outcome)
+        run = Run(passed, spent, peak_memory(), dict(stages.seconds) if stages else {}, outcome)
         print(_MARK + json.dumps(asdict(run)))
     except AffuseError as error:
         sys.exit(line_of(error))
