@@ -65,18 +65,13 @@ def test_a_clip_is_changed_alike_in_every_batch(
     change = condition(name, streams)
     whole, again = change(batch), change(batch)
     for row in range(3):
-        alone = pick(batch, [row]) if streams is STREAMS else _rows(batch, [row])
+        alone = pick(batch, [row]) if streams is STREAMS else batch.rows([row])
         alone = change(replace(alone, ids=[batch.ids[row]]))
         for stream in STREAMS:
             length = alone.masks[stream].shape[1]
             assert torch.equal(whole.streams[stream][row, :length], alone.streams[stream][0])
             assert torch.equal(whole.masks[stream][row, :length], alone.masks[stream][0])
             assert torch.equal(whole.streams[stream], again.streams[stream])
-
-
-def _rows(batch: Batch, rows: list[int]) -> Batch:
-    streams = {n: x[rows] for n, x in batch.streams.items()}
-    return Batch(streams, {n: x[rows] for n, x in batch.masks.items()}, None, [])
 
 
 def test_zeros_count_in_a_published_model_and_in_no_other(batch: Batch) -> None:

@@ -65,7 +65,7 @@ class Batch:
             {name: x[chosen] for name, x in self.streams.items()},
             {name: x[chosen] for name, x in self.masks.items()},
             None if self.targets is None else self.targets[chosen],
-            [self.ids[index] for index in indices],
+            [self.ids[index] for index in indices] if self.ids else [],
             self.kinds,
         )
 

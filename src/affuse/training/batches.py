@@ -99,7 +99,6 @@ def loader(
         raise AffuseError(
             f"{len(dataset)} windows are too few for {count()} processes; start fewer of them"
         )
-
     sampler = EpochSampler(dataset, seed, groups) if order == "random" else None
     own = torch.Generator()  # or every pass over the data would draw from the global one
     if count() == 1:

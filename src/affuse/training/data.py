@@ -133,7 +133,7 @@ class ClipDataset(Dataset[Sample]):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Some of the windows as a raw batch."""
-        if self.resident:
+        if self.resident is not None:
             return self.resident.rows(indices)
         samples, targets, ids = zip(*(self[index] for index in indices), strict=True)
         return collate(samples, self.specs, targets, ids)
