@@ -8,18 +8,16 @@ import numpy as np
 import torch
 
 from affuse.features.store import Store
-from affuse.models.registry import create_model
 from affuse.training.batches import loader
 from affuse.training.data import ClipDataset
 from affuse.training.learner import optimiser_of
 from affuse.training.recipe import Recipe
 from affuse.training.recipe_files import load_recipe
 from affuse.training.resident import keep_on
-from affuse.training.selection import learned_task
 from affuse.verification.bench.stores import write_store
 from tests.device import generated
 from tests.device.setting import Figures, Setting
-from tests.device.steps import Silent
+from tests.device.steps import learner_of
 from tests.device.timing import seconds, without_tf32
 
 _RECIPES = ("chumachenko-ia", "leader-follower-affwild2", "cremad-auxformer")
@@ -36,7 +34,7 @@ def measure(setting: Setting) -> Figures:
 def _of(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     clips = 16 if setting.quick else 256
     size = 4 if setting.quick else recipe.batch_size
-    specs, outputs = generated.specs_of(recipe), generated.outputs_of(recipe)
+    specs = generated.specs_of(recipe)
     folder = setting.work / recipe.name
     lengths = [(spec, max(1, round(recipe.window * spec.rate))) for spec in specs.values()]
     write_store(folder, lengths, clips)
@@ -47,13 +45,8 @@ def _of(recipe: Recipe, setting: Setting) -> dict[str, Any]:
     def target(clip: str, start: float, seconds: float) -> np.ndarray:
         return targets[int(clip)].numpy()
 
-    torch.manual_seed(0)
-    options = {key: value for key, value in recipe.model.items() if key != "name"}
-    model = create_model(recipe.model["name"], specs, len(outputs), **options)
-    model.to(setting.device).train()
-    task = learned_task(recipe, model, outputs)
-    learner = Silent(model, recipe, task, generated.statistics_of(specs))
-    optimiser = optimiser_of(model, recipe.optimiser)
+    learner = learner_of(recipe, setting.device)
+    optimiser = optimiser_of(learner.model, recipe.optimiser)
     found: dict[str, Any] = {"clips": clips, "batch": size}
     for way in ("read", "resident"):
         data = ClipDataset(store, store.clips, recipe.streams, recipe.window, target)

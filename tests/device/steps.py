@@ -57,19 +57,24 @@ def _of(name: str, setting: Setting, ways: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _step(recipe: Recipe, setting: Setting, precision: str, compiled: bool) -> dict[str, Any]:
-    gc.collect()  # what the step before has left is not in the memory of this one
+def learner_of(recipe: Recipe, device: str) -> Silent:
+    """The model of a recipe on a device, as it begins to learn."""
     torch.manual_seed(0)
-    device, clips = setting.device, 2 if setting.quick else recipe.batch_size
     specs, outputs = generated.specs_of(recipe), generated.outputs_of(recipe)
     options = {key: value for key, value in recipe.model.items() if key != "name"}
     model = create_model(recipe.model["name"], specs, len(outputs), **options).to(device).train()
     task = learned_task(recipe, model, outputs)
-    learner = Silent(model, recipe, task, generated.statistics_of(specs))
-    optimiser = optimiser_of(model, recipe.optimiser)
-    batch = generated.batch_of(recipe, specs, clips).to(device)
+    return Silent(model, recipe, task, generated.statistics_of(specs))
+
+
+def _step(recipe: Recipe, setting: Setting, precision: str, compiled: bool) -> dict[str, Any]:
+    gc.collect()  # what the step before has left is not in the memory of this one
+    device, clips = setting.device, 2 if setting.quick else recipe.batch_size
+    learner = learner_of(recipe, device)
+    optimiser = optimiser_of(learner.model, recipe.optimiser)
+    batch = generated.batch_of(recipe, generated.specs_of(recipe), clips).to(device)
     if compiled:
-        learner.model = torch.compile(copy.deepcopy(model))
+        learner.model = torch.compile(copy.deepcopy(learner.model))
         optimiser = optimiser_of(learner.model, recipe.optimiser)
 
     def step() -> None:

@@ -198,6 +198,7 @@ def test_killed_twenty_times_it_ends_in_the_same_bytes(toy: Path) -> None:
         while kept_at(last) == before and time.monotonic() < until:
             assert process.poll() is None
             time.sleep(0.01)
+        assert kept_at(last) != before
         time.sleep(random.uniform(0.0, 0.3))
         ranks = [rank_of(process.pid, rank) for rank in (0, 1)]
         for killed in random.choice([ranks[:1], ranks[1:], [process.pid, *ranks]]):
